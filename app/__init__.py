@@ -1,0 +1,1 @@
+"""Rosterguard: what a Clever user may do, and where."""
