@@ -1,0 +1,77 @@
+"""`rosterguard sandbox`: a Clever of one's own, to try the service on."""
+
+import secrets
+from contextlib import suppress
+from ipaddress import ip_address
+from typing import Annotated
+
+import typer
+import uvicorn
+
+from app.cli.listening import listening, url_of
+from app.sandbox.oauth import CLIENT_ID, CLIENT_SECRET, TOKEN
+from app.sandbox.server import create_sandbox
+from app.sandbox.world import World, generate
+
+
+def sandbox(
+    *,
+    host: Annotated[
+        str, typer.Option(help="Where to listen; other than loopback needs a --token of one's own.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")] = 8901,
+    seed: Annotated[int, typer.Option(help="The same seed makes the same districts, to the byte.")] = 7,
+    schools: Annotated[int, typer.Option(min=1, max=10_000, help="Schools of each district.")] = 3,
+    teachers: Annotated[int, typer.Option(min=1, max=20_000, help="Teachers of each district.")] = 40,
+    students: Annotated[int, typer.Option(min=0, max=100_000, help="Students of each district.")] = 600,
+    districts: Annotated[int, typer.Option(min=1, max=100, help="Districts, each with a token of its own.")] = 1,
+    token: Annotated[str, typer.Option(help="Token of the first district; the second has TOKEN-2, and so on.")] = TOKEN,
+    client_id: Annotated[str, typer.Option(help="Client id for the discovery of tokens.")] = CLIENT_ID,
+    client_secret: Annotated[str, typer.Option(help="Client secret for the discovery of tokens.")] = CLIENT_SECRET,
+    delay_ms: Annotated[int, typer.Option(min=0, max=600_000, help="Milliseconds by which every answer is late.")] = 0,
+    rate_limit: Annotated[int, typer.Option(min=0, help="Requests a minute and token; 0 for no limit.")] = 1200,
+    cases: Annotated[bool, typer.Option("--cases", help="Print the named cases and exit.")] = False,
+) -> None:
+    """Serve a sandbox Clever: API 3.0 and 3.1 over generated districts that hold every case that matters."""
+    if not _is_loopback(host):
+        client_secret = _guarded(host, token, client_secret)
+    world = generate(seed=seed, schools=schools, teachers=teachers, students=students, districts=districts)
+    if cases:
+        _print_cases(world)
+        return
+    app = create_sandbox(
+        world,
+        token=token,
+        client_id=client_id,
+        client_secret=client_secret,
+        delay_ms=delay_ms,
+        rate_limit=rate_limit,
+    )
+    # uvicorn stops gracefully on Ctrl-C and then raises it again.
+    with listening(host, port) as listener, suppress(KeyboardInterrupt):
+        typer.echo(f"Sandbox Clever on {url_of(listener)}")
+        uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False)).run([listener])
+
+
+def _guarded(host: str, token: str, client_secret: str) -> str:
+    """Refuse a token that everybody knows; a secret that everybody knows would only hand the token out."""
+    if token in ("", TOKEN):
+        typer.echo(f"Error: --host {host} can be reached from elsewhere: give a --token of your own.", err=True)
+        raise typer.Exit(2)
+    if client_secret not in ("", CLIENT_SECRET):
+        return client_secret
+    typer.echo("Token discovery is closed, for want of a --client-secret of your own.", err=True)
+    return secrets.token_urlsafe()
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _print_cases(world: World) -> None:
+    width = max(map(len, world.cases))
+    for name, case in world.cases.items():
+        typer.echo(f"{name:<{width}}  {case.user}  {case.district}  {case.about}")

@@ -1,0 +1,92 @@
+"""Clever's token endpoints: which districts an application may read, with which token."""
+
+import binascii
+from base64 import b64decode
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from app.sandbox.details import Details, timestamps_of
+from app.sandbox.ids import Ids
+from app.sandbox.records import District
+from app.sandbox.world import World
+
+TOKEN = "sandbox-token"  # noqa: S105  (everybody may know it: it opens nothing but invented data)
+CLIENT_ID = "sandbox-client"
+CLIENT_SECRET = "sandbox-secret"  # noqa: S105  (as above)
+
+SCOPES = ["read:sis", "read:user_id", "read:district_admins", "read:school_admins", "read:students", "read:teachers"]
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Who may read what: the application's own credentials, and a token for each district."""
+
+    seed: int
+    client_id: str
+    client_secret: str
+    districts: Mapping[str, District]
+
+    def read_by(self, request: Request) -> District | None:
+        """Return the district that the bearer token of a request reads; None if it reads none."""
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        return self.districts.get(token.strip()) if scheme.lower() == "bearer" else None
+
+
+def access_to(world: World, *, token: str, client_id: str, client_secret: str) -> Access:
+    """Give the first district the token itself, and the second one `…-2`, and so on."""
+    tokens = {token if one.number == 1 else f"{token}-{one.number}": one for one in world.districts}
+    return Access(world.seed, client_id, client_secret, tokens)
+
+
+def oauth_routes(access: Access) -> list[Route]:
+    """Return the routes of the token endpoints."""
+
+    async def tokens(request: Request) -> Response:
+        if _basic_of(request) != (access.client_id, access.client_secret):
+            return _error(401, "invalid_client", "Client credentials are missing or wrong")
+        if request.query_params.get("owner_type") != "district":
+            return _error(400, "invalid_request", "owner_type must be 'district'")
+        wanted = request.query_params.get("district")
+        data = [
+            _token(access.seed, token, district)
+            for token, district in access.districts.items()
+            if wanted in (None, district.id)
+        ]
+        uri = f"{request.url.path}?{request.url.query}"
+        return JSONResponse({"data": data, "links": [{"rel": "self", "uri": uri}]})
+
+    async def token_info(request: Request) -> Response:
+        if access.read_by(request) is None:
+            return _error(401, "invalid_token", "The token is missing or unknown")
+        return JSONResponse({"client_id": access.client_id, "scopes": SCOPES})
+
+    return [Route("/oauth/tokens", tokens, methods=["GET"]), Route("/oauth/tokeninfo", token_info, methods=["GET"])]
+
+
+def _token(seed: int, token: str, district: District) -> Details:
+    return {
+        "id": Ids(seed, district.number).of("token", 0),
+        "created": timestamps_of(0)["created"],
+        "owner": {"type": "district", "id": district.id},
+        "access_token": token,
+        "scopes": SCOPES,
+    }
+
+
+def _basic_of(request: Request) -> tuple[str, str] | None:
+    scheme, _, encoded = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "basic":
+        return None
+    try:
+        name, _, secret = b64decode(encoded, validate=True).decode().partition(":")
+    except (binascii.Error, UnicodeDecodeError):
+        return None
+    return name, secret
+
+
+def _error(status: int, error: str, description: str) -> Response:
+    return JSONResponse({"error": error, "error_description": description}, status)

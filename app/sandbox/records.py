@@ -1,0 +1,162 @@
+"""What a district holds: schools, sections and users, and who belongs to what."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TypeAlias, TypeVar
+
+from app.sandbox.ids import Ids
+
+T = TypeVar("T")
+
+Role: TypeAlias = Mapping[str, object]
+"""A role as Clever sends it, without the details that `details.py` invents when it is sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class School:
+    """A school."""
+
+    id: str
+    district: str
+    number: int
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A section; people stand in it by v3 user id. `teachers` is None where Clever would leave the field out."""
+
+    id: str
+    district: str
+    number: int
+    name: str
+    school: str
+    teacher: str | None
+    teachers: tuple[str, ...] | None
+    students: tuple[str, ...]
+
+    @property
+    def taught_by(self) -> tuple[str, ...]:
+        """The teachers, primary and others, each once."""
+        return tuple(dict.fromkeys(one for one in (self.teacher, *(self.teachers or ())) if one))
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A user with their roles; a role that is None is sent as null."""
+
+    id: str
+    district: str
+    number: int
+    roles: Mapping[str, Role | None]
+
+    def ids_in(self, role: str, field: str) -> tuple[str, ...]:
+        """Return the ids that stand in a field of a role; none where role or field is absent."""
+        value = (self.roles.get(role) or {}).get(field)
+        return (value,) if isinstance(value, str) else tuple(value) if isinstance(value, tuple) else ()
+
+    @property
+    def primary_schools(self) -> frozenset[str]:
+        """The primary school of each role that has one; staff have none."""
+        return frozenset(one for role in self.roles for one in self.ids_in(role, "school"))
+
+    @property
+    def schools(self) -> frozenset[str]:
+        """The schools of all roles together: where they learn, teach or administer, not told apart."""
+        return self.primary_schools | {one for role in self.roles for one in self.ids_in(role, "schools")}
+
+    @property
+    def wards(self) -> tuple[str, ...]:
+        """The students that this user is a contact of."""
+        entries = (self.roles.get("contact") or {}).get("student_relationships")
+        return tuple(entry["student"] for entry in entries) if isinstance(entries, tuple) else ()
+
+
+def person(ids: Ids, number: int, roles: Mapping[str, Role | None]) -> User:
+    """Make a user; each role that has any field gets its `legacy_id`, which for a student is the id itself."""
+    user = ids.of("user", number)
+    legacy = {role: user if role == "student" else ids.of(f"legacy {role}", number) for role in roles}
+    held = {role: {"legacy_id": legacy[role], **fields} if fields else fields for role, fields in roles.items()}
+    return User(user, ids.of("district", 0), number, held)
+
+
+Record: TypeAlias = "District | School | Section | User"
+
+
+@dataclass(frozen=True)
+class District:
+    """A district with everything in it, each kind by id in ascending order."""
+
+    id: str
+    number: int
+    contact: str
+    schools: Mapping[str, School]
+    sections: Mapping[str, Section]
+    users: Mapping[str, User]
+    state: str = "running"
+    launch_date: str = "2024-08-19"
+    pause_start: str | None = None
+    pause_end: str | None = None
+
+    @property
+    def district(self) -> str:
+        """Its own id: a district lies in itself."""
+        return self.id
+
+    @cached_property
+    def all_schools(self) -> Sequence[School]:
+        """Every school, by id."""
+        return tuple(self.schools.values())
+
+    @cached_property
+    def all_sections(self) -> Sequence[Section]:
+        """Every section, by id."""
+        return tuple(self.sections.values())
+
+    @cached_property
+    def all_users(self) -> Sequence[User]:
+        """Every user, by id."""
+        return tuple(self.users.values())
+
+    @cached_property
+    def users_in_role(self) -> Mapping[str, Sequence[User]]:
+        """The users who hold a role, by role."""
+        return _grouped(
+            (role, user) for user in self.all_users for role, held in user.roles.items() if held is not None
+        )
+
+    @cached_property
+    def users_at_school(self) -> Mapping[str, Sequence[User]]:
+        """The users of a school in any role, by school."""
+        return _grouped((school, user) for user in self.all_users for school in user.schools)
+
+    @cached_property
+    def sections_at_school(self) -> Mapping[str, Sequence[Section]]:
+        """The sections of a school, by school."""
+        return _grouped((section.school, section) for section in self.all_sections)
+
+    @cached_property
+    def sections_of_user(self) -> Mapping[str, Sequence[Section]]:
+        """The sections of a user, taught and enrolled alike, by user; a teacher's `legacy_id` leads to them, too."""
+        return _grouped(
+            (user, section)
+            for section in self.all_sections
+            for user in {self._owner_of.get(one, one) for one in (*section.taught_by, *section.students)}
+        )
+
+    @cached_property
+    def _owner_of(self) -> Mapping[str, str]:
+        return {
+            legacy: user.id
+            for user in self.users_in_role.get("teacher", ())
+            for legacy in user.ids_in("teacher", "legacy_id")
+        }
+
+
+def _grouped(pairs: Iterable[tuple[str, T]]) -> Mapping[str, Sequence[T]]:
+    groups: dict[str, list[T]] = defaultdict(list)
+    for key, value in pairs:
+        groups[key].append(value)
+    return dict(groups)

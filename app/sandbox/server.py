@@ -1,0 +1,111 @@
+"""The sandbox as an ASGI application: Clever's paths, envelopes, errors and headers over a world."""
+
+import time
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.routing import Route
+
+from app.sandbox.limits import RateLimit
+from app.sandbox.oauth import CLIENT_ID, CLIENT_SECRET, TOKEN, Access, access_to, oauth_routes
+from app.sandbox.paging import page_links, page_of
+from app.sandbox.questions import LISTS, ONES, ListQuestion, OneQuestion
+from app.sandbox.records import District
+from app.sandbox.refusals import Refusal, bad_parameter
+from app.sandbox.watch import Watch, start_watching, watch_routes
+from app.sandbox.wire import VERSIONS, data_of, links_of, uri_of
+from app.sandbox.world import World
+
+Answer = Callable[[District, Request], Mapping[str, object]]
+
+
+def create_sandbox(  # noqa: PLR0913  (all but the world are settings with a default)
+    world: World,
+    *,
+    token: str = TOKEN,
+    client_id: str = CLIENT_ID,
+    client_secret: str = CLIENT_SECRET,
+    delay_ms: int = 0,
+    rate_limit: int = 1200,
+    clock: Callable[[], float] = time.time,
+) -> Starlette:
+    """Serve a world.
+
+    `app.state` may be changed while it runs: `delay_ms` and `rate_limit` (a minute and token, 0 for none). It also
+    tells what was asked: `requests`, a counter by path, and `most_at_once`, how many were in flight together.
+    """
+    access = access_to(world, token=token, client_id=client_id, client_secret=client_secret)
+    limit = RateLimit(clock)
+    app = Starlette(
+        routes=[*watch_routes(world), *oauth_routes(access), *_data_routes(access, limit)],
+        middleware=[Middleware(Watch)],
+        exception_handlers={404: _unknown_path, 405: _wrong_method},
+    )
+    app.router.redirect_slashes = False
+    start_watching(app.state, delay_ms=delay_ms)
+    app.state.rate_limit = rate_limit
+    return app
+
+
+def _data_routes(access: Access, limit: RateLimit) -> Iterator[Route]:
+    for version in VERSIONS:
+        answers = {path: _one(version, question) for path, question in ONES.items()}
+        answers |= {path: _list(version, question) for path, question in LISTS.items()}
+        for path, answer in answers.items():
+            yield Route(f"/{version}{path}", _endpoint(answer, access, limit), methods=["GET"])
+
+
+def _endpoint(answer: Answer, access: Access, limit: RateLimit) -> Callable[[Request], Awaitable[Response]]:
+    async def endpoint(request: Request) -> Response:
+        district = access.read_by(request)
+        if district is None:
+            return JSONResponse({"message": "The token is missing or unknown"}, 401)
+        allowance = limit.take(f"district:{district.id}", request.app.state.rate_limit)
+        if not allowance.allowed:
+            return Response(status_code=429, headers=allowance.headers)
+        try:
+            return JSONResponse(answer(district, request), headers=allowance.headers)
+        except Refusal as refusal:
+            return JSONResponse({"message": refusal.message}, refusal.status, allowance.headers)
+
+    return endpoint
+
+
+def _one(version: str, question: OneQuestion) -> Answer:
+    def answer(district: District, request: Request) -> Mapping[str, object]:
+        record = question(district, request.path_params["id"])
+        return {"data": data_of(record, version), "links": links_of(record, version)}
+
+    return answer
+
+
+def _list(version: str, question: ListQuestion) -> Answer:
+    def answer(district: District, request: Request) -> Mapping[str, object]:
+        parameters = dict(request.query_params)
+        records = question(district, request.path_params.get("id", ""), parameters)
+        if "id" not in request.path_params and _wants_count(parameters):
+            return {"count": len(question(district, "", {}))}
+        page = page_of(records, parameters)
+        data = [{"data": data_of(record, version), "uri": uri_of(record, version)} for record in page.records]
+        return {"data": data, "links": page_links(request.url.path, parameters, page)}
+
+    return answer
+
+
+def _wants_count(parameters: Mapping[str, str]) -> bool:
+    asked = parameters.get("count", "")
+    if asked not in ("", "true", "false", "undefined"):
+        raise bad_parameter("count")
+    return asked == "true"
+
+
+async def _unknown_path(_: Request, __: Exception) -> Response:
+    return HTMLResponse("<!DOCTYPE html><title>Not found</title><h1>404 Not Found</h1>", 404)
+
+
+async def _wrong_method(_: Request, refused: Exception) -> Response:
+    return Response(status_code=405, headers=refused.headers if isinstance(refused, HTTPException) else None)

@@ -1,0 +1,135 @@
+"""The real parts that tests are made of: the sandbox on a socket, the service on a socket, a clock to move."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+
+import httpx
+import pytest
+from pydantic import SecretStr
+from starlette.applications import Starlette
+
+from app.cli.listening import in_background
+from app.main import create_app
+from app.sandbox.server import create_sandbox
+from app.sandbox.world import World, generate
+from app.settings import ApiKey, Settings
+
+KEY = "a key that only the tests know"
+TOKEN = "sandbox-token"
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@dataclass
+class MovedClock:
+    """A clock that stands still until it is moved."""
+
+    now: float = 1_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def move(self, seconds: float) -> None:
+        self.now += seconds
+
+
+@pytest.fixture(scope="session")
+def running_clock() -> MovedClock:
+    return MovedClock()
+
+
+@pytest.fixture
+def clock(running_clock: MovedClock) -> MovedClock:
+    """The clock of every service, so far ahead that nothing an earlier test left in a cache is of use."""
+    running_clock.move(1_000_000)
+    return running_clock
+
+
+@dataclass
+class Sandbox:
+    """A Clever on a socket."""
+
+    url: str
+    app: Starlette
+    world: World
+
+    def user(self, case: str) -> str:
+        return self.world.cases[case].user
+
+    @property
+    def district(self) -> str:
+        return self.world.cases["teacher_only"].district
+
+    @property
+    def requests(self) -> Counter[str]:
+        requests: Counter[str] = self.app.state.requests
+        return requests
+
+
+Serve = Callable[..., httpx.Client]
+
+
+@pytest.fixture(scope="session")
+def world() -> World:
+    return generate()
+
+
+@pytest.fixture(scope="session")
+def running_sandbox(world: World) -> Iterator[Sandbox]:
+    app = create_sandbox(world, rate_limit=0)
+    with in_background(app) as url:
+        yield Sandbox(url, app, world)
+
+
+@pytest.fixture
+def sandbox(running_sandbox: Sandbox) -> Sandbox:
+    """The sandbox as if it had just been started."""
+    running_sandbox.requests.clear()
+    running_sandbox.app.state.delay_ms = running_sandbox.app.state.most_at_once = 0
+    return running_sandbox
+
+
+def settings_over(sandbox: Sandbox, **given: object) -> Settings:
+    """Settings for a service over the sandbox; what a test gives replaces the usual."""
+    usual: dict[str, object] = {
+        "clever_url": sandbox.url,
+        "clever_token": SecretStr(TOKEN),
+        "api_keys": (ApiKey(name="tests", sha256=hashlib.sha256(KEY.encode()).hexdigest()),),
+    }
+    return Settings.model_validate(usual | given)
+
+
+@contextmanager
+def serving(settings: Settings, clock: MovedClock) -> Iterator[httpx.Client]:
+    """Run a service on a socket, and yield a client that carries the key."""
+    credential = {"Authorization": f"Bearer {KEY}"}
+    with (
+        in_background(create_app(settings, clock=clock)) as url,
+        httpx.Client(base_url=url, headers=credential, timeout=30) as client,
+    ):
+        yield client
+
+
+@pytest.fixture(scope="session")
+def running_service(running_sandbox: Sandbox, running_clock: MovedClock) -> Iterator[httpx.Client]:
+    with serving(settings_over(running_sandbox), running_clock) as client:
+        yield client
+
+
+@pytest.fixture
+def service(running_service: httpx.Client, sandbox: Sandbox, clock: MovedClock) -> httpx.Client:
+    """The service over the sandbox, with nothing in its cache that could answer."""
+    return running_service
+
+
+@pytest.fixture
+def serve(sandbox: Sandbox, clock: MovedClock) -> Iterator[Serve]:
+    """Start services with settings of their own."""
+    with ExitStack() as stack:
+        yield lambda **given: stack.enter_context(serving(settings_over(sandbox, **given), clock))

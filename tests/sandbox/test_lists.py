@@ -1,0 +1,100 @@
+"""Which records a list holds: roles, schools, sections, and how each is narrowed down."""
+
+import httpx
+import pytest
+
+from app.sandbox.world import World
+
+
+async def ids(clever: httpx.AsyncClient, path: str) -> list[str]:
+    answer = await clever.get(f"/v3.0/{path}")
+    return [item["data"]["id"] for item in answer.raise_for_status().json()["data"]]
+
+
+@pytest.mark.parametrize("role", ["contact", "district_admin", "staff", "student", "teacher"])
+async def test_users_by_role_are_those_who_hold_it(clever: httpx.AsyncClient, world: World, role: str) -> None:
+    users = world.districts[0].all_users
+    expected = [user.id for user in users if user.roles.get(role) is not None]
+    assert await ids(clever, f"users?limit=10000&role={role}") == expected
+
+
+async def test_a_user_with_three_roles_comes_in_three_lists(clever: httpx.AsyncClient, world: World) -> None:
+    everything = world.cases["all_three_roles"].user
+    for role in ("teacher", "staff", "district_admin"):
+        assert everything in await ids(clever, f"users?limit=10000&role={role}")
+
+
+async def test_the_students_and_teachers_of_a_section_are_its_users(clever: httpx.AsyncClient, world: World) -> None:
+    section = next(one for one in world.districts[0].all_sections if world.cases["co_teacher"].user in one.taught_by)
+    path = f"sections/{section.id}/users"
+    assert await ids(clever, f"{path}?role=teacher") == sorted(section.taught_by)
+    assert await ids(clever, f"{path}?role=student") == sorted(section.students)
+    assert await ids(clever, path) == sorted((*section.taught_by, *section.students))
+
+
+async def test_the_users_of_a_school_are_those_with_it_in_a_role(clever: httpx.AsyncClient, world: World) -> None:
+    south = world.districts[0].all_schools[1].id
+    cases = {case.user: name for name, case in world.cases.items()}
+    there = [cases.get(one) for one in await ids(clever, f"schools/{south}/users?limit=10000")]
+    assert [name for name in there if name] == [
+        "student_at_two_schools",
+        "teacher_of_many_sections",
+        "section_at_another_school",
+        "staff_both_qualifiers",
+        "staff_who_also_teach_elsewhere",
+        "all_three_roles",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("role=student", ["student_at_two_schools"]),
+        ("role=staff", ["staff_both_qualifiers", "all_three_roles"]),
+        ("primary=true", ["teacher_of_many_sections", "staff_who_also_teach_elsewhere"]),
+        ("primary=true&role=student", []),
+    ],
+)
+async def test_the_users_of_a_school_can_be_narrowed_down(
+    clever: httpx.AsyncClient, world: World, query: str, expected: list[str]
+) -> None:
+    south = world.districts[0].all_schools[1].id
+    cases = {case.user: name for name, case in world.cases.items()}
+    there = [cases.get(one) for one in await ids(clever, f"schools/{south}/users?limit=10000&{query}")]
+    assert [name for name in there if name] == expected
+
+
+async def test_the_sections_of_a_school_lie_there(clever: httpx.AsyncClient, world: World) -> None:
+    district = world.districts[0]
+    for school in district.all_schools:
+        expected = [section.id for section in district.all_sections if section.school == school.id]
+        assert await ids(clever, f"schools/{school.id}/sections?limit=10000") == expected
+
+
+async def test_primary_keeps_the_primary_school_of_a_user(clever: httpx.AsyncClient, world: World) -> None:
+    north, south, _ = (school.id for school in world.districts[0].all_schools)
+    path = f"users/{world.cases['student_at_two_schools'].user}/schools"
+    assert await ids(clever, path) == [north, south]
+    assert await ids(clever, f"{path}?primary=true") == [north]
+
+
+async def test_the_students_of_a_contact_are_their_own(clever: httpx.AsyncClient, world: World) -> None:
+    one, two = world.cases["student_one_school"].user, world.cases["student_at_two_schools"].user
+    assert await ids(clever, f"users/{world.cases['contact_of_two'].user}/mystudents") == [one, two]
+
+
+async def test_teachers_and_students_find_one_another(clever: httpx.AsyncClient, world: World) -> None:
+    student, teacher = world.cases["student_one_school"].user, world.cases["teacher_only"].user
+    assert student in await ids(clever, f"users/{teacher}/mystudents")
+    assert await ids(clever, f"users/{student}/myteachers") == [teacher]
+
+
+async def test_the_districts_are_the_one_of_the_token(clever: httpx.AsyncClient, world: World) -> None:
+    assert await ids(clever, "districts") == [world.districts[0].id]
+
+
+@pytest.mark.parametrize("kind", ["users", "schools", "sections", "districts"])
+async def test_count_answers_a_number_and_ignores_the_rest(clever: httpx.AsyncClient, world: World, kind: str) -> None:
+    everything = {**vars(world.districts[0]), "districts": (None,)}[kind]
+    answer = await clever.get(f"/v3.0/{kind}", params={"count": "true", "limit": "1", "role": "teacher"})
+    assert answer.json() == {"count": len(everything)}
