@@ -1,0 +1,161 @@
+"""Everything that can go wrong, as a tree; nothing here knows HTTP.
+
+RosterguardError
+├── QuestionError                what was asked cannot be answered as it stands
+│   ├── MalformedId              an id without the shape of one
+│   ├── DistrictUnnamed          several districts are connected and none was named
+│   ├── RoleNotHeld              a role context of a role that the user does not hold
+│   └── UserUnknown              Clever knows no such user, or does not share them with us
+├── NotCached                    only the cache was allowed to answer, and it cannot
+├── CleverError                  Clever could not be read for certain
+│   ├── CleverRefusedToken       401: the token is not valid (any more)
+│   ├── CleverForbade            403: the token may not read this
+│   ├── CleverRecordMissing      404 on a part of a user who exists
+│   ├── CleverLimited            429: the token's requests are used up
+│   ├── CleverFailed             5xx: Clever says that it is failing
+│   ├── CleverUnexpected         any other status that its documentation does not lead one to expect
+│   ├── CleverUnreachable        no connection, or one that broke off
+│   ├── CleverTimedOut           no answer within the time limit
+│   ├── CleverNotJson            a body that is no JSON, such as an HTML page
+│   ├── CleverMalformed          JSON that is cut short or has another shape than documented
+│   └── CleverPagingBroken       a `next` link that loops or leaves Clever's own origin and path
+└── PolicyMistakes               a policy file that cannot be used, with every mistake in it
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+class RosterguardError(Exception):
+    """The root: whatever we raise on purpose."""
+
+
+class QuestionError(RosterguardError):
+    """What was asked cannot be answered as it stands; asking again changes nothing."""
+
+
+class MalformedId(QuestionError):
+    """An id without the shape of one; the text itself is not repeated."""
+
+    def __init__(self, kind: str, pattern: str) -> None:
+        super().__init__(f"the {kind} id does not match {pattern}")
+        self.kind = kind
+
+
+class DistrictUnnamed(QuestionError):
+    """Several districts are connected and the question names none."""
+
+    def __init__(self) -> None:
+        super().__init__("several districts are connected: name one with the parameter district")
+
+
+class RoleNotHeld(QuestionError):
+    """A role context was asked for that the user does not hold."""
+
+    def __init__(self, role: str, held: Sequence[str]) -> None:
+        super().__init__(f"the user does not hold the role {role}")
+        self.role = role
+        self.held = tuple(held)
+
+
+class UserUnknown(QuestionError):
+    """Clever knows no such user, or does not share them with this application."""
+
+    def __init__(self) -> None:
+        super().__init__("no such user is shared with this application")
+
+
+class NotCached(RosterguardError):
+    """Only the cache was allowed to answer, and it holds nothing recent enough."""
+
+    def __init__(self) -> None:
+        super().__init__("nothing recent enough is cached, and only-if-cached forbids reading it")
+
+
+class CleverError(RosterguardError):
+    """Clever could not be read for certain.
+
+    Attributes:
+        retry_after: seconds after which asking again may help.
+    """
+
+    def __init__(self, message: str, *, retry_after: int = 5) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class CleverRefusedToken(CleverError):
+    """401: the district token is missing, invalid, or died when the district disconnected."""
+
+
+class CleverForbade(CleverError):
+    """403: the token may not read this; usually it lacks Secure Sync."""
+
+
+class CleverRecordMissing(CleverError):
+    """404 on a part of a user who exists: unavailable, never an empty list."""
+
+
+class CleverLimited(CleverError):
+    """429: the token's requests of this minute are used up."""
+
+
+class CleverFailed(CleverError):
+    """5xx: Clever says that it is failing."""
+
+
+class CleverUnexpected(CleverError):
+    """A status that Clever's documentation does not lead one to expect."""
+
+
+class CleverUnreachable(CleverError):
+    """No connection to Clever, or one that broke off."""
+
+
+class CleverTimedOut(CleverError):
+    """No answer from Clever within the time limit."""
+
+
+class CleverNotJson(CleverError):
+    """A body that is no JSON, such as the HTML page of a proxy."""
+
+
+class CleverMalformed(CleverError):
+    """JSON that is cut short or has another shape than documented."""
+
+
+class CleverPagingBroken(CleverError):
+    """A `next` link that loops or leaves Clever's own origin and path."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """One mistake in a policy file: where it stands and what is wrong there.
+
+    Attributes:
+        path: keys and positions from the top, such as ``("roles", "staff", 0, "over")``.
+        message: what is wrong, for whoever writes the policy.
+        line: the line in the file, from 1, where it is known.
+    """
+
+    path: tuple[str | int, ...]
+    message: str
+    line: int | None = None
+
+    def __str__(self) -> str:
+        """Return ``line 12: roles.staff[0].over: what is wrong``."""
+        return f"line {self.line}: {self.where}: {self.message}" if self.line else f"{self.where}: {self.message}"
+
+    @property
+    def where(self) -> str:
+        """The path as one writes it: ``roles.staff[0].over``."""
+        steps = (f"[{step}]" if isinstance(step, int) else f".{step}" for step in self.path)
+        return "".join(steps).removeprefix(".") or "the file"
+
+
+class PolicyMistakes(RosterguardError):
+    """A policy that cannot be used, with every mistake in it."""
+
+    def __init__(self, mistakes: Sequence[Mistake]) -> None:
+        super().__init__("; ".join(str(mistake) for mistake in mistakes))
+        self.mistakes = tuple(mistakes)

@@ -1,0 +1,46 @@
+"""Identifiers of Clever's records: a type for each kind, and the shape that a text must have to become one."""
+
+import re
+from dataclasses import dataclass
+from typing import NewType
+
+from app.domain.errors import MalformedId
+
+UserId = NewType("UserId", str)
+DistrictId = NewType("DistrictId", str)
+SchoolId = NewType("SchoolId", str)
+SectionId = NewType("SectionId", str)
+
+CLEVER_ID = "[0-9a-f]{24}"
+"""Clever's ids are ObjectIDs: 24 hex characters, lower case (dev.clever.com/docs/data-model)."""
+
+_LAXEST = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+@dataclass(frozen=True, slots=True)
+class IdShape:
+    """The shape of an id in this deployment.
+
+    Attributes:
+        pattern: what a whole id must match; whatever it says, an id stays within ``[A-Za-z0-9_-]{1,64}``, so that it
+            is safe in a URL, a log line and a cache key.
+    """
+
+    pattern: re.Pattern[str] = re.compile(CLEVER_ID)
+
+    def fits(self, text: str) -> bool:
+        """Tell whether ``text`` has the shape of an id."""
+        return _LAXEST.fullmatch(text) is not None and self.pattern.fullmatch(text) is not None
+
+    def user(self, text: str) -> UserId:
+        """Return ``text`` as the id of a user, or raise ``MalformedId``."""
+        return UserId(self._checked(text, "user"))
+
+    def district(self, text: str) -> DistrictId:
+        """Return ``text`` as the id of a district, or raise ``MalformedId``."""
+        return DistrictId(self._checked(text, "district"))
+
+    def _checked(self, text: str, kind: str) -> str:
+        if not self.fits(text):
+            raise MalformedId(kind, self.pattern.pattern)
+        return text

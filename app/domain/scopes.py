@@ -1,0 +1,36 @@
+"""Scopes: the kinds of place where a permission holds, and which permissions mean something inside them.
+
+A district holds its schools, a school its sections, a section its students: what is allowed on the outer holds within.
+"""
+
+from enum import StrEnum
+
+
+class Scope(StrEnum):
+    """A kind of place, from the widest to the narrowest; answers list grants in this order."""
+
+    DISTRICT = "district"
+    SCHOOL = "school"
+    SECTION = "section"
+    STUDENT = "student"
+    SELF = "self"
+
+
+_LIES_IN: dict[str, frozenset[Scope]] = {
+    "district": frozenset({Scope.DISTRICT}),
+    "school": frozenset({Scope.DISTRICT, Scope.SCHOOL}),
+    "section": frozenset({Scope.DISTRICT, Scope.SCHOOL, Scope.SECTION}),
+    "student": frozenset({Scope.DISTRICT, Scope.SCHOOL, Scope.SECTION, Scope.STUDENT}),
+    "user": frozenset({Scope.DISTRICT, Scope.SELF}),
+}
+_ANYWHERE = frozenset(Scope)
+
+
+def applies_in(permission: str, scope: Scope) -> bool:
+    """Tell whether ``permission`` (``type:action``) says anything inside a ``scope``.
+
+    Clever's own types lie where Clever puts them: ``school:view`` says nothing on a section. The application's own
+    types (``assignment``, ``report``) can lie inside any scope.
+    """
+    kind = permission.partition(":")[0]
+    return scope in _LIES_IN.get(kind, _ANYWHERE)

@@ -1,0 +1,1 @@
+"""Use cases: each gathers the facts that it needs, asks the engine once, and returns a value."""
