@@ -1,6 +1,7 @@
 """The policy as the engine reads it: checked as a whole, wildcards expanded, seniority worked out."""
 
 import hashlib
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -96,11 +97,16 @@ def policy_of(file: PolicyFile) -> Policy:
     named = named_in_full(file)
     return Policy(
         file=file,
-        revision=hashlib.sha256(file.model_dump_json().encode()).hexdigest()[:8],
+        revision=_revision(file),
         clauses={role: clauses for role in Role if (clauses := tuple(_clauses(file, role, named)))},
         juniors=_all_juniors(file) if file.rule is Rule.SUPERSET else {},
         inside={scope: frozenset(name for name in named if applies_in(name, scope)) for scope in Scope},
     )
+
+
+def _revision(file: PolicyFile) -> str:
+    canonical = json.dumps(file.model_dump(mode="json"), sort_keys=True)
+    return hashlib.sha256(canonical.encode()).hexdigest()[:8]
 
 
 def named_in_full(file: PolicyFile) -> frozenset[str]:
@@ -116,7 +122,7 @@ def expansions(file: PolicyFile) -> Iterator[tuple[str, str, tuple[str, ...]]]:
             scope = OVER[file.statements(role)[position].over]
             fitting = (match for match in _matches(name, named) if applies_in(match, scope))
             yield Mistake(("roles", role.value, position, "allow", entry), "").where, name, tuple(sorted(fitting))
-    for entry, name in enumerate(file.district.read_only):
+    for entry, name in enumerate(_written_read_only(file)):
         if "*" in name:
             yield f"district.read_only[{entry}]", name, tuple(sorted(_matches(name, named)))
 
@@ -130,7 +136,7 @@ def warnings(file: PolicyFile) -> Iterator[str]:
             path = f"roles.{role}[{position}]"
             if path not in counting:
                 yield f"{path} says nothing: none of its permissions applies over {statement.over}"
-            if role is Role.TEACHER and statement.over == "schools" and file.rule in (Rule.SUPERSET, Rule.MAXIMUM):
+            elif role is Role.TEACHER and statement.over == "schools" and file.rule in (Rule.SUPERSET, Rule.MAXIMUM):
                 yield f"{path} reaches schools that are merely taught at: rule {file.rule} gives staff rights there"
 
 
@@ -192,10 +198,14 @@ def _mistakes(file: PolicyFile) -> Iterator[Mistake]:
         if "*" not in name and not applies_in(name, OVER[over]):
             yield Mistake(path, f"{name} says nothing over {over}: a {name.partition(':')[0]} does not lie there")
         yield from _matchless(path, name, named)
-    if "read_only" in file.district.model_fields_set:
-        for entry, name in enumerate(file.district.read_only):
-            yield from _matchless(("district", "read_only", entry), name, named)
+    for entry, name in enumerate(_written_read_only(file)):
+        yield from _matchless(("district", "read_only", entry), name, named)
     yield from _seniority_mistakes(file)
+
+
+def _written_read_only(file: PolicyFile) -> tuple[str, ...]:
+    """Return what is left under read_only where the file says so; our own default cannot be the file's mistake."""
+    return file.district.read_only if "read_only" in file.district.model_fields_set else ()
 
 
 def _matchless(path: tuple[str | int, ...], name: str, named: frozenset[str]) -> Iterator[Mistake]:

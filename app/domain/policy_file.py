@@ -7,12 +7,10 @@ from enum import StrEnum
 from typing import Annotated, Generic, Literal, TypeVar
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
-    WithJsonSchema,
 )
 
 from app.domain.facts import Role
@@ -48,11 +46,18 @@ Over = TypeVar("Over", bound=str)
 Key = TypeVar("Key", bound=str)
 
 
-def _no_field(key: str) -> str:
+def _no_field(key: object) -> str:
     raise ValueError(f"students have no field that a condition could read, so {key!r} can never hold")
 
 
-NoField = Annotated[str, AfterValidator(_no_field), WithJsonSchema({"not": {}})]
+NoField = Annotated[str, BeforeValidator(_no_field), Field(max_length=0)]
+
+
+def _whole(given: object) -> object:
+    # Python takes true and 1.0 for 1.
+    if type(given) is not int:
+        raise ValueError("this should be 1")
+    return given
 
 
 class Rule(StrEnum):
@@ -137,7 +142,7 @@ class Schools(_Written):
 class PolicyFile(_Written):
     """Which role gives which permissions where, and how roles combine."""
 
-    version: Annotated[Literal[1], Field(description="The version of this language.")]
+    version: Annotated[Literal[1], BeforeValidator(_whole), Field(description="The version of this language.")]
     rule: Annotated[
         Rule,
         Field(

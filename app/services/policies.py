@@ -1,22 +1,19 @@
 """From the text of a policy file to a policy, with the line of every mistake."""
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
 
 from pydantic import ValidationError
-from ruamel.yaml import YAML, MappingNode, Node, SequenceNode
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from app.domain.errors import Mistake, PolicyMistakes
 from app.domain.policy import Policy, policy_of
 from app.domain.policy_file import PolicyFile
-
-Path = tuple[str | int, ...]
+from app.services.marked_yaml import Path, parse
 
 _PLAINER = {
     "extra_forbidden": "unknown key",
     "model_type": "this should be a mapping of keys to values",
     "tuple_type": "this should be a list",
+    "too_short": "this list should not be empty",
     "missing": "this key is missing",
     "string_pattern_mismatch": "a permission is type:action, such as section:edit; only a whole part can be *",
 }
@@ -28,44 +25,34 @@ def read_policy(text: str) -> Policy:
     Raises:
         PolicyMistakes: the file cannot be used; every mistake has its path, and its line where one can be told.
     """
-    written, lines = _parsed(text)
+    written = parse(text)
     try:
-        return policy_of(PolicyFile.model_validate(written))
+        return policy_of(PolicyFile.model_validate(written.value))
     except ValidationError as error:
-        mistakes = [_mistake(found["loc"], found["type"], found["msg"]) for found in error.errors()]
-        raise PolicyMistakes([_with_line(mistake, lines) for mistake in mistakes]) from error
+        raise PolicyMistakes(_placed(_mistakes(error), written.lines)) from error
     except PolicyMistakes as error:
-        raise PolicyMistakes([_with_line(mistake, lines) for mistake in error.mistakes]) from error
+        raise PolicyMistakes(_placed(error.mistakes, written.lines)) from error
 
 
-def _parsed(text: str) -> tuple[Any, Mapping[Path, int]]:
-    # The pure loader speaks YAML 1.2, where `on`, `off`, `yes` and `no` are text.
-    yaml = YAML(typ="safe", pure=True)
-    try:
-        return yaml.load(text), dict(_lines(yaml.compose(text), ()))
-    except MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else None
-        raise PolicyMistakes([Mistake((), f"this is not YAML: {error.problem or error.context}", line)]) from error
-    except YAMLError as error:
-        raise PolicyMistakes([Mistake((), "this is not YAML: it holds characters that YAML forbids")]) from error
-
-
-def _lines(node: Node | None, path: Path) -> Iterator[tuple[Path, int]]:
-    if node is None:
-        return
-    yield path, node.start_mark.line + 1
-    if isinstance(node, MappingNode):
-        for key, value in node.value:
-            yield from _lines(value, (*path, key.value))
-            yield (*path, key.value), key.start_mark.line + 1
-    elif isinstance(node, SequenceNode):
-        for position, value in enumerate(node.value):
-            yield from _lines(value, (*path, position))
+def _mistakes(error: ValidationError) -> Iterator[Mistake]:
+    found = error.errors()
+    for each in found:
+        path = each["loc"]
+        # A list is called too short when what it holds is wrong: that is told already.
+        told = each["type"] == "too_short" and any(
+            other["loc"][: len(path)] == path for other in found if other != each
+        )
+        if not told:
+            yield _mistake(path, each["type"], each["msg"])
 
 
 def _mistake(path: Path, kind: str, message: str) -> Mistake:
     plain = _PLAINER.get(kind, message.removeprefix("Value error, ").replace("Input should", "this should"))
     return Mistake(tuple(step for step in path if step != "[key]"), plain)
+
+
+def _placed(mistakes: Iterable[Mistake], lines: Mapping[Path, int]) -> list[Mistake]:
+    return sorted((_with_line(mistake, lines) for mistake in mistakes), key=lambda mistake: mistake.line or 0)
 
 
 def _with_line(mistake: Mistake, lines: Mapping[Path, int]) -> Mistake:

@@ -1,0 +1,145 @@
+"""What users may do, and where: one user, or up to a hundred in one call."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.responses import Response
+
+from app.api.context import CurrentContext
+from app.api.freshness import CallersDemand, dated_response, unkept_response
+from app.api.problems import Problem, documented, problem_of
+from app.api.queries import DistrictQuery, RoleQuery, UserPath, no_other_parameters
+from app.domain.errors import RosterguardError
+from app.domain.facts import Role
+from app.domain.grants import PermissionSet
+from app.domain.policy_file import Rule
+from app.domain.scopes import Scope
+from app.services.permissions import Answer, Subject, permissions_of, permissions_of_many
+
+router = APIRouter(prefix="/v1/users", tags=["permissions"], dependencies=[Depends(no_other_parameters)])
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(frozen=True, from_attributes=True)
+
+
+class GrantBody(_Body):
+    """Permissions that hold on some places of one kind."""
+
+    scope: Scope
+    ids: Annotated[tuple[str, ...], Field(description="The places: under `self` the user, under `district` theirs.")]
+    permissions: Annotated[tuple[str, ...], Field(description="What is allowed there, and in all that lies within.")]
+    via: Annotated[tuple[Role, ...], Field(description="Every held role that gives one of these permissions there.")]
+
+
+class PolicyMark(_Body):
+    """The policy behind an answer."""
+
+    rule: Rule
+    revision: str
+
+
+class PermissionSetBody(_Body):
+    """Everything that a user may do, and where, under one policy."""
+
+    user: str
+    district: str
+    role: Annotated[Role | None, Field(description="The role context that was asked for.")]
+    roles: Annotated[tuple[Role, ...], Field(description="Every role held, in a role context too.")]
+    permissions: Annotated[
+        tuple[str, ...], Field(description="What is allowed anywhere: for switching features on and off.")
+    ]
+    grants: Annotated[tuple[GrantBody, ...], Field(description="What is allowed where; each place stands in one.")]
+    conditional: Annotated[
+        tuple[GrantBody, ...], Field(description="What is allowed on a condition that a request has to meet.")
+    ] = ()
+    policy: PolicyMark
+    stale: Annotated[bool, Field(description="Whether Clever could not be asked and an older reading answers.")] = False
+
+
+class BatchItem(BaseModel):
+    """One user of a batch."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    id: Annotated[str, Field(description="The Clever id of the user.")]
+    district: Annotated[str | None, Field(description="The Clever id of the district.")] = None
+    role: Annotated[Role | None, Field(description="A role context.")] = None
+
+
+class Batch(BaseModel):
+    """Up to a hundred users."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    users: Annotated[list[BatchItem], Field(min_length=1, max_length=100)]
+
+
+class BatchResult(_Body):
+    """The answer for one user: what `GET …/permissions` would have answered."""
+
+    status: Annotated[int, Field(description="200, or the status of the problem.", examples=[200])]
+    body: PermissionSetBody | Problem
+
+
+class BatchResults(_Body):
+    """The answers, in the order asked."""
+
+    results: tuple[BatchResult, ...]
+
+
+@router.get(
+    "/{user_id}/permissions",
+    operation_id="getPermissions",
+    response_model=PermissionSetBody,
+    responses=documented(404, 409, 502, 503, 504) | {304: {"description": "Not modified"}},
+)
+async def get_permissions(
+    request: Request,
+    context: CurrentContext,
+    demand: CallersDemand,
+    user_id: UserPath,
+    role: RoleQuery = None,
+    district: DistrictQuery = None,
+) -> Response:
+    """Tell everything that a user may do, and where.
+
+    The grants follow from the user's roles, sections and schools at Clever and from the policy. With `role` the same
+    user is seen in that role only. Send the `ETag` back in `If-None-Match` to get 304 while nothing has changed.
+    """
+    answer = await permissions_of(context, Subject(user_id, district, role), demand, _rendered)
+    return dated_response(request, answer, context.fresh_seconds)
+
+
+@router.post(
+    "/permissions",
+    operation_id="getPermissionsOfMany",
+    response_model=BatchResults,
+    responses=documented(413),
+)
+async def get_permissions_of_many(context: CurrentContext, demand: CallersDemand, batch: Batch) -> Response:
+    """Tell what up to a hundred users may do, each with a status of its own, in the order asked."""
+    subjects = [Subject(item.id, item.district, item.role) for item in batch.users]
+    answers = await permissions_of_many(context, subjects, demand, _rendered)
+    return unkept_response(b'{"results":[%b]}' % b",".join(map(_result, answers)))
+
+
+def _rendered(whole: PermissionSet) -> bytes:
+    body = PermissionSetBody(
+        user=whole.user,
+        district=whole.district,
+        role=whole.role,
+        roles=whole.roles,
+        permissions=whole.permissions,
+        grants=tuple(GrantBody.model_validate(grant) for grant in whole.grants),
+        policy=PolicyMark.model_validate(whole),
+    )
+    return body.model_dump_json().encode()
+
+
+def _result(answer: Answer | RosterguardError) -> bytes:
+    if isinstance(answer, Answer):
+        return b'{"status":200,"body":%b}' % answer.rendered.body
+    problem = problem_of(answer)
+    return b'{"status":%d,"body":%b}' % (problem.status, problem.model_dump_json().encode())

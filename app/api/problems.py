@@ -1,0 +1,193 @@
+"""Every error as `application/problem+json` (RFC 9457): one table from what went wrong to what the caller is told."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from http import HTTPStatus
+from typing import Annotated, Any, Literal
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from app.domain import errors
+from app.domain.errors import CleverError, RoleNotHeld, RosterguardError
+
+MEDIA_TYPE = "application/problem+json"
+INVALID = 422
+_TYPE = "urn:problem-type:rosterguard:"
+
+_OPERATOR = "The operator of this service has to"
+
+
+class Problem(BaseModel):
+    """What went wrong (RFC 9457)."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "type": f"{_TYPE}user-unknown",
+                    "title": "Unknown user",
+                    "status": 404,
+                    "detail": "no such user is shared with this application",
+                }
+            ]
+        }
+    )
+
+    type: Annotated[str, Field(description="Which kind of problem; stable, to be compared with.")]
+    title: Annotated[str, Field(description="The kind in words.")]
+    status: Annotated[int, Field(description="The HTTP status, again.")]
+    detail: Annotated[str, Field(description="What is wrong this time, and what to do about it.")]
+
+
+class InvalidPart(BaseModel):
+    """One part of a request that is wrong."""
+
+    where: Annotated[Literal["path", "query", "header", "body"], Field(description="The part of the request.")]
+    at: Annotated[str, Field(description="The name of the parameter, or a JSON Pointer (RFC 6901) into the body.")]
+    detail: Annotated[str, Field(description="What is wrong with it.")]
+
+
+class InvalidRequest(Problem):
+    """A request with parts that are wrong; each is told."""
+
+    errors: list[InvalidPart]
+
+
+class RoleNotHeldProblem(Problem):
+    """A role context that the user does not have."""
+
+    held: Annotated[list[str], Field(description="The roles that the user does hold.")]
+
+
+SCHEMAS = frozenset(model.__name__ for model in (Problem, InvalidRequest, RoleNotHeldProblem))
+"""The names of the models above in the OpenAPI document."""
+
+_KINDS: Mapping[type[RosterguardError], tuple[int, str, str]] = {
+    errors.MalformedId: (422, "malformed-id", "Malformed id"),
+    errors.DistrictUnnamed: (422, "district-unnamed", "No district named"),
+    errors.RoleNotHeld: (409, "role-not-held", "Role not held"),
+    errors.UserUnknown: (404, "user-unknown", "Unknown user"),
+    errors.NotCached: (504, "not-cached", "Not cached"),
+    errors.CleverRefusedToken: (502, "clever-refused-token", "Clever refuses the district token"),
+    errors.CleverForbade: (502, "clever-forbade", "Clever forbids the reading"),
+    errors.CleverRecordMissing: (502, "clever-record-missing", "Clever lacks a part of the user"),
+    errors.CleverLimited: (503, "clever-limited", "Clever's rate limit is reached"),
+    errors.CleverFailed: (503, "clever-failed", "Clever is failing"),
+    errors.CleverUnexpected: (502, "clever-unexpected", "Clever answers unexpectedly"),
+    errors.CleverUnreachable: (503, "clever-unreachable", "Clever cannot be reached"),
+    errors.CleverTimedOut: (503, "clever-timed-out", "Clever does not answer in time"),
+    errors.CleverNotJson: (502, "clever-not-json", "Clever does not answer in JSON"),
+    errors.CleverMalformed: (502, "clever-malformed", "Clever's answer cannot be understood"),
+    errors.CleverPagingBroken: (502, "clever-paging-broken", "Clever's pages cannot be followed"),
+}
+
+_REMEDIES: Mapping[type[RosterguardError], str] = {
+    errors.CleverRefusedToken: f"{_OPERATOR} check the token, and at Clever whether the district is still connected.",
+    errors.CleverForbade: f"{_OPERATOR} check at Clever that the application has Secure Sync access to the district.",
+}
+
+_MODELS: Mapping[int, type[Problem]] = {409: RoleNotHeldProblem, INVALID: InvalidRequest}
+
+_STATUSES: Mapping[int, tuple[str, str, str]] = {
+    400: ("unreadable-body", "Unreadable body", "the body cannot be read as JSON"),
+    401: (
+        "unauthenticated",
+        "Credential missing or not valid",
+        "send one header Authorization: Bearer <API key>, with a key of this service",
+    ),
+    404: ("no-such-path", "No such path", "nothing is served at this path; /docs tells what is"),
+    405: ("method-not-allowed", "Method not allowed", "the header Allow tells which methods this path takes"),
+    413: ("body-too-large", "Body too large", "the body is larger than this service reads"),
+    500: ("internal-error", "Internal error", "something went wrong that nobody foresaw; the log tells more"),
+}
+
+
+def problem_of(error: RosterguardError) -> Problem:
+    """Return what the caller is told of ``error``; it holds no token, name or email, for no error does."""
+    status, kind, title = _KINDS[type(error)]
+    detail = f"{error}. {remedy}" if (remedy := _REMEDIES.get(type(error))) else str(error)
+    problem = Problem(type=_TYPE + kind, title=title, status=status, detail=detail)
+    if isinstance(error, RoleNotHeld):
+        return RoleNotHeldProblem(**problem.model_dump(), held=list(error.held))
+    return problem
+
+
+def problem_response(problem: Problem, headers: Mapping[str, str] | None = None) -> Response:
+    """Send ``problem``."""
+    body = problem.model_dump_json()
+    return Response(body, problem.status, {"Cache-Control": "no-store", **(headers or {})}, MEDIA_TYPE)
+
+
+def error_response(error: RosterguardError) -> Response:
+    """Send what the caller is told of ``error``, with ``Retry-After`` in seconds where asking again may help."""
+    problem = problem_of(error)
+    if isinstance(error, CleverError) and problem.status == HTTPStatus.SERVICE_UNAVAILABLE:
+        return problem_response(problem, {"Retry-After": str(error.retry_after)})
+    return problem_response(problem)
+
+
+def status_response(status: int, headers: Mapping[str, str] | None = None) -> Response:
+    """Send a problem that HTTP itself has a status for."""
+    phrase = HTTPStatus(status).phrase
+    kind, title, detail = _STATUSES.get(status, (f"http-{status}", phrase, phrase))
+    return problem_response(Problem(type=_TYPE + kind, title=title, status=status, detail=detail), headers)
+
+
+def invalid_response(parts: list[InvalidPart]) -> Response:
+    """Send 422 with each part of the request that is wrong."""
+    problem = InvalidRequest(
+        type=_TYPE + "invalid-request",
+        title="Invalid request",
+        status=INVALID,
+        detail="the request has parts that are wrong, see errors",
+        errors=parts,
+    )
+    return problem_response(problem)
+
+
+def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Describe the problems of an operation for its OpenAPI ``responses``: 401 and 422, and those of ``statuses``."""
+    return {
+        status: {"model": _MODELS.get(status, Problem), "description": "; ".join(_titles(status))}
+        for status in sorted({401, 422, *statuses})
+    }
+
+
+def install(app: FastAPI) -> None:
+    """Make every error of ``app`` a problem: ours, the framework's, and whatever nobody foresaw."""
+
+    @app.exception_handler(RosterguardError)
+    async def ours(_request: Request, error: RosterguardError) -> Response:
+        return error_response(error)
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(_request: Request, error: RequestValidationError) -> Response:
+        return invalid_response([_invalid_part(found["loc"], found["msg"]) for found in error.errors()])
+
+    @app.exception_handler(HTTPException)
+    async def http(_request: Request, error: HTTPException) -> Response:
+        return status_response(error.status_code, error.headers)
+
+    @app.exception_handler(Exception)
+    async def unforeseen(_request: Request, _error: Exception) -> Response:
+        return status_response(500)
+
+
+def _titles(status: int) -> Iterator[str]:
+    if status in _STATUSES:
+        yield _STATUSES[status][1]
+    if status == INVALID:
+        yield "Invalid request"
+    yield from (title for code, _, title in _KINDS.values() if code == status)
+
+
+def _invalid_part(path: Sequence[int | str], message: str) -> InvalidPart:
+    where, *steps = path
+    if where == "body":
+        at = "".join(f"/{str(step).replace('~', '~0').replace('/', '~1')}" for step in steps)
+    else:
+        at = ".".join(str(step) for step in steps)
+    return InvalidPart.model_validate({"where": where, "at": at, "detail": message.removeprefix("Value error, ")})

@@ -1,0 +1,36 @@
+"""The parameters that routes share, and the refusal of any that they do not have.
+
+A misspelt restriction, such as ``rol=teacher``, must not widen an answer.
+"""
+
+from collections import Counter
+from typing import Annotated
+
+from fastapi import Path, Query, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+
+from app.domain.facts import Role
+
+UserPath = Annotated[str, Path(description="The Clever id of the user.")]
+DistrictQuery = Annotated[
+    str | None, Query(description="The Clever id of the district; needed where several are connected.")
+]
+RoleQuery = Annotated[Role | None, Query(description="A role context: the same user seen in this role only.")]
+
+
+def no_other_parameters(request: Request) -> None:
+    """Refuse query parameters that the route does not have, and those that come twice."""
+    route = request.scope["route"]
+    known = {field.alias for field in route.dependant.query_params} if isinstance(route, APIRoute) else set()
+    times = Counter(name for name, _ in request.query_params.multi_items())
+    mistakes = [
+        {
+            "loc": ("query", name),
+            "msg": "there is no such parameter" if name not in known else "this parameter comes twice",
+        }
+        for name, count in times.items()
+        if name not in known or count > 1
+    ]
+    if mistakes:
+        raise RequestValidationError(mistakes)

@@ -1,0 +1,90 @@
+"""The roles of a user, for an application with a role switcher."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.responses import Response
+
+from app.api.context import CurrentContext
+from app.api.freshness import CallersDemand, dated_response
+from app.api.problems import documented
+from app.api.queries import DistrictQuery, UserPath, no_other_parameters
+from app.domain.facts import Facts, HeldRole, Role
+from app.domain.scopes import Scope
+from app.services.permissions import Subject, roles_of
+
+router = APIRouter(prefix="/v1/users", tags=["permissions"], dependencies=[Depends(no_other_parameters)])
+
+
+class RoleContext(BaseModel):
+    """A role that the user can act in."""
+
+    model_config = ConfigDict(frozen=True)
+
+    role: Role
+    qualifiers: Annotated[
+        tuple[str, ...], Field(description="Of staff: `PortalOnly`, `SchoolTechLead`; no measure of seniority.")
+    ]
+    title: Annotated[str | None, Field(description="Free text of the district, in lower case.")]
+    department: Annotated[str | None, Field(description="Free text of the district, in lower case.")]
+    schools: Annotated[
+        tuple[str, ...], Field(description="Administered by staff, taught at by teachers, attended by students.")
+    ]
+    legacy_id: Annotated[str | None, Field(description="The id of this role from before Clever API 3.0.")]
+
+
+class RolesBody(BaseModel):
+    """The roles of a user, the most senior first, for a role switcher."""
+
+    model_config = ConfigDict(frozen=True)
+
+    user: str
+    district: str
+    default: Annotated[Role | None, Field(description="The role to open with: the most senior one.")]
+    roles: tuple[RoleContext, ...]
+    stale: Annotated[bool, Field(description="Whether Clever could not be asked and an older reading answers.")] = False
+
+
+@router.get(
+    "/{user_id}/roles",
+    operation_id="getRoles",
+    response_model=RolesBody,
+    responses=documented(404, 502, 503, 504) | {304: {"description": "Not modified"}},
+)
+async def get_roles(
+    request: Request,
+    context: CurrentContext,
+    demand: CallersDemand,
+    user_id: UserPath,
+    district: DistrictQuery = None,
+) -> Response:
+    """Tell the roles that a user can act in, the most senior first, and the one to open with.
+
+    Each can be asked for as the `role` of a permission set. Only roles that the district shares with this application
+    are there.
+    """
+    answer = await roles_of(context, Subject(user_id, district), demand, _rendered)
+    return dated_response(request, answer, context.fresh_seconds)
+
+
+def _rendered(facts: Facts) -> bytes:
+    body = RolesBody(
+        user=facts.user,
+        district=facts.district,
+        default=next(iter(facts.held()), None),
+        roles=tuple(map(_context, facts.roles)),
+    )
+    return body.model_dump_json().encode()
+
+
+def _context(held: HeldRole) -> RoleContext:
+    standing = held.standings[0]
+    return RoleContext(
+        role=held.role,
+        qualifiers=standing.values("roles"),
+        title=next(iter(standing.values("title")), None),
+        department=next(iter(standing.values("department")), None),
+        schools=held.ids(Scope.SCHOOL),
+        legacy_id=held.legacy_id,
+    )

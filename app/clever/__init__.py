@@ -1,0 +1,1 @@
+"""The Clever API behind `services.ports.Clever`: Clever's answers go in, facts and domain errors come out."""

@@ -1,0 +1,97 @@
+"""What can go wrong in one exchange, as tables: a status or an exception of httpx, and the error that it becomes.
+
+The sentences are for operators and are fixed: nothing that was sent or received gets into them.
+"""
+
+import re
+from collections.abc import Callable
+from http import HTTPStatus
+
+import httpx
+from pydantic import ValidationError
+
+from app.domain.errors import (
+    CleverError,
+    CleverFailed,
+    CleverForbade,
+    CleverLimited,
+    CleverMalformed,
+    CleverRecordMissing,
+    CleverRefusedToken,
+    CleverTimedOut,
+    CleverUnexpected,
+    CleverUnreachable,
+)
+
+_STATUSES: dict[int, tuple[type[CleverError], str]] = {
+    HTTPStatus.UNAUTHORIZED: (
+        CleverRefusedToken,
+        (
+            "Clever refuses the token: see whether the district is still connected to the application, and put a"
+            " valid district token, or client id and secret, into the settings"
+        ),
+    ),
+    HTTPStatus.FORBIDDEN: (
+        CleverForbade,
+        (
+            "Clever forbids this token to read what is needed: the district has to share users, sections and schools"
+            " with the application through Secure Sync"
+        ),
+    ),
+    HTTPStatus.NOT_FOUND: (CleverRecordMissing, "Clever has no such record for this token"),
+}
+
+_EXCEPTIONS: tuple[tuple[type[Exception], type[CleverError], str], ...] = (
+    (TimeoutError, CleverTimedOut, "Clever did not answer within the time limit"),
+    (httpx.TimeoutException, CleverTimedOut, "Clever did not answer within the time limit"),
+    (httpx.DecodingError, CleverMalformed, "Clever sent a compressed body that cannot be unpacked"),
+    (httpx.TooManyRedirects, CleverUnexpected, "Clever sent us elsewhere, which is not followed"),
+    (httpx.HTTPStatusError, CleverUnexpected, "Clever answered with a status that is not documented"),
+    (httpx.HTTPError, CleverUnreachable, "Clever cannot be reached, or the connection broke off"),
+    (httpx.InvalidURL, CleverUnreachable, "the URL of Clever is none that can be asked"),
+    (httpx.CookieConflict, CleverUnexpected, "Clever set cookies that contradict one another"),
+    (httpx.StreamError, CleverUnreachable, "the connection to Clever was closed while its answer was read"),
+    (ValidationError, CleverMalformed, "Clever sent JSON that is cut short or has another shape than documented"),
+)
+
+FAILURES = tuple(raised for raised, _, _ in _EXCEPTIONS)
+"""Every exception with which an exchange can fail."""
+
+_SECONDS = re.compile("[0-9]{1,12}")
+_SHORTEST_WAIT, _LONGEST_WAIT = 1, 60  # Clever counts requests by the minute
+
+
+def failure_of(raised: Exception) -> CleverError:
+    """Return what an exception of an exchange, one of ``FAILURES``, means."""
+    error, sentence = next((error, sentence) for kind, error, sentence in _EXCEPTIONS if isinstance(raised, kind))
+    return error(sentence)
+
+
+def refusal_of(response: httpx.Response, wall: Callable[[], float]) -> CleverError:
+    """Return what a status other than 200 means; ``wall`` tells Unix seconds, in which Clever's headers count."""
+    if response.status_code == HTTPStatus.TOO_MANY_REQUESTS:
+        return _limited(response.headers, wall)
+    if response.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return CleverFailed("Clever says that it is failing")
+    error, sentence = _STATUSES.get(
+        response.status_code, (CleverUnexpected, "Clever answered with a status that is not documented")
+    )
+    return error(sentence)
+
+
+def _limited(headers: httpx.Headers, wall: Callable[[], float]) -> CleverLimited:
+    sentence = "Clever's limit of requests a minute is used up for this token"
+    if (reset := _seconds(headers, "x-ratelimit-reset")) is not None:
+        return CleverLimited(sentence, retry_after=_clamped(reset - int(wall())))
+    if (wait := _seconds(headers, "retry-after")) is not None:
+        return CleverLimited(sentence, retry_after=_clamped(wait))
+    return CleverLimited(sentence)
+
+
+def _seconds(headers: httpx.Headers, name: str) -> int | None:
+    text = headers.get(name, "").strip()
+    return int(text) if _SECONDS.fullmatch(text) else None
+
+
+def _clamped(seconds: int) -> int:
+    return min(max(seconds, _SHORTEST_WAIT), _LONGEST_WAIT)

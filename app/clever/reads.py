@@ -1,0 +1,96 @@
+"""The three reads of a user, at once."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from app import telemetry
+from app.clever.paging import records_of
+from app.clever.records import IdRecord, SectionRecord, UserRecord
+from app.clever.transport import Transport
+from app.clever.v3 import Answers, has_schools_to_confirm, needs_sections
+from app.clever.versions import Family
+from app.domain.errors import CleverMalformed, CleverRecordMissing, UserUnknown
+from app.domain.facts import Oddity
+from app.domain.ids import DistrictId, IdShape, UserId
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """What to ask, and how to read it.
+
+    Attributes:
+        api: Clever's API with its version, such as ``https://api.clever.com/v3.0``.
+        family: the shapes and rules of that version.
+        id_shape: an id without this shape grants nothing.
+        page_limit: how many records of a list to ask for at once; Clever's default is 100, its maximum 10 000.
+    """
+
+    api: str
+    family: Family
+    id_shape: IdShape
+    page_limit: int = 10_000
+
+
+class UserReads:
+    """Reads what Clever knows of one user; how long it waits for what nobody needs is its ``grace``, in seconds."""
+
+    def __init__(self, transport: Transport, endpoint: Endpoint, *, grace: float = 0.5) -> None:
+        self._transport = transport
+        self._endpoint = endpoint
+        self._grace = grace
+
+    async def answers(self, user: UserId, district: DistrictId, token: str, *, confirm_schools: bool) -> Answers:
+        """Read a user, their sections and their schools.
+
+        Raises:
+            UserUnknown: Clever has no such user in that district.
+            CleverError: something that is needed could not be read for certain.
+        """
+        bearer = f"Bearer {token}"
+        reading = asyncio.create_task(self._user(user, district, bearer))
+        sections = asyncio.create_task(self._sections(user, bearer))
+        schools = asyncio.create_task(self._schools(user, bearer))
+        tasks = (reading, sections, schools)
+        try:
+            record = await reading
+            # What no role needs may fail or be late. It gets a moment nonetheless: breaking it off costs a connection.
+            taught = await (sections if needs_sections(record) else _spared(sections, self._grace))
+            confirming = confirm_schools and has_schools_to_confirm(record)
+            return Answers(record, taught or (), await (schools if confirming else _spared(schools, self._grace)))
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _user(self, user: UserId, district: DistrictId, bearer: str) -> UserRecord:
+        try:
+            url = f"{self._endpoint.api}/users/{user}"
+            record = (await self._transport.read(url, bearer, self._endpoint.family.user)).data
+        except CleverRecordMissing as error:
+            raise UserUnknown from error
+        if record.id != user:
+            raise CleverMalformed("Clever answered with another user than the one asked for")
+        if record.district != district:
+            telemetry.odd_data({Oddity.DISTRICT_FOREIGN.value: 1})
+            raise UserUnknown
+        return record
+
+    async def _sections(self, user: UserId, bearer: str) -> Sequence[SectionRecord]:
+        url = f"{self._endpoint.api}/users/{user}/sections?limit={self._endpoint.page_limit}"
+        records = await records_of(self._transport, url, bearer, self._endpoint.family.sections)
+        # A section that moves between pages while they are read comes twice; the later reading is the newer one.
+        return tuple({record.id: record for record in records}.values())
+
+    async def _schools(self, user: UserId, bearer: str) -> Sequence[IdRecord]:
+        url = f"{self._endpoint.api}/users/{user}/schools?limit={self._endpoint.page_limit}"
+        return await records_of(self._transport, url, bearer, self._endpoint.family.schools)
+
+
+async def _spared(task: asyncio.Task[T], grace: float) -> T | None:
+    """Return what a task that is not needed came to, or None where it failed or is late."""
+    await asyncio.wait((task,), timeout=grace)
+    return None if not task.done() or task.exception() is not None else task.result()

@@ -1,0 +1,181 @@
+"""What API 3.0 and 3.1 send, cut down to the fields that permissions rest on.
+
+Every field but `id` may be missing or null, and any field may be new: Clever's specs require none. A field of the wrong
+type is no absent field, though: read as one it would make a smaller permission set that looks complete.
+"""
+
+from typing import Annotated, ClassVar, Generic, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+T = TypeVar("T")
+
+_NameOnly = Annotated[None, BeforeValidator(lambda _: None)]
+
+
+def _names(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+class Slim(BaseModel):
+    """A record of which only the declared fields are read; what was sent never shows in its errors."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
+
+
+class Watched(Slim):
+    """A record whose undeclared fields are told by name, without their values, so that new ones can be counted."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, _NameOnly] = Field(init=False)
+
+    documented: ClassVar[frozenset[str]] = frozenset()
+    """Fields that Clever documents and nobody needs here."""
+
+    def unknown_fields(self) -> int:
+        """Count the fields that Clever's documentation does not know."""
+        return len(self.__pydantic_extra__.keys() - self.documented)
+
+
+class StudentRole(Watched):
+    """`roles.student`: where they learn."""
+
+    documented = _names(
+        "created credentials disability dob ell_status email enrollments ext frl_status gender gifted_status grade"
+        " graduation_year hispanic_ethnicity home_language home_language_code iep_status last_modified location"
+        " preferred_name race section_504_status sis_id state_id student_number unweighted_gpa weighted_gpa"
+    )
+    school: str | None = None
+    schools: list[str] | None = None
+    legacy_id: str | None = None
+
+
+class TeacherRole(Watched):
+    """`roles.teacher`: where they teach, which is not where they administer."""
+
+    documented = _names("created credentials district ext last_modified name sis_id state_id teacher_number")
+    school: str | None = None
+    schools: list[str] | None = None
+    title: str | None = None
+    legacy_id: str | None = None
+
+
+class StaffRole(Watched):
+    """`roles.staff`: its `schools` are the only list of administered schools."""
+
+    documented = _names("credentials ext staff_id")
+    schools: list[str] | None = None
+    roles: list[str] | None = None
+    title: str | None = None
+    department: str | None = None
+    legacy_id: str | None = None
+
+
+class DistrictAdminRole(Watched):
+    """`roles.district_admin`: it has no schools and reaches the whole district."""
+
+    documented = _names("credentials ext")
+    title: str | None = None
+    legacy_id: str | None = None
+
+
+class Relationship(Slim):
+    """An entry of `student_relationships`: which student, and what the contact is to them."""
+
+    student: str | None = None
+    relationship: str | None = None
+    type: str | None = None
+
+
+class ContactRole(Watched):
+    """`roles.contact`: whom they are a contact of; the fields of API 2.x may still stand beside it."""
+
+    documented = _names("credentials ext phone phone_type relationship sis_id students type")
+    student_relationships: list[Relationship] | None = None
+    legacy_id: str | None = None
+
+
+class Roles(Watched):
+    """`roles`: an object keyed by role; a role that is null is not held, one that is `{}` is."""
+
+    student: StudentRole | None = None
+    teacher: TeacherRole | None = None
+    staff: StaffRole | None = None
+    district_admin: DistrictAdminRole | None = None
+    contact: ContactRole | None = None
+
+
+class UserRecord(Watched):
+    """A user of `/users/{id}`."""
+
+    documented = _names("created email last_modified lms_status name")
+    id: str
+    district: str | None = None
+    roles: Roles | None = None
+
+
+class SectionRecord(Slim):
+    """A section of `/users/{id}/sections`: who stands in it, by user id."""
+
+    id: str
+    teacher: str | None = None
+    teachers: list[str] | None = None
+    students: list[str] | None = None
+
+    def taught_by(self) -> list[str]:
+        """Return the teachers, primary and others; Clever does not promise that one field has them all."""
+        primary = [self.teacher] if self.teacher else []
+        return primary + (self.teachers or [])
+
+    def attended_by(self) -> list[str]:
+        """Return the students."""
+        return self.students or []
+
+
+class IdRecord(Slim):
+    """A school or a district, of which nothing but the id matters."""
+
+    id: str
+
+
+class Link(Slim):
+    """An entry of `links`."""
+
+    rel: str | None = None
+    uri: str | None = None
+
+
+class Entry(Slim, Generic[T]):
+    """The envelope around one record of the Data API."""
+
+    data: T
+
+
+class Linked(Slim):
+    """A list with its links; a list without any is its own last page."""
+
+    links: list[Link] | None = None
+
+    def following(self) -> str | None:
+        """Return where the next page is; Clever's own texts disagree on the case of link names."""
+        return next((link.uri for link in self.links or () if link.uri and (link.rel or "").casefold() == "next"), None)
+
+
+class Page(Linked, Generic[T]):
+    """A list of the Data API, whose entries come in envelopes."""
+
+    data: list[Entry[T]]
+
+    def records(self) -> list[T]:
+        """Return the records of this page."""
+        return [entry.data for entry in self.data]
+
+
+class BarePage(Linked, Generic[T]):
+    """A list of the OAuth API, whose entries come without envelopes."""
+
+    data: list[T]
+
+    def records(self) -> list[T]:
+        """Return the records of this page."""
+        return self.data

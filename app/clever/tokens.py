@@ -1,0 +1,175 @@
+"""Which token reads which district: one from the settings, or those that Clever lists for a client id and secret."""
+
+from base64 import b64encode
+from collections.abc import Callable, Mapping
+from typing import Annotated, Protocol
+
+from pydantic import AfterValidator, SecretStr
+
+from app import telemetry
+from app.clever.flight import Flight
+from app.clever.paging import records_of
+from app.clever.records import BarePage, IdRecord, Page, Slim
+from app.clever.transport import Transport
+from app.domain.errors import CleverMalformed, UserUnknown
+from app.domain.facts import Oddity
+from app.domain.ids import DistrictId, IdShape
+
+_REDISCOVERY_SECONDS = 10
+
+
+class Tokens(Protocol):
+    """Which token reads which district."""
+
+    async def districts(self) -> frozenset[DistrictId]:
+        """Return the connected districts, asking Clever where they are not known yet; raises ``CleverError``."""
+
+    async def token(self, district: DistrictId) -> str:
+        """Return the token of a connected district.
+
+        Raises:
+            UserUnknown: the district is not connected, as far as is known; Clever is not asked because of it.
+            CleverError: nothing is known yet and Clever cannot be asked.
+        """
+
+    async def renewed(self, district: DistrictId, refused: str) -> str | None:
+        """Return another token after Clever refused one, or None where there is no other; raises ``CleverError``."""
+
+    async def refresh(self) -> None:
+        """Ask Clever which districts are connected now; raises ``CleverError`` and then leaves all as it was."""
+
+    async def aclose(self) -> None:
+        """Break off what is under way."""
+
+
+def checked(token: str) -> str:
+    """Return a token that can stand in a header, or raise ``ValueError``: httpx would repeat a bad one in its error."""
+    if not token or not token.isascii() or not token.isprintable() or " " in token:
+        raise ValueError("a token has visible ASCII characters only")
+    return token
+
+
+class OneToken:
+    """The district token of the settings; its district is whichever Clever names for it."""
+
+    def __init__(self, transport: Transport, api: str, token: str, shape: IdShape) -> None:
+        self._transport = transport
+        self._api = api
+        self._token = checked(token)
+        self._shape = shape
+        self._district: DistrictId | None = None
+        self._asking = Flight(self._ask)
+
+    async def districts(self) -> frozenset[DistrictId]:
+        """Return the token's district."""
+        if self._district is None:
+            self._district = await self._asking.join()
+        return frozenset({self._district})
+
+    async def token(self, district: DistrictId) -> str:
+        """Return the token if the district is the token's."""
+        if district not in await self.districts():
+            raise UserUnknown
+        return self._token
+
+    async def renewed(self, district: DistrictId, refused: str) -> str | None:  # noqa: ARG002 -- the protocol's
+        """Return None: there is no other token."""
+        return None
+
+    async def refresh(self) -> None:
+        """Do nothing: a district token never changes its district."""
+
+    async def aclose(self) -> None:
+        """Break off what is under way."""
+        await self._asking.aclose()
+
+    async def _ask(self) -> DistrictId:
+        page = await self._transport.read(f"{self._api}/districts", f"Bearer {self._token}", Page[IdRecord])
+        ids = {record.id for record in page.records()}
+        if len(ids) != 1 or not all(map(self._shape.fits, ids)):
+            raise CleverMalformed("the token of the settings does not read exactly one district with a proper id")
+        return DistrictId(ids.pop())
+
+
+def _checked(token: SecretStr) -> SecretStr:
+    checked(token.get_secret_value())
+    return token
+
+
+class Owner(Slim):
+    """Whose token an entry of the OAuth list is."""
+
+    type: str | None = None
+    id: str | None = None
+
+
+class TokenRecord(Slim):
+    """An entry of the OAuth list."""
+
+    created: str | None = None
+    owner: Owner | None = None
+    access_token: Annotated[SecretStr, AfterValidator(_checked)] | None = None
+
+
+class DiscoveredTokens:
+    """The tokens of all connected districts, as Clever lists them for a client id and secret."""
+
+    def __init__(
+        self, transport: Transport, url: str, credentials: tuple[str, str], shape: IdShape, clock: Callable[[], float]
+    ) -> None:
+        self._transport = transport
+        self._url = f"{url}/oauth/tokens?owner_type=district"
+        self._basic = f"Basic {b64encode(':'.join(credentials).encode()).decode()}"
+        self._shape = shape
+        self._tokens: Mapping[DistrictId, str] | None = None
+        self._discovery = Flight(self._discover, clock)
+
+    async def districts(self) -> frozenset[DistrictId]:
+        """Return the connected districts."""
+        return frozenset(await self._known())
+
+    async def token(self, district: DistrictId) -> str:
+        """Return the token of a district that was connected when Clever was last asked."""
+        token = (await self._known()).get(district)
+        if token is None:
+            raise UserUnknown
+        return token
+
+    async def renewed(self, district: DistrictId, refused: str) -> str | None:
+        """Return the district's new token, asking Clever at most every ten seconds."""
+        token = (await self._known()).get(district)
+        if token == refused:
+            token = (await self._discovery.join(within=_REDISCOVERY_SECONDS)).get(district)
+        return token if token != refused else None
+
+    async def refresh(self) -> None:
+        """Ask Clever which districts are connected now."""
+        await self._discovery.join()
+
+    async def aclose(self) -> None:
+        """Break off what is under way."""
+        await self._discovery.aclose()
+
+    async def _known(self) -> Mapping[DistrictId, str]:
+        return self._tokens if self._tokens is not None else await self._discovery.join()
+
+    async def _discover(self) -> Mapping[DistrictId, str]:
+        records = await records_of(self._transport, self._url, self._basic, BarePage[TokenRecord])
+        self._tokens = _by_district(records, self._shape)
+        return self._tokens
+
+
+def _by_district(records: list[TokenRecord], shape: IdShape) -> Mapping[DistrictId, str]:
+    """Return the newest token of each district."""
+    tokens: dict[DistrictId, str] = {}
+    malformed = 0
+    for record in sorted(records, key=lambda record: record.created or ""):
+        owner = record.owner
+        if owner is None or owner.type != "district" or not owner.id or record.access_token is None:
+            continue
+        if shape.fits(owner.id):
+            tokens[DistrictId(owner.id)] = record.access_token.get_secret_value()
+        else:
+            malformed += 1
+    telemetry.odd_data({Oddity.ID_MALFORMED: malformed} if malformed else {})
+    return tokens

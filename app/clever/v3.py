@@ -1,0 +1,196 @@
+"""From what API 3.0 and 3.1 send to facts: which role reaches what, and what of Clever's data grants nothing."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from app.clever.records import (
+    ContactRole,
+    DistrictAdminRole,
+    IdRecord,
+    Relationship,
+    Roles,
+    SectionRecord,
+    StaffRole,
+    StudentRole,
+    TeacherRole,
+    UserRecord,
+)
+from app.domain.facts import Facts, HeldRole, Oddity, Role, Standing
+from app.domain.ids import DistrictId, IdShape, UserId
+from app.domain.scopes import Scope
+
+K = TypeVar("K")
+
+_STAFF_ROLES = {name.casefold(): name for name in ("PortalOnly", "SchoolTechLead")}
+
+# The values documented for `relationship` and for `type` in one: some SISs put into one what belongs in the other.
+_RELATIONSHIPS = frozenset(
+    name.casefold()
+    for name in (
+        *("Parent", "Grandparent", "Self", "Aunt/Uncle", "Sibling", "Other"),
+        *("Parent/Guardian", "Emergency", "Primary", "Secondary", "Family"),
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What Clever answered about one user.
+
+    Attributes:
+        user: the user.
+        sections: their sections, none where no role needs them.
+        schools: their schools of all roles together, or None where the list could not be read.
+    """
+
+    user: UserRecord
+    sections: Sequence[SectionRecord] = ()
+    schools: Sequence[IdRecord] | None = None
+
+
+def needs_sections(user: UserRecord) -> bool:
+    """Tell whether a role of the user rests on their sections."""
+    return user.roles is not None and (user.roles.teacher is not None or user.roles.student is not None)
+
+
+def has_schools_to_confirm(user: UserRecord) -> bool:
+    """Tell whether a role of the user administers schools."""
+    return user.roles is not None and user.roles.staff is not None
+
+
+def facts_of(answers: Answers, district: DistrictId, shape: IdShape) -> tuple[Facts, Counter[Oddity]]:
+    """Work out the facts, and count what grants nothing.
+
+    Args:
+        answers: what Clever answered.
+        district: the district of the token, which the user has been checked to belong to.
+        shape: an id without this shape grants nothing.
+    """
+    roles = answers.user.roles or Roles()
+    every = (roles.student, roles.teacher, roles.staff, roles.district_admin, roles.contact)
+    present = [role for role in every if role is not None]
+    sieve = _Sieve(answers, shape, frozenset(role.legacy_id for role in present if role.legacy_id))
+    sieve.count(Oddity.ROLE_UNKNOWN, roles.unknown_fields())
+    sieve.count(Oddity.FIELD_UNKNOWN, sum(record.unknown_fields() for record in (answers.user, *present)))
+    facts = Facts(UserId(answers.user.id), district, tuple(_held(roles, district, sieve)))
+    return facts, sieve.odd
+
+
+@dataclass(frozen=True, slots=True)
+class _Sieve:
+    """Lets through what can grant something and counts the rest."""
+
+    answers: Answers
+    shape: IdShape
+    legacy_ids: frozenset[str]
+    odd: Counter[Oddity] = field(default_factory=Counter)
+
+    def count(self, oddity: Oddity, times: int = 1) -> None:
+        if times:
+            self.odd[oddity] += times
+
+    def ids(self, texts: Iterable[str | None]) -> tuple[str, ...]:
+        sent = {text for text in texts if text}
+        fit = sorted(text for text in sent if self.shape.fits(text))
+        self.count(Oddity.ID_MALFORMED, len(sent) - len(fit))
+        return tuple(fit)
+
+    def legacy_id(self, text: str | None) -> str | None:
+        return next(iter(self.ids([text])), None)
+
+    def sections(self, people_of: Callable[[SectionRecord], Sequence[str]]) -> tuple[str, ...]:
+        found = []
+        for section in self.answers.sections:
+            people = people_of(section)
+            if self.answers.user.id in people:
+                found.append(section.id)
+            elif not self.legacy_ids.isdisjoint(people):
+                self.count(Oddity.LEGACY_ID_IN_SECTION)
+        return self.ids(found)
+
+
+def _held(roles: Roles, district: DistrictId, sieve: _Sieve) -> Iterator[HeldRole]:
+    """Read each role that is there; the most senior comes first."""
+    if (admin := roles.district_admin) is not None:
+        yield HeldRole(Role.DISTRICT_ADMIN, (_admin(admin, district),), sieve.legacy_id(admin.legacy_id))
+    if (staff := roles.staff) is not None:
+        yield HeldRole(Role.STAFF, (_staff(staff, sieve),), sieve.legacy_id(staff.legacy_id))
+    if (teacher := roles.teacher) is not None:
+        yield HeldRole(Role.TEACHER, (_teacher(teacher, sieve),), sieve.legacy_id(teacher.legacy_id))
+    if (student := roles.student) is not None:
+        yield HeldRole(Role.STUDENT, (_student(student, sieve),), sieve.legacy_id(student.legacy_id))
+    if (contact := roles.contact) is not None:
+        yield HeldRole(Role.CONTACT, _contact(contact, sieve), sieve.legacy_id(contact.legacy_id))
+
+
+def _admin(role: DistrictAdminRole, district: DistrictId) -> Standing:
+    return Standing(((Scope.DISTRICT, (district,)),), _filled(("title", _text(role.title))))
+
+
+def _staff(role: StaffRole, sieve: _Sieve) -> Standing:
+    schools = sieve.ids(role.schools or ())
+    fields = _filled(
+        ("roles", _staff_roles(role, sieve)), ("title", _text(role.title)), ("department", _text(role.department))
+    )
+    return Standing(_filled((Scope.SCHOOL, schools)), fields, _unconfirmed(schools, sieve))
+
+
+def _staff_roles(role: StaffRole, sieve: _Sieve) -> tuple[str, ...]:
+    sent = {text for name in role.roles or () for text in _text(name)}
+    known = sorted(_STAFF_ROLES[text] for text in sent & _STAFF_ROLES.keys())
+    sieve.count(Oddity.STAFF_ROLE_UNKNOWN, len(sent) - len(known))
+    return tuple(known)
+
+
+def _unconfirmed(schools: tuple[str, ...], sieve: _Sieve) -> tuple[str, ...] | None:
+    """Hold administered schools against Clever's list of the user's schools, which confirms and never widens."""
+    if sieve.answers.schools is None:
+        return None
+    listed = {school.id for school in sieve.answers.schools}
+    missing = tuple(school for school in schools if school not in listed)
+    sieve.count(Oddity.SCHOOL_UNCONFIRMED, len(missing))
+    return missing
+
+
+def _teacher(role: TeacherRole, sieve: _Sieve) -> Standing:
+    schools, sections = sieve.ids([role.school, *(role.schools or ())]), sieve.sections(SectionRecord.taught_by)
+    return Standing(_filled((Scope.SCHOOL, schools), (Scope.SECTION, sections)), _filled(("title", _text(role.title))))
+
+
+def _student(role: StudentRole, sieve: _Sieve) -> Standing:
+    schools, sections = sieve.ids([role.school, *(role.schools or ())]), sieve.sections(SectionRecord.attended_by)
+    return Standing(_filled((Scope.SCHOOL, schools), (Scope.SECTION, sections)))
+
+
+def _contact(role: ContactRole, sieve: _Sieve) -> tuple[Standing, ...]:
+    entries = {_relation(entry, sieve) for entry in set(role.student_relationships or ())}
+    return tuple(sorted(entries, key=lambda entry: (entry.places, entry.fields))) or (Standing(),)
+
+
+def _relation(entry: Relationship, sieve: _Sieve) -> Standing:
+    # An entry without a usable student still stands: leaving it out could turn an emergency contact into one who has
+    # no entry at all, whom `unless: {type: [Emergency]}` lets pass.
+    return Standing(
+        _filled((Scope.STUDENT, sieve.ids([entry.student]))),
+        _filled(("relationship", _documented(entry.relationship, sieve)), ("type", _documented(entry.type, sieve))),
+    )
+
+
+def _documented(value: str | None, sieve: _Sieve) -> tuple[str, ...]:
+    text = _text(value)
+    if _RELATIONSHIPS.issuperset(text):
+        return text
+    sieve.count(Oddity.RELATIONSHIP_UNKNOWN)
+    return ()
+
+
+def _text(value: str | None) -> tuple[str, ...]:
+    """Return free text as policies compare it; Clever sends "" for what is not there."""
+    text = (value or "").strip().casefold()
+    return (text,) if text else ()
+
+
+def _filled(*pairs: tuple[K, tuple[str, ...]]) -> tuple[tuple[K, tuple[str, ...]], ...]:
+    return tuple((name, values) for name, values in pairs if values)

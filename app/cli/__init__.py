@@ -1,0 +1,19 @@
+"""The command `rosterguard`."""
+
+import typer
+
+from app.cli import demo, key, openapi, policy, sandbox, serve
+
+app = typer.Typer(
+    name="rosterguard",
+    help="What a Clever user may do, and where: a permission service for the backends of school applications.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command()(serve.serve)
+app.command()(sandbox.sandbox)
+app.command()(demo.demo)
+app.command()(openapi.openapi)
+app.add_typer(policy.app)
+app.add_typer(key.app)

@@ -1,0 +1,5 @@
+"""The command as `python -m app.cli`."""
+
+from app.cli import app
+
+app()

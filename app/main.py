@@ -1,0 +1,147 @@
+"""The application put together: the one place that knows every concrete part."""
+
+import asyncio
+import re
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib import metadata, resources
+from typing import TypedDict
+
+from fastapi import Depends, FastAPI
+from fastapi.telemetry import TelemetryConfig
+from pydantic import SecretStr
+
+from app import policies
+from app.api import callers, health, permissions, policy, problems, reference, roles
+from app.api.limits import BodyLimit
+from app.cache.memory import MemoryCache
+from app.clever.client import connect
+from app.domain.ids import IdShape
+from app.domain.policy import Policy
+from app.services.policies import read_policy
+from app.services.ports import Clock, Context
+from app.settings import Settings, SettingsMistakes
+
+MOST_BODY_BYTES = 64 * 1024
+BATCH_READERS = 16
+
+# The framework's own would record validation errors, and with them what callers sent.
+NO_TELEMETRY = TelemetryConfig(tracing=False, metrics=False, logs=False, operation_spans=False, auto_configure=False)
+
+_DESCRIPTION = """\
+Rosterguard answers one question for the backends of a school application: **what may this Clever user do, and where?**
+It reads the user, their sections and their schools from the Clever API, keeps the facts for a while, and computes from
+them, by a policy file, a set of grants: permissions, and the places where they hold.
+
+Every call needs `Authorization: Bearer <API key>`. Errors are `application/problem+json` (RFC 9457), each with a stable
+`type`.
+Answers say how old they are (`Age`, `Cache-Control`, `ETag`), and `Cache-Control` in a request demands how recent they
+have to be: `max-age`, `no-cache`, `only-if-cached`.
+"""
+
+
+class State(TypedDict):
+    """What requests find in ``request.state``."""
+
+    context: Context
+
+
+def create_app(settings: Settings, *, no_auth: bool = False, clock: Clock = time.monotonic) -> FastAPI:
+    """Put the application together.
+
+    Args:
+        settings: as read at start.
+        no_auth: whether anyone may ask, for trying it out on loopback.
+        clock: seconds that only go forward; by it readings age.
+
+    Raises:
+        SettingsMistakes: there are no API keys and no word that none are wanted, or the other way round.
+        PolicyMistakes: the policy file cannot be used.
+    """
+    keys = _keys(settings, no_auth=no_auth)
+    in_force = policy_in(settings)
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[State]:
+        async with _context(settings, in_force, clock) as context:
+            yield State(context=context)
+
+    app = FastAPI(
+        title="Rosterguard",
+        version=metadata.version("rosterguard"),
+        summary="What a Clever user may do, and where.",
+        description=_DESCRIPTION,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        telemetry=NO_TELEMETRY,
+    )
+    app.add_middleware(BodyLimit, most_bytes=MOST_BODY_BYTES)
+    app.add_middleware(callers.Gate, keys=keys)
+    problems.install(app)
+    for router in (permissions.router, roles.router, policy.router):
+        app.include_router(router, dependencies=[Depends(callers.credential)])
+    app.include_router(health.router)
+    reference.install(app)
+    return app
+
+
+def policy_in(settings: Settings) -> Policy:
+    """Read the policy that the settings name, or the default one; raises ``PolicyMistakes`` or ``SettingsMistakes``."""
+    if settings.policy is None:
+        return read_policy(default_policy())
+    try:
+        return read_policy(settings.policy.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsMistakes([f"ROSTERGUARD_POLICY: the file cannot be read: {type(error).__name__}"]) from error
+
+
+def default_policy() -> str:
+    """Return the text of the policy that ships with the package."""
+    return resources.files(policies).joinpath("default.yaml").read_text(encoding="utf-8")
+
+
+def _keys(settings: Settings, *, no_auth: bool) -> frozenset[bytes] | None:
+    if no_auth == bool(settings.api_keys):
+        found = "both are there" if no_auth else "neither is there"
+        raise SettingsMistakes([f"ROSTERGUARD_API_KEYS: give API keys, or --no-auth on loopback: {found}"])
+    return frozenset(bytes.fromhex(key.sha256) for key in settings.api_keys) or None
+
+
+def _revealed(secret: SecretStr | None) -> str | None:
+    return None if secret is None else secret.get_secret_value()
+
+
+@asynccontextmanager
+async def _context(settings: Settings, in_force: Policy, clock: Clock) -> AsyncIterator[Context]:
+    id_shape = IdShape(re.compile(settings.id_pattern))
+    client = connect(
+        url=settings.clever_url,
+        version=settings.clever_version,
+        auth_url=settings.clever_auth_url,
+        token=_revealed(settings.clever_token),
+        client_id=settings.clever_client_id,
+        client_secret=_revealed(settings.clever_client_secret),
+        id_shape=id_shape,
+        clock=clock,
+    )
+    connecting = asyncio.create_task(client.keep_connected())
+    context = Context(
+        clever=client,
+        cache=MemoryCache(users=settings.cache_users, keep_seconds=settings.fresh_seconds, clock=clock),
+        clock=clock,
+        policy=in_force,
+        id_shape=id_shape,
+        fresh_seconds=settings.fresh_seconds,
+        batch_readers=asyncio.Semaphore(BATCH_READERS),
+    )
+    try:
+        yield context
+    finally:
+        under_way = [connecting, *(flight.task for flight in context.flights.values())]
+        for task in under_way:
+            task.cancel()
+        await asyncio.gather(*under_way, return_exceptions=True)
+        await client.aclose()

@@ -1,0 +1,102 @@
+"""Permission sets and role contexts of users, rendered once for each reading and policy."""
+
+import asyncio
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+
+from app.domain.engine import permission_set
+from app.domain.errors import DistrictUnnamed, RosterguardError, UserUnknown
+from app.domain.facts import Facts, Role
+from app.domain.grants import PermissionSet
+from app.domain.ids import DistrictId
+from app.domain.reading import Reading, Rendered
+from app.services.ports import Context
+from app.services.reading import Demand, reading_of
+
+RenderSet = Callable[[PermissionSet], bytes]
+RenderRoles = Callable[[Facts], bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """Whom a question is about, as the caller wrote it.
+
+    Attributes:
+        user: the text of a user id.
+        district: the text of a district id; None where the caller leaves it to there being only one.
+        role: the role context, None for the whole user.
+    """
+
+    user: str
+    district: str | None = None
+    role: Role | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A rendered answer and its age in seconds, counted from when the reading behind it began."""
+
+    rendered: Rendered
+    age: int
+
+
+async def permissions_of(context: Context, subject: Subject, demand: Demand, render: RenderSet) -> Answer:
+    """Answer what a user may do, and where.
+
+    Raises:
+        QuestionError: a malformed id, a district left open, an unknown user, or a role that is not held.
+        NotCached, CleverError: see ``reading_of``.
+    """
+    reading = await _reading_of(context, subject, demand)
+    policy = context.policy
+    key = (render, subject.role, policy.revision)
+    return _answer(context, reading, key, lambda: render(permission_set(reading.facts, policy, subject.role)))
+
+
+async def permissions_of_many(
+    context: Context, subjects: Sequence[Subject], demand: Demand, render: RenderSet
+) -> list[Answer | RosterguardError]:
+    """Answer for many users at once, in the order asked; what goes wrong with one is its own answer."""
+
+    async def one(subject: Subject) -> Answer | RosterguardError:
+        try:
+            async with context.batch_readers:
+                return await permissions_of(context, subject, demand, render)
+        except RosterguardError as error:
+            return error
+
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(one(subject)) for subject in subjects]
+    return [task.result() for task in tasks]
+
+
+async def roles_of(context: Context, subject: Subject, demand: Demand, render: RenderRoles) -> Answer:
+    """Answer which roles a user holds, for an application with a role switcher; raises as ``permissions_of``."""
+    reading = await _reading_of(context, subject, demand)
+    return _answer(context, reading, render, lambda: render(reading.facts))
+
+
+async def _reading_of(context: Context, subject: Subject, demand: Demand) -> Reading:
+    user = context.id_shape.user(subject.user)
+    district = await _district_of(context, subject.district)
+    return await reading_of(context, user, district, demand)
+
+
+async def _district_of(context: Context, named: str | None) -> DistrictId:
+    """Take the district that the question names, else the only one there is; never guess it from the cache."""
+    district = None if named is None else context.id_shape.district(named)
+    connected = await context.clever.districts()
+    if district is None:
+        if len(connected) > 1:
+            raise DistrictUnnamed
+        district = next(iter(connected), None)
+    if district is None or district not in connected:
+        raise UserUnknown
+    return district
+
+
+def _answer(context: Context, reading: Reading, key: Hashable, render: Callable[[], bytes]) -> Answer:
+    rendered = reading.rendered.get(key)
+    if rendered is None:
+        rendered = reading.rendered[key] = Rendered.of(render())
+    return Answer(rendered, int(context.clock() - reading.began))

@@ -1,0 +1,153 @@
+"""The settings of the service: read once from the environment and `.env`, frozen, and passed in from there."""
+
+import json
+import re
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+PREFIX = "ROSTERGUARD_"
+
+
+class SettingsMistakes(Exception):
+    """Settings that the service cannot start with: a line for each mistake, none of which repeats a value."""
+
+    def __init__(self, lines: list[str]) -> None:
+        super().__init__("\n".join(lines))
+        self.lines = lines
+
+
+class ApiKey(BaseModel):
+    """A key that a caller may present: who it is, and the SHA-256 of the key in hex."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class Settings(BaseModel):
+    """Everything that can be set; made directly it knows nothing of the environment."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    clever_url: Annotated[str, Field(description="Where Clever's API is.")] = "https://api.clever.com"
+    clever_version: Annotated[Literal["v3.0", "v3.1"], Field(description="The version of Clever's API to read.")] = (
+        "v3.1"
+    )
+    clever_token: Annotated[
+        SecretStr | None, Field(description="The token of the one connected district; or the two below.")
+    ] = None
+    clever_client_id: Annotated[
+        str | None, Field(description="The application's client id, to discover every connected district.")
+    ] = None
+    clever_client_secret: Annotated[
+        SecretStr | None, Field(description="The application's client secret, to go with the id.")
+    ] = None
+    clever_auth_url: Annotated[str, Field(description="Where Clever's token endpoints are.")] = "https://clever.com"
+    policy: Annotated[
+        Path | None, Field(description="The policy file; unset, the default policy that ships with the package.")
+    ] = None
+    api_keys: Annotated[
+        tuple[ApiKey, ...],
+        NoDecode,
+        Field(
+            description='Who may ask: a JSON list of `{"name": …, "sha256": …}`, as `rosterguard key new` prints them.'
+        ),
+    ] = ()
+    id_pattern: Annotated[
+        str, Field(description="What a whole id must match; it stays within `[A-Za-z0-9_-]{1,64}` whatever this says.")
+    ] = "[0-9a-f]{24}"
+    fresh_seconds: Annotated[
+        int, Field(ge=1, le=86400, description="How long what was read from Clever answers without being read again.")
+    ] = 300
+    cache_users: Annotated[int, Field(ge=1, description="How many users are cached at most.")] = 100_000
+
+    @field_validator("api_keys", mode="before")
+    @classmethod
+    def _parsed_keys(cls, given: object) -> object:
+        try:
+            return json.loads(given) if isinstance(given, str) else given
+        except json.JSONDecodeError:
+            raise ValueError("this is not JSON") from None
+
+    @field_validator("api_keys")
+    @classmethod
+    def _told_apart(cls, keys: tuple[ApiKey, ...]) -> tuple[ApiKey, ...]:
+        if len({key.name for key in keys}) < len(keys):
+            raise ValueError("two keys have the same name")
+        return keys
+
+    @field_validator("clever_url", "clever_auth_url")
+    @classmethod
+    def _protected(cls, url: str) -> str:
+        parts = urlsplit(url)
+        if (
+            parts.scheme not in {"https", "http"}
+            or not parts.hostname
+            or parts.query
+            or parts.fragment
+            or parts.username
+        ):
+            raise ValueError("this is not an address such as https://api.clever.com")
+        if parts.scheme == "http" and not is_loopback(parts.hostname):
+            raise ValueError("only https keeps the district token secret on its way; http is for loopback alone")
+        return url.rstrip("/")
+
+    @field_validator("id_pattern")
+    @classmethod
+    def _compiles(cls, pattern: str) -> str:
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            raise ValueError(f"this is not a regular expression: {error}") from error
+        return pattern
+
+    @model_validator(mode="after")
+    def _one_way_to_tokens(self) -> Self:
+        client = self.clever_client_id is not None, self.clever_client_secret is not None
+        if any(client) and not all(client):
+            raise ValueError("CLEVER_CLIENT_ID and CLEVER_CLIENT_SECRET go together")
+        if any(client) == (self.clever_token is not None):
+            raise ValueError("set either CLEVER_TOKEN, or CLEVER_CLIENT_ID and CLEVER_CLIENT_SECRET")
+        return self
+
+
+class _Environment(BaseSettings, Settings):
+    """The settings as the environment and `.env` have them, by the name of each after ``ROSTERGUARD_``."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_file=".env", env_ignore_empty=True, extra="ignore")
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether ``host``, a name or an address, is this machine alone."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def read_settings() -> Settings:
+    """Read the settings from the environment and `.env`, or raise ``SettingsMistakes`` naming each mistake."""
+    try:
+        return _Environment()
+    except ValidationError as error:
+        raise SettingsMistakes([_line(found["loc"], found["msg"]) for found in error.errors()]) from None
+
+
+def _line(path: tuple[int | str, ...], message: str) -> str:
+    name = PREFIX + str(path[0]).upper() if path else "settings"
+    inside = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path[1:])
+    return f"{name}{inside}: {message.removeprefix('Value error, ')}"

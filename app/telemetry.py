@@ -1,0 +1,12 @@
+"""What operators see: logs. No names, emails, tokens or free text ever get here."""
+
+import logging
+from collections.abc import Mapping
+
+_log = logging.getLogger("rosterguard")
+
+
+def odd_data(counts: Mapping[str, int]) -> None:
+    """Tell that Clever sent data which grants nothing: how often, by kind of oddity."""
+    if counts:
+        _log.info("odd data from Clever: %s", ", ".join(f"{kind}={times}" for kind, times in sorted(counts.items())))

@@ -1,0 +1,269 @@
+import asyncio
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import httpx
+import pytest
+
+from app.clever.client import CleverClient
+from app.clever.reads import Endpoint, UserReads
+from app.clever.state import CleverState
+from app.clever.tokens import DiscoveredTokens, OneToken
+from app.clever.transport import Transport
+from app.clever.versions import FAMILIES
+from app.domain.errors import (
+    CleverFailed,
+    CleverForbade,
+    CleverMalformed,
+    CleverRecordMissing,
+    CleverRefusedToken,
+    RosterguardError,
+    UserUnknown,
+)
+from app.domain.facts import Facts, HeldRole, Role, Standing
+from app.domain.ids import DistrictId, IdShape, UserId
+from app.domain.scopes import Scope
+
+REFUSED = (
+    "Clever refuses the token: see whether the district is still connected to the application, and put a valid"
+    " district token, or client id and secret, into the settings"
+)
+
+ME, DISTRICT = UserId("a" * 24), DistrictId("d" * 24)
+NORTH, ALGEBRA = "1" * 24, "4" * 24
+
+NEVER = "never"
+LISTING = "/oauth/tokens"
+
+
+@dataclass
+class Clever:
+    """A Clever of one user: answers by path, where a number is a status and `NEVER` no answer at all."""
+
+    roles: Mapping[str, object]
+    answers: dict[str, object] = field(default_factory=dict)
+    refused: set[str] = field(default_factory=set)
+    asked: list[str] = field(default_factory=list)
+    broken_off: list[str] = field(default_factory=list)
+    hanging: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def __call__(self, request: httpx.Request) -> httpx.Response:
+        path = request.url.path.removeprefix(f"/v3.0/users/{ME}")
+        self.asked.append(path)
+        if request.headers["authorization"].removeprefix("Bearer ") in self.refused:
+            return httpx.Response(401)
+        usual: dict[str, object] = {
+            "": {"data": {"id": ME, "district": DISTRICT, "roles": self.roles}},
+            "/sections": {"data": [{"data": {"id": ALGEBRA, "teacher": ME}}]},
+            "/schools": {"data": [{"data": {"id": NORTH}}]},
+            "/v3.0/districts": {"data": [{"data": {"id": DISTRICT}}]},
+            LISTING: tokens("new"),
+        }
+        answer = (usual | self.answers)[path]
+        if answer == NEVER:
+            await self._hang(path)
+        return httpx.Response(answer) if isinstance(answer, int) else httpx.Response(200, json=answer)
+
+    async def _hang(self, path: str) -> None:
+        self.hanging.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.broken_off.append(path)
+
+    def client(self, *, discover: bool = False) -> CleverClient:
+        transport = Transport(httpx.AsyncClient(transport=httpx.MockTransport(self)))
+        endpoint = Endpoint("https://clever.test/v3.0", FAMILIES["v3.0"], IdShape())
+        reads = UserReads(transport, endpoint, grace=0.02)
+        if discover:
+            ticks = iter(range(0, 1000, 10))
+            auth = "https://clever.test"
+            found = DiscoveredTokens(transport, auth, ("id", "secret"), IdShape(), lambda: next(ticks))
+            return CleverClient(transport, found, endpoint, reads)
+        return CleverClient(transport, OneToken(transport, endpoint.api, "token", IdShape()), endpoint, reads)
+
+    async def facts(self, *, confirm_schools: bool = False) -> Facts:
+        return await self.client().facts(ME, DISTRICT, confirm_schools=confirm_schools)
+
+
+def tokens(token: str) -> Mapping[str, object]:
+    return {"data": [{"owner": {"type": "district", "id": DISTRICT}, "access_token": token}]}
+
+
+def teacher(*sections: str) -> HeldRole:
+    return HeldRole(Role.TEACHER, (Standing(((Scope.SECTION, sections),)),))
+
+
+def staff(unconfirmed: tuple[str, ...] | None) -> HeldRole:
+    return HeldRole(Role.STAFF, (Standing(((Scope.SCHOOL, (NORTH,)),), unconfirmed=unconfirmed),))
+
+
+async def test_the_three_reads_of_a_user_run_at_once() -> None:
+    together = asyncio.Barrier(3)
+
+    class Patient(Clever):
+        async def __call__(self, request: httpx.Request) -> httpx.Response:
+            if "/users/" in request.url.path:
+                async with asyncio.timeout(5):
+                    await together.wait()
+            return await super().__call__(request)
+
+    clever = Patient({"teacher": {}, "staff": {"schools": [NORTH]}})
+    assert await clever.facts() == Facts(ME, DISTRICT, (staff(()), teacher(ALGEBRA)))
+    assert sorted(clever.asked) == ["", "/schools", "/sections", "/v3.0/districts"]
+
+
+@pytest.mark.parametrize("trouble", [404, 500, 403, NEVER, {"data": "x"}])
+async def test_reads_that_no_role_needs_may_fail_or_be_late(trouble: object) -> None:
+    clever = Clever({"district_admin": {}}, {"/sections": trouble, "/schools": trouble})
+    assert await clever.facts(confirm_schools=True) == Facts(
+        ME, DISTRICT, (HeldRole(Role.DISTRICT_ADMIN, (Standing(((Scope.DISTRICT, (DISTRICT,)),)),)),)
+    )
+
+
+@pytest.mark.parametrize("trouble", [404, 500, NEVER])
+async def test_schools_that_the_policy_does_not_need_confirmed_stay_unconfirmed_where_the_list_fails(
+    trouble: object,
+) -> None:
+    clever = Clever({"staff": {"schools": [NORTH]}}, {"/schools": trouble})
+    assert await clever.facts(confirm_schools=False) == Facts(ME, DISTRICT, (staff(None),))
+
+
+@pytest.mark.parametrize("role", ["teacher", "student"])
+@pytest.mark.parametrize(
+    ("trouble", "error"),
+    [(404, CleverRecordMissing), (403, CleverForbade), (500, CleverFailed), ({"data": "x"}, CleverMalformed)],
+)
+async def test_sections_that_a_role_needs_are_never_taken_for_none(
+    role: str, trouble: object, error: type[RosterguardError]
+) -> None:
+    with pytest.raises(error):
+        await Clever({role: {}}, {"/sections": trouble}).facts()
+
+
+@pytest.mark.parametrize(("trouble", "error"), [(404, CleverRecordMissing), (500, CleverFailed)])
+async def test_schools_that_have_to_be_confirmed_are_never_taken_for_none(
+    trouble: object, error: type[RosterguardError]
+) -> None:
+    with pytest.raises(error):
+        await Clever({"staff": {}}, {"/schools": trouble}).facts(confirm_schools=True)
+
+
+@pytest.mark.parametrize(("status", "error"), [(404, UserUnknown), (500, CleverFailed), (403, CleverForbade)])
+@pytest.mark.parametrize("others", [NEVER, 502])
+async def test_the_error_of_the_user_comes_first_and_ends_the_other_reads(
+    status: int, error: type[RosterguardError], others: object
+) -> None:
+    clever = Clever({}, {"": status, "/sections": others, "/schools": others})
+    before = asyncio.all_tasks()
+    with pytest.raises(error):
+        await clever.facts()
+    assert sorted(clever.broken_off) == (["/schools", "/sections"] if others == NEVER else [])
+    assert asyncio.all_tasks() == before
+
+
+async def test_a_caller_who_gives_up_leaves_no_read_behind() -> None:
+    clever = Clever({}, {"": NEVER, "/sections": NEVER, "/schools": NEVER})
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.02):
+            await clever.facts()
+    assert sorted(clever.broken_off) == ["", "/schools", "/sections"]
+
+
+@pytest.mark.parametrize("district", [None, "e" * 24])
+async def test_a_user_of_another_district_is_unknown_and_counted(
+    district: str | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "rosterguard")
+    with pytest.raises(UserUnknown):
+        await Clever({}, {"": {"data": {"id": ME, "district": district}}}).facts()
+    assert [record.getMessage() for record in caplog.records if record.name == "rosterguard"] == [
+        "odd data from Clever: district_foreign=1"
+    ]
+
+
+async def test_another_user_than_the_one_asked_for_is_no_answer() -> None:
+    with pytest.raises(CleverMalformed):
+        await Clever({}, {"": {"data": {"id": "b" * 24, "district": DISTRICT}}}).facts()
+
+
+async def test_what_grants_nothing_is_counted(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "rosterguard")
+    await Clever({"librarian": {}, "staff": {"schools": ["school-42"], "mood": "good"}}).facts()
+    assert [record.getMessage() for record in caplog.records if record.name == "rosterguard"] == [
+        "odd data from Clever: field_unknown=1, id_malformed=1, role_unknown=1"
+    ]
+
+
+async def test_a_refused_token_is_renewed_once_and_the_user_read_again() -> None:
+    clever = Clever({"teacher": {}}, {LISTING: tokens("old")})
+    client = clever.client(discover=True)
+    assert await client.districts() == {DISTRICT}
+    clever.answers[LISTING] = tokens("new")
+    clever.refused.add("old")
+    facts = await client.facts(ME, DISTRICT, confirm_schools=False)
+    assert facts == Facts(ME, DISTRICT, (teacher(ALGEBRA),))
+    assert clever.asked.count(LISTING) == 2
+    assert client.state() == CleverState(accepted_once=True, word="ok")
+
+
+async def test_a_token_that_stays_refused_is_an_error_that_tells_the_operator_what_to_do() -> None:
+    clever = Clever({"teacher": {}}, {LISTING: tokens("old")}, refused={"old", "new"})
+    client = clever.client(discover=True)
+    await client.districts()
+    clever.answers[LISTING] = tokens("new")
+    with pytest.raises(CleverRefusedToken, match=REFUSED):
+        await client.facts(ME, DISTRICT, confirm_schools=False)
+    assert clever.asked.count(LISTING) == 2
+    assert client.state() == CleverState(accepted_once=True, word="token_refused")
+
+
+async def test_connecting_is_tried_until_it_succeeds_and_then_followed_up(caplog: pytest.LogCaptureFixture) -> None:
+    clever = Clever({}, {LISTING: 503})
+    client = clever.client(discover=True)
+    pauses: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+        if len(pauses) == 7:
+            clever.answers[LISTING] = tokens("token")
+        if len(pauses) == 8:
+            clever.answers[LISTING] = 401
+        if len(pauses) == 10:
+            raise asyncio.CancelledError
+
+    with pytest.raises(asyncio.CancelledError):
+        await client.keep_connected(sleep=sleep)
+    assert pauses == [2, 4, 8, 16, 30, 30, 30, 600, 600, 600]
+    assert await client.districts() == {DISTRICT}
+    assert [record.getMessage() for record in caplog.records if record.name == "rosterguard"] == [
+        *(
+            f"cannot connect to Clever, trying again in {pause} s: Clever says that it is failing"
+            for pause in (2, 4, 8, 16, 30, 30, 30)
+        ),
+        f"cannot ask Clever which districts are connected: {REFUSED}",
+        f"cannot ask Clever which districts are connected: {REFUSED}",
+    ]
+
+
+async def test_the_only_token_is_not_tried_again_once_clever_refuses_it() -> None:
+    clever = Clever({"teacher": {}})
+    client = clever.client()
+    await client.districts()
+    clever.refused.add("token")
+    with pytest.raises(CleverRefusedToken):
+        await client.facts(ME, DISTRICT, confirm_schools=False)
+    assert clever.asked.count("") == 1
+
+
+@pytest.mark.parametrize("discover", [False, True])
+async def test_closing_breaks_off_the_question_which_districts_are_connected(*, discover: bool) -> None:
+    clever = Clever({}, {"/v3.0/districts": NEVER, LISTING: NEVER})
+    client = clever.client(discover=discover)
+    connecting = asyncio.create_task(client.keep_connected())
+    await clever.hanging.wait()
+    await client.aclose()
+    assert clever.broken_off == [LISTING if discover else "/v3.0/districts"]
+    with pytest.raises(asyncio.CancelledError):
+        await connecting

@@ -1,0 +1,115 @@
+from collections.abc import Mapping
+
+import httpx
+import pytest
+
+from app.clever.paging import MOST_PAGES, records_of
+from app.clever.records import IdRecord, Page
+from app.clever.transport import Transport
+from app.domain.errors import CleverPagingBroken, CleverRecordMissing
+
+ORIGIN = "https://clever.test"
+PATH = "/v3.0/users/u/sections"
+FIRST = f"{ORIGIN}{PATH}?limit=2"
+
+
+def page(*ids: str, following: str | None = None, rel: str = "next") -> dict[str, object]:
+    links = [{"rel": "self", "uri": PATH}, {"rel": "prev", "uri": "/elsewhere"}]
+    links += [{"rel": rel, "uri": following}] if following is not None else []
+    return {"data": [{"data": {"id": one}, "uri": f"/v3.0/sections/{one}"} for one in ids], "links": links}
+
+
+async def walk(pages: Mapping[str, object], first: str = FIRST) -> list[str]:
+    """Read the list whose pages are these, by path and query."""
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        assert request.headers["authorization"] == "Bearer t"
+        assert request.url.host == "clever.test"
+        answer = pages.get(request.url.raw_path.decode())
+        return httpx.Response(404) if answer is None else httpx.Response(200, json=answer)
+
+    transport = Transport(httpx.AsyncClient(transport=httpx.MockTransport(handler)))
+    return [record.id for record in await records_of(transport, first, "Bearer t", Page[IdRecord])]
+
+
+@pytest.mark.parametrize("rel", ["next", "NEXT", "Next"])
+@pytest.mark.parametrize("origin", ["", ORIGIN, "https://clever.test:443", "https://CLEVER.test", "//clever.test"])
+async def test_a_next_link_is_followed_as_given_whether_a_path_or_a_whole_url(rel: str, origin: str) -> None:
+    following = f"{PATH}?starting_after=b&limit=2&odd=%2F+x"
+    pages = {f"{PATH}?limit=2": page("a", "b", following=f"{origin}{following}", rel=rel), following: page("c")}
+    assert await walk(pages) == ["a", "b", "c"]
+
+
+async def test_a_list_ends_with_an_empty_page_even_if_that_has_a_next_link() -> None:
+    pages = {
+        f"{PATH}?limit=2": page("a", following=f"{PATH}?starting_after=a"),
+        f"{PATH}?starting_after=a": page(following=f"{PATH}?starting_after=z"),
+    }
+    assert await walk(pages) == ["a"]
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        {"data": [{"data": {"id": "a"}}]},
+        {"data": [{"data": {"id": "a"}}], "links": None},
+        {"data": [{"data": {"id": "a"}}], "links": [{"rel": None, "uri": "/x"}, {"rel": "next", "uri": None}, {}]},
+    ],
+)
+async def test_a_page_without_a_next_link_is_the_last(last: object) -> None:
+    assert await walk({f"{PATH}?limit=2": last}) == ["a"]
+
+
+@pytest.mark.parametrize(
+    "following",
+    [
+        "https://elsewhere.test/v3.0/users/u/sections?limit=2&page=2",
+        "//elsewhere.test/v3.0/users/u/sections?page=2",
+        "http://clever.test/v3.0/users/u/sections?page=2",
+        "https://clever.test:8443/v3.0/users/u/sections?page=2",
+        "https://clever.test@elsewhere.test/v3.0/users/u/sections?page=2",
+        "https://name:secret@clever.test/v3.0/users/u/sections?page=2",
+        "https://clever.test\\@elsewhere.test/v3.0/users/u/sections?page=2",
+        "/v3.0/users/another/sections?page=2",
+        "/v3.0/users/u/sections/?page=2",
+        "/v3.0/users/u%2Fsections?page=2",
+        "/v3.0/users/u/sections/../schools?page=2",
+        "/v1.1/users/u/sections?page=2",
+        "/v3.0/users/u/schools?page=2",
+        "?\x00",
+        "https://[::1/v3.0/users/u/sections",
+        "https://clever.test:port/",
+    ],
+)
+async def test_a_next_link_that_leaves_the_list_is_not_followed(following: str) -> None:
+    with pytest.raises(CleverPagingBroken):
+        await walk({f"{PATH}?limit=2": page("a", following=following)})
+
+
+@pytest.mark.parametrize("back_to", [f"{PATH}?limit=2", f"{PATH}?page=2"])
+async def test_a_circle_of_next_links_is_left(back_to: str) -> None:
+    pages = {
+        f"{PATH}?limit=2": page("a", following=f"{PATH}?page=2"),
+        f"{PATH}?page=2": page("b", following=back_to),
+    }
+    with pytest.raises(CleverPagingBroken):
+        await walk(pages)
+
+
+async def test_a_list_without_an_end_is_left() -> None:
+    asked = 0
+
+    def handler(_: httpx.Request) -> httpx.Response:
+        nonlocal asked
+        asked += 1
+        return httpx.Response(200, json=page("a", following=f"{PATH}?page={asked}"))
+
+    transport = Transport(httpx.AsyncClient(transport=httpx.MockTransport(handler)))
+    with pytest.raises(CleverPagingBroken):
+        await records_of(transport, FIRST, "Bearer t", Page[IdRecord])
+    assert asked == MOST_PAGES
+
+
+async def test_a_page_that_cannot_be_read_leaves_no_shorter_list() -> None:
+    with pytest.raises(CleverRecordMissing):
+        await walk({f"{PATH}?limit=2": page("a", following=f"{PATH}?page=2")})

@@ -1,0 +1,215 @@
+import asyncio
+from base64 import b64encode
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import httpx
+import pytest
+
+from app.clever.tokens import DiscoveredTokens, OneToken
+from app.clever.transport import Transport
+from app.domain.errors import CleverFailed, CleverMalformed, CleverPagingBroken, CleverRefusedToken, UserUnknown
+from app.domain.ids import DistrictId, IdShape
+
+NORTH, SOUTH = DistrictId("1" * 24), DistrictId("2" * 24)
+API, AUTH = "https://api.clever.test/v3.0", "https://clever.test"
+LISTING = "/oauth/tokens?owner_type=district"
+
+
+@dataclass
+class Clever:
+    """Answers by path and query, and remembers what it was asked; a status alone is an answer, too."""
+
+    answers: dict[str, object]
+    asked: list[str] = field(default_factory=list)
+    now: float = 100.0
+
+    async def __call__(self, request: httpx.Request) -> httpx.Response:
+        await asyncio.sleep(0)  # lets others join the flight
+        self.asked.append(f"{request.headers['authorization']} {request.url.raw_path.decode()}")
+        answer = self.answers[request.url.raw_path.decode()]
+        return httpx.Response(answer) if isinstance(answer, int) else httpx.Response(200, json=answer)
+
+    def transport(self) -> Transport:
+        return Transport(httpx.AsyncClient(transport=httpx.MockTransport(self)))
+
+    def one(self) -> OneToken:
+        return OneToken(self.transport(), API, "token-n", IdShape())
+
+    def discovered(self) -> DiscoveredTokens:
+        return DiscoveredTokens(self.transport(), AUTH, ("id", "secret"), IdShape(), lambda: self.now)
+
+
+def districts(*ids: str) -> Mapping[str, object]:
+    return {"data": [{"data": {"id": one, "name": "A district"}, "uri": f"/v3.0/districts/{one}"} for one in ids]}
+
+
+def entry(district: str, token: str | None, created: str = "2024-01-01T00:00:00.000Z") -> Mapping[str, object]:
+    owner = {"type": "district", "id": district}
+    return {"id": "f" * 24, "created": created, "owner": owner, "access_token": token, "scopes": ["read:sis"]}
+
+
+def listing(*entries: Mapping[str, object], following: str | None = None) -> Mapping[str, object]:
+    return {"data": list(entries), "links": [{"rel": "next", "uri": following}] if following else []}
+
+
+async def test_the_district_of_the_only_token_is_the_one_that_clever_names_for_it() -> None:
+    clever = Clever({"/v3.0/districts": districts(NORTH)})
+    tokens = clever.one()
+    assert await asyncio.gather(*(tokens.districts() for _ in range(5))) == [{NORTH}] * 5
+    assert await tokens.token(NORTH) == "token-n"
+    with pytest.raises(UserUnknown):
+        await tokens.token(SOUTH)
+    assert clever.asked == ["Bearer token-n /v3.0/districts"]
+
+
+@pytest.mark.parametrize("named", [(), (NORTH, SOUTH), ("district 1",)])
+async def test_the_only_token_has_to_read_exactly_one_district(named: tuple[str, ...]) -> None:
+    with pytest.raises(CleverMalformed):
+        await Clever({"/v3.0/districts": districts(*named)}).one().districts()
+
+
+async def test_the_only_token_is_never_renewed() -> None:
+    clever = Clever({})
+    tokens = clever.one()
+    await tokens.refresh()
+    assert await tokens.renewed(NORTH, "token-n") is None
+    assert clever.asked == []
+
+
+async def test_a_failure_to_connect_is_shared_by_those_who_wait_and_then_forgotten() -> None:
+    clever = Clever({"/v3.0/districts": 500})
+    tokens = clever.one()
+    failed = await asyncio.gather(*(tokens.districts() for _ in range(3)), return_exceptions=True)
+    assert [type(one) for one in failed] == [CleverFailed] * 3
+    assert len(clever.asked) == 1
+    clever.answers["/v3.0/districts"] = districts(NORTH)
+    assert await tokens.districts() == {NORTH}
+
+
+async def test_all_connected_districts_are_discovered_once_for_however_many_wait() -> None:
+    clever = Clever({LISTING: listing(entry(NORTH, "token-n"), entry(SOUTH, "token-s"))})
+    tokens = clever.discovered()
+    assert await asyncio.gather(*(tokens.districts() for _ in range(5))) == [{NORTH, SOUTH}] * 5
+    assert await tokens.token(SOUTH) == "token-s"
+    assert clever.asked == [f"Basic {b64encode(b'id:secret').decode()} {LISTING}"]
+
+
+async def test_discovery_goes_on_when_the_one_who_waited_gives_up() -> None:
+    clever = Clever({LISTING: listing(entry(NORTH, "token-n"))})
+    tokens = clever.discovered()
+    impatient = asyncio.create_task(tokens.districts())
+    await asyncio.sleep(0)
+    impatient.cancel()
+    assert await tokens.districts() == {NORTH}
+    assert len(clever.asked) == 1
+
+
+async def test_discovery_follows_its_pages_and_takes_the_newest_token_of_each_district_alone() -> None:
+    second = f"{LISTING}&page=2"
+    clever = Clever(
+        {
+            LISTING: listing(
+                entry(NORTH, "newer", "2024-02-01T00:00:00.000Z"),
+                entry(NORTH, "older", "2024-01-01T00:00:00.000Z"),
+                entry("district 7", "malformed"),
+                {"owner": {"type": "user", "id": "7" * 24}, "access_token": "not-a-district"},
+                {"id": "f" * 24},
+                following=second,
+            ),
+            second: listing(entry(SOUTH, "token-s")),
+        }
+    )
+    tokens = clever.discovered()
+    assert await tokens.districts() == {NORTH, SOUTH}
+    assert (await tokens.token(NORTH), await tokens.token(SOUTH)) == ("newer", "token-s")
+
+
+async def test_discovery_never_leaves_the_origin_that_gets_the_secret() -> None:
+    clever = Clever({LISTING: listing(entry(NORTH, "token-n"), following=f"{API}{LISTING}")})
+    with pytest.raises(CleverPagingBroken):
+        await clever.discovered().districts()
+
+
+async def test_an_unknown_district_triggers_no_discovery() -> None:
+    clever = Clever({LISTING: listing(entry(NORTH, "token-n"))})
+    tokens = clever.discovered()
+    await tokens.districts()
+    for _ in range(3):
+        clever.now += 3600
+        with pytest.raises(UserUnknown):
+            await tokens.token(SOUTH)
+    assert len(clever.asked) == 1
+
+
+async def test_a_refused_token_is_discovered_again_once_for_however_many_wait() -> None:
+    clever = Clever({LISTING: listing(entry(NORTH, "old"))})
+    tokens = clever.discovered()
+    await tokens.districts()
+    clever.answers[LISTING] = listing(entry(NORTH, "new"))
+    clever.now += 10
+    assert await asyncio.gather(*(tokens.renewed(NORTH, "old") for _ in range(5))) == ["new"] * 5
+    assert await tokens.renewed(NORTH, "old") == "new"
+    assert await tokens.token(NORTH) == "new"
+    assert len(clever.asked) == 2
+
+
+async def test_discovery_because_of_refused_tokens_waits_ten_seconds_after_the_last_one() -> None:
+    clever = Clever({LISTING: listing(entry(NORTH, "old"))})
+    tokens = clever.discovered()
+    await tokens.districts()
+    clever.now += 9.9
+    assert await tokens.renewed(NORTH, "old") is None
+    assert len(clever.asked) == 1
+    clever.now += 0.1
+    assert await tokens.renewed(NORTH, "old") is None
+    assert len(clever.asked) == 2
+
+
+async def test_whether_a_token_was_rightly_refused_stays_unknown_while_discovery_fails() -> None:
+    clever = Clever({LISTING: listing(entry(NORTH, "old"))})
+    tokens = clever.discovered()
+    await tokens.districts()
+    clever.answers[LISTING] = 503
+    clever.now += 10
+    for _ in range(2):
+        with pytest.raises(CleverFailed):
+            await tokens.renewed(NORTH, "old")
+    assert len(clever.asked) == 2
+
+
+async def test_a_district_that_disconnected_is_unknown_from_the_next_refresh_on() -> None:
+    clever = Clever({LISTING: listing(entry(NORTH, "token-n"), entry(SOUTH, "token-s"))})
+    tokens = clever.discovered()
+    await tokens.districts()
+    clever.answers[LISTING] = listing(entry(NORTH, "token-n"))
+    await tokens.refresh()
+    assert await tokens.districts() == {NORTH}
+    with pytest.raises(UserUnknown):
+        await tokens.token(SOUTH)
+
+
+async def test_a_refresh_that_fails_leaves_all_as_it_was() -> None:
+    clever = Clever({LISTING: listing(entry(NORTH, "token-n"))})
+    tokens = clever.discovered()
+    await tokens.districts()
+    clever.answers[LISTING] = 401
+    with pytest.raises(CleverRefusedToken):
+        await tokens.refresh()
+    assert await tokens.districts() == {NORTH}
+
+
+@pytest.mark.parametrize("bad", ["", "two words", "line\nbreak", "ümlaut"])
+async def test_what_cannot_stand_in_a_header_is_no_token_and_is_not_repeated(bad: str) -> None:
+    with pytest.raises(ValueError, match=r"^a token has visible ASCII characters only$"):
+        OneToken(Clever({}).transport(), API, bad, IdShape())
+    with pytest.raises(CleverMalformed) as caught:
+        await Clever({LISTING: listing(entry(NORTH, bad))}).discovered().districts()
+    assert not bad or bad not in f"{caught.value} {caught.value.__cause__}"
+
+
+async def test_tokens_and_secrets_do_not_show() -> None:
+    clever = Clever({LISTING: listing(entry(NORTH, "token-n"))})
+    one, discovered = clever.one(), clever.discovered()
+    await discovered.districts()
+    assert "token-n" not in f"{one!r} {discovered!r}"
