@@ -29,7 +29,7 @@ def test_cases_are_printed_as_a_table() -> None:
     assert result.exit_code == 0
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "::", "sandbox", ""])  # noqa: S104  (refused is what it should be)
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "sandbox", ""])
 @pytest.mark.parametrize("token", [[], ["--token", ""]])
 def test_a_host_that_others_reach_demands_a_token(host: str, token: list[str]) -> None:
     result = CliRunner().invoke(command(), ["--host", host, *token])
@@ -46,7 +46,7 @@ def test_a_size_out_of_range_is_refused(option: tuple[str, str]) -> None:
 
 
 def test_it_serves_on_a_free_port_until_it_is_told_to_stop() -> None:
-    with subprocess.Popen([*COMMAND, "--port", "0"], stdout=subprocess.PIPE, text=True) as process:  # noqa: S603  (our own command)
+    with subprocess.Popen([*COMMAND, "--port", "0"], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         line = process.stdout.readline()
         url = line.removeprefix("Sandbox Clever on ").strip()
@@ -58,8 +58,8 @@ def test_it_serves_on_a_free_port_until_it_is_told_to_stop() -> None:
 
 
 def test_without_a_secret_of_ones_own_others_cannot_discover_the_token() -> None:
-    arguments = ["--host", "0.0.0.0", "--port", "0", "--token", "mine"]  # noqa: S104  (with a token of one's own)
-    with subprocess.Popen([*COMMAND, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:  # noqa: S603  (our own command)
+    arguments = ["--host", "0.0.0.0", "--port", "0", "--token", "mine"]
+    with subprocess.Popen([*COMMAND, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         port = process.stdout.readline().rsplit(":", 1)[1].strip()
         url = f"http://127.0.0.1:{port}/oauth/tokens?owner_type=district"

@@ -1,0 +1,150 @@
+"""The command `rosterguard`: what it prints and how it ends."""
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+from typer.testing import CliRunner, Result
+
+from app.cli import app
+from tests.conftest import TOKEN, Sandbox
+
+COMMAND = [sys.executable, "-m", "app.cli"]
+BAD_POLICY = "version: 1\nrule: superset\nroles:\n  boss: []\n  staff:\n    - {allow: [school:view], over: sections}\n"
+
+
+def run(*arguments: str, **environment: str) -> Result:
+    return CliRunner().invoke(app, list(arguments), env={"ROSTERGUARD_CLEVER_TOKEN": TOKEN, **environment})
+
+
+@contextmanager
+def serving(*arguments: str, **environment: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """Run `rosterguard serve` on a free port, and yield the process and the address that it printed."""
+    command = [*COMMAND, "serve", "--port", "0", *arguments]
+    environment = os.environ | {"ROSTERGUARD_CLEVER_TOKEN": TOKEN} | environment
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as process:
+        assert process.stdout is not None
+        try:
+            yield process, process.stdout.readline().removeprefix("Rosterguard on ").strip()
+        finally:
+            process.terminate()
+            process.communicate()
+
+
+def test_policy_check_says_ok_and_what_wildcards_stand_for(tmp_path: Path) -> None:
+    file = tmp_path / "policy.yaml"
+    file.write_text(
+        "version: 1\nrule: maximum\nroles:\n  teacher:\n    - {allow: [school:view, section:view], over: schools}\n"
+        '    - {allow: ["*:view"], over: sections}\n'
+    )
+    result = run("policy", "check", str(file))
+    assert result.exit_code == 0
+    assert result.stdout.splitlines()[:-1] == [
+        "roles.teacher[1].allow[0]: *:view stands for section:view",
+        "warning: roles.teacher[0] reaches schools that are merely taught at: rule maximum gives staff rights there",
+    ]
+    assert result.stdout.splitlines()[-1].startswith("OK: rule maximum, revision ")
+
+
+def test_policy_check_names_each_mistake_with_its_line(tmp_path: Path) -> None:
+    file = tmp_path / "policy.yaml"
+    file.write_text(BAD_POLICY)
+    result = run("policy", "check", str(file))
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.splitlines() == [
+        f"{file}: line 4: roles.boss: unknown key",
+        f"{file}: line 6: roles.staff[0].over: this should be 'schools' or 'self'",
+    ]
+
+
+def test_policy_check_of_what_is_not_text(tmp_path: Path) -> None:
+    file = tmp_path / "policy.yaml"
+    file.write_bytes(b"\xff\xfe\x00")
+    result = run("policy", "check", str(file))
+    assert (result.exit_code, result.stderr) == (1, f"{file}: the file is not UTF-8\n")
+
+
+def test_a_key_is_printed_once_and_its_entry_holds_only_the_hash() -> None:
+    result = run("key", "new", "backend-1")
+    key_line, entry_line = result.stdout.splitlines()
+    key, entry = key_line.split(": ")[1].strip(), json.loads(entry_line.split(": ", 1)[1])
+    assert entry == {"name": "backend-1", "sha256": hashlib.sha256(key.encode()).hexdigest()}
+    assert key != run("key", "new", "backend-1").stdout.splitlines()[0].split(": ")[1].strip()
+
+
+def test_a_key_needs_a_name_that_can_stand_in_a_log() -> None:
+    result = run("key", "new", "my backend\n")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == "Error: a name has 1 to 64 letters, digits, dots, hyphens and underscores.\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "told"),
+    [
+        (
+            ["--no-auth", "--host", "0.0.0.0"],
+            {},
+            "Error: --no-auth is for loopback alone, and 0.0.0.0 can be reached from elsewhere.",
+        ),
+        ([], {}, "Error: ROSTERGUARD_API_KEYS: give API keys, or --no-auth on loopback: neither is there"),
+        (
+            ["--no-auth"],
+            {"ROSTERGUARD_API_KEYS": json.dumps([{"name": "a", "sha256": "0" * 64}])},
+            "Error: ROSTERGUARD_API_KEYS: give API keys, or --no-auth on loopback: both are there",
+        ),
+        (
+            ["--no-auth"],
+            {"ROSTERGUARD_FRESH_SECONDS": "soon"},
+            "Error: ROSTERGUARD_FRESH_SECONDS: Input should be a valid integer, unable to parse string as an integer",
+        ),
+        (
+            ["--no-auth"],
+            {"ROSTERGUARD_POLICY": "/no/such/file"},
+            "Error: ROSTERGUARD_POLICY: the file cannot be read: FileNotFoundError",
+        ),
+    ],
+)
+def test_a_mistake_ends_the_start(arguments: list[str], environment: dict[str, str], told: str) -> None:
+    result = run("serve", *arguments, **environment)
+    assert (result.exit_code, result.stderr.splitlines()) == (2, [told])
+
+
+def test_a_bad_policy_ends_the_start_with_each_mistake(tmp_path: Path) -> None:
+    file = tmp_path / "policy.yaml"
+    file.write_text(BAD_POLICY)
+    result = run("serve", "--no-auth", ROSTERGUARD_POLICY=str(file))
+    assert (result.exit_code, result.stderr.splitlines()) == (
+        2,
+        [
+            "Error: the policy: line 4: roles.boss: unknown key",
+            "Error: the policy: line 6: roles.staff[0].over: this should be 'schools' or 'self'",
+        ],
+    )
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_it_serves_and_ends_when_it_is_told_to(workers: str, sandbox: Sandbox) -> None:
+    with serving("--no-auth", "--workers", workers, ROSTERGUARD_CLEVER_URL=sandbox.url) as (process, url):
+        answer = httpx.get(f"{url}/v1/users/{sandbox.user('teacher_only')}/permissions", timeout=30)
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=30)
+    assert answer.json()["roles"] == ["teacher"]
+    assert "server" not in answer.headers
+    assert process.returncode in {0, -signal.SIGTERM}
+
+
+def test_the_demo_shows_four_people_and_ends() -> None:
+    result = run("demo", "--once")
+    assert result.exit_code == 0
+    assert result.stdout.count('curl -H "Authorization: Bearer rg_') == 4
+    assert result.stdout.count('"stale": false') == 4

@@ -1,0 +1,212 @@
+"""Freshness and the one flight, with a fake of Clever that counts and can be held back."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import pytest
+
+from app.cache.memory import MemoryCache
+from app.domain.errors import CleverTimedOut, NotCached, UserUnknown
+from app.domain.facts import Facts, HeldRole, Role, Standing
+from app.domain.ids import DistrictId, IdShape, UserId
+from app.domain.policy import Policy
+from app.domain.reading import Reading
+from app.main import default_policy
+from app.services.policies import read_policy
+from app.services.ports import CleverState, Context
+from app.services.reading import Demand, reading_of
+from tests.conftest import MovedClock
+
+ANN, NORTH = UserId("ann"), DistrictId("north")
+POLICY = read_policy(default_policy())
+DROPPING = read_policy(default_policy() + "\nschools: {unconfirmed: drop}\n")
+
+
+@dataclass
+class CountingClever:
+    """A Clever that knows one user, counts its readings, and answers when it is let."""
+
+    readings: int = 0
+    error: Exception | None = None
+    facts_given: Facts = field(default_factory=lambda: Facts(ANN, NORTH))
+    let: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def districts(self) -> frozenset[DistrictId]:
+        return frozenset({NORTH})
+
+    async def facts(self, user: UserId, district: DistrictId, *, confirm_schools: bool) -> Facts:
+        assert (user, district) == (ANN, NORTH)
+        self.readings += 1
+        await self.let.wait()
+        if self.error:
+            raise self.error
+        return self.facts_given
+
+    def state(self) -> CleverState:
+        raise NotImplementedError
+
+
+@dataclass
+class Asked:
+    """A context over a counting Clever, and the one question of these tests."""
+
+    clever: CountingClever
+    clock: MovedClock
+    context: Context
+
+    async def reading(self, demand: Demand | None = None) -> Reading:
+        return await reading_of(self.context, ANN, NORTH, demand or Demand())
+
+    def reading_under_way(self, demand: Demand | None = None) -> asyncio.Task[Reading]:
+        return asyncio.create_task(self.reading(demand))
+
+
+@pytest.fixture
+async def asked(clock: MovedClock) -> Asked:
+    clever = CountingClever()
+    clever.let.set()
+    return Asked(clever, clock, _context(clever, clock, POLICY))
+
+
+def _context(clever: CountingClever, clock: MovedClock, policy: Policy) -> Context:
+    return Context(
+        clever=clever,
+        cache=MemoryCache(users=10, keep_seconds=300, clock=clock),
+        clock=clock,
+        policy=policy,
+        id_shape=IdShape(),
+        fresh_seconds=300,
+        batch_readers=asyncio.Semaphore(4),
+    )
+
+
+async def settled(condition: Callable[[], bool]) -> None:
+    """Let other tasks run until ``condition`` holds."""
+    for _ in range(1000):
+        if condition():
+            return
+        await asyncio.sleep(0)
+    raise AssertionError("it never came to that")
+
+
+async def test_a_fresh_reading_answers_without_asking_again(asked: Asked) -> None:
+    first = await asked.reading()
+    asked.clock.move(299)
+    assert await asked.reading() is first
+    assert asked.clever.readings == 1
+
+
+async def test_past_the_fresh_time_a_new_reading_answers(asked: Asked) -> None:
+    first = await asked.reading()
+    asked.clock.move(301)
+    assert await asked.reading() is not first
+    assert asked.clever.readings == 2
+
+
+async def test_the_age_of_a_reading_counts_from_when_it_began(asked: Asked) -> None:
+    asked.clever.let.clear()
+    under_way = asked.reading_under_way()
+    await settled(lambda: asked.clever.readings == 1)
+    asked.clock.move(200)
+    asked.clever.let.set()
+    assert asked.clock.now - (await under_way).began == 200
+    asked.clock.move(101)
+    await asked.reading()
+    assert asked.clever.readings == 2
+
+
+async def test_a_thousand_callers_wait_for_one_reading(asked: Asked) -> None:
+    asked.clever.let.clear()
+    callers = [asked.reading_under_way() for _ in range(1000)]
+    await settled(lambda: asked.clever.readings == 1)
+    asked.clever.let.set()
+    readings = await asyncio.gather(*callers)
+    assert asked.clever.readings == 1
+    assert all(reading is readings[0] for reading in readings)
+
+
+async def test_a_caller_that_goes_away_does_not_take_the_reading_of_the_others_along(asked: Asked) -> None:
+    asked.clever.let.clear()
+    first, second = asked.reading_under_way(), asked.reading_under_way()
+    await settled(lambda: asked.clever.readings == 1)
+    first.cancel()
+    asked.clever.let.set()
+    assert (await second).facts == Facts(ANN, NORTH)
+    assert asked.clever.readings == 1
+
+
+async def test_when_every_caller_goes_away_the_reading_is_kept_all_the_same(asked: Asked) -> None:
+    asked.clever.let.clear()
+    only = asked.reading_under_way()
+    await settled(lambda: asked.clever.readings == 1)
+    only.cancel()
+    asked.clever.let.set()
+    await settled(lambda: not asked.context.flights)
+    await asked.reading()
+    assert asked.clever.readings == 1
+
+
+async def test_a_failed_reading_fails_all_who_wait_and_is_not_remembered(asked: Asked) -> None:
+    asked.clever.error = CleverTimedOut("no answer")
+    outcomes = await asyncio.gather(asked.reading(), asked.reading(), return_exceptions=True)
+    assert outcomes == [asked.clever.error] * 2
+    assert asked.clever.readings == 1
+    asked.clever.error = None
+    await asked.reading()
+    assert asked.clever.readings == 2
+
+
+async def test_a_user_who_is_gone_is_forgotten_at_once(asked: Asked) -> None:
+    await asked.reading()
+    asked.clever.error = UserUnknown()
+    with pytest.raises(UserUnknown):
+        await asked.reading(Demand(no_cache=True))
+    with pytest.raises(NotCached):
+        await asked.reading(Demand(only_if_cached=True))
+
+
+async def test_max_age_asks_for_a_younger_reading(asked: Asked) -> None:
+    await asked.reading()
+    asked.clock.move(10)
+    await asked.reading(Demand(max_age=10))
+    assert asked.clever.readings == 1
+    await asked.reading(Demand(max_age=9))
+    assert asked.clever.readings == 2
+
+
+async def test_max_age_does_not_stretch_the_fresh_time(asked: Asked) -> None:
+    await asked.reading()
+    asked.clock.move(301)
+    await asked.reading(Demand(max_age=100_000))
+    assert asked.clever.readings == 2
+
+
+async def test_no_cache_wants_a_reading_that_begins_after_the_question(asked: Asked) -> None:
+    asked.clever.let.clear()
+    ordinary = asked.reading_under_way()
+    await settled(lambda: asked.clever.readings == 1)
+    demanding = [asked.reading_under_way(Demand(no_cache=True)) for _ in range(5)]
+    asked.clever.let.set()
+    before, *after = await asyncio.gather(ordinary, *demanding)
+    assert asked.clever.readings == 2
+    assert all(reading is not before for reading in after)
+
+
+async def test_only_if_cached_never_reads(asked: Asked) -> None:
+    with pytest.raises(NotCached):
+        await asked.reading(Demand(only_if_cached=True))
+    cached = await asked.reading()
+    assert await asked.reading(Demand(only_if_cached=True)) is cached
+    with pytest.raises(NotCached):
+        await asked.reading(Demand(only_if_cached=True, no_cache=True))
+    assert asked.clever.readings == 1
+
+
+async def test_a_policy_that_drops_unconfirmed_schools_is_not_served_facts_that_lack_the_list(asked: Asked) -> None:
+    unread = HeldRole(Role.STAFF, (Standing(unconfirmed=None),))
+    asked.clever.facts_given = Facts(ANN, NORTH, (unread,))
+    await asked.reading()
+    asked.context.policy = DROPPING
+    await asked.reading()
+    assert asked.clever.readings == 2

@@ -1,0 +1,117 @@
+"""The settings: what is refused, in words that repeat no value."""
+
+from pathlib import Path
+
+import pytest
+
+from app.settings import PREFIX, Settings, SettingsMistakes, is_loopback, read_settings
+
+HASH = "0" * 64
+
+
+@pytest.fixture(autouse=True)
+def only_what_the_test_sets(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in Settings.model_fields:
+        monkeypatch.delenv(PREFIX + name.upper(), raising=False)
+
+
+def mistakes(monkeypatch: pytest.MonkeyPatch, **variables: str) -> list[str]:
+    for name, value in ({"CLEVER_TOKEN": "t0ken"} | variables).items():
+        monkeypatch.setenv(PREFIX + name, value)
+    with pytest.raises(SettingsMistakes) as refused:
+        read_settings()
+    assert "t0ken" not in str(refused.value)
+    return refused.value.lines
+
+
+def test_a_token_is_all_that_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ROSTERGUARD_CLEVER_TOKEN", "t0ken")
+    settings = read_settings()
+    assert settings.clever_token is not None
+    assert settings.clever_token.get_secret_value() == "t0ken"
+    assert (settings.clever_url, settings.clever_version) == ("https://api.clever.com", "v3.1")
+    assert (settings.fresh_seconds, settings.cache_users, settings.policy) == (300, 100_000, None)
+    assert "t0ken" not in repr(settings)
+
+
+def test_settings_come_from_a_file_too_and_the_environment_wins(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path(".env").write_text("ROSTERGUARD_CLEVER_TOKEN=t\nROSTERGUARD_FRESH_SECONDS=60\nROSTERGUARD_CACHE_USERS=7\n")
+    monkeypatch.setenv("ROSTERGUARD_FRESH_SECONDS", "90")
+    settings = read_settings()
+    assert (settings.fresh_seconds, settings.cache_users) == (90, 7)
+
+
+def test_made_directly_they_know_nothing_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ROSTERGUARD_FRESH_SECONDS", "90")
+    assert Settings.model_validate({"clever_token": "t"}).fresh_seconds == 300
+
+
+def test_an_empty_variable_is_one_that_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ROSTERGUARD_CLEVER_TOKEN", "t")
+    monkeypatch.setenv("ROSTERGUARD_POLICY", "")
+    assert read_settings().policy is None
+
+
+WAY = "set either CLEVER_TOKEN, or CLEVER_CLIENT_ID and CLEVER_CLIENT_SECRET"
+
+
+@pytest.mark.parametrize(
+    ("variables", "line"),
+    [
+        ({"CLEVER_TOKEN": ""}, f"settings: {WAY}"),
+        ({"CLEVER_CLIENT_ID": "i", "CLEVER_CLIENT_SECRET": "s"}, f"settings: {WAY}"),
+        ({"CLEVER_CLIENT_ID": "i"}, "settings: CLEVER_CLIENT_ID and CLEVER_CLIENT_SECRET go together"),
+        (
+            {"CLEVER_URL": "http://api.clever.com"},
+            "ROSTERGUARD_CLEVER_URL: only https keeps the district token secret on its way; http is for loopback alone",
+        ),
+        *(
+            ({"CLEVER_URL": url}, "ROSTERGUARD_CLEVER_URL: this is not an address such as https://api.clever.com")
+            for url in (
+                "api.clever.com",
+                "ftp://clever.com",
+                "https://",
+                "https://u:t0ken@clever.com",
+                "https://c?t0ken",
+            )
+        ),
+        ({"CLEVER_VERSION": "v2.1"}, "ROSTERGUARD_CLEVER_VERSION: Input should be 'v3.0' or 'v3.1'"),
+        (
+            {"ID_PATTERN": "["},
+            "ROSTERGUARD_ID_PATTERN: this is not a regular expression: unterminated character set at position 0",
+        ),
+        ({"FRESH_SECONDS": "0"}, "ROSTERGUARD_FRESH_SECONDS: Input should be greater than or equal to 1"),
+        (
+            {"CACHE_USERS": "many"},
+            "ROSTERGUARD_CACHE_USERS: Input should be a valid integer, unable to parse string as an integer",
+        ),
+        ({"API_KEYS": "t0ken"}, "ROSTERGUARD_API_KEYS: this is not JSON"),
+        ({"API_KEYS": '[{"name": "a"}]'}, "ROSTERGUARD_API_KEYS[0].sha256: Field required"),
+        (
+            {"API_KEYS": '[{"name": "a", "sha256": "t0ken"}]'},
+            "ROSTERGUARD_API_KEYS[0].sha256: String should match pattern '^[0-9a-f]{64}$'",
+        ),
+        (
+            {"API_KEYS": f'[{{"name": "a", "sha256": "{HASH}"}}, {{"name": "a", "sha256": "{HASH}"}}]'},
+            "ROSTERGUARD_API_KEYS: two keys have the same name",
+        ),
+    ],
+)
+def test_a_mistake_is_told(variables: dict[str, str], line: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert mistakes(monkeypatch, **variables) == [line]
+
+
+def test_every_mistake_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert len(mistakes(monkeypatch, FRESH_SECONDS="0", CACHE_USERS="0", CLEVER_VERSION="4")) == 3
+
+
+@pytest.mark.parametrize(
+    ("host", "loopback"),
+    [
+        *((host, True) for host in ("127.0.0.1", "127.8.8.8", "::1", "localhost")),
+        *((host, False) for host in ("0.0.0.0", "::", "localhost.example.org", "10.0.0.1", "")),
+    ],
+)
+def test_what_is_loopback(host: str, loopback: bool) -> None:
+    assert is_loopback(host) is loopback
