@@ -33,6 +33,7 @@ types: setup  ## Check types
 
 unit: setup  ## Run the tests, with coverage
 	$(BIN)/pytest --cov --cov-report=term
+	$(BIN)/coverage report --include='app/domain/*' --fail-under=100
 
 format: setup  ## Put the code into shape
 	$(BIN)/ruff check --fix

@@ -1,6 +1,9 @@
 """The real parts that tests are made of: the sandbox on a socket, the service on a socket, a clock to move."""
 
 import hashlib
+import os
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -133,3 +136,19 @@ def serve(sandbox: Sandbox, clock: MovedClock) -> Iterator[Serve]:
     """Start services with settings of their own."""
     with ExitStack() as stack:
         yield lambda **given: stack.enter_context(serving(settings_over(sandbox, **given), clock))
+
+
+@contextmanager
+def rosterguard_process(*arguments: str, **environment: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """Run `rosterguard serve` as a process on a free port, and yield it and the address that it printed."""
+    command = [sys.executable, "-m", "app.cli", "serve", "--port", "0", *arguments]
+    environment = os.environ | {"ROSTERGUARD_CLEVER_TOKEN": TOKEN} | environment
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as process:
+        assert process.stdout is not None
+        try:
+            yield process, process.stdout.readline().removeprefix("Rosterguard on ").strip()
+        finally:
+            process.terminate()
+            process.communicate()

@@ -69,28 +69,26 @@ def test_a_clever_that_cannot_be_reached_is_503(serve: Serve) -> None:
     assert int(told.headers["retry-after"]) > 0
 
 
-def test_every_error_of_the_tree_has_a_problem_of_its_own() -> None:
-    leaves = list(_leaves(errors.RosterguardError))
-    told = [problem_of(_raised(leaf)) for leaf in leaves if leaf is not errors.PolicyMistakes]
-    assert len({problem.type for problem in told}) == len(leaves) - 1
+RAISED = [
+    errors.MalformedId("user", "x"),
+    errors.DistrictUnnamed(),
+    errors.RoleNotHeld("staff", []),
+    errors.UserUnknown(),
+    errors.NotCached(),
+    *(kind("what happened") for kind in errors.CleverError.__subclasses__()),
+]
 
 
-def _leaves(kind: type[errors.RosterguardError]) -> Iterator[type[errors.RosterguardError]]:
-    below = kind.__subclasses__()
-    if not below:
-        yield kind
-    for each in below:
-        yield from _leaves(each)
+def test_every_error_that_can_reach_a_caller_has_a_problem_of_its_own() -> None:
+    leaves = [kind for kind in _below(errors.RosterguardError) if not kind.__subclasses__()]
+    assert {type(error) for error in RAISED} == set(leaves) - {errors.PolicyMistakes}
+    assert len({problem_of(error).type for error in RAISED}) == len(RAISED)
 
 
-def _raised(kind: type[errors.RosterguardError]) -> errors.RosterguardError:
-    made = {
-        errors.MalformedId: lambda: errors.MalformedId("user", "x"),
-        errors.RoleNotHeld: lambda: errors.RoleNotHeld("staff", []),
-    }
-    if kind in made:
-        return made[kind]()
-    return kind("what happened") if issubclass(kind, errors.CleverError) else kind()
+def _below(kind: type[errors.RosterguardError]) -> Iterator[type[errors.RosterguardError]]:
+    for each in kind.__subclasses__():
+        yield each
+        yield from _below(each)
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,7 @@
 
 import hashlib
 import json
-import os
 import signal
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -15,30 +10,13 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from app.cli import app
-from tests.conftest import TOKEN, Sandbox
+from tests.conftest import TOKEN, Sandbox, rosterguard_process
 
-COMMAND = [sys.executable, "-m", "app.cli"]
 BAD_POLICY = "version: 1\nrule: superset\nroles:\n  boss: []\n  staff:\n    - {allow: [school:view], over: sections}\n"
 
 
 def run(*arguments: str, **environment: str) -> Result:
     return CliRunner().invoke(app, list(arguments), env={"ROSTERGUARD_CLEVER_TOKEN": TOKEN, **environment})
-
-
-@contextmanager
-def serving(*arguments: str, **environment: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """Run `rosterguard serve` on a free port, and yield the process and the address that it printed."""
-    command = [*COMMAND, "serve", "--port", "0", *arguments]
-    environment = os.environ | {"ROSTERGUARD_CLEVER_TOKEN": TOKEN} | environment
-    with subprocess.Popen(
-        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    ) as process:
-        assert process.stdout is not None
-        try:
-            yield process, process.stdout.readline().removeprefix("Rosterguard on ").strip()
-        finally:
-            process.terminate()
-            process.communicate()
 
 
 def test_policy_check_says_ok_and_what_wildcards_stand_for(tmp_path: Path) -> None:
@@ -134,7 +112,7 @@ def test_a_bad_policy_ends_the_start_with_each_mistake(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_it_serves_and_ends_when_it_is_told_to(workers: str, sandbox: Sandbox) -> None:
-    with serving("--no-auth", "--workers", workers, ROSTERGUARD_CLEVER_URL=sandbox.url) as (process, url):
+    with rosterguard_process("--no-auth", "--workers", workers, ROSTERGUARD_CLEVER_URL=sandbox.url) as (process, url):
         answer = httpx.get(f"{url}/v1/users/{sandbox.user('teacher_only')}/permissions", timeout=30)
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=30)

@@ -150,7 +150,7 @@ async def test_when_every_caller_goes_away_the_reading_is_kept_all_the_same(aske
 async def test_a_failed_reading_fails_all_who_wait_and_is_not_remembered(asked: Asked) -> None:
     asked.clever.error = CleverTimedOut("no answer")
     outcomes = await asyncio.gather(asked.reading(), asked.reading(), return_exceptions=True)
-    assert outcomes == [asked.clever.error] * 2
+    assert list(outcomes) == [asked.clever.error] * 2
     assert asked.clever.readings == 1
     asked.clever.error = None
     await asked.reading()

@@ -1,0 +1,308 @@
+from importlib.resources import files
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+from ruamel.yaml import YAML
+
+from app.domain.errors import PolicyMistakes
+from app.domain.facts import Role, Standing
+from app.domain.policy import Clause, Policy, expansions, named_in_full, policy_of, warnings
+from app.domain.policy_file import PolicyFile
+from app.domain.scopes import Scope
+
+Written = dict[str, Any]
+Fields = tuple[tuple[str, tuple[str, ...]], ...]
+
+DEFAULT: Written = YAML(typ="safe", pure=True).load((files("app.policies") / "default.yaml").read_text())
+TEACHER: Written = {"allow": ["section:view"], "over": "sections"}
+SMALL: Written = {"version": 1, "rule": "scoped", "roles": {"teacher": [TEACHER]}}
+
+
+def file_of(roles: Written, **others: object) -> PolicyFile:
+    return PolicyFile.model_validate({"version": 1, "rule": "scoped", "roles": roles, **others})
+
+
+def mistakes_in(file: PolicyFile) -> list[tuple[str, str, int | None]]:
+    with pytest.raises(PolicyMistakes) as refused:
+        policy_of(file)
+    return [(mistake.where, mistake.message, mistake.line) for mistake in refused.value.mistakes]
+
+
+def policy(roles: Written, **others: object) -> Policy:
+    return policy_of(file_of(roles, **others))
+
+
+def test_a_clause_holds_full_names_that_can_apply_over_its_places() -> None:
+    statement = {"allow": ["*:view", "grade:edit"], "over": "sections", "when": {"title": ["Dean", 1]}}
+    staff = {"allow": ["school:view", "section:view"], "over": "schools", "unless": {"department": "IT", "title": "X"}}
+    assert policy({"teacher": [statement], "staff": [staff]}).clauses == {
+        Role.STAFF: (
+            Clause(
+                "roles.staff[0]",
+                Scope.SCHOOL,
+                frozenset({"school:view", "section:view"}),
+                unless=(("department", frozenset({"it"})), ("title", frozenset({"x"}))),
+            ),
+        ),
+        Role.TEACHER: (
+            Clause(
+                "roles.teacher[0]",
+                Scope.SECTION,
+                frozenset({"grade:edit", "section:view"}),
+                when=(("title", frozenset({"dean"})),),
+            ),
+        ),
+    }
+
+
+def test_a_statement_left_with_nothing_is_no_clause_and_keeps_its_number() -> None:
+    teacher = [{"allow": ["district:*"], "over": "sections"}, TEACHER]
+    admin = [{"allow": ["district:view"], "over": "district"}]
+    found = policy({"teacher": teacher, "district_admin": admin}).clauses[Role.TEACHER]
+    assert found == (Clause("roles.teacher[1]", Scope.SECTION, frozenset({"section:view"})),)
+
+
+DEAN: Fields = (("title", ("dean",)), ("roles", ("portalonly", "schooltechlead")))
+
+
+@pytest.mark.parametrize(
+    ("fields", "when", "unless", "holds"),
+    [
+        (DEAN, {}, {}, True),
+        (DEAN, {"title": "dean"}, {}, True),
+        (DEAN, {"title": "DEAN"}, {}, True),
+        (DEAN, {"title": ["Head", "Dean"]}, {}, True),
+        (DEAN, {"title": "Head"}, {}, False),
+        (DEAN, {"title": "Dea"}, {}, False),
+        (DEAN, {"roles": "SchoolTechLead"}, {}, True),
+        (DEAN, {"title": "Dean", "roles": "PortalOnly"}, {}, True),
+        (DEAN, {"title": "Dean", "department": "IT"}, {}, False),
+        (DEAN, {}, {"title": "Dean"}, False),
+        (DEAN, {}, {"title": "Head"}, True),
+        (DEAN, {}, {"title": "Head", "roles": "PortalOnly"}, False),
+        (DEAN, {}, {"department": "IT"}, True),
+        (DEAN, {"title": "Dean"}, {"roles": "PortalOnly"}, False),
+        (DEAN, {"title": "Head"}, {"department": "IT"}, False),
+        ((), {"title": "Dean"}, {}, False),
+        ((), {}, {"title": "Dean"}, True),
+        ((("title", ("1",)),), {"title": 1}, {}, False),
+        ((("title", ("1",)),), {"title": "1"}, {}, True),
+        ((("title", ("1",)),), {}, {"title": [1, 1.0]}, True),
+        ((("title", ("true",)),), {"title": True}, {}, False),
+        ((("title", ("true",)),), {"title": "True"}, {}, True),
+        ((("title", ("straße",)),), {"title": "STRASSE"}, {}, True),
+        ((("title", ("Dean",)),), {"title": "dean"}, {}, True),
+    ],
+)
+def test_when_and_unless(fields: Fields, when: Written, unless: Written, holds: bool) -> None:
+    statement = {"allow": ["school:view"], "over": "schools", "when": when, "unless": unless}
+    [clause] = policy({"staff": [statement]}).clauses[Role.STAFF]
+    assert clause.holds(Standing(fields=fields)) is holds
+    assert clause.unconditional is not bool(when or unless)
+
+
+def test_mistakes_of_the_whole_carry_their_path() -> None:
+    statement = {"allow": ["section:view", "school:view", "device:*"], "over": "sections"}
+    found = mistakes_in(file_of({"teacher": [statement]}, superset={"staff": ["staff"]}))
+    assert found == [
+        ("roles.teacher[0].allow[1]", "school:view says nothing over sections: a school does not lie there", None),
+        ("roles.teacher[0].allow[2]", "device:* matches no permission that the policy names in full", None),
+        ("superset.staff", "staff stands above itself: a circle", None),
+    ]
+
+
+def test_superset_without_seniority_is_a_mistake() -> None:
+    message = "rule: superset needs to know which role is senior to which"
+    assert mistakes_in(file_of({}, rule="superset")) == [("superset", message, None)]
+    assert mistakes_in(file_of({}, rule="superset", superset={"staff": []})) == [("superset", message, None)]
+
+
+def test_a_wildcard_is_not_matched_by_what_read_only_names() -> None:
+    found = mistakes_in(file_of({"teacher": [{"allow": ["*:x"], "over": "self"}]}, district={"read_only": ["a:x"]}))
+    assert found == [("roles.teacher[0].allow[0]", "*:x matches no permission that the policy names in full", None)]
+
+
+def test_read_only_need_not_match_where_it_is_not_written() -> None:
+    assert policy({"teacher": [{"allow": ["a:b"], "over": "self"}]}).file.district.read_only == ("*:view",)
+
+
+def test_a_senior_stands_above_the_juniors_of_its_juniors() -> None:
+    superset = {"district_admin": ["staff"], "staff": ["teacher", "contact"], "teacher": ["student"], "contact": []}
+    assert policy({}, rule="superset", superset=superset).juniors == {
+        Role.DISTRICT_ADMIN: {Role.STAFF, Role.TEACHER, Role.CONTACT, Role.STUDENT},
+        Role.STAFF: {Role.TEACHER, Role.CONTACT, Role.STUDENT},
+        Role.TEACHER: {Role.STUDENT},
+    }
+
+
+def test_a_junior_reached_by_two_ways_is_no_circle() -> None:
+    superset = {"district_admin": ["staff", "teacher"], "staff": ["teacher"]}
+    assert policy({}, rule="superset", superset=superset).juniors[Role.DISTRICT_ADMIN] == {Role.STAFF, Role.TEACHER}
+
+
+@pytest.mark.parametrize("rule", ["scoped", "maximum", "minimum"])
+def test_seniority_counts_under_superset_only(rule: str) -> None:
+    assert policy({}, rule=rule, superset={"staff": ["teacher"]}).juniors == {}
+
+
+def test_permissions_are_known_by_where_they_say_something() -> None:
+    names = ["district:view", "school:view", "section:view", "student:view", "user:view", "report:export"]
+    found = policy({"district_admin": [{"allow": names, "over": "district"}]})
+    assert found.inside == {
+        Scope.DISTRICT: set(names),
+        Scope.SCHOOL: {"school:view", "section:view", "student:view", "report:export"},
+        Scope.SECTION: {"section:view", "student:view", "report:export"},
+        Scope.STUDENT: {"student:view", "report:export"},
+        Scope.SELF: {"user:view", "report:export"},
+    }
+
+
+def test_expansions_tell_what_each_wildcard_stands_for() -> None:
+    file = file_of(
+        {
+            "teacher": [{"allow": ["*:view", "grade:edit"], "over": "sections"}, {"allow": ["*:*"], "over": "self"}],
+            "staff": [{"allow": ["school:view", "section:view", "section:*"], "over": "schools"}],
+            "contact": [{"allow": ["school:*", "user:view"], "over": "self"}],
+        },
+        district={"read_only": ["*:view", "grade:edit", "grade:*"]},
+    )
+    assert list(expansions(file)) == [
+        ("roles.staff[0].allow[2]", "section:*", ("section:view",)),
+        ("roles.teacher[0].allow[0]", "*:view", ("section:view",)),
+        ("roles.teacher[1].allow[0]", "*:*", ("grade:edit", "user:view")),
+        ("roles.contact[0].allow[0]", "school:*", ()),
+        ("district.read_only[0]", "*:view", ("school:view", "section:view", "user:view")),
+        ("district.read_only[2]", "grade:*", ("grade:edit",)),
+    ]
+
+
+def test_names_in_full() -> None:
+    file = file_of({"teacher": [{"allow": ["*:view", "a:view"], "over": "self"}], "staff": []})
+    assert named_in_full(file) == {"a:view"}
+
+
+def test_a_wildcard_stands_for_whole_parts_only() -> None:
+    statement = {"allow": ["view:*", "view:a", "review:b", "preview:view", "view-x:c", "View:d"], "over": "self"}
+    assert list(expansions(file_of({"teacher": [statement]}, district={"read_only": ["*:a"]}))) == [
+        ("roles.teacher[0].allow[0]", "view:*", ("view:a",)),
+        ("district.read_only[0]", "*:a", ("view:a",)),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("rule", "told"),
+    [
+        ("scoped", []),
+        ("minimum", []),
+        (
+            "maximum",
+            ["roles.teacher[1] reaches schools that are merely taught at: rule maximum gives staff rights there"],
+        ),
+        (
+            "superset",
+            ["roles.teacher[1] reaches schools that are merely taught at: rule superset gives staff rights there"],
+        ),
+    ],
+)
+def test_teachers_over_schools_are_warned_of(rule: str, told: list[str]) -> None:
+    roles = {
+        "teacher": [TEACHER, {"allow": ["school:view"], "over": "schools"}],
+        "student": [{"allow": ["school:view"], "over": "schools"}],
+    }
+    assert list(warnings(file_of(roles, rule=rule, superset={"staff": ["teacher"]}))) == told
+
+
+def test_a_statement_left_with_nothing_is_warned_of() -> None:
+    roles = {
+        "teacher": [{"allow": ["district:*"], "over": "schools"}, TEACHER],
+        "district_admin": [{"allow": ["district:view"], "over": "district"}],
+    }
+    assert list(warnings(file_of(roles, rule="maximum"))) == [
+        "roles.teacher[0] says nothing: none of its permissions applies over schools"
+    ]
+
+
+def test_the_drop_of_unconfirmed_schools_is_asked_for() -> None:
+    assert policy({}).drops_unconfirmed_schools is False
+    assert policy({}, schools={"unconfirmed": "keep"}).drops_unconfirmed_schools is False
+    assert policy({}, schools={"unconfirmed": "drop"}).drops_unconfirmed_schools is True
+
+
+# The JSON Schema, by which editors complete and check the file.
+
+SCHEMA = PolicyFile.model_json_schema()
+
+
+def accepts(written: object) -> bool:
+    return Draft202012Validator(SCHEMA).is_valid(written)
+
+
+def teaching(**changes: object) -> Written:
+    return {**SMALL, "roles": {"teacher": [{**TEACHER, **changes}]}}
+
+
+def test_the_schema_is_one() -> None:
+    Draft202012Validator.check_schema(SCHEMA)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        DEFAULT,
+        SMALL,
+        teaching(when={"title": "Dean"}),
+        teaching(when={"title": ["Dean", 1, True]}, unless={}),
+        teaching(allow=["*:view", "section:*", "*:*"]),
+        {**SMALL, "superset": {"staff": ["teacher"]}, "schools": {"unconfirmed": "drop"}},
+        {**SMALL, "roles": {}},
+    ],
+)
+def test_the_schema_accepts_what_we_accept(written: Written) -> None:
+    assert accepts(written)
+    PolicyFile.model_validate(written)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        None,
+        [],
+        {},
+        {**SMALL, "version": 2},
+        {**SMALL, "version": "1"},
+        {**SMALL, "rule": "most"},
+        {**SMALL, "rulez": "scoped"},
+        {**SMALL, "roles": None},
+        {**SMALL, "roles": {"janitor": []}},
+        {**SMALL, "roles": {"teacher": TEACHER}},
+        {**SMALL, "superset": {"head": ["staff"]}},
+        {**SMALL, "superset": {"staff": ["janitor"]}},
+        {**SMALL, "district": {"paused": "maybe"}},
+        {**SMALL, "schools": {"unconfirmed": True}},
+        {**SMALL, "roles": {"student": [{**TEACHER, "when": {"title": "Dean"}}]}},
+        {**SMALL, "roles": {"contact": [{"allow": ["a:b"], "over": "students", "when": {"title": "Dean"}}]}},
+        {**SMALL, "roles": {"staff": [TEACHER]}},
+        teaching(over="students"),
+        teaching(over=["sections"]),
+        teaching(allow=[]),
+        teaching(allow="section:view"),
+        teaching(allow=["view"]),
+        teaching(allow=["sec*:view"]),
+        teaching(on="sections"),
+        teaching(when={"department": "IT"}),
+        teaching(when={"title": []}),
+        teaching(when={"title": None}),
+        teaching(when={"title": {"a": "b"}}),
+    ],
+)
+def test_the_schema_refuses_what_we_refuse(written: object) -> None:
+    assert not accepts(written)
+    with pytest.raises(ValueError, match="PolicyFile"):
+        PolicyFile.model_validate(written)
+
+
+@pytest.mark.parametrize("version", [True, 1.0])
+def test_a_version_is_a_whole_number(version: object) -> None:
+    with pytest.raises(ValueError, match="version"):
+        PolicyFile.model_validate({**SMALL, "version": version})
