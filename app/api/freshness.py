@@ -1,5 +1,6 @@
 """How old an answer may be and is, in HTTP's own words: Cache-Control, Age, ETag (RFC 9110, RFC 9111)."""
 
+import re
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -9,19 +10,26 @@ from starlette.responses import Response
 from app.services.permissions import Answer
 from app.services.reading import Demand
 
+_SECONDS = re.compile(r'"?([0-9]{1,10})"?')
+
 
 def _demand(request: Request) -> Demand:
-    max_age, flags = None, set()
-    for directive in ",".join(request.headers.getlist("cache-control")).split(","):
-        name, _, value = (part.strip() for part in directive.partition("="))
-        if name.lower() == "max-age":
-            seconds = value.strip('"')
-            if not (seconds.isascii() and seconds.isdigit()):
-                message = "max-age takes a number of seconds, such as max-age=60"
-                raise RequestValidationError([{"loc": ("header", "Cache-Control"), "msg": message}])
-            max_age = min(int(seconds[:10]), max_age if max_age is not None else int(seconds[:10]))
-        flags.add(name.lower())
-    return Demand(max_age, no_cache="no-cache" in flags, only_if_cached="only-if-cached" in flags)
+    listed = ",".join(request.headers.getlist("cache-control")).split(",")
+    directives = [(name.strip().lower(), value.strip()) for name, _, value in (each.partition("=") for each in listed)]
+    names = {name for name, _ in directives}
+    return Demand(
+        max_age=min((_seconds(value) for name, value in directives if name == "max-age"), default=None),
+        no_cache="no-cache" in names,
+        only_if_cached="only-if-cached" in names,
+    )
+
+
+def _seconds(value: str) -> int:
+    written = _SECONDS.fullmatch(value)
+    if written is None:
+        message = "max-age takes a number of seconds, such as max-age=60"
+        raise RequestValidationError([{"loc": ("header", "Cache-Control"), "msg": message}])
+    return int(written[1])
 
 
 CallersDemand = Annotated[Demand, Depends(_demand)]

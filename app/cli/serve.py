@@ -69,6 +69,8 @@ def _config(app: FastAPI | partial[FastAPI], workers: int = 1) -> uvicorn.Config
 
 def _log_config() -> dict[str, Any]:
     config = deepcopy(LOGGING_CONFIG)
+    # stdout tells the address and no more: whoever started the process may have stopped reading after that.
+    config["handlers"]["access"]["stream"] = "ext://sys.stderr"
     config["loggers"]["rosterguard"] = {"handlers": ["default"], "level": "INFO", "propagate": False}
     # At INFO it tells every URL, and so whom we asked Clever about.
     config["loggers"]["httpx"] = {"level": "WARNING"}
