@@ -21,6 +21,6 @@ USER 10001
 EXPOSE 8900
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s --retries=3 \
-    CMD ["python", "-c", "from urllib.request import urlopen; urlopen('http://127.0.0.1:8900/livez', timeout=2)"]
+    CMD ["python", "-c", "import httpx; httpx.get('http://127.0.0.1:8900/livez', timeout=2, trust_env=False).raise_for_status()"]
 ENTRYPOINT ["rosterguard"]
 CMD ["serve", "--host", "0.0.0.0", "--port", "8900"]

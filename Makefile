@@ -1,38 +1,49 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format types unit openapi bench clean
+.PHONY: help setup demo test lint compatible format types unit openapi released bench clean
 
 PYTHON ?= python3
 BIN := .venv/bin
 UV := $(BIN)/uv
+NODE := tests/clients/typescript
+NODE_LOCKED := $(NODE)/node_modules/.package-lock.json
 
 help:  ## Show what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup: .venv/locked  ## Make the environment in .venv from the lock file
+setup: .venv/locked $(NODE_LOCKED)  ## Make the environment in .venv from the lock files
 
 .venv/locked: pyproject.toml uv.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.13")'
-	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv
 	@test -x $(UV) || $(BIN)/python -m pip install --quiet --disable-pip-version-check "$$(sed -n 's/^ *"\(uv==[0-9.]*\)",$$/\1/p' pyproject.toml)"
 	UV_PYTHON_DOWNLOADS=never $(UV) sync --quiet --locked
 	@touch $@
 
-demo: setup  ## Show the main job on the sandbox; stays up until Ctrl-C (ONCE=1 ends after printing)
+$(NODE_LOCKED): .venv/locked $(NODE)/package.json $(NODE)/package-lock.json
+	PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --prefix $(NODE) --ignore-scripts --no-audit --no-fund > /dev/null
+	@touch $@
+
+demo: .venv/locked  ## Show the main job on the sandbox; stays up until Ctrl-C (ONCE=1 ends after printing)
 	@$(BIN)/rosterguard demo $(if $(ONCE),--once)
 
 test: lint types unit  ## Run lint, types and tests
 
-lint: setup  ## Check style, architecture and the Dockerfile
+lint: setup compatible  ## Check style, architecture, the Dockerfile and the OpenAPI document
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/hadolint Dockerfile
+	PATH="$(CURDIR)/$(BIN):$$PATH" REDOCLY_SUPPRESS_UPDATE_NOTICE=true \
+	  $(NODE)/node_modules/.bin/redocly lint --config openapi/redocly.yaml openapi/openapi.json
+
+compatible: setup  ## Check that callers of the last release are not broken, unless the version says so
+	$(BIN)/python -m tests.clients.compatibility openapi/released.json openapi/openapi.json
 
 types: setup  ## Check types
 	$(BIN)/mypy
 
 unit: setup  ## Run the tests, with coverage
-	$(BIN)/pytest --cov --cov-report=term
+	$(BIN)/pytest --numprocesses=auto --cov --cov-report=term
 	$(BIN)/coverage report --include='app/domain/*' --fail-under=100
 
 format: setup  ## Put the code into shape
@@ -42,9 +53,14 @@ format: setup  ## Put the code into shape
 openapi: setup  ## Write openapi/ anew from the application
 	$(BIN)/rosterguard openapi > openapi/openapi.json
 	$(BIN)/rosterguard policy schema > openapi/policy.schema.json
+	$(BIN)/rosterguard policy test-schema > openapi/policy-test.schema.json
+
+released: openapi  ## At a release: what openapi/ describes now is what callers rely on from here on
+	cp openapi/openapi.json openapi/released.json
 
 bench: setup  ## Measure ratios on this machine
 	$(BIN)/python -m tests.bench.cold
+	$(BIN)/python -m tests.bench.decisions
 
 clean:  ## Remove the environment and all that was made
-	rm -rf .venv .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv $(NODE)/node_modules .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

@@ -2,10 +2,12 @@
 
 import asyncio
 import re
+import secrets
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from importlib import metadata, resources
+from importlib import resources
+from importlib.metadata import version
 from typing import TypedDict
 
 from fastapi import Depends, FastAPI
@@ -13,8 +15,12 @@ from fastapi.telemetry import TelemetryConfig
 from pydantic import SecretStr
 
 from app import policies
-from app.api import callers, health, permissions, policy, problems, reference, roles
+from app.api import callers, explanation, health, permissions, policy, problems, reference, roles
+from app.api.authzen import evaluation, metadata, search
+from app.api.head import Head
 from app.api.limits import BodyLimit
+from app.api.request_ids import RequestIds
+from app.api.request_log import RequestLog
 from app.cache.memory import MemoryCache
 from app.clever.client import connect
 from app.domain.ids import IdShape
@@ -24,7 +30,10 @@ from app.services.ports import Clock, Context
 from app.settings import Settings, SettingsMistakes
 
 MOST_BODY_BYTES = 64 * 1024
+MOST_BODY_BYTES_AT = {evaluation.EVALUATIONS_PATH: 4 * 1024 * 1024}
+SECRET_BYTES = 32
 BATCH_READERS = 16
+CACHE_PLACES = 10_000
 
 # The framework's own would record validation errors, and with them what callers sent.
 NO_TELEMETRY = TelemetryConfig(tracing=False, metrics=False, logs=False, operation_spans=False, auto_configure=False)
@@ -47,12 +56,15 @@ class State(TypedDict):
     context: Context
 
 
-def create_app(settings: Settings, *, no_auth: bool = False, clock: Clock = time.monotonic) -> FastAPI:
+def create_app(
+    settings: Settings, *, no_auth: bool = False, own_url: str | None = None, clock: Clock = time.monotonic
+) -> FastAPI:
     """Put the application together.
 
     Args:
         settings: as read at start.
         no_auth: whether anyone may ask, for trying it out on loopback.
+        own_url: where the service listens, if that is loopback; it names itself so unless the settings name it.
         clock: seconds that only go forward; by it readings age.
 
     Raises:
@@ -69,7 +81,7 @@ def create_app(settings: Settings, *, no_auth: bool = False, clock: Clock = time
 
     app = FastAPI(
         title="Rosterguard",
-        version=metadata.version("rosterguard"),
+        version=version("rosterguard"),
         summary="What a Clever user may do, and where.",
         description=_DESCRIPTION,
         lifespan=lifespan,
@@ -78,13 +90,23 @@ def create_app(settings: Settings, *, no_auth: bool = False, clock: Clock = time
         redirect_slashes=False,
         telemetry=NO_TELEMETRY,
     )
-    app.add_middleware(BodyLimit, most_bytes=MOST_BODY_BYTES)
+    app.add_middleware(BodyLimit, most_bytes=MOST_BODY_BYTES, most_bytes_at=MOST_BODY_BYTES_AT)
     app.add_middleware(callers.Gate, keys=keys)
     problems.install(app)
-    for router in (permissions.router, roles.router, policy.router):
+    for router in (
+        permissions.router,
+        roles.router,
+        explanation.router,
+        evaluation.router,
+        search.router,
+        policy.router,
+    ):
         app.include_router(router, dependencies=[Depends(callers.credential)])
     app.include_router(health.router)
+    app.include_router(metadata.router_for(settings.public_url or own_url))
     reference.install(app)
+    # Outside of all that the framework puts around the application, so that no answer is without an id.
+    app.middleware_stack = RequestIds(Head(RequestLog(app.build_middleware_stack())))
     return app
 
 
@@ -130,12 +152,15 @@ async def _context(settings: Settings, in_force: Policy, clock: Clock) -> AsyncI
     connecting = asyncio.create_task(client.keep_connected())
     context = Context(
         clever=client,
-        cache=MemoryCache(users=settings.cache_users, keep_seconds=settings.fresh_seconds, clock=clock),
+        users=MemoryCache(most=settings.cache_users, keep_seconds=settings.fresh_seconds, clock=clock),
+        places=MemoryCache(most=CACHE_PLACES, keep_seconds=settings.fresh_seconds, clock=clock),
         clock=clock,
         policy=in_force,
         id_shape=id_shape,
         fresh_seconds=settings.fresh_seconds,
         batch_readers=asyncio.Semaphore(BATCH_READERS),
+        secret=(_revealed(settings.secret) or secrets.token_hex(SECRET_BYTES)).encode(),
+        reasons=settings.reasons == "on",
     )
     try:
         yield context

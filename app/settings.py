@@ -1,12 +1,14 @@
 """The settings of the service: read once from the environment and `.env`, frozen, and passed in from there."""
 
 import json
+import os
 import re
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
+from dotenv import dotenv_values
 from pydantic import (
     BaseModel,
     ConfigDict,
@@ -19,6 +21,10 @@ from pydantic import (
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PREFIX = "ROSTERGUARD_"
+
+_KUBERNETES = re.compile(rf"{PREFIX}(SERVICE_.*|PORT(_.*)?)")
+
+_ADDRESS = re.compile(r"(https?)://[^/?#@\s]+(/[A-Za-z0-9._~-]+)*/?")
 
 
 class SettingsMistakes(Exception):
@@ -67,6 +73,21 @@ class Settings(BaseModel):
             description='Who may ask: a JSON list of `{"name": …, "sha256": …}`, as `rosterguard key new` prints them.'
         ),
     ] = ()
+    secret: Annotated[
+        SecretStr | None,
+        Field(
+            min_length=16,
+            description="What page tokens are signed with; needed with several workers, and the same in every replica. "
+            "Unset, random.",
+        ),
+    ] = None
+    public_url: Annotated[
+        str | None,
+        Field(
+            description="Where callers reach this service, as its metadata says; unset, its own address on loopback."
+        ),
+    ] = None
+    reasons: Annotated[Literal["on", "off"], Field(description="Whether decisions say why: `on` or `off`.")] = "on"
     id_pattern: Annotated[
         str, Field(description="What a whole id must match; it stays within `[A-Za-z0-9_-]{1,64}` whatever this says.")
     ] = "[0-9a-f]{24}"
@@ -106,6 +127,17 @@ class Settings(BaseModel):
             raise ValueError("only https keeps the district token secret on its way; http is for loopback alone")
         return url.rstrip("/")
 
+    @field_validator("public_url")
+    @classmethod
+    def _public(cls, url: str | None) -> str | None:
+        if url is None:
+            return None
+        if not _ADDRESS.fullmatch(url) or not _host(url):
+            raise ValueError("this is not an address such as https://pdp.example.org")
+        if url.startswith("http:") and not is_loopback(_host(url)):
+            raise ValueError("only https keeps keys secret on their way; http is for loopback alone")
+        return url
+
     @field_validator("id_pattern")
     @classmethod
     def _compiles(cls, pattern: str) -> str:
@@ -119,9 +151,11 @@ class Settings(BaseModel):
     def _one_way_to_tokens(self) -> Self:
         client = self.clever_client_id is not None, self.clever_client_secret is not None
         if any(client) and not all(client):
-            raise ValueError("CLEVER_CLIENT_ID and CLEVER_CLIENT_SECRET go together")
+            raise ValueError("ROSTERGUARD_CLEVER_CLIENT_ID and ROSTERGUARD_CLEVER_CLIENT_SECRET go together")
         if any(client) == (self.clever_token is not None):
-            raise ValueError("set either CLEVER_TOKEN, or CLEVER_CLIENT_ID and CLEVER_CLIENT_SECRET")
+            raise ValueError(
+                f"set either {PREFIX}CLEVER_TOKEN, or {PREFIX}CLEVER_CLIENT_ID and {PREFIX}CLEVER_CLIENT_SECRET"
+            )
         return self
 
 
@@ -129,6 +163,16 @@ class _Environment(BaseSettings, Settings):
     """The settings as the environment and `.env` have them, by the name of each after ``ROSTERGUARD_``."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_file=".env", env_ignore_empty=True, extra="ignore")
+
+
+def _host(url: str) -> str:
+    """Return the host of an address, or nothing where it has none or a port that is none."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return ""
+    return "" if port == 0 else parts.hostname or ""
 
 
 def is_loopback(host: str) -> bool:
@@ -143,8 +187,21 @@ def read_settings() -> Settings:
     """Read the settings from the environment and `.env`, or raise ``SettingsMistakes`` naming each mistake."""
     try:
         return _Environment()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsMistakes([f".env: the file cannot be read: {type(error).__name__}"]) from None
     except ValidationError as error:
         raise SettingsMistakes([_line(found["loc"], found["msg"]) for found in error.errors()]) from None
+
+
+def unknown_settings() -> list[str]:
+    """Return the variables of the environment and `.env` that look like settings of ours and are none.
+
+    Kubernetes puts variables such as ``ROSTERGUARD_SERVICE_HOST`` and ``ROSTERGUARD_PORT_80_TCP`` beside a service of
+    that name; those are left out.
+    """
+    known = {PREFIX + name.upper() for name in Settings.model_fields}
+    there = {name.upper() for name in (*os.environ, *dotenv_values(".env"))}
+    return sorted(name for name in there - known if name.startswith(PREFIX) and not _KUBERNETES.fullmatch(name))
 
 
 def _line(path: tuple[int | str, ...], message: str) -> str:

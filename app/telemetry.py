@@ -10,3 +10,8 @@ def odd_data(counts: Mapping[str, int]) -> None:
     """Tell that Clever sent data which grants nothing: how often, by kind of oddity."""
     if counts:
         _log.info("odd data from Clever: %s", ", ".join(f"{kind}={times}" for kind, times in sorted(counts.items())))
+
+
+def answered(method: str, route: str, status: int, seconds: float) -> None:
+    """Tell that a request was answered: its route, such as ``/v1/users/{user_id}/roles``, and never its path."""
+    _log.info("%s %s %s %.1f ms", method, route, status, seconds * 1000)

@@ -4,6 +4,7 @@ import hashlib
 import os
 import subprocess
 import sys
+import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -18,7 +19,10 @@ from app.cli.listening import in_background
 from app.main import create_app
 from app.sandbox.server import create_sandbox
 from app.sandbox.world import World, generate
-from app.settings import ApiKey, Settings
+from app.settings import PREFIX, ApiKey, Settings
+
+CLEAN = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
+"""The environment without settings of whoever runs the tests."""
 
 KEY = "a key that only the tests know"
 TOKEN = "sandbox-token"
@@ -121,7 +125,8 @@ def serving(settings: Settings, clock: MovedClock) -> Iterator[httpx.Client]:
 
 @pytest.fixture(scope="session")
 def running_service(running_sandbox: Sandbox, running_clock: MovedClock) -> Iterator[httpx.Client]:
-    with serving(settings_over(running_sandbox), running_clock) as client:
+    named = settings_over(running_sandbox, public_url="https://rosterguard.example.org")
+    with serving(named, running_clock) as client:
         yield client
 
 
@@ -139,12 +144,14 @@ def serve(sandbox: Sandbox, clock: MovedClock) -> Iterator[Serve]:
 
 
 @contextmanager
-def rosterguard_process(*arguments: str, **environment: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def rosterguard_process(
+    *arguments: str, stderr: int = subprocess.DEVNULL, **environment: str
+) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """Run `rosterguard serve` as a process on a free port, and yield it and the address that it printed."""
     command = [sys.executable, "-m", "app.cli", "serve", "--port", "0", *arguments]
-    environment = os.environ | {"ROSTERGUARD_CLEVER_TOKEN": TOKEN} | environment
+    environment = CLEAN | {"ROSTERGUARD_CLEVER_TOKEN": TOKEN} | environment
     with subprocess.Popen(
-        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        command, cwd=tempfile.gettempdir(), env=environment, stdout=subprocess.PIPE, stderr=stderr, text=True
     ) as process:
         assert process.stdout is not None
         try:

@@ -3,22 +3,27 @@
 import json
 import os
 import re
+import shlex
 import signal
 import socket
 import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
-from tempfile import TemporaryFile
+from tempfile import TemporaryDirectory, TemporaryFile
 
 import pytest
+from typer.testing import CliRunner
 
+from app.cli import app
 from app.cli.openapi import document
-from app.cli.policy import policy_schema
+from app.cli.policy import case_schema, policy_schema
 from app.main import default_policy
 from app.services.policies import read_policy
 from app.settings import PREFIX, Settings
+from tests.conftest import CLEAN
 
+PYTHON = shlex.quote(sys.executable)
 HOUSE = Path(__file__).parent.parent
 README = (HOUSE / "README.md").read_text(encoding="utf-8")
 SERVING, *COMMANDS = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
@@ -32,6 +37,16 @@ def test_the_schema_of_policies_is_current() -> None:
     assert json.loads((HOUSE / "openapi/policy.schema.json").read_text(encoding="utf-8")) == policy_schema()
 
 
+def test_the_schema_of_policy_cases_is_current() -> None:
+    assert json.loads((HOUSE / "openapi/policy-test.schema.json").read_text(encoding="utf-8")) == case_schema()
+
+
+def test_the_case_of_the_readme_passes(tmp_path: Path) -> None:
+    _, written = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
+    (tmp_path / "case.yaml").write_text(written)
+    assert CliRunner().invoke(app, ["policy", "test", str(tmp_path)]).exit_code == 0
+
+
 def test_every_setting_is_in_the_readme_with_its_default_and_what_it_is() -> None:
     rows = re.findall(rf"^\| `{PREFIX}(\w+)` \| (?:`(.*)` )?\| (.*) \|$", README, re.MULTILINE)
     assert [name.lower() for name, _, _ in rows] == list(Settings.model_fields)
@@ -42,7 +57,7 @@ def test_every_setting_is_in_the_readme_with_its_default_and_what_it_is() -> Non
 
 
 def test_the_policy_of_the_readme_is_a_part_of_the_default_one() -> None:
-    [written] = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
+    written, *_ = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
     shown, whole = read_policy(written).file, read_policy(default_policy()).file
     assert shown.rule == whole.rule
     assert set(shown.superset.items()) <= set(whole.superset.items())
@@ -64,12 +79,15 @@ def test_the_commands_that_are_shown_run(command: str) -> None:
 
 def _run(script: str) -> str:
     """Run a script of the README on free ports, with the Python of the tests, and end what it leaves running."""
-    script = script.replace(".venv/bin/rosterguard", f"{sys.executable} -m app.cli")
+    script = script.replace(".venv/bin/rosterguard", f"{PYTHON} -m app.cli")
     for port in ("8900", "8901"):
         script = script.replace(port, str(_free_port()))
-    with TemporaryFile("w+") as told:
+    with TemporaryFile("w+") as told, TemporaryDirectory() as elsewhere:
+        # Not in the project's own folder, where an operator may have an .env.
+        for part in ("app", "tests"):
+            (Path(elsewhere) / part).symlink_to(HOUSE / part)
         shell = subprocess.Popen(
-            ["/bin/sh", "-eu", "-c", _CURL + script], cwd=HOUSE, stdout=told, start_new_session=True
+            ["/bin/sh", "-eu", "-c", _CURL + script], cwd=elsewhere, env=CLEAN, stdout=told, start_new_session=True
         )
         try:
             assert shell.wait(timeout=60) == 0
@@ -82,7 +100,7 @@ def _run(script: str) -> str:
 
 _CURL = f"""\
 command -v curl >/dev/null || curl() {{
-  {sys.executable} -c 'import httpx, sys
+  {PYTHON} -c 'import httpx, sys
 print(httpx.Client(transport=httpx.HTTPTransport(retries=9)).get(sys.argv[-1]).text)' "$@"
 }}
 """

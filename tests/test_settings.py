@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from app.settings import PREFIX, Settings, SettingsMistakes, is_loopback, read_settings
+from app.settings import PREFIX, Settings, SettingsMistakes, is_loopback, read_settings, unknown_settings
 
 HASH = "0" * 64
 
@@ -32,6 +32,7 @@ def test_a_token_is_all_that_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings.clever_token.get_secret_value() == "t0ken"
     assert (settings.clever_url, settings.clever_version) == ("https://api.clever.com", "v3.1")
     assert (settings.fresh_seconds, settings.cache_users, settings.policy) == (300, 100_000, None)
+    assert (settings.secret, settings.public_url, settings.reasons) == (None, None, "on")
     assert "t0ken" not in repr(settings)
 
 
@@ -53,7 +54,22 @@ def test_an_empty_variable_is_one_that_is_not_set(monkeypatch: pytest.MonkeyPatc
     assert read_settings().policy is None
 
 
-WAY = "set either CLEVER_TOKEN, or CLEVER_CLIENT_ID and CLEVER_CLIENT_SECRET"
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://pdp.example.org",
+        "https://pdp.example.org/",
+        "https://pdp.example.org:8443/d1/east",
+        "http://127.0.0.1:8900",
+        "http://[::1]:8900",
+        "http://localhost",
+    ],
+)
+def test_a_public_url_is_kept_as_it_was_written(url: str) -> None:
+    assert Settings.model_validate({"clever_token": "t", "public_url": url}).public_url == url
+
+
+WAY = "set either ROSTERGUARD_CLEVER_TOKEN, or ROSTERGUARD_CLEVER_CLIENT_ID and ROSTERGUARD_CLEVER_CLIENT_SECRET"
 
 
 @pytest.mark.parametrize(
@@ -61,7 +77,10 @@ WAY = "set either CLEVER_TOKEN, or CLEVER_CLIENT_ID and CLEVER_CLIENT_SECRET"
     [
         ({"CLEVER_TOKEN": ""}, f"settings: {WAY}"),
         ({"CLEVER_CLIENT_ID": "i", "CLEVER_CLIENT_SECRET": "s"}, f"settings: {WAY}"),
-        ({"CLEVER_CLIENT_ID": "i"}, "settings: CLEVER_CLIENT_ID and CLEVER_CLIENT_SECRET go together"),
+        (
+            {"CLEVER_CLIENT_ID": "i"},
+            "settings: ROSTERGUARD_CLEVER_CLIENT_ID and ROSTERGUARD_CLEVER_CLIENT_SECRET go together",
+        ),
         (
             {"CLEVER_URL": "http://api.clever.com"},
             "ROSTERGUARD_CLEVER_URL: only https keeps the district token secret on its way; http is for loopback alone",
@@ -77,6 +96,36 @@ WAY = "set either CLEVER_TOKEN, or CLEVER_CLIENT_ID and CLEVER_CLIENT_SECRET"
             )
         ),
         ({"CLEVER_VERSION": "v2.1"}, "ROSTERGUARD_CLEVER_VERSION: Input should be 'v3.0' or 'v3.1'"),
+        *(
+            (
+                {"PUBLIC_URL": url},
+                "ROSTERGUARD_PUBLIC_URL: this is not an address such as https://pdp.example.org",
+            )
+            for url in (
+                "pdp.example.org",
+                "ftp://pdp.example.org",
+                "https://",
+                "https:///d1",
+                "https://u:t0ken@pdp.example.org",
+                "https://pdp.example.org?",
+                "https://pdp.example.org/d1?t0ken",
+                "https://pdp.example.org/#t0ken",
+                "https://pdp.example.org/{t0ken}",
+                "https://pdp.example.org//d1",
+                "https://pdp.example.org:t0ken",
+                "https://pdp.example.org:0",
+                "https://pdp.example.org\nt0ken",
+            )
+        ),
+        (
+            {"PUBLIC_URL": "http://pdp.example.org"},
+            "ROSTERGUARD_PUBLIC_URL: only https keeps keys secret on their way; http is for loopback alone",
+        ),
+        (
+            {"SECRET": "only 15 letters"},
+            "ROSTERGUARD_SECRET: Value should have at least 16 items after validation, not 15",
+        ),
+        ({"REASONS": "maybe"}, "ROSTERGUARD_REASONS: Input should be 'on' or 'off'"),
         (
             {"ID_PATTERN": "["},
             "ROSTERGUARD_ID_PATTERN: this is not a regular expression: unterminated character set at position 0",
@@ -100,6 +149,19 @@ WAY = "set either CLEVER_TOKEN, or CLEVER_CLIENT_ID and CLEVER_CLIENT_SECRET"
 )
 def test_a_mistake_is_told(variables: dict[str, str], line: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert mistakes(monkeypatch, **variables) == [line]
+
+
+def test_a_variable_that_looks_like_a_setting_and_is_none_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("POLCY", "SERVICE_HOST", "PORT", "PORT_8900_TCP_ADDR", "CLEVER_TOKEN"):
+        monkeypatch.setenv(PREFIX + name, "x")
+    Path(".env").write_text("ROSTERGUARD_FRESH_SECOND=1\nOTHER=1\n")
+    assert unknown_settings() == ["ROSTERGUARD_FRESH_SECOND", "ROSTERGUARD_POLCY"]
+
+
+def test_a_file_that_is_no_text_is_told() -> None:
+    Path(".env").write_bytes(b"ROSTERGUARD_CLEVER_TOKEN=\xff\n")
+    with pytest.raises(SettingsMistakes, match="the file cannot be read: UnicodeDecodeError"):
+        read_settings()
 
 
 def test_every_mistake_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

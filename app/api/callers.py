@@ -3,15 +3,18 @@
 import hashlib
 import hmac
 from collections.abc import Collection
+from typing import Annotated
 
+from fastapi import Depends, Request
 from fastapi.security import HTTPBearer
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from app.api.messages import CONFIGURATION_PATH
 from app.api.problems import status_response
 
-OPEN_PATHS = frozenset({"/livez", "/readyz", "/docs", "/openapi.json"})
-OPEN_ASSETS = "/docs/assets/"
+OPEN_PATHS = frozenset({"/livez", "/readyz", "/docs", "/openapi.json", CONFIGURATION_PATH})
+OPEN_BELOW = ("/docs/assets/", f"{CONFIGURATION_PATH}/")
 
 credential = HTTPBearer(
     auto_error=False,
@@ -19,6 +22,18 @@ credential = HTTPBearer(
     description="An API key of this service, as `rosterguard key new` makes them.",
 )
 """Tells the reference that an operation needs a key; the gate has seen to it by then."""
+
+
+def _caller(request: Request) -> bytes:
+    caller: bytes = request.state.caller
+    return caller
+
+
+CurrentCaller = Annotated[bytes, Depends(_caller)]
+"""Whoever asks, as the SHA-256 of their key; empty where anyone may ask."""
+
+
+_CHALLENGE = 'Bearer realm="rosterguard"'
 
 
 class Gate:
@@ -31,22 +46,25 @@ class Gate:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request, or answer 401 as RFC 6750 section 3 wants it."""
-        if scope["type"] != "http" or scope["path"] in OPEN_PATHS or scope["path"].startswith(OPEN_ASSETS):
+        if scope["type"] != "http" or scope["path"] in OPEN_PATHS or scope["path"].startswith(OPEN_BELOW):
             await self._app(scope, receive, send)
             return
-        if not self._admits(Headers(scope=scope).getlist("authorization")):
-            response = status_response(401, {"WWW-Authenticate": 'Bearer realm="rosterguard"'})
-            await response(scope, receive, send)
+        credentials = Headers(scope=scope).getlist("authorization")
+        caller = self._caller_with(credentials)
+        if caller is None:
+            challenge = _CHALLENGE + (', error="invalid_token"' if credentials else "")
+            await status_response(scope, 401, {"WWW-Authenticate": challenge})(scope, receive, send)
             return
+        scope.setdefault("state", {})["caller"] = caller
         await self._app(scope, receive, send)
 
-    def _admits(self, credentials: list[str]) -> bool:
+    def _caller_with(self, credentials: list[str]) -> bytes | None:
         if self._keys is None:
-            return True
+            return b""
         if len(credentials) != 1:
-            return False
+            return None
         scheme, _, key = credentials[0].partition(" ")
         digest = hashlib.sha256(key.strip().encode()).digest()
         # Every key is compared, so that the time taken tells nothing of which one came close.
         matches = [hmac.compare_digest(known, digest) for known in self._keys]
-        return scheme.lower() == "bearer" and any(matches)
+        return digest if scheme.lower() == "bearer" and any(matches) else None

@@ -10,7 +10,9 @@ from starlette.responses import Response
 from app.services.permissions import Answer
 from app.services.reading import Demand
 
-_SECONDS = re.compile(r'"?([0-9]{1,10})"?')
+_SECONDS = re.compile(r'"?([0-9]{1,4000})"?')
+_LONGEST = 2**31
+"""What a number of seconds that is too large to be meant counts as (RFC 9111 section 1.2.2)."""
 
 
 def _demand(request: Request) -> Demand:
@@ -29,7 +31,7 @@ def _seconds(value: str) -> int:
     if written is None:
         message = "max-age takes a number of seconds, such as max-age=60"
         raise RequestValidationError([{"loc": ("header", "Cache-Control"), "msg": message}])
-    return int(written[1])
+    return min(int(written[1]), _LONGEST)
 
 
 CallersDemand = Annotated[Demand, Depends(_demand)]
@@ -57,5 +59,6 @@ def unkept_response(body: bytes, status: int = 200) -> Response:
 
 def has(request: Request, tag: str) -> bool:
     """Tell whether If-None-Match names ``tag``, compared weakly (RFC 9110 section 13.1.2)."""
-    named = [each.strip().removeprefix("W/") for each in request.headers.get("if-none-match", "").split(",")]
+    listed = ",".join(request.headers.getlist("if-none-match"))
+    named = [each.strip().removeprefix("W/") for each in listed.split(",")]
     return tag in named or named == ["*"]

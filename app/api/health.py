@@ -32,13 +32,19 @@ class Readiness(BaseModel):
     ]
 
 
-@router.get("/livez", operation_id="getLiveness", response_model=Liveness)
+@router.get("/livez", operation_id="getLiveness", summary="Is the process alive", response_model=Liveness)
 async def get_liveness() -> Response:
     """Tell that the process is alive; it asks nothing of anyone."""
     return unkept_response(Liveness().model_dump_json().encode())
 
 
-@router.get("/readyz", operation_id="getReadiness", response_model=Readiness, responses={503: {"model": Readiness}})
+@router.get(
+    "/readyz",
+    operation_id="getReadiness",
+    summary="Is the service ready",
+    response_model=Readiness,
+    responses={503: {"model": Readiness, "description": "Not ready"}},
+)
 async def get_readiness(context: CurrentContext) -> Response:
     """Tell whether to send traffic here: the policy is loaded and Clever accepted a token once."""
     clever = context.clever.state()

@@ -1,19 +1,24 @@
 """What users may do, and where: one user, or up to a hundred in one call."""
 
+import operator
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
+from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from app.api.context import CurrentContext
+from app.api.document import CACHE_CONTROL
 from app.api.freshness import CallersDemand, dated_response, unkept_response
-from app.api.problems import Problem, documented, problem_of
+from app.api.json_body import object_in
+from app.api.messages import Refused
+from app.api.problems import Problem, RoleNotHeldProblem, documented, problem_of
 from app.api.queries import DistrictQuery, RoleQuery, UserPath, no_other_parameters
 from app.domain.errors import RosterguardError
 from app.domain.facts import Role
-from app.domain.grants import PermissionSet
-from app.domain.policy_file import Rule
+from app.domain.grants import ConditionalGrant, PermissionSet
+from app.domain.policy_file import Rule, Value
 from app.domain.scopes import Scope
 from app.services.permissions import Answer, Subject, permissions_of, permissions_of_many
 
@@ -33,18 +38,34 @@ class GrantBody(_Body):
     via: Annotated[tuple[Role, ...], Field(description="Every held role that gives one of these permissions there.")]
 
 
+Conditions = dict[str, tuple[Value, ...]]
+
+
+class ConditionalGrantBody(GrantBody):
+    """Permissions that hold where a request meets the condition; who ignores these grants too little, not too much."""
+
+    when: Annotated[
+        Conditions,
+        Field(description="For each key the values of which the request must have one.", exclude_if=operator.not_),
+    ] = {}
+    unless: Annotated[
+        Conditions,
+        Field(description="For each key the values of which it must have none.", exclude_if=operator.not_),
+    ] = {}
+
+
 class PolicyMark(_Body):
     """The policy behind an answer."""
 
     rule: Rule
-    revision: str
+    revision: Annotated[str, Field(description="Changes with the policy, though not with its layout or comments.")]
 
 
 class PermissionSetBody(_Body):
     """Everything that a user may do, and where, under one policy."""
 
-    user: str
-    district: str
+    user: Annotated[str, Field(description="The Clever id of the user.")]
+    district: Annotated[str, Field(description="The Clever id of the user's district.")]
     role: Annotated[Role | None, Field(description="The role context that was asked for.")]
     roles: Annotated[tuple[Role, ...], Field(description="Every role held, in a role context too.")]
     permissions: Annotated[
@@ -52,7 +73,8 @@ class PermissionSetBody(_Body):
     ]
     grants: Annotated[tuple[GrantBody, ...], Field(description="What is allowed where; each place stands in one.")]
     conditional: Annotated[
-        tuple[GrantBody, ...], Field(description="What is allowed on a condition that a request has to meet.")
+        tuple[ConditionalGrantBody, ...],
+        Field(description="What is allowed on a condition that a request has to meet."),
     ] = ()
     policy: PolicyMark
     stale: Annotated[bool, Field(description="Whether Clever could not be asked and an older reading answers.")] = False
@@ -76,11 +98,22 @@ class Batch(BaseModel):
     users: Annotated[list[BatchItem], Field(min_length=1, max_length=100)]
 
 
+async def _unambiguous(request: Request) -> None:
+    """Refuse a body with two members of one name: the last would win, and a second role could widen the answer."""
+    try:
+        object_in(await request.body())
+    except Refused as error:
+        raise RequestValidationError([{"loc": ("body",), "msg": str(error)}]) from error
+
+
+UnambiguouslySaid = Annotated[None, Depends(_unambiguous)]
+
+
 class BatchResult(_Body):
     """The answer for one user: what `GET …/permissions` would have answered."""
 
     status: Annotated[int, Field(description="200, or the status of the problem.", examples=[200])]
-    body: PermissionSetBody | Problem
+    body: PermissionSetBody | RoleNotHeldProblem | Problem
 
 
 class BatchResults(_Body):
@@ -92,6 +125,7 @@ class BatchResults(_Body):
 @router.get(
     "/{user_id}/permissions",
     operation_id="getPermissions",
+    summary="Permissions of a user",
     response_model=PermissionSetBody,
     responses=documented(404, 409, 502, 503, 504) | {304: {"description": "Not modified"}},
 )
@@ -115,10 +149,14 @@ async def get_permissions(
 @router.post(
     "/permissions",
     operation_id="getPermissionsOfMany",
+    summary="Permissions of up to a hundred users",
     response_model=BatchResults,
     responses=documented(413),
+    openapi_extra={"parameters": [CACHE_CONTROL]},
 )
-async def get_permissions_of_many(context: CurrentContext, demand: CallersDemand, batch: Batch) -> Response:
+async def get_permissions_of_many(
+    context: CurrentContext, demand: CallersDemand, batch: Batch, _said: UnambiguouslySaid
+) -> Response:
     """Tell what up to a hundred users may do, each with a status of its own, in the order asked."""
     subjects = [Subject(item.id, item.district, item.role) for item in batch.users]
     answers = await permissions_of_many(context, subjects, demand, _rendered)
@@ -133,9 +171,15 @@ def _rendered(whole: PermissionSet) -> bytes:
         roles=whole.roles,
         permissions=whole.permissions,
         grants=tuple(GrantBody.model_validate(grant) for grant in whole.grants),
+        conditional=tuple(map(_conditional, whole.conditional)),
         policy=PolicyMark.model_validate(whole),
     )
     return body.model_dump_json().encode()
+
+
+def _conditional(grant: ConditionalGrant) -> ConditionalGrantBody:
+    told = GrantBody.model_validate(grant).model_dump()
+    return ConditionalGrantBody(**told, when=dict(grant.asks.when), unless=dict(grant.asks.unless))
 
 
 def _result(answer: Answer | RosterguardError) -> bytes:

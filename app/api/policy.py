@@ -25,6 +25,7 @@ class PolicyInForce(BaseModel):
 @router.get(
     "/policy",
     operation_id="getPolicy",
+    summary="The policy in force",
     response_model=PolicyInForce,
     responses=documented() | {304: {"description": "Not modified"}},
 )

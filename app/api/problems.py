@@ -1,15 +1,19 @@
 """Every error as `application/problem+json` (RFC 9457): one table from what went wrong to what the caller is told."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from http import HTTPStatus
 from typing import Annotated, Any, Literal
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.types import Scope
 
+from app.api import messages
+from app.api.messages import Refused
 from app.domain import errors
 from app.domain.errors import CleverError, RoleNotHeld, RosterguardError
 
@@ -22,19 +26,6 @@ _OPERATOR = "The operator of this service has to"
 
 class Problem(BaseModel):
     """What went wrong (RFC 9457)."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "type": f"{_TYPE}user-unknown",
-                    "title": "Unknown user",
-                    "status": 404,
-                    "detail": "no such user is shared with this application",
-                }
-            ]
-        }
-    )
 
     type: Annotated[str, Field(description="Which kind of problem; stable, to be compared with.")]
     title: Annotated[str, Field(description="The kind in words.")]
@@ -53,7 +44,7 @@ class InvalidPart(BaseModel):
 class InvalidRequest(Problem):
     """A request with parts that are wrong; each is told."""
 
-    errors: list[InvalidPart]
+    errors: Annotated[list[InvalidPart], Field(description="Each wrong part, where `detail` does not say it all.")] = []
 
 
 class RoleNotHeldProblem(Problem):
@@ -70,6 +61,7 @@ _KINDS: Mapping[type[RosterguardError], tuple[int, str, str]] = {
     errors.DistrictUnnamed: (422, "district-unnamed", "No district named"),
     errors.RoleNotHeld: (409, "role-not-held", "Role not held"),
     errors.UserUnknown: (404, "user-unknown", "Unknown user"),
+    errors.RecordUnknown: (404, "record-unknown", "Unknown record"),
     errors.NotCached: (504, "not-cached", "Not cached"),
     errors.CleverRefusedToken: (502, "clever-refused-token", "Clever refuses the district token"),
     errors.CleverForbade: (502, "clever-forbade", "Clever forbids the reading"),
@@ -88,6 +80,19 @@ _REMEDIES: Mapping[type[RosterguardError], str] = {
     errors.CleverRefusedToken: f"{_OPERATOR} check the token, and at Clever whether the district is still connected.",
     errors.CleverForbade: f"{_OPERATOR} check at Clever that the application has Secure Sync access to the district.",
 }
+
+_EXAMPLES = (
+    errors.MalformedId("user", "[0-9a-f]{24}"),
+    errors.DistrictUnnamed(),
+    errors.RoleNotHeld("student", ["staff", "teacher"]),
+    errors.UserUnknown(),
+    errors.NotCached(),
+    errors.CleverRefusedToken("Clever refuses the token"),
+    errors.CleverForbade("Clever forbids this token to read what is needed"),
+    errors.CleverTimedOut("Clever did not answer within the time limit"),
+    errors.CleverFailed("Clever says that it is failing"),
+)
+"""What the reference shows of each status."""
 
 _MODELS: Mapping[int, type[Problem]] = {409: RoleNotHeldProblem, INVALID: InvalidRequest}
 
@@ -115,44 +120,42 @@ def problem_of(error: RosterguardError) -> Problem:
     return problem
 
 
-def problem_response(problem: Problem, headers: Mapping[str, str] | None = None) -> Response:
-    """Send ``problem``."""
+def message_of(problem: Problem) -> tuple[int, str]:
+    """Return status and message of a problem as the standard has them: whatever is malformed is 400."""
+    details = [f"{part.at}: {part.detail}" for part in problem.errors] if isinstance(problem, InvalidRequest) else []
+    return 400 if problem.status == INVALID else problem.status, "; ".join(details) or problem.detail
+
+
+def problem_response(scope: Scope, problem: Problem, headers: Mapping[str, str] | None = None) -> Response:
+    """Send ``problem`` to whoever asked at the path of ``scope``, on the standard's paths as a message."""
+    if messages.are_wanted_at(scope["path"]):
+        return messages.message_response(*message_of(problem), headers)
     body = problem.model_dump_json()
     return Response(body, problem.status, {"Cache-Control": "no-store", **(headers or {})}, MEDIA_TYPE)
 
 
-def error_response(error: RosterguardError) -> Response:
+def error_response(scope: Scope, error: RosterguardError) -> Response:
     """Send what the caller is told of ``error``, with ``Retry-After`` in seconds where asking again may help."""
     problem = problem_of(error)
     if isinstance(error, CleverError) and problem.status == HTTPStatus.SERVICE_UNAVAILABLE:
-        return problem_response(problem, {"Retry-After": str(error.retry_after)})
-    return problem_response(problem)
+        return problem_response(scope, problem, {"Retry-After": str(error.retry_after)})
+    return problem_response(scope, problem)
 
 
-def status_response(status: int, headers: Mapping[str, str] | None = None) -> Response:
+def status_response(scope: Scope, status: int, headers: Mapping[str, str] | None = None) -> Response:
     """Send a problem that HTTP itself has a status for."""
-    phrase = HTTPStatus(status).phrase
-    kind, title, detail = _STATUSES.get(status, (f"http-{status}", phrase, phrase))
-    return problem_response(Problem(type=_TYPE + kind, title=title, status=status, detail=detail), headers)
-
-
-def invalid_response(parts: list[InvalidPart]) -> Response:
-    """Send 422 with each part of the request that is wrong."""
-    problem = InvalidRequest(
-        type=_TYPE + "invalid-request",
-        title="Invalid request",
-        status=INVALID,
-        detail="the request has parts that are wrong, see errors",
-        errors=parts,
-    )
-    return problem_response(problem)
+    return problem_response(scope, _problem_of_status(status), headers)
 
 
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Describe the problems of an operation for its OpenAPI ``responses``: 401 and 422, and those of ``statuses``."""
     return {
-        status: {"model": _MODELS.get(status, Problem), "description": "; ".join(_titles(status))}
-        for status in sorted({401, 422, *statuses})
+        status: {
+            "model": _MODELS.get(status, Problem),
+            "description": "; ".join(_titles(status)),
+            "content": {MEDIA_TYPE: {"examples": {_kind(shown): _example(shown) for shown in _shown(status)}}},
+        }
+        for status in sorted({401, INVALID, *statuses})
     }
 
 
@@ -160,20 +163,58 @@ def install(app: FastAPI) -> None:
     """Make every error of ``app`` a problem: ours, the framework's, and whatever nobody foresaw."""
 
     @app.exception_handler(RosterguardError)
-    async def ours(_request: Request, error: RosterguardError) -> Response:
-        return error_response(error)
+    async def ours(request: Request, error: RosterguardError) -> Response:
+        return error_response(request.scope, error)
+
+    @app.exception_handler(Refused)
+    async def refused(_request: Request, error: Refused) -> Response:
+        return messages.message_response(error.status, str(error))
 
     @app.exception_handler(RequestValidationError)
-    async def invalid(_request: Request, error: RequestValidationError) -> Response:
-        return invalid_response([_invalid_part(found["loc"], found["msg"]) for found in error.errors()])
+    async def invalid(request: Request, error: RequestValidationError) -> Response:
+        parts = [_invalid_part(found["loc"], found["msg"]) for found in error.errors()]
+        return problem_response(request.scope, _invalid_request(parts))
 
     @app.exception_handler(HTTPException)
-    async def http(_request: Request, error: HTTPException) -> Response:
-        return status_response(error.status_code, error.headers)
+    async def http(request: Request, error: HTTPException) -> Response:
+        return status_response(request.scope, error.status_code, error.headers)
 
     @app.exception_handler(Exception)
-    async def unforeseen(_request: Request, _error: Exception) -> Response:
-        return status_response(500)
+    async def unforeseen(request: Request, _error: Exception) -> Response:
+        return status_response(request.scope, 500)
+
+
+def _problem_of_status(status: int) -> Problem:
+    phrase = HTTPStatus(status).phrase
+    kind, title, detail = _STATUSES.get(status, (f"http-{status}", phrase, phrase))
+    return Problem(type=_TYPE + kind, title=title, status=status, detail=detail)
+
+
+def _invalid_request(parts: list[InvalidPart]) -> InvalidRequest:
+    return InvalidRequest(
+        type=_TYPE + "invalid-request",
+        title="Invalid request",
+        status=INVALID,
+        detail="the request has parts that are wrong, see errors",
+        errors=parts,
+    )
+
+
+def _shown(status: int) -> Iterator[Problem]:
+    """Return the problems of ``status`` that the reference shows: all, but of Clever's failures a few."""
+    if status in _STATUSES and status != HTTPStatus.NOT_FOUND:
+        yield _problem_of_status(status)
+    if status == INVALID:
+        yield _invalid_request([InvalidPart(where="query", at="rol", detail="there is no such parameter")])
+    yield from (problem for problem in map(problem_of, _EXAMPLES) if problem.status == status)
+
+
+def _kind(problem: Problem) -> str:
+    return problem.type.removeprefix(_TYPE)
+
+
+def _example(problem: Problem) -> dict[str, Any]:
+    return {"summary": problem.title, "value": problem.model_dump(mode="json")}
 
 
 def _titles(status: int) -> Iterator[str]:
@@ -184,8 +225,12 @@ def _titles(status: int) -> Iterator[str]:
     yield from (title for code, _, title in _KINDS.values() if code == status)
 
 
+# A name that we do not know is the caller's text: what looks like none, an email perhaps, is not repeated.
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,31}")
+
+
 def _invalid_part(path: Sequence[int | str], message: str) -> InvalidPart:
-    where, *steps = path
+    where, *steps = (step if isinstance(step, int) or _NAME.fullmatch(step) else "…" for step in path)
     if where == "body":
         at = "".join(f"/{str(step).replace('~', '~0').replace('/', '~1')}" for step in steps)
     else:

@@ -10,13 +10,20 @@ from fastapi import Path, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 
+from app.api import examples
 from app.domain.facts import Role
 
-UserPath = Annotated[str, Path(description="The Clever id of the user.")]
+UserPath = Annotated[str, Path(description="The Clever id of the user.", examples=[examples.USER])]
 DistrictQuery = Annotated[
-    str | None, Query(description="The Clever id of the district; needed where several are connected.")
+    str | None,
+    Query(
+        description="The Clever id of the district; needed where several are connected.", examples=[examples.DISTRICT]
+    ),
 ]
-RoleQuery = Annotated[Role | None, Query(description="A role context: the same user seen in this role only.")]
+RoleQuery = Annotated[
+    Role | None,
+    Query(description="A role context: the same user seen in this role only.", examples=[Role.TEACHER]),
+]
 
 
 def no_other_parameters(request: Request) -> None:

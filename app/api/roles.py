@@ -39,8 +39,8 @@ class RolesBody(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    user: str
-    district: str
+    user: Annotated[str, Field(description="The Clever id of the user.")]
+    district: Annotated[str, Field(description="The Clever id of the user's district.")]
     default: Annotated[Role | None, Field(description="The role to open with: the most senior one.")]
     roles: tuple[RoleContext, ...]
     stale: Annotated[bool, Field(description="Whether Clever could not be asked and an older reading answers.")] = False
@@ -49,6 +49,7 @@ class RolesBody(BaseModel):
 @router.get(
     "/{user_id}/roles",
     operation_id="getRoles",
+    summary="Roles of a user",
     response_model=RolesBody,
     responses=documented(404, 502, 503, 504) | {304: {"description": "Not modified"}},
 )

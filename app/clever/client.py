@@ -1,36 +1,47 @@
 """The Clever API, a method a question."""
 
 import asyncio
-import logging
 import time
 from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 from app import telemetry
 from app.clever.connection import http_client, safe_url
+from app.clever.following import Following
+from app.clever.lookups import Lookups
+from app.clever.patience import Patience, within
 from app.clever.reads import Endpoint, UserReads
 from app.clever.state import CleverState
-from app.clever.tokens import DiscoveredTokens, OneToken, Tokens
+from app.clever.tokens import DiscoveredTokens, OneToken, Tokens, with_token
 from app.clever.transport import Transport
 from app.clever.versions import FAMILIES, Version
-from app.domain.errors import CleverError, CleverRefusedToken
-from app.domain.facts import Facts
-from app.domain.ids import DistrictId, IdShape, UserId
+from app.domain.errors import RecordUnknown, UserUnknown
+from app.domain.facts import Facts, Role
+from app.domain.ids import DistrictId, IdShape, SchoolId, SectionId, UserId
+from app.domain.places import Place, Section
+from app.domain.scopes import Scope
 
-_log = logging.getLogger("rosterguard")
-
-_FIRST_PAUSE, _LONGEST_PAUSE, _REFRESH_SECONDS = 2, 30, 600
+T = TypeVar("T")
 
 
 class CleverClient:
-    """Reads users from Clever, with the token of their district."""
+    """Reads users and places from Clever, with the token of their district."""
 
     def __init__(
-        self, transport: Transport, tokens: Tokens, endpoint: Endpoint, reads: UserReads | None = None
+        self,
+        transport: Transport,
+        tokens: Tokens,
+        endpoint: Endpoint,
+        reads: UserReads | None = None,
+        *,
+        patience: Patience | None = None,
     ) -> None:
         self._transport = transport
         self._tokens = tokens
         self._endpoint = endpoint
         self._reads = reads or UserReads(transport, endpoint)
+        self._lookups = Lookups(transport, endpoint)
+        self._patience = patience or Patience()
 
     def state(self) -> CleverState:
         """Tell how Clever last answered."""
@@ -53,32 +64,74 @@ class CleverClient:
             UserUnknown: Clever has no such user in that district.
             CleverError: something that is needed could not be read for certain.
         """
-        token = await self._tokens.token(district)
-        try:
-            answers = await self._reads.answers(user, district, token, confirm_schools=confirm_schools)
-        except CleverRefusedToken:
-            renewed = await self._tokens.renewed(district, token)
-            if renewed is None:
-                raise
-            answers = await self._reads.answers(user, district, renewed, confirm_schools=confirm_schools)
+        answers = await self._read(
+            district,
+            lambda token: self._reads.answers(user, district, token, confirm_schools=confirm_schools),
+            self._patience.reading,
+        )
         facts, odd = self._endpoint.family.facts_of(answers, district, self._endpoint.id_shape)
         telemetry.odd_data({kind.value: times for kind, times in odd.items()})
         return facts
 
+    async def section(self, section: SectionId, district: DistrictId) -> Section:
+        """Read one section; raises ``RecordUnknown`` where the district has none such, or ``CleverError``."""
+        return await self._look_up(district, lambda token: self._lookups.section(section, district, token))
+
+    async def school(self, school: SchoolId, district: DistrictId) -> SchoolId:
+        """Read whether there is such a school; raises ``RecordUnknown`` where there is none, or ``CleverError``."""
+        return await self._look_up(district, lambda token: self._lookups.school(school, district, token))
+
+    async def sections(self, place: Place, district: DistrictId) -> tuple[Section, ...]:
+        """Read all sections that lie in a school, or in the district; raises as ``section``."""
+        return await self._look_up(district, lambda token: self._lookups.sections(place, district, token), place)
+
+    async def schools(self, district: DistrictId) -> tuple[SchoolId, ...]:
+        """Read the ids of all schools of the district; raises as ``section``."""
+        whole = (Scope.DISTRICT, district)
+        return await self._look_up(district, lambda token: self._lookups.schools(district, token), whole)
+
+    async def people(self, place: Place, district: DistrictId, role: Role | None = None) -> tuple[Facts, ...]:
+        """Read the users who stand in relation to a place, with what they are there, by ascending id.
+
+        Args:
+            place: a section (its teachers and students), a school (its teachers, students and staff), a student (their
+                contacts), or the district (everybody in it).
+            district: a connected district; in any other every record is unknown.
+            role: only those who hold this role. Clever can be asked for teachers and students of a section, for those
+                and staff of a school, for any role of the district, and for none among the contacts of a student.
+
+        Returns:
+            Facts that are complete but for sections: of those they hold the one asked for, or none. The list of each
+            user's schools is not read, so administered schools are unconfirmed.
+
+        Raises:
+            RecordUnknown: the district has no such section, school or student.
+            CleverError: the list could not be read for certain.
+        """
+        return await self._look_up(district, lambda token: self._lookups.people(place, district, token, role), place)
+
     async def keep_connected(self, *, sleep: Callable[[float], Awaitable[object]] = asyncio.sleep) -> None:
         """Connect to Clever, however often that takes, and then follow which districts are connected, for ever."""
-        pause = _FIRST_PAUSE
-        while not await _done(self._tokens.districts(), f"cannot connect to Clever, trying again in {pause} s"):
-            await sleep(pause)
-            pause = min(2 * pause, _LONGEST_PAUSE)
-        while True:
-            await sleep(_REFRESH_SECONDS)
-            await _done(self._tokens.refresh(), "cannot ask Clever which districts are connected")
+        await Following(self._transport, self._tokens, self._endpoint.api).keep_connected(sleep=sleep)
 
     async def aclose(self) -> None:
         """Break off what is under way and close the connections."""
         await self._tokens.aclose()
         await self._transport.aclose()
+
+    async def _read(self, district: DistrictId, reading: Callable[[str], Awaitable[T]], seconds: float) -> T:
+        async with within(seconds):
+            return await with_token(self._tokens, district, reading)
+
+    async def _look_up(
+        self, district: DistrictId, reading: Callable[[str], Awaitable[T]], place: Place | None = None
+    ) -> T:
+        """Read as ``_read`` does; in a district that is not connected every record is unknown."""
+        whole = place is not None and place[0] is Scope.DISTRICT
+        try:
+            return await self._read(district, reading, self._patience.district if whole else self._patience.reading)
+        except UserUnknown as error:
+            raise RecordUnknown from error
 
 
 def connect(  # noqa: PLR0913 -- a setting each
@@ -110,7 +163,7 @@ def connect(  # noqa: PLR0913 -- a setting each
         ValueError: a URL that is not https off loopback, a token that is none, or neither token nor id and secret.
     """
     api = f"{safe_url(url)}/{version}"
-    transport = Transport(http_client())
+    transport = Transport(http_client(), clock=clock)
     tokens: Tokens
     if token:
         tokens = OneToken(transport, api, token, id_shape)
@@ -119,13 +172,3 @@ def connect(  # noqa: PLR0913 -- a setting each
     else:
         raise ValueError("Clever needs a district token, or a client id and secret")
     return CleverClient(transport, tokens, Endpoint(api, FAMILIES[version], id_shape, page_limit))
-
-
-async def _done(attempt: Awaitable[object], failing: str) -> bool:
-    """Tell whether an attempt went well; if not, it is logged."""
-    try:
-        await attempt
-    except CleverError as error:
-        _log.warning("%s: %s", failing, error)
-        return False
-    return True

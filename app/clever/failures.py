@@ -9,6 +9,7 @@ from http import HTTPStatus
 
 import httpx
 from pydantic import ValidationError
+from pydantic_core import from_json
 
 from app.domain.errors import (
     CleverError,
@@ -16,6 +17,7 @@ from app.domain.errors import (
     CleverForbade,
     CleverLimited,
     CleverMalformed,
+    CleverNotJson,
     CleverRecordMissing,
     CleverRefusedToken,
     CleverTimedOut,
@@ -38,8 +40,12 @@ _STATUSES: dict[int, tuple[type[CleverError], str]] = {
             " with the application through Secure Sync"
         ),
     ),
-    HTTPStatus.NOT_FOUND: (CleverRecordMissing, "Clever has no such record for this token"),
 }
+
+_CLIENT_REFUSED = (
+    "Clever refuses the client id and secret: see whether both are those of the application, and put them right in the"
+    " settings"
+)
 
 _EXCEPTIONS: tuple[tuple[type[Exception], type[CleverError], str], ...] = (
     (TimeoutError, CleverTimedOut, "Clever did not answer within the time limit"),
@@ -67,16 +73,52 @@ def failure_of(raised: Exception) -> CleverError:
     return error(sentence)
 
 
-def refusal_of(response: httpx.Response, wall: Callable[[], float]) -> CleverError:
-    """Return what a status other than 200 means; ``wall`` tells Unix seconds, in which Clever's headers count."""
+def refusal_of(
+    response: httpx.Response, body: bytes | None, wall: Callable[[], float], *, by_client: bool = False
+) -> CleverError:
+    """Return what a status other than 200 means.
+
+    Args:
+        response: the answer.
+        body: its body, or None where that could not be read.
+        wall: tells Unix seconds, in which Clever's headers count.
+        by_client: whether a client id and secret asked, instead of the token of a district.
+    """
     if response.status_code == HTTPStatus.TOO_MANY_REQUESTS:
         return _limited(response.headers, wall)
     if response.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return CleverFailed("Clever says that it is failing")
+    if response.status_code == HTTPStatus.NOT_FOUND:
+        return _missing(response, body)
+    if response.status_code == HTTPStatus.UNAUTHORIZED and by_client:
+        return CleverRefusedToken(_CLIENT_REFUSED)
     error, sentence = _STATUSES.get(
         response.status_code, (CleverUnexpected, "Clever answered with a status that is not documented")
     )
     return error(sentence)
+
+
+def is_json(response: httpx.Response) -> bool:
+    """Tell whether the body is called JSON."""
+    kind = str(response.headers.get("content-type", "")).partition(";")[0].strip().lower()
+    return kind == "application/json" or kind.endswith("+json")
+
+
+def _missing(response: httpx.Response, body: bytes | None) -> CleverError:
+    # Clever says so of a record in JSON. Its HTML is for the wrong kind of token and for a path that does not exist.
+    if is_json(response) and body is not None and _is_object(body):
+        return CleverRecordMissing("Clever has no such record for this token")
+    return CleverNotJson(
+        "Clever finds nothing and does not say so in JSON: see whether the URL of Clever is right and the token is"
+        " that of a district"
+    )
+
+
+def _is_object(body: bytes) -> bool:
+    try:
+        return isinstance(from_json(body), dict)
+    except ValueError:
+        return False
 
 
 def _limited(headers: httpx.Headers, wall: Callable[[], float]) -> CleverLimited:

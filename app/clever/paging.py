@@ -11,24 +11,30 @@ from app.domain.errors import CleverPagingBroken
 T = TypeVar("T")
 
 MOST_PAGES = 1000
-"""Pages of one list; ten million records."""
+"""Pages of a list; ten million records."""
 
 
 async def records_of(
-    transport: Transport, first: str, authorization: str, shape: type[Page[T]] | type[BarePage[T]]
+    transport: Transport,
+    first: str,
+    authorization: str,
+    shape: type[Page[T]] | type[BarePage[T]],
+    *,
+    most_pages: int = MOST_PAGES,
 ) -> list[T]:
     """Read a whole list.
 
     A list ends with a page without a `next` link or with an empty one (dev.clever.com/docs/paging-and-limits).
 
     Raises:
-        CleverPagingBroken: a `next` link leaves the origin or path of ``first``, or leads in a circle.
+        CleverPagingBroken: a `next` link leads nowhere, in a circle, or off the origin or path of ``first``; or there
+            are more than ``most_pages``.
         CleverError: a page could not be read; a part of a list is never returned.
     """
     url = start = httpx.URL(first)
     found: list[T] = []
     seen = {start}
-    while len(seen) <= MOST_PAGES:
+    while len(seen) <= most_pages:
         page = await transport.read(url, authorization, shape)
         records, following = page.records(), page.following()
         found += records
@@ -42,6 +48,8 @@ async def records_of(
 
 
 def _followed(url: httpx.URL, following: str, start: httpx.URL) -> httpx.URL:
+    if not following:
+        raise CleverPagingBroken("Clever's next link has no address")
     # Judged and asked is one and the same object: two parsers of URLs could disagree on where a link leads.
     try:
         target = url.join(following)

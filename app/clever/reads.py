@@ -1,21 +1,26 @@
-"""The three reads of a user, at once."""
+"""The three reads of a user, at once; and one record, checked to be the one asked for."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
 from app import telemetry
 from app.clever.paging import records_of
-from app.clever.records import IdRecord, SectionRecord, UserRecord
+from app.clever.records import Entry, IdRecord, SchoolRecord, SectionRecord, UserRecord
 from app.clever.transport import Transport
 from app.clever.v3 import Answers, has_schools_to_confirm, needs_sections
 from app.clever.versions import Family
-from app.domain.errors import CleverMalformed, CleverRecordMissing, UserUnknown
+from app.domain.errors import CleverMalformed, CleverRecordMissing, RecordUnknown, UserUnknown
 from app.domain.facts import Oddity
 from app.domain.ids import DistrictId, IdShape, UserId
 
+MOST_PAGES = 100
+"""Pages of one user's sections or schools; nobody has as many, and the lists of all users share Clever's limit."""
+
 T = TypeVar("T")
+R = TypeVar("R", SchoolRecord, SectionRecord, UserRecord)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,40 +59,68 @@ class UserReads:
         reading = asyncio.create_task(self._user(user, district, bearer))
         sections = asyncio.create_task(self._sections(user, bearer))
         schools = asyncio.create_task(self._schools(user, bearer))
-        tasks = (reading, sections, schools)
-        try:
+        async with broken_off_in_the_end(reading, sections, schools):
             record = await reading
             # What no role needs may fail or be late. It gets a moment nonetheless: breaking it off costs a connection.
             taught = await (sections if needs_sections(record) else _spared(sections, self._grace))
             confirming = confirm_schools and has_schools_to_confirm(record)
             return Answers(record, taught or (), await (schools if confirming else _spared(schools, self._grace)))
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _user(self, user: UserId, district: DistrictId, bearer: str) -> UserRecord:
         try:
             url = f"{self._endpoint.api}/users/{user}"
-            record = (await self._transport.read(url, bearer, self._endpoint.family.user)).data
-        except CleverRecordMissing as error:
+            return await record_of(self._transport, url, bearer, self._endpoint.family.user, (user, district))
+        except RecordUnknown as error:
             raise UserUnknown from error
-        if record.id != user:
-            raise CleverMalformed("Clever answered with another user than the one asked for")
-        if record.district != district:
-            telemetry.odd_data({Oddity.DISTRICT_FOREIGN.value: 1})
-            raise UserUnknown
-        return record
 
     async def _sections(self, user: UserId, bearer: str) -> Sequence[SectionRecord]:
         url = f"{self._endpoint.api}/users/{user}/sections?limit={self._endpoint.page_limit}"
-        records = await records_of(self._transport, url, bearer, self._endpoint.family.sections)
+        records = await records_of(self._transport, url, bearer, self._endpoint.family.sections, most_pages=MOST_PAGES)
         # A section that moves between pages while they are read comes twice; the later reading is the newer one.
         return tuple({record.id: record for record in records}.values())
 
     async def _schools(self, user: UserId, bearer: str) -> Sequence[IdRecord]:
         url = f"{self._endpoint.api}/users/{user}/schools?limit={self._endpoint.page_limit}"
-        return await records_of(self._transport, url, bearer, self._endpoint.family.schools)
+        return await records_of(self._transport, url, bearer, self._endpoint.family.schools, most_pages=MOST_PAGES)
+
+
+async def record_of(
+    transport: Transport, url: str, bearer: str, shape: type[Entry[R]], wanted: tuple[str, DistrictId]
+) -> R:
+    """Read one record.
+
+    Args:
+        transport: the way to Clever.
+        url: where the record is.
+        bearer: who asks.
+        shape: what it is.
+        wanted: the id that it has to have, and the district that it has to belong to.
+
+    Raises:
+        RecordUnknown: Clever has no such record in that district.
+        CleverError: it could not be read for certain.
+    """
+    try:
+        record = (await transport.read(url, bearer, shape)).data
+    except CleverRecordMissing as error:
+        raise RecordUnknown from error
+    if record.id != wanted[0]:
+        raise CleverMalformed("Clever answered with another record than the one asked for")
+    if record.district != wanted[1]:
+        telemetry.odd_data({Oddity.DISTRICT_FOREIGN.value: 1})
+        raise RecordUnknown
+    return record
+
+
+@asynccontextmanager
+async def broken_off_in_the_end(*tasks: asyncio.Task[object]) -> AsyncGenerator[None]:
+    """Leave none of the tasks behind, however the block ends."""
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _spared(task: asyncio.Task[T], grace: float) -> T | None:

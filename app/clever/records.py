@@ -115,9 +115,11 @@ class UserRecord(Watched):
 
 
 class SectionRecord(Slim):
-    """A section of `/users/{id}/sections`: who stands in it, by user id."""
+    """A section: where it lies, and who stands in it by user id."""
 
     id: str
+    district: str | None = None
+    school: str | None = None
     teacher: str | None = None
     teachers: list[str] | None = None
     students: list[str] | None = None
@@ -136,6 +138,12 @@ class IdRecord(Slim):
     """A school or a district, of which nothing but the id matters."""
 
     id: str
+
+
+class SchoolRecord(IdRecord):
+    """A school, of which nothing matters but that it is there and whose it is."""
+
+    district: str | None = None
 
 
 class Link(Slim):
@@ -157,8 +165,13 @@ class Linked(Slim):
     links: list[Link] | None = None
 
     def following(self) -> str | None:
-        """Return where the next page is; Clever's own texts disagree on the case of link names."""
-        return next((link.uri for link in self.links or () if link.uri and (link.rel or "").casefold() == "next"), None)
+        """Return where the next page is, or None on the last one.
+
+        Clever's own texts disagree on the case of link names. An address that is not there is returned as empty text:
+        there is a next page, wherever it may be.
+        """
+        addresses = (link.uri or "" for link in self.links or () if (link.rel or "").strip().casefold() == "next")
+        return next(addresses, None)
 
 
 class Page(Linked, Generic[T]):

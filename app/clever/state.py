@@ -29,13 +29,15 @@ _WORDS: dict[type[CleverError], str] = {
     CleverMalformed: "garbled",
 }
 
+_REFUSALS = frozenset({"token_refused", "forbidden"})
+
 
 @dataclass(frozen=True, slots=True)
 class CleverState:
     """How Clever last answered.
 
     Attributes:
-        accepted_once: whether it ever accepted our credentials and sent JSON as documented.
+        accepted_once: whether the Data API ever accepted the token of a district and sent JSON as documented.
         word: how the last exchange ended: ``ok``, ``not_asked``, ``token_refused``, ``forbidden``, ``rate_limited``,
             ``failing``, ``unreachable``, ``timed_out`` or ``garbled``.
     """
@@ -48,3 +50,12 @@ class CleverState:
         if error is None:
             return CleverState(accepted_once=True, word="ok")
         return CleverState(self.accepted_once, _WORDS.get(type(error), "garbled"))
+
+    def after_listing(self) -> "CleverState":
+        """Return the state after Clever listed the tokens for a client id and secret.
+
+        That it lists them does not say that it accepts them, nor take back that it refused one.
+        """
+        if self.word in _REFUSALS:
+            return self
+        return CleverState(self.accepted_once, "ok" if self.accepted_once else "not_asked")

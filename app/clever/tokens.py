@@ -1,21 +1,21 @@
 """Which token reads which district: one from the settings, or those that Clever lists for a client id and secret."""
 
 from base64 import b64encode
-from collections.abc import Callable, Mapping
-from typing import Annotated, Protocol
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Protocol, TypeVar
 
-from pydantic import AfterValidator, SecretStr
-
-from app import telemetry
 from app.clever.flight import Flight
 from app.clever.paging import records_of
-from app.clever.records import BarePage, IdRecord, Page, Slim
+from app.clever.patience import within
+from app.clever.records import BarePage, IdRecord, Page
+from app.clever.token_list import Listed, by_district, checked
 from app.clever.transport import Transport
-from app.domain.errors import CleverMalformed, UserUnknown
-from app.domain.facts import Oddity
+from app.domain.errors import CleverMalformed, CleverRefusedToken, UserUnknown
 from app.domain.ids import DistrictId, IdShape
 
-_REDISCOVERY_SECONDS = 10
+T = TypeVar("T")
+
+_REDISCOVERY_SECONDS, _LONGEST_DISCOVERY = 10, 60
 
 
 class Tokens(Protocol):
@@ -42,11 +42,16 @@ class Tokens(Protocol):
         """Break off what is under way."""
 
 
-def checked(token: str) -> str:
-    """Return a token that can stand in a header, or raise ``ValueError``: httpx would repeat a bad one in its error."""
-    if not token or not token.isascii() or not token.isprintable() or " " in token:
-        raise ValueError("a token has visible ASCII characters only")
-    return token
+async def with_token(tokens: Tokens, district: DistrictId, reading: Callable[[str], Awaitable[T]]) -> T:
+    """Read with the token of a district, and once more with another one where Clever refuses it."""
+    token = await tokens.token(district)
+    try:
+        return await reading(token)
+    except CleverRefusedToken:
+        renewed = await tokens.renewed(district, token)
+        if renewed is None:
+            raise
+        return await reading(renewed)
 
 
 class OneToken:
@@ -89,26 +94,6 @@ class OneToken:
         if len(ids) != 1 or not all(map(self._shape.fits, ids)):
             raise CleverMalformed("the token of the settings does not read exactly one district with a proper id")
         return DistrictId(ids.pop())
-
-
-def _checked(token: SecretStr) -> SecretStr:
-    checked(token.get_secret_value())
-    return token
-
-
-class Owner(Slim):
-    """Whose token an entry of the OAuth list is."""
-
-    type: str | None = None
-    id: str | None = None
-
-
-class TokenRecord(Slim):
-    """An entry of the OAuth list."""
-
-    created: str | None = None
-    owner: Owner | None = None
-    access_token: Annotated[SecretStr, AfterValidator(_checked)] | None = None
 
 
 class DiscoveredTokens:
@@ -154,22 +139,7 @@ class DiscoveredTokens:
         return self._tokens if self._tokens is not None else await self._discovery.join()
 
     async def _discover(self) -> Mapping[DistrictId, str]:
-        records = await records_of(self._transport, self._url, self._basic, BarePage[TokenRecord])
-        self._tokens = _by_district(records, self._shape)
+        async with within(_LONGEST_DISCOVERY):
+            records = await records_of(self._transport, self._url, self._basic, BarePage[Listed])
+        self._tokens = by_district(records, self._shape)
         return self._tokens
-
-
-def _by_district(records: list[TokenRecord], shape: IdShape) -> Mapping[DistrictId, str]:
-    """Return the newest token of each district."""
-    tokens: dict[DistrictId, str] = {}
-    malformed = 0
-    for record in sorted(records, key=lambda record: record.created or ""):
-        owner = record.owner
-        if owner is None or owner.type != "district" or not owner.id or record.access_token is None:
-            continue
-        if shape.fits(owner.id):
-            tokens[DistrictId(owner.id)] = record.access_token.get_secret_value()
-        else:
-            malformed += 1
-    telemetry.odd_data({Oddity.ID_MALFORMED: malformed} if malformed else {})
-    return tokens

@@ -6,75 +6,102 @@ Retries and the rate budget have their place around `Transport.read`.
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing, suppress
+from contextlib import aclosing, asynccontextmanager
 from http import HTTPStatus
 from typing import TypeVar, cast
 
 import httpx
 
-from app.clever.failures import FAILURES, failure_of, refusal_of
+from app.clever.failures import FAILURES, failure_of, is_json, refusal_of
 from app.clever.records import Slim
+from app.clever.refusals import Refusals
 from app.clever.state import CleverState
-from app.domain.errors import CleverError, CleverMalformed, CleverNotJson
+from app.domain.errors import CleverError, CleverMalformed, CleverNotJson, CleverTimedOut
 
 S = TypeVar("S", bound=Slim)
 
 LARGEST_BODY = 64 * 1024 * 1024
 """Bytes of a decoded body: a page of 10 000 sections is about 25 MB."""
 
+MOST_AT_ONCE = 32
+"""Exchanges under way; what httpx queues and holds open beyond that costs more time than it saves."""
+
 _LARGEST_REFUSAL = 64 * 1024
 
 
 class Transport:
-    """The way to Clever: one shared pool of connections, and how the last exchange went.
+    """The way to Clever: one shared pool of connections, a queue before it, and how the last exchange went.
 
     Attributes:
         state: how the last exchange went.
+
+    Of the times that it is made with, ``seconds`` limits an exchange and ``patience`` the wait for its turn.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- a setting each
         self,
         client: httpx.AsyncClient,
         *,
         wall: Callable[[], float] = time.time,
         largest_body: int = LARGEST_BODY,
         seconds: float = 30,
+        patience: float = 10,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.state = CleverState()
         self._client = client
         self._wall = wall
         self._largest_body = largest_body
         self._seconds = seconds
+        self._patience = patience
+        self._slots = asyncio.Semaphore(MOST_AT_ONCE)
+        self._refusals = Refusals(clock)
 
     async def read(self, url: httpx.URL | str, authorization: str, shape: type[S]) -> S:
         """GET a URL and return its body in the given shape, or raise the ``CleverError`` that says why not."""
-        try:
-            answer = await self._exchange(url, authorization, shape)
-        except CleverError as error:
-            self.state = self.state.after(error)
-            raise
-        self.state = self.state.after(None)
+        by_client = authorization.startswith("Basic ")
+        async with self._turn():
+            try:
+                answer = await self._exchange(url, authorization, shape, by_client=by_client)
+            except CleverError as error:
+                self.state = self.state.after(error)
+                if not by_client:
+                    self._refusals.tell(error)
+                raise
+        self.state = self.state.after_listing() if by_client else self.state.after(None)
         return answer
 
     async def aclose(self) -> None:
         """Close the connections."""
         await self._client.aclose()
 
-    async def _exchange(self, url: httpx.URL | str, authorization: str, shape: type[S]) -> S:
+    @asynccontextmanager
+    async def _turn(self) -> AsyncGenerator[None]:
+        """Wait for a turn, outside of the exchange's own time limit: a queue here says nothing of Clever."""
+        try:
+            async with asyncio.timeout(self._patience):
+                await self._slots.acquire()
+        except TimeoutError as error:
+            raise CleverTimedOut("too many requests to Clever are waiting for their turn", retry_after=1) from error
+        try:
+            yield
+        finally:
+            self._slots.release()
+
+    async def _exchange(self, url: httpx.URL | str, authorization: str, shape: type[S], *, by_client: bool) -> S:
         try:
             # httpx limits the wait for each piece of a body; a body that drips in has to end, too.
             async with asyncio.timeout(self._seconds):
-                body = await self._body(url, authorization)
+                body = await self._body(url, authorization, by_client=by_client)
             return shape.model_validate_json(body)
         except FAILURES as error:
             raise failure_of(error) from error
 
-    async def _body(self, url: httpx.URL | str, authorization: str) -> bytes:
+    async def _body(self, url: httpx.URL | str, authorization: str, *, by_client: bool) -> bytes:
         async with self._client.stream("GET", url, headers={"Authorization": authorization}) as response:
             if response.status_code != HTTPStatus.OK:
-                await _drain(response)
-                raise refusal_of(response, self._wall)
-            if not _is_json(response):
+                raise refusal_of(response, await _drained(response), self._wall, by_client=by_client)
+            if not is_json(response):
                 raise CleverNotJson("Clever answered with something else than JSON, such as the HTML page of a proxy")
             body = await _bytes_within(response, self._largest_body)
         if body is None:
@@ -82,15 +109,12 @@ class Transport:
         return body
 
 
-def _is_json(response: httpx.Response) -> bool:
-    kind = str(response.headers.get("content-type", "")).partition(";")[0].strip().lower()
-    return kind == "application/json" or kind.endswith("+json")
-
-
-async def _drain(response: httpx.Response) -> None:
+async def _drained(response: httpx.Response) -> bytes | None:
     # Only a connection whose answer was read to its end is used again, and a 404 is an everyday answer.
-    with suppress(httpx.HTTPError):
-        await _bytes_within(response, _LARGEST_REFUSAL)
+    try:
+        return await _bytes_within(response, _LARGEST_REFUSAL)
+    except httpx.HTTPError:
+        return None
 
 
 async def _bytes_within(response: httpx.Response, limit: int) -> bytes | None:

@@ -18,7 +18,8 @@ from app.clever.records import (
     UserRecord,
 )
 from app.domain.facts import Facts, HeldRole, Oddity, Role, Standing
-from app.domain.ids import DistrictId, IdShape, UserId
+from app.domain.ids import DistrictId, IdShape, SchoolId, SectionId, UserId
+from app.domain.places import Section
 from app.domain.scopes import Scope
 
 K = TypeVar("K")
@@ -78,6 +79,20 @@ def facts_of(answers: Answers, district: DistrictId, shape: IdShape) -> tuple[Fa
     return facts, sieve.odd
 
 
+def section_of(record: SectionRecord, district: DistrictId, shape: IdShape) -> tuple[Section, Counter[Oddity]]:
+    """Work out where a section lies and who is enrolled in it, and count the ids that are none.
+
+    Args:
+        record: what Clever sent.
+        district: the district of the token, which the section has been checked to belong to.
+        shape: an id without this shape is left out; that of the section itself has been checked.
+    """
+    odd: Counter[Oddity] = Counter()
+    school = next(iter(_fitting([record.school], shape, odd)), None)
+    students = _fitting(record.attended_by(), shape, odd)
+    return Section(SectionId(record.id), district, SchoolId(school) if school else None, students), odd
+
+
 @dataclass(frozen=True, slots=True)
 class _Sieve:
     """Lets through what can grant something and counts the rest."""
@@ -92,23 +107,30 @@ class _Sieve:
             self.odd[oddity] += times
 
     def ids(self, texts: Iterable[str | None]) -> tuple[str, ...]:
-        sent = {text for text in texts if text}
-        fit = sorted(text for text in sent if self.shape.fits(text))
-        self.count(Oddity.ID_MALFORMED, len(sent) - len(fit))
-        return tuple(fit)
+        return _fitting(texts, self.shape, self.odd)
 
     def legacy_id(self, text: str | None) -> str | None:
         return next(iter(self.ids([text])), None)
 
-    def sections(self, people_of: Callable[[SectionRecord], Sequence[str]]) -> tuple[str, ...]:
+    def sections(self, people_of: Callable[[SectionRecord], Sequence[str]]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Return the sections in which the user stands, and the schools in which those lie."""
         found = []
         for section in self.answers.sections:
             people = people_of(section)
             if self.answers.user.id in people:
-                found.append(section.id)
+                found.append(section)
             elif not self.legacy_ids.isdisjoint(people):
                 self.count(Oddity.LEGACY_ID_IN_SECTION)
-        return self.ids(found)
+        sections = self.ids(section.id for section in found)
+        return sections, self.ids(section.school for section in found if self.shape.fits(section.id))
+
+
+def _fitting(texts: Iterable[str | None], shape: IdShape, odd: Counter[Oddity]) -> tuple[str, ...]:
+    sent = {text for text in texts if text}
+    fit = sorted(text for text in sent if shape.fits(text))
+    if malformed := len(sent) - len(fit):
+        odd[Oddity.ID_MALFORMED] += malformed
+    return tuple(fit)
 
 
 def _held(roles: Roles, district: DistrictId, sieve: _Sieve) -> Iterator[HeldRole]:
@@ -155,13 +177,18 @@ def _unconfirmed(schools: tuple[str, ...], sieve: _Sieve) -> tuple[str, ...] | N
 
 
 def _teacher(role: TeacherRole, sieve: _Sieve) -> Standing:
-    schools, sections = sieve.ids([role.school, *(role.schools or ())]), sieve.sections(SectionRecord.taught_by)
-    return Standing(_filled((Scope.SCHOOL, schools), (Scope.SECTION, sections)), _filled(("title", _text(role.title))))
+    schools, (sections, lie_at) = _schools(role, sieve), sieve.sections(SectionRecord.taught_by)
+    places = _filled((Scope.SCHOOL, schools), (Scope.SECTION, sections))
+    return Standing(places, _filled(("title", _text(role.title))), section_schools=lie_at)
 
 
 def _student(role: StudentRole, sieve: _Sieve) -> Standing:
-    schools, sections = sieve.ids([role.school, *(role.schools or ())]), sieve.sections(SectionRecord.attended_by)
-    return Standing(_filled((Scope.SCHOOL, schools), (Scope.SECTION, sections)))
+    schools, (sections, lie_at) = _schools(role, sieve), sieve.sections(SectionRecord.attended_by)
+    return Standing(_filled((Scope.SCHOOL, schools), (Scope.SECTION, sections)), section_schools=lie_at)
+
+
+def _schools(role: TeacherRole | StudentRole, sieve: _Sieve) -> tuple[str, ...]:
+    return sieve.ids([role.school, *(role.schools or ())])
 
 
 def _contact(role: ContactRole, sieve: _Sieve) -> tuple[Standing, ...]:

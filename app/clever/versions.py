@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from app.clever import v3
-from app.clever.records import Entry, IdRecord, Page, SectionRecord, UserRecord
+from app.clever.records import Entry, Page, SchoolRecord, SectionRecord, UserRecord
 from app.domain.facts import Facts, Oddity
 from app.domain.ids import DistrictId, IdShape
+from app.domain.places import Section
 
 Version = Literal["v3.0", "v3.1"]
 
@@ -18,19 +19,33 @@ class Family:
     """Versions that send the same where it matters.
 
     Attributes:
-        user: the shape of `/users/{id}`.
-        sections: the shape of a page of `/users/{id}/sections`.
-        schools: the shape of a page of `/users/{id}/schools`.
-        facts_of: how they become facts.
+        user: the shape of one user, `users` of a page of them.
+        section: the shape of one section, `sections` of a page of them.
+        school: the shape of one school, `schools` of a page of them.
+        facts_of: how what was read of a user becomes facts.
+        section_of: how the record of a section becomes a section.
     """
 
     user: type[Entry[UserRecord]]
+    users: type[Page[UserRecord]]
+    section: type[Entry[SectionRecord]]
     sections: type[Page[SectionRecord]]
-    schools: type[Page[IdRecord]]
+    school: type[Entry[SchoolRecord]]
+    schools: type[Page[SchoolRecord]]
     facts_of: Callable[[v3.Answers, DistrictId, IdShape], tuple[Facts, Counter[Oddity]]]
+    section_of: Callable[[SectionRecord, DistrictId, IdShape], tuple[Section, Counter[Oddity]]]
 
 
-_V3 = Family(Entry[UserRecord], Page[SectionRecord], Page[IdRecord], v3.facts_of)
+_V3 = Family(
+    user=Entry[UserRecord],
+    users=Page[UserRecord],
+    section=Entry[SectionRecord],
+    sections=Page[SectionRecord],
+    school=Entry[SchoolRecord],
+    schools=Page[SchoolRecord],
+    facts_of=v3.facts_of,
+    section_of=v3.section_of,
+)
 
 FAMILIES: Mapping[Version, Family] = {"v3.0": _V3, "v3.1": _V3}
 """The family of each version that can be read."""

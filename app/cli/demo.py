@@ -25,7 +25,7 @@ def demo(*, once: Annotated[bool, typer.Option("--once", help="End after printin
     key, entry = new_key("demo")
     with in_background(create_sandbox(world)) as clever:
         settings = Settings(clever_url=clever, clever_token=SecretStr(TOKEN), api_keys=(entry,))
-        with in_background(create_app(settings)) as service, httpx.Client(base_url=service) as client:
+        with in_background(create_app(settings)) as service, httpx.Client(base_url=service, trust_env=False) as client:
             typer.echo(f"Sandbox Clever on {clever}\nRosterguard on    {service}  (reference: {service}/docs)")
             for name in SHOWN:
                 case = world.cases[name]

@@ -1,17 +1,25 @@
 """`rosterguard policy`: what whoever writes a policy wants to know."""
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from pydantic import BaseModel
 
 from app.domain.errors import PolicyMistakes
-from app.domain.policy import expansions, warnings
+from app.domain.policy import Policy
+from app.domain.policy_case import CaseFile
 from app.domain.policy_file import PolicyFile
+from app.domain.policy_review import expansions, warnings
+from app.main import default_policy
 from app.services.policies import read_policy
+from app.services.policy_cases import Outcome, Verdict, outcomes
 
-app = typer.Typer(name="policy", help="Check a policy file, and print the schema of such files.", no_args_is_help=True)
+app = typer.Typer(
+    name="policy", help="Check and test a policy file, and print the schemas of such files.", no_args_is_help=True
+)
 
 
 @app.command()
@@ -19,20 +27,44 @@ def check(
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True, help="The policy file.")],
 ) -> None:
     """Say OK, or name each mistake with its line; exit code 1 where there are any."""
-    try:
-        policy = read_policy(file.read_text(encoding="utf-8"))
-    except UnicodeDecodeError:
-        typer.echo(f"{file}: the file is not UTF-8", err=True)
-        raise typer.Exit(1) from None
-    except PolicyMistakes as error:
-        for mistake in error.mistakes:
-            typer.echo(f"{file}: {mistake}", err=True)
-        raise typer.Exit(1) from None
+    policy = _read(file)
     for where, wildcard, names in expansions(policy.file):
         typer.echo(f"{where}: {wildcard} stands for {', '.join(names) or 'nothing that applies there'}")
     for warning in warnings(policy.file):
         typer.echo(f"warning: {warning}")
     typer.echo(f"OK: rule {policy.rule}, revision {policy.revision}")
+
+
+@app.command("test")
+def run(
+    folder: Annotated[
+        Path,
+        typer.Argument(
+            metavar="DIR", exists=True, file_okay=False, help="Where every *.yaml and *.yml is a case, also in folders."
+        ),
+    ],
+    policy: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            exists=True,
+            dir_okay=False,
+            help="The policy for the cases that name none of their own; without it the default one.",
+        ),
+    ] = None,
+) -> None:
+    """Run policy tests and tell what is otherwise than wanted; exit code 1 where anything is, or nothing was run."""
+    found = list(outcomes(folder, read_policy(default_policy()) if policy is None else _read(policy)))
+    if not found:
+        typer.echo(f"{folder}: there is no case here", err=True)
+        raise typer.Exit(1)
+    for outcome in found:
+        _tell(outcome)
+    counts = Counter(outcome.verdict for outcome in found)
+    parts = [f"{counts[Verdict.PASSED]} passed", f"{counts[Verdict.FAILED]} failed"]
+    malformed = [f"{counts[Verdict.MALFORMED]} malformed"] if counts[Verdict.MALFORMED] else []
+    typer.echo(f"{len(found)} case{'s'[: len(found) > 1]}: {', '.join(parts + malformed)}")
+    raise typer.Exit(int(counts[Verdict.PASSED] < len(found)))
 
 
 @app.command()
@@ -41,6 +73,43 @@ def schema() -> None:
     typer.echo(json.dumps(policy_schema(), indent=2))
 
 
+@app.command()
+def test_schema() -> None:
+    """Print the JSON Schema of policy tests, likewise."""
+    typer.echo(json.dumps(case_schema(), indent=2))
+
+
 def policy_schema() -> dict[str, object]:
     """Return the JSON Schema (draft 2020-12) of a policy file."""
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **PolicyFile.model_json_schema()}
+    return _schema(PolicyFile)
+
+
+def case_schema() -> dict[str, object]:
+    """Return the JSON Schema (draft 2020-12) of a policy test."""
+    return _schema(CaseFile)
+
+
+def _schema(written: type[BaseModel]) -> dict[str, object]:
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **written.model_json_schema()}
+
+
+def _read(file: Path) -> Policy:
+    try:
+        return read_policy(file.read_text(encoding="utf-8"))
+    except UnicodeDecodeError:
+        typer.echo(f"{file}: the file is not UTF-8", err=True)
+        raise typer.Exit(1) from None
+    except PolicyMistakes as error:
+        for mistake in error.mistakes:
+            typer.echo(f"{file}: {mistake}", err=True)
+        raise typer.Exit(1) from None
+
+
+def _tell(outcome: Outcome) -> None:
+    if outcome.verdict is Verdict.MALFORMED:
+        for mistake in outcome.told:
+            typer.echo(f"{outcome.file}: {mistake}")
+    elif outcome.verdict is Verdict.FAILED:
+        typer.echo(f"{outcome.file}: {' '.join(outcome.description.split())}")
+        for complaint in outcome.told:
+            typer.echo(f"  {complaint}")

@@ -14,10 +14,10 @@ from uvicorn.supervisors import Multiprocess
 from app.cli.listening import listening, url_of
 from app.domain.errors import PolicyMistakes
 from app.main import create_app
-from app.settings import Settings, SettingsMistakes, is_loopback, read_settings
+from app.settings import Settings, SettingsMistakes, is_loopback, read_settings, unknown_settings
 
-DRAIN_SECONDS = 20
-"""How long requests under way may take to end after SIGTERM; containers are usually killed after 30."""
+DRAIN_SECONDS = 8
+"""How long requests under way may take to end after SIGTERM; Docker kills a container after 10."""
 
 
 def serve(
@@ -31,46 +31,66 @@ def serve(
     if no_auth and not is_loopback(host):
         typer.echo(f"Error: --no-auth is for loopback alone, and {host} can be reached from elsewhere.", err=True)
         raise typer.Exit(2)
-    settings, app = _checked(no_auth=no_auth)
+    settings = _checked(no_auth=no_auth, workers=workers)
     # uvicorn stops gracefully on Ctrl-C and then raises it again.
     with listening(host, port) as listener, suppress(KeyboardInterrupt):
-        typer.echo(f"Rosterguard on {url_of(listener)}")
+        url = url_of(listener)
+        typer.echo(f"Rosterguard on {url}")
+        own_url = _own_url(settings, url if is_loopback(host) else None)
+        # Handed over as they are, so that the workers do not read the environment again.
+        app = partial(create_app, settings, no_auth=no_auth, own_url=own_url)
         if workers == 1:
             uvicorn.Server(_config(app)).run([listener])
         else:
-            # Handed over as they are, so that the workers do not read the environment again.
-            Multiprocess(_config(partial(create_app, settings, no_auth=no_auth), workers), [listener]).run()
+            Multiprocess(_config(app, workers), [listener]).run()
 
 
-def _checked(*, no_auth: bool) -> tuple[Settings, FastAPI]:
+def _checked(*, no_auth: bool, workers: int) -> Settings:
     """Read the settings and try them: a mistake ends the start with a line each."""
     try:
         settings = read_settings()
-        return settings, create_app(settings, no_auth=no_auth)
+        for name in unknown_settings():
+            typer.echo(f"Warning: there is no setting {name}; is it misspelt?", err=True)
+        create_app(settings, no_auth=no_auth)
+        _look_for_secret(settings, workers)
     except SettingsMistakes as mistakes:
         lines = mistakes.lines
     except PolicyMistakes as error:
         lines = [f"the policy: {mistake}" for mistake in error.mistakes]
+    else:
+        return settings
     for line in lines:
         typer.echo(f"Error: {line}", err=True)
     raise typer.Exit(2)
 
 
-def _config(app: FastAPI | partial[FastAPI], workers: int = 1) -> uvicorn.Config:
+def _look_for_secret(settings: Settings, workers: int) -> None:
+    if workers > 1 and settings.secret is None:
+        raise SettingsMistakes(["ROSTERGUARD_SECRET: several workers need one, for each takes page tokens of another"])
+
+
+def _own_url(settings: Settings, url: str | None) -> str | None:
+    if settings.public_url is None and url is None:
+        typer.echo("Warning: ROSTERGUARD_PUBLIC_URL is not set, and so there is no metadata to be read.", err=True)
+    return url
+
+
+def _config(app: partial[FastAPI], workers: int = 1) -> uvicorn.Config:
+    # All logs go to stderr: who started the process may have stopped reading stdout after the address.
     return uvicorn.Config(
         app,
-        factory=isinstance(app, partial),
+        factory=True,
         workers=workers,
         log_config=_log_config(),
         server_header=False,
         timeout_graceful_shutdown=DRAIN_SECONDS,
+        # It tells paths and queries whole; a line of our own tells routes.
+        access_log=False,
     )
 
 
 def _log_config() -> dict[str, Any]:
     config = deepcopy(LOGGING_CONFIG)
-    # stdout tells the address and no more: whoever started the process may have stopped reading after that.
-    config["handlers"]["access"]["stream"] = "ext://sys.stderr"
     config["loggers"]["rosterguard"] = {"handlers": ["default"], "level": "INFO", "propagate": False}
     # At INFO it tells every URL, and so whom we asked Clever about.
     config["loggers"]["httpx"] = {"level": "WARNING"}

@@ -1,206 +1,63 @@
-"""The engine: from facts and a policy to a permission set. It knows no role by name."""
+"""The engine: from facts and a policy to a permission set."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from itertools import chain
+from collections.abc import Iterator
 
-from app.domain.errors import RoleNotHeld
-from app.domain.facts import Facts, HeldRole, Role, Standing
-from app.domain.grants import Grant, PermissionSet
-from app.domain.policy import FIRST_SCOPE, Clause, Policy
-from app.domain.policy_file import Rule
+from app.domain.access import Access, access_of
+from app.domain.facts import Facts, Role
+from app.domain.grants import ConditionalGrant, Grant, PermissionSet
+from app.domain.policy import Policy
+from app.domain.rules import Names
 from app.domain.scopes import Scope
 
-Place = tuple[Scope, str]
-Names = frozenset[str]
-Holdings = dict[Place, dict[Role, Names]]
-"""For each place, what each role gives there."""
-
-_NOTHING: Names = frozenset()
-
-
-@dataclass(frozen=True, slots=True)
-class Given:
-    """A clause that applies to a user: what it gives, where, and through which role."""
-
-    role: Role
-    clause: Clause
-    places: tuple[Place, ...]
+_RANK = {scope: rank for rank, scope in enumerate(Scope)}
 
 
 def permission_set(facts: Facts, policy: Policy, role: Role | None = None) -> PermissionSet:
-    """Work out everything that a user may do, and where.
+    """Work out everything that a user may do, and where; ``role`` and what is raised are those of ``access_of``."""
+    return set_of(access_of(facts, policy, role), policy)
 
-    Args:
-        facts: what Clever says of the user, complete.
-        policy: the policy in force.
-        role: a role context: the same user with every other role struck out, cut down to what they hold as a whole.
 
-    Raises:
-        RoleNotHeld: the user does not hold ``role``.
-    """
-    held = tuple(sorted(facts.held()))
-    holdings = holdings_of(facts, policy)
-    if role is not None:
-        if role not in held:
-            raise RoleNotHeld(role, held)
-        alone = Facts(facts.user, facts.district, tuple(each for each in facts.roles if each.role is role))
-        holdings = _cut_down(holdings_of(alone, policy), holdings)
+def set_of(access: Access, policy: Policy) -> PermissionSet:
+    """Put an access into the form in which it is answered."""
     return PermissionSet(
-        user=facts.user,
-        district=facts.district,
-        role=role,
-        roles=held,
-        grants=tuple(_grants(holdings)),
+        user=access.facts.user,
+        district=access.facts.district,
+        role=access.role,
+        roles=tuple(sorted(access.facts.held())),
+        grants=tuple(_grants(access)),
+        conditional=tuple(_conditional(access)),
         rule=policy.rule,
         revision=policy.revision,
     )
 
 
-def holdings_of(facts: Facts, policy: Policy) -> Holdings:
-    """Return what each role gives at each place under the policy's rule; nothing that says nothing there."""
-    given = tuple(_given(facts, policy))
-    ruled = tuple(each for each in given if each.clause.scope is not Scope.SELF)
-    holdings = _RULES[policy.rule](facts, policy, ruled)
-    for each in given:
-        if each.clause.scope is Scope.SELF:
-            _add(holdings, each.places, each.role, each.clause.permissions)
-    return holdings
-
-
-def _scoped(_facts: Facts, _policy: Policy, given: Iterable[Given]) -> Holdings:
-    """Each statement gives its permissions over its own places."""
-    holdings: Holdings = {}
-    for each in given:
-        _add(holdings, each.places, each.role, each.clause.permissions)
-    return holdings
-
-
-def _superset(facts: Facts, policy: Policy, given: tuple[Given, ...]) -> Holdings:
-    """As scoped; and a senior's whole level holds wherever the senior or a held junior reaches."""
-    holdings = _scoped(facts, policy, given)
-    names, reach = _names(given), _reach(given)
-    for held in facts.roles:
-        if held.role in policy.juniors:
-            reach.setdefault(held.role, set()).update(_places(held, FIRST_SCOPE[held.role], facts, policy))
-    for held in facts.roles:
-        juniors = policy.juniors.get(held.role)
-        if juniors:
-            level = names.get(held.role, _NOTHING).union(
-                *(names.get(junior, _NOTHING) for junior in juniors),
-                *(_unconditional(policy, junior) for junior in juniors),
-            )
-            places = set().union(*(reach.get(role, ()) for role in (held.role, *juniors)))
-            _spread(holdings, places, {held.role: level}, policy)
-    return holdings
-
-
-def _maximum(_facts: Facts, policy: Policy, given: tuple[Given, ...]) -> Holdings:
-    """Every name that any held role gives, on every place that any held role reaches."""
-    holdings: Holdings = {}
-    _spread(holdings, set().union(*_reach(given).values()), _names(given), policy)
-    return holdings
-
-
-def _minimum(facts: Facts, policy: Policy, given: tuple[Given, ...]) -> Holdings:
-    """Of the scoped grants, only the names that every held role gives."""
-    names = _names(given)
-    common = frozenset.intersection(*(names.get(role, _NOTHING) for role in facts.held())) if facts.roles else _NOTHING
-    return {
-        place: kept
-        for place, by_role in _scoped(facts, policy, given).items()
-        if (kept := {role: some for role, gives in by_role.items() if (some := gives & common)})
-    }
-
-
-_RULES: Mapping[Rule, Callable[[Facts, Policy, tuple[Given, ...]], Holdings]] = {
-    Rule.SCOPED: _scoped,
-    Rule.SUPERSET: _superset,
-    Rule.MAXIMUM: _maximum,
-    Rule.MINIMUM: _minimum,
-}
-
-
-def _given(facts: Facts, policy: Policy) -> Iterator[Given]:
-    for held in facts.roles:
-        for clause in policy.clauses.get(held.role, ()):
-            standings = tuple(standing for standing in held.standings if clause.holds(standing))
-            if standings:
-                places = chain.from_iterable(_stood_on(each, clause.scope, facts, policy) for each in standings)
-                yield Given(held.role, clause, tuple(dict.fromkeys(places)))
-
-
-def _places(held: HeldRole, scope: Scope, facts: Facts, policy: Policy) -> Iterator[Place]:
-    return chain.from_iterable(_stood_on(standing, scope, facts, policy) for standing in held.standings)
-
-
-def _stood_on(standing: Standing, scope: Scope, facts: Facts, policy: Policy) -> Iterator[Place]:
-    if scope is Scope.SELF:
-        yield scope, facts.user
-        return
-    ids = standing.ids(scope)
-    if scope is Scope.SCHOOL and policy.drops_unconfirmed_schools:
-        unconfirmed = ids if standing.unconfirmed is None else standing.unconfirmed
-        ids = tuple(place for place in ids if place not in unconfirmed)
-    yield from ((scope, place) for place in ids)
-
-
-def _names(given: Iterable[Given]) -> dict[Role, Names]:
-    names: dict[Role, Names] = {}
-    for each in given:
-        names[each.role] = names.get(each.role, _NOTHING) | each.clause.permissions
-    return names
-
-
-def _reach(given: Iterable[Given]) -> dict[Role, set[Place]]:
-    reach: dict[Role, set[Place]] = {}
-    for each in given:
-        reach.setdefault(each.role, set()).update(each.places)
-    return reach
-
-
-def _unconditional(policy: Policy, role: Role) -> Names:
-    return _NOTHING.union(
-        *(
-            clause.permissions
-            for clause in policy.clauses.get(role, ())
-            if clause.unconditional and clause.scope is not Scope.SELF
-        )
-    )
-
-
-def _spread(holdings: Holdings, places: Iterable[Place], names: Mapping[Role, Names], policy: Policy) -> None:
-    """Give each role's names at every place, as far as they say something there."""
-    within = {scope: {role: some & inside for role, some in names.items()} for scope, inside in policy.inside.items()}
-    for place in places:
-        for role, some in within[place[0]].items():
-            if some:
-                _add(holdings, (place,), role, some)
-
-
-def _add(holdings: Holdings, places: Iterable[Place], role: Role, names: Names) -> None:
-    for place in places:
-        by_role = holdings.setdefault(place, {})
-        by_role[role] = by_role.get(role, _NOTHING) | names
-
-
-def _cut_down(part: Holdings, whole: Holdings) -> Holdings:
-    return {
-        place: kept
-        for place, by_role in part.items()
-        if (kept := {role: some for role, gives in by_role.items() if (some := gives & _all(whole.get(place, {})))})
-    }
-
-
-def _all(by_role: Mapping[Role, Names]) -> Names:
-    return _NOTHING.union(*by_role.values())
-
-
-def _grants(holdings: Holdings) -> Iterator[Grant]:
+def _grants(access: Access) -> Iterator[Grant]:
     """Put the places where the same roles give the same permissions into one grant, in the order of answers."""
     alike: dict[tuple[Scope, Names, frozenset[Role]], list[str]] = {}
-    for (scope, place), by_role in holdings.items():
-        alike.setdefault((scope, _all(by_role), frozenset(by_role)), []).append(place)
-    order = {scope: rank for rank, scope in enumerate(Scope)}
-    for (scope, names, via), ids in sorted(alike.items(), key=lambda item: (order[item[0][0]], sorted(item[1]))):
+    for (scope, place), by_role in access.holdings.items():
+        alike.setdefault((scope, access.at[scope, place], frozenset(by_role)), []).append(place)
+    for (scope, names, via), ids in sorted(alike.items(), key=lambda item: (_RANK[item[0][0]], sorted(item[1]))):
         yield Grant(scope, tuple(sorted(ids)), tuple(sorted(names)), tuple(sorted(via)))
+
+
+def _conditional(access: Access) -> Iterator[ConditionalGrant]:
+    """Put what is given on the same condition into grants likewise."""
+    # Told apart by what is written, for Python takes a condition on 1 for the same as one on true.
+    conditions = {repr(asks): asks for given in access.conditional if (asks := given.clause.asks)}
+    roles: dict[tuple[Scope, Names, str], dict[str, set[Role]]] = {}
+    for given in access.conditional:
+        by_place = roles.setdefault((given.clause.scope, given.clause.permissions, repr(given.clause.asks)), {})
+        for _, place in given.places:
+            by_place.setdefault(place, set()).add(given.role)
+    grants = (
+        ConditionalGrant(
+            scope,
+            tuple(sorted(place for place, giving in by_place.items() if giving == via)),
+            tuple(sorted(names)),
+            tuple(sorted(via)),
+            conditions[asks],
+        )
+        for (scope, names, asks), by_place in roles.items()
+        for via in {frozenset(giving) for giving in by_place.values()}
+    )
+    yield from sorted(grants, key=lambda grant: (_RANK[grant.scope], grant.ids, grant.permissions, repr(grant.asks)))

@@ -5,7 +5,8 @@ RosterguardError
 │   ├── MalformedId              an id without the shape of one
 │   ├── DistrictUnnamed          several districts are connected and none was named
 │   ├── RoleNotHeld              a role context of a role that the user does not hold
-│   └── UserUnknown              Clever knows no such user, or does not share them with us
+│   ├── UserUnknown              Clever knows no such user, or does not share them with us
+│   └── RecordUnknown            Clever knows no such section or school, or does not share it with us
 ├── NotCached                    only the cache was allowed to answer, and it cannot
 ├── CleverError                  Clever could not be read for certain
 │   ├── CleverRefusedToken       401: the token is not valid (any more)
@@ -63,6 +64,13 @@ class UserUnknown(QuestionError):
 
     def __init__(self) -> None:
         super().__init__("no such user is shared with this application")
+
+
+class RecordUnknown(QuestionError):
+    """Clever knows no such section or school, or does not share it with this application."""
+
+    def __init__(self) -> None:
+        super().__init__("no such record is shared with this application")
 
 
 class NotCached(RosterguardError):

@@ -39,11 +39,13 @@ class Standing:
             field is left out.
         unconfirmed: those of the schools above that Clever's list of the user's schools lacks; ``None`` where that
             list could not be read.
+        section_schools: the schools in which the sections above lie, sorted; they need not be the user's own.
     """
 
     places: tuple[tuple[Scope, tuple[str, ...]], ...] = ()
     fields: tuple[tuple[str, tuple[str, ...]], ...] = ()
     unconfirmed: tuple[str, ...] | None = ()
+    section_schools: tuple[str, ...] = ()
 
     def ids(self, scope: Scope) -> tuple[str, ...]:
         """Return the ids of the places of kind ``scope``."""

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from app.domain.conditions import RequestCondition
 from app.domain.facts import Role
 from app.domain.ids import DistrictId, UserId
 from app.domain.policy_file import Rule
@@ -26,6 +27,17 @@ class Grant:
 
 
 @dataclass(frozen=True, slots=True)
+class ConditionalGrant(Grant):
+    """Permissions that hold on some places where a request meets a condition.
+
+    Attributes:
+        asks: what the request has to say.
+    """
+
+    asks: RequestCondition
+
+
+@dataclass(frozen=True, slots=True)
 class PermissionSet:
     """All grants of one user under one policy.
 
@@ -33,6 +45,7 @@ class PermissionSet:
         role: the role context, where one was asked for.
         roles: every role held, sorted by name, in a role context too.
         grants: from the widest scope to the narrowest, then by ids; each place stands in exactly one.
+        conditional: what a request may hold beyond that, in the same order.
         revision: that of the policy.
     """
 
@@ -41,6 +54,7 @@ class PermissionSet:
     role: Role | None
     roles: tuple[Role, ...]
     grants: tuple[Grant, ...]
+    conditional: tuple[ConditionalGrant, ...]
     rule: Rule
     revision: str
 

@@ -40,6 +40,14 @@ class IdShape:
         """Return ``text`` as the id of a district, or raise ``MalformedId``."""
         return DistrictId(self._checked(text, "district"))
 
+    def school(self, text: str) -> SchoolId:
+        """Return ``text`` as the id of a school, or raise ``MalformedId``."""
+        return SchoolId(self._checked(text, "school"))
+
+    def section(self, text: str) -> SectionId:
+        """Return ``text`` as the id of a section, or raise ``MalformedId``."""
+        return SectionId(self._checked(text, "section"))
+
     def _checked(self, text: str, kind: str) -> str:
         if not self.fits(text):
             raise MalformedId(kind, self.pattern.pattern)

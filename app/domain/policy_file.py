@@ -4,13 +4,18 @@ What may stand where is said by a class for each role, so that the schema says i
 """
 
 from enum import StrEnum
-from typing import Annotated, Generic, Literal, TypeVar
+from math import isfinite
+from typing import Annotated, Generic, Literal, TypeVar, get_args
 
 from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WithJsonSchema,
+    WrapValidator,
 )
 
 from app.domain.facts import Role
@@ -32,9 +37,14 @@ Value = bool | int | float | str
 
 def _listed(given: object) -> tuple[Value, ...]:
     values = tuple(given) if isinstance(given, list | tuple) else (given,)
-    if not values or not all(isinstance(value, Value) for value in values):
+    if not values or not all(_is_value(value) for value in values):
         raise ValueError("a value is text, a number, true or false, or a list of these")
     return values
+
+
+def _is_value(given: object) -> bool:
+    # Answers tell conditions as JSON, which has no infinity and no NaN.
+    return isinstance(given, Value) and not (isinstance(given, float) and not isfinite(given))
 
 
 Values = Annotated[
@@ -46,11 +56,35 @@ Over = TypeVar("Over", bound=str)
 Key = TypeVar("Key", bound=str)
 
 
-def _no_field(key: object) -> str:
-    raise ValueError(f"students have no field that a condition could read, so {key!r} can never hold")
+_REQUEST_KEY = r"(resource|action|context)\.[A-Za-z0-9_\-]+"
+
+RequestKey = Annotated[str, Field(pattern=rf"^{_REQUEST_KEY}$")]
+TitleField = Literal["title"]
+StaffField = Literal["roles", "title", "department"]
+ContactField = Literal["relationship", "type"]
 
 
-NoField = Annotated[str, BeforeValidator(_no_field), Field(max_length=0)]
+def _known_key(key: object, validated: ValidatorFunctionWrapHandler) -> object:
+    try:
+        return validated(key)
+    except ValidationError as error:
+        fields = [about["expected"] for found in error.errors() if (about := found.get("ctx")) and "expected" in about]
+        read = " or ".join([*fields, "what a request says: resource.…, action.… or context.…"])
+        raise ValueError(f"a condition of this role reads {read}") from None
+
+
+def _key_schema(*fields: str) -> WithJsonSchema:
+    # As one pattern, since pydantic leaves out of a dict's schema what is said of its keys in any other way.
+    return WithJsonSchema({"type": "string", "pattern": f"^({'|'.join([*fields, _REQUEST_KEY])})$"})
+
+
+_TOLD = WrapValidator(_known_key)
+StudentKey = Annotated[RequestKey, _TOLD, _key_schema()]
+TitleKey = Annotated[TitleField | RequestKey, _TOLD, _key_schema(*get_args(TitleField))]
+StaffKey = Annotated[StaffField | RequestKey, _TOLD, _key_schema(*get_args(StaffField))]
+ContactKey = Annotated[ContactField | RequestKey, _TOLD, _key_schema(*get_args(ContactField))]
+
+Alias = Annotated[str, Field(pattern=rf"^{_WORD}$")]
 
 
 def _whole(given: object) -> object:
@@ -58,6 +92,9 @@ def _whole(given: object) -> object:
     if type(given) is not int:
         raise ValueError("this should be 1")
     return given
+
+
+CleverType = Literal["district", "school", "section", "student", "user"]
 
 
 class Rule(StrEnum):
@@ -82,31 +119,38 @@ class Statement(_Written, Generic[Over, Key]):
     over: Annotated[Over, Field(description="The places where they are given.")]
     when: Annotated[
         dict[Key, Values],
-        Field(description="Holds where each field named has one of its values; an absent field has none."),
+        Field(
+            description="Holds where each key named has one of its values; an absent key has none. A key is a field of "
+            "the role, or what a request says: `resource.status`, `action.soft`, `context.purpose`.",
+            json_schema_extra={"additionalProperties": False},
+        ),
     ] = {}
     unless: Annotated[
         dict[Key, Values],
-        Field(description="Holds where no field named has one of its values; an absent field has none."),
+        Field(
+            description="Holds where no key named has one of its values; an absent key has none.",
+            json_schema_extra={"additionalProperties": False},
+        ),
     ] = {}
 
 
-class StudentStatement(Statement[Literal["sections", "schools", "self"], NoField]):
+class StudentStatement(Statement[Literal["sections", "schools", "self"], StudentKey]):
     """Over `sections`: those they are enrolled in; `schools`: their primary school and all others."""
 
 
-class ContactStatement(Statement[Literal["students", "self"], Literal["relationship", "type"]]):
+class ContactStatement(Statement[Literal["students", "self"], ContactKey]):
     """Over `students`: those they are a contact of; a condition is read of each relationship by itself."""
 
 
-class TeacherStatement(Statement[Literal["sections", "schools", "self"], Literal["title"]]):
+class TeacherStatement(Statement[Literal["sections", "schools", "self"], TitleKey]):
     """Over `sections`: those they teach; `schools`: those they teach at, which says nothing of administering."""
 
 
-class StaffStatement(Statement[Literal["schools", "self"], Literal["roles", "title", "department"]]):
+class StaffStatement(Statement[Literal["schools", "self"], StaffKey]):
     """Over `schools`: those they administer."""
 
 
-class DistrictAdminStatement(Statement[Literal["district", "self"], Literal["title"]]):
+class DistrictAdminStatement(Statement[Literal["district", "self"], TitleKey]):
     """Over `district`: their own, whole."""
 
 
@@ -153,6 +197,13 @@ class PolicyFile(_Written):
     ]
     superset: Annotated[
         dict[Role, tuple[Role, ...]], Field(description="For each senior role, its juniors; used by `rule: superset`.")
+    ] = {}
+    aliases: Annotated[
+        dict[Alias, CleverType],
+        Field(
+            description="The application's own names for types of Clever's, such as `classroom: section`.",
+            json_schema_extra={"additionalProperties": False},
+        ),
     ] = {}
     roles: Roles
     district: DistrictStates = DistrictStates()

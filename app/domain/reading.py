@@ -1,10 +1,13 @@
-"""A reading: the facts of one user, dated, with the answers rendered from them so far."""
+"""A reading: something that Clever said, dated, with what has been worked out from it so far."""
 
 import hashlib
 from collections.abc import Hashable
 from dataclasses import dataclass, field
+from typing import Generic, TypeVar
 
-from app.domain.facts import Facts
+from app.domain.access import Access
+
+Said = TypeVar("Said")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,15 +24,17 @@ class Rendered:
 
 
 @dataclass(slots=True)
-class Reading:
-    """What Clever said of one user, and when.
+class Reading(Generic[Said]):
+    """What Clever said, and when.
 
     Attributes:
-        facts: complete, as far as the roles held need them.
+        facts: of one user, complete as far as the roles held need them; or of one section, or a list.
         began: when the reading began, in seconds of the process's clock; the age of an answer counts from here.
-        rendered: answers by all that they depend on beside the facts; they fall with the reading.
+        accesses: what has been worked out from the facts, by all that it depends on beside them.
+        rendered: answers, likewise; both fall with the reading.
     """
 
-    facts: Facts
+    facts: Said
     began: float
+    accesses: dict[Hashable, Access] = field(default_factory=dict)
     rendered: dict[Hashable, Rendered] = field(default_factory=dict)

@@ -25,6 +25,9 @@ _LIES_IN: dict[str, frozenset[Scope]] = {
 }
 _ANYWHERE = frozenset(Scope)
 
+CLEVER_TYPES = frozenset(_LIES_IN)
+"""The types that are Clever's; every other type is the application's own."""
+
 
 def applies_in(permission: str, scope: Scope) -> bool:
     """Tell whether ``permission`` (``type:action``) says anything inside a ``scope``.

@@ -204,3 +204,16 @@ def _odd_references(cast: Cast, on: _Stage) -> None:
         "Staff of one school, next to an id of another that is no Clever id.",
         staff={"schools": ("school-42", on.north), **portal},
     )
+    away = cast.case(
+        "student_of_another_school_in_section",
+        "A student whose `school` and `schools` name the west school alone and whose only section is at the north one.",
+        student={"school": on.west, "schools": (on.west,)},
+    )
+    cast.section(on.north, on.lead, students=(*on.pupils, away))
+
+    missing = cast.case(
+        "unshared_student_in_section",
+        "A teacher whose section lists a student who is not shared: their id answers 404.",
+        teacher={"school": on.north, "schools": (on.north,)},
+    )
+    cast.section(on.north, missing, students=(*on.pupils, cast.unshared_student()))

@@ -60,6 +60,10 @@ class Cast:
         """Return the id that a user had in a role before API 3.0."""
         return next(one.ids_in(role, "legacy_id")[0] for one in self.users if one.id == user)
 
+    def unshared_student(self) -> str:
+        """Return the id of a student whom the district does not share."""
+        return self.ids.of("unshared student", 0)
+
     def unshared_school(self) -> str:
         """Return the id of a school that the district does not share."""
         return self.ids.of("unshared school", 0)

@@ -57,6 +57,11 @@ def _teachers_of_user(district: District, user: str, parameters: Parameters) -> 
     return _shared(district.users, (teacher for section in enrolled for teacher in section.taught_by))
 
 
+def _contacts_of_user(district: District, user: str, _: Parameters) -> Sequence[User]:
+    is_student = _found(district.users, user).roles.get("student") is not None
+    return district.contacts_of_student.get(user, ()) if is_student else ()
+
+
 def _sections_of_school(district: District, school: str, _: Parameters) -> Sequence[Section]:
     return district.sections_at_school.get(_found(district.schools, school).id, ())
 
@@ -81,6 +86,7 @@ LISTS: Mapping[str, ListQuestion] = {
     "/users/{id}/schools": _schools_of_user,
     "/users/{id}/mystudents": _students_of_user,
     "/users/{id}/myteachers": _teachers_of_user,
+    "/users/{id}/mycontacts": _contacts_of_user,
     "/schools": lambda district, _id, _parameters: district.all_schools,
     "/schools/{id}/sections": _sections_of_school,
     "/schools/{id}/users": _users_of_school,

@@ -128,6 +128,12 @@ class District:
         )
 
     @cached_property
+    def contacts_of_student(self) -> Mapping[str, Sequence[User]]:
+        """The contacts of a student, each once, by student."""
+        contacts = self.users_in_role.get("contact", ())
+        return _grouped((student, contact) for contact in contacts for student in dict.fromkeys(contact.wards))
+
+    @cached_property
     def users_at_school(self) -> Mapping[str, Sequence[User]]:
         """The users of a school in any role, by school."""
         return _grouped((school, user) for user in self.all_users for school in user.schools)

@@ -19,7 +19,8 @@ def links_of(record: Record, version: str) -> list[Link]:
     related = {"self": uri, "district": f"/{version}/districts/{record.district}"}
     match record:
         case User():
-            related |= {rel: f"{uri}/{rel.lower()}" for rel in ("schools", "sections", "myStudents", "myTeachers")}
+            rels = ("schools", "sections", "myStudents", "myTeachers", "myContacts")
+            related |= {rel: f"{uri}/{rel.lower()}" for rel in rels}
         case School():
             related |= {rel: f"{uri}/{rel}" for rel in ("sections", "users")}
         case Section():

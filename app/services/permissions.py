@@ -4,14 +4,15 @@ import asyncio
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 
-from app.domain.engine import permission_set
-from app.domain.errors import DistrictUnnamed, RosterguardError, UserUnknown
+from app.domain.access import Access, access_of
+from app.domain.engine import set_of
+from app.domain.errors import DistrictUnnamed, NotCached, RosterguardError, UserUnknown
 from app.domain.facts import Facts, Role
 from app.domain.grants import PermissionSet
 from app.domain.ids import DistrictId
 from app.domain.reading import Reading, Rendered
 from app.services.ports import Context
-from app.services.reading import Demand, reading_of
+from app.services.reading import Demand, cached_only, reading_of
 
 RenderSet = Callable[[PermissionSet], bytes]
 RenderRoles = Callable[[Facts], bytes]
@@ -50,24 +51,32 @@ async def permissions_of(context: Context, subject: Subject, demand: Demand, ren
     reading = await _reading_of(context, subject, demand)
     policy = context.policy
     key = (render, subject.role, policy.revision)
-    return _answer(context, reading, key, lambda: render(permission_set(reading.facts, policy, subject.role)))
+    return _answer(context, reading, key, lambda: render(set_of(access(context, reading, subject.role), policy)))
+
+
+def access(context: Context, reading: Reading[Facts], role: Role | None = None) -> Access:
+    """Return what a user may do under the policy in force, worked out once for each reading; raises ``RoleNotHeld``."""
+    key = (role, context.policy.revision)
+    found = reading.accesses.get(key)
+    if found is None:
+        found = reading.accesses[key] = access_of(reading.facts, context.policy, role)
+    return found
 
 
 async def permissions_of_many(
     context: Context, subjects: Sequence[Subject], demand: Demand, render: RenderSet
 ) -> list[Answer | RosterguardError]:
-    """Answer for many users at once, in the order asked; what goes wrong with one is its own answer."""
+    """Answer for many users at once, in the order asked; what goes wrong with one is its own answer.
 
-    async def one(subject: Subject) -> Answer | RosterguardError:
-        try:
-            async with context.batch_readers:
-                return await permissions_of(context, subject, demand, render)
-        except RosterguardError as error:
-            return error
-
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(one(subject)) for subject in subjects]
-    return [task.result() for task in tasks]
+    Whoever is cached is answered without waiting for a turn, and whoever is asked for twice is read once.
+    """
+    cached = cached_only(demand)
+    answers = {subject: await _outcome(context, subject, cached, render) for subject in subjects}
+    if not demand.only_if_cached:
+        unread = [subject for subject, answer in answers.items() if isinstance(answer, NotCached)]
+        read = await asyncio.gather(*(_outcome_in_turn(context, subject, demand, render) for subject in unread))
+        answers |= zip(unread, read, strict=True)
+    return [answers[subject] for subject in subjects]
 
 
 async def roles_of(context: Context, subject: Subject, demand: Demand, render: RenderRoles) -> Answer:
@@ -76,14 +85,34 @@ async def roles_of(context: Context, subject: Subject, demand: Demand, render: R
     return _answer(context, reading, render, lambda: render(reading.facts))
 
 
-async def _reading_of(context: Context, subject: Subject, demand: Demand) -> Reading:
+async def _outcome(context: Context, subject: Subject, demand: Demand, render: RenderSet) -> Answer | RosterguardError:
+    try:
+        return await permissions_of(context, subject, demand, render)
+    except RosterguardError as error:
+        return error
+
+
+async def _outcome_in_turn(
+    context: Context, subject: Subject, demand: Demand, render: RenderSet
+) -> Answer | RosterguardError:
+    async with context.batch_readers:
+        return await _outcome(context, subject, demand, render)
+
+
+async def _reading_of(context: Context, subject: Subject, demand: Demand) -> Reading[Facts]:
     user = context.id_shape.user(subject.user)
-    district = await _district_of(context, subject.district)
+    district = await district_of(context, subject.district)
     return await reading_of(context, user, district, demand)
 
 
-async def _district_of(context: Context, named: str | None) -> DistrictId:
-    """Take the district that the question names, else the only one there is; never guess it from the cache."""
+async def district_of(context: Context, named: str | None) -> DistrictId:
+    """Take the district that the question names, else the only one there is; never guess it from the cache.
+
+    Raises:
+        MalformedId, DistrictUnnamed: what is named is no id, or nothing is named and there are several.
+        UserUnknown: the district is not connected.
+        CleverError: which districts are connected is not known yet, and cannot be asked.
+    """
     district = None if named is None else context.id_shape.district(named)
     connected = await context.clever.districts()
     if district is None:
@@ -95,7 +124,7 @@ async def _district_of(context: Context, named: str | None) -> DistrictId:
     return district
 
 
-def _answer(context: Context, reading: Reading, key: Hashable, render: Callable[[], bytes]) -> Answer:
+def _answer(context: Context, reading: Reading[Facts], key: Hashable, render: Callable[[], bytes]) -> Answer:
     rendered = reading.rendered.get(key)
     if rendered is None:
         rendered = reading.rendered[key] = Rendered.of(render())

@@ -1,22 +1,8 @@
 """From the text of a policy file to a policy, with the line of every mistake."""
 
-from collections.abc import Iterable, Iterator, Mapping
-
-from pydantic import ValidationError
-
-from app.domain.errors import Mistake, PolicyMistakes
 from app.domain.policy import Policy, policy_of
 from app.domain.policy_file import PolicyFile
-from app.services.marked_yaml import Path, parse
-
-_PLAINER = {
-    "extra_forbidden": "unknown key",
-    "model_type": "this should be a mapping of keys to values",
-    "tuple_type": "this should be a list",
-    "too_short": "this list should not be empty",
-    "missing": "this key is missing",
-    "string_pattern_mismatch": "a permission is type:action, such as section:edit; only a whole part can be *",
-}
+from app.services.checked_yaml import made_of
 
 
 def read_policy(text: str) -> Policy:
@@ -25,37 +11,4 @@ def read_policy(text: str) -> Policy:
     Raises:
         PolicyMistakes: the file cannot be used; every mistake has its path, and its line where one can be told.
     """
-    written = parse(text)
-    try:
-        return policy_of(PolicyFile.model_validate(written.value))
-    except ValidationError as error:
-        raise PolicyMistakes(_placed(_mistakes(error), written.lines)) from error
-    except PolicyMistakes as error:
-        raise PolicyMistakes(_placed(error.mistakes, written.lines)) from error
-
-
-def _mistakes(error: ValidationError) -> Iterator[Mistake]:
-    found = error.errors()
-    for each in found:
-        path = each["loc"]
-        # A list is called too short when what it holds is wrong: that is told already.
-        told = each["type"] == "too_short" and any(
-            other["loc"][: len(path)] == path for other in found if other != each
-        )
-        if not told:
-            yield _mistake(path, each["type"], each["msg"])
-
-
-def _mistake(path: Path, kind: str, message: str) -> Mistake:
-    plain = _PLAINER.get(kind, message.removeprefix("Value error, ").replace("Input should", "this should"))
-    return Mistake(tuple(step for step in path if step != "[key]"), plain)
-
-
-def _placed(mistakes: Iterable[Mistake], lines: Mapping[Path, int]) -> list[Mistake]:
-    return sorted((_with_line(mistake, lines) for mistake in mistakes), key=lambda mistake: mistake.line or 0)
-
-
-def _with_line(mistake: Mistake, lines: Mapping[Path, int]) -> Mistake:
-    """Add the line of the deepest part of the path that the file has: a missing key is told where it is missed."""
-    known = (lines[mistake.path[:depth]] for depth in range(len(mistake.path), -1, -1) if mistake.path[:depth] in lines)
-    return Mistake(mistake.path, mistake.message, next(known, None))
+    return made_of(text, lambda written: policy_of(PolicyFile.model_validate(written)))

@@ -1,12 +1,13 @@
 """What a use case needs of the world, as protocols; ``main`` hands in what satisfies them."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
-from app.domain.facts import Facts
-from app.domain.ids import DistrictId, IdShape, UserId
+from app.domain.facts import Facts, Role
+from app.domain.ids import DistrictId, IdShape, SchoolId, SectionId, UserId
+from app.domain.places import Place, Section
 from app.domain.policy import Policy
 from app.domain.reading import Reading
 
@@ -46,6 +47,36 @@ class Clever(Protocol):
             CleverError: something that is needed could not be read for certain.
         """
 
+    async def section(self, section: SectionId, district: DistrictId) -> Section:
+        """Read one section; raises ``RecordUnknown`` where the district has none such, or ``CleverError``."""
+
+    async def school(self, school: SchoolId, district: DistrictId) -> SchoolId:
+        """Read whether there is such a school; raises ``RecordUnknown`` where there is none, or ``CleverError``."""
+
+    async def sections(self, place: Place, district: DistrictId) -> tuple[Section, ...]:
+        """Read all sections that lie in a school, or in the district; raises as ``section``."""
+
+    async def schools(self, district: DistrictId) -> tuple[SchoolId, ...]:
+        """Read the ids of all schools of the district; raises ``CleverError``."""
+
+    async def people(self, place: Place, district: DistrictId, role: Role | None = None) -> tuple[Facts, ...]:
+        """Read the users who stand in relation to a place, with what they are there.
+
+        Args:
+            place: a section (its teachers and students), a school (everybody of it), a student (their contacts), or the
+                district (everybody in it).
+            district: a connected district.
+            role: only those who hold this role; one of those that Clever can ask the place for.
+
+        Returns:
+            Facts that are complete but for sections: of those they hold the one asked for, or none. The list of each
+            user's schools is not read, so administered schools are unconfirmed.
+
+        Raises:
+            RecordUnknown: the district has no such section, school or student.
+            CleverError: the list could not be read for certain.
+        """
+
     def state(self) -> CleverState:
         """Tell how Clever fares, without asking it."""
 
@@ -53,14 +84,14 @@ class Clever(Protocol):
 class Cache(Protocol):
     """A bounded store of readings."""
 
-    def get(self, user: UserId, district: DistrictId) -> Reading | None:
-        """Return the reading of a user, or None where there is none young enough to be of use."""
+    def get(self, key: Hashable) -> Reading[Any] | None:
+        """Return the reading under ``key``, or None where there is none young enough to be of use."""
 
-    def put(self, reading: Reading) -> None:
-        """Keep a reading, unless a newer one of the same user is there."""
+    def put(self, key: Hashable, reading: Reading[Any]) -> None:
+        """Keep a reading, unless a newer one is there."""
 
-    def forget(self, user: UserId, district: DistrictId) -> None:
-        """Drop whatever is kept of a user."""
+    def forget(self, key: Hashable) -> None:
+        """Drop whatever is kept under ``key``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +99,7 @@ class Flight:
     """A reading under way, for everyone who waits for it: when it began by the clock, and the task that reads."""
 
     began: float
-    task: asyncio.Task[Reading]
+    task: asyncio.Task[Reading[Any]]
 
 
 @dataclass(slots=True)
@@ -76,16 +107,23 @@ class Context:
     """What every use case takes as its first argument: the ports, and what holds for the whole process.
 
     Attributes:
+        users: what Clever said of users, each complete.
+        places: what Clever said of sections and schools, and lists of what lies or stands in them.
         fresh_seconds: how long a reading answers without being renewed.
         batch_readers: how many users of batch calls are read at once.
-        flights: the readings that are under way, by district and user.
+        secret: from which keys are derived, one for each purpose; the same in every process that shares answers.
+        reasons: whether decisions say why.
+        flights: the readings that are under way, by what they will be kept under.
     """
 
     clever: Clever
-    cache: Cache
+    users: Cache
+    places: Cache
     clock: Clock
     policy: Policy
     id_shape: IdShape
     fresh_seconds: int
     batch_readers: asyncio.Semaphore
-    flights: dict[tuple[DistrictId, UserId], Flight] = field(default_factory=dict)
+    secret: bytes
+    reasons: bool
+    flights: dict[Hashable, Flight] = field(default_factory=dict)

@@ -74,6 +74,7 @@ RAISED = [
     errors.DistrictUnnamed(),
     errors.RoleNotHeld("staff", []),
     errors.UserUnknown(),
+    errors.RecordUnknown(),
     errors.NotCached(),
     *(kind("what happened") for kind in errors.CleverError.__subclasses__()),
 ]

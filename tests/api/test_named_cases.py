@@ -98,6 +98,11 @@ WANTED: dict[str, list[dict[str, object]]] = {
     "legacy_id_in_section": [],
     "staff_school_not_confirmed": [grant("school", [NORTH, UNSHARED], STAFF, "staff")],
     "former_school_id_malformed": [grant("school", [NORTH], STAFF, "staff")],
+    "student_of_another_school_in_section": [
+        grant("section", [section(143)], LEARNING, "student"),
+        own("6682621f9155dac23400001f"),
+    ],
+    "unshared_student_in_section": [taught(144)],
 }
 
 

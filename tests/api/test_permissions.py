@@ -157,7 +157,7 @@ def test_a_caller_may_demand_a_younger_answer(
     assert answer.headers["age"] == "0"
 
 
-@pytest.mark.parametrize("directive", ["max-age=6", "no-transform", "max-age=9999999999", ""])
+@pytest.mark.parametrize("directive", ["max-age=6", "no-transform", "max-age=99999999999999999999", ""])
 def test_what_the_cached_answer_satisfies_is_answered_from_the_cache(
     directive: str, service: httpx.Client, sandbox: Sandbox, clock: MovedClock
 ) -> None:
@@ -175,7 +175,7 @@ def test_only_if_cached_is_504_where_nothing_is_cached(service: httpx.Client, sa
     assert service.get(question, headers=directive).status_code == 200
 
 
-@pytest.mark.parametrize("directive", ["max-age", "max-age=soon", "max-age=-1", "max-age=1.5", "max-age=99999999999"])
+@pytest.mark.parametrize("directive", ["max-age", "max-age=soon", "max-age=-1", "max-age=1.5"])
 def test_a_max_age_that_is_no_number_of_seconds_is_refused(directive: str, service: httpx.Client) -> None:
     answer = service.get(path(UNKNOWN), headers={"Cache-Control": directive})
     assert answer.status_code == 422

@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from app.clever.client import CleverClient
+from app.clever.patience import Patience
 from app.clever.reads import Endpoint, UserReads
 from app.clever.state import CleverState
 from app.clever.tokens import DiscoveredTokens, OneToken
@@ -18,6 +19,7 @@ from app.domain.errors import (
     CleverMalformed,
     CleverRecordMissing,
     CleverRefusedToken,
+    CleverTimedOut,
     RosterguardError,
     UserUnknown,
 )
@@ -28,6 +30,11 @@ from app.domain.scopes import Scope
 REFUSED = (
     "Clever refuses the token: see whether the district is still connected to the application, and put a valid"
     " district token, or client id and secret, into the settings"
+)
+
+CLIENT_REFUSED = (
+    "Clever refuses the client id and secret: see whether both are those of the application, and put them right in the"
+    " settings"
 )
 
 ME, DISTRICT = UserId("a" * 24), DistrictId("d" * 24)
@@ -63,7 +70,11 @@ class Clever:
         answer = (usual | self.answers)[path]
         if answer == NEVER:
             await self._hang(path)
-        return httpx.Response(answer) if isinstance(answer, int) else httpx.Response(200, json=answer)
+        return (
+            httpx.Response(answer, json={"message": "hush"})
+            if isinstance(answer, int)
+            else httpx.Response(200, json=answer)
+        )
 
     async def _hang(self, path: str) -> None:
         self.hanging.set()
@@ -72,7 +83,7 @@ class Clever:
         finally:
             self.broken_off.append(path)
 
-    def client(self, *, discover: bool = False) -> CleverClient:
+    def client(self, *, discover: bool = False, patience: Patience | None = None) -> CleverClient:
         transport = Transport(httpx.AsyncClient(transport=httpx.MockTransport(self)))
         endpoint = Endpoint("https://clever.test/v3.0", FAMILIES["v3.0"], IdShape())
         reads = UserReads(transport, endpoint, grace=0.02)
@@ -80,8 +91,9 @@ class Clever:
             ticks = iter(range(0, 1000, 10))
             auth = "https://clever.test"
             found = DiscoveredTokens(transport, auth, ("id", "secret"), IdShape(), lambda: next(ticks))
-            return CleverClient(transport, found, endpoint, reads)
-        return CleverClient(transport, OneToken(transport, endpoint.api, "token", IdShape()), endpoint, reads)
+            return CleverClient(transport, found, endpoint, reads, patience=patience)
+        only = OneToken(transport, endpoint.api, "token", IdShape())
+        return CleverClient(transport, only, endpoint, reads, patience=patience)
 
     async def facts(self, *, confirm_schools: bool = False) -> Facts:
         return await self.client().facts(ME, DISTRICT, confirm_schools=confirm_schools)
@@ -171,6 +183,28 @@ async def test_a_caller_who_gives_up_leaves_no_read_behind() -> None:
     assert sorted(clever.broken_off) == ["", "/schools", "/sections"]
 
 
+async def test_a_reading_that_takes_longer_than_it_may_is_broken_off() -> None:
+    clever = Clever({"teacher": {}}, {"/sections": NEVER, "/schools": NEVER})
+    client = clever.client(patience=Patience(reading=0.02))
+    before = asyncio.all_tasks()
+    with pytest.raises(CleverTimedOut, match=r"^reading from Clever takes longer than it may$"):
+        await client.facts(ME, DISTRICT, confirm_schools=True)
+    assert sorted(clever.broken_off) == ["/schools", "/sections"]
+    assert asyncio.all_tasks() - before == set()
+
+
+@pytest.mark.parametrize("discover", [False, True])
+async def test_whoever_waits_for_clever_to_name_the_districts_waits_no_longer_than_for_a_reading(
+    *, discover: bool
+) -> None:
+    clever = Clever({}, {LISTING: NEVER, "/v3.0/districts": NEVER})
+    client = clever.client(discover=discover, patience=Patience(reading=0.02))
+    with pytest.raises(CleverTimedOut):
+        await client.facts(ME, DISTRICT, confirm_schools=True)
+    assert clever.broken_off == []
+    await client.aclose()
+
+
 @pytest.mark.parametrize("district", [None, "e" * 24])
 async def test_a_user_of_another_district_is_unknown_and_counted(
     district: str | None, caplog: pytest.LogCaptureFixture
@@ -216,7 +250,7 @@ async def test_a_token_that_stays_refused_is_an_error_that_tells_the_operator_wh
     with pytest.raises(CleverRefusedToken, match=REFUSED):
         await client.facts(ME, DISTRICT, confirm_schools=False)
     assert clever.asked.count(LISTING) == 2
-    assert client.state() == CleverState(accepted_once=True, word="token_refused")
+    assert client.state() == CleverState(accepted_once=False, word="token_refused")
 
 
 async def test_connecting_is_tried_until_it_succeeds_and_then_followed_up(caplog: pytest.LogCaptureFixture) -> None:
@@ -242,8 +276,8 @@ async def test_connecting_is_tried_until_it_succeeds_and_then_followed_up(caplog
             f"cannot connect to Clever, trying again in {pause} s: Clever says that it is failing"
             for pause in (2, 4, 8, 16, 30, 30, 30)
         ),
-        f"cannot ask Clever which districts are connected: {REFUSED}",
-        f"cannot ask Clever which districts are connected: {REFUSED}",
+        f"cannot ask Clever which districts are connected: {CLIENT_REFUSED}",
+        f"cannot ask Clever which districts are connected: {CLIENT_REFUSED}",
     ]
 
 

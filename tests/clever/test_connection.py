@@ -1,8 +1,16 @@
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 import httpx
 import pytest
 
 from app.clever.client import connect
 from app.clever.connection import http_client, safe_url
+from app.clever.records import IdRecord, Page
+from app.clever.state import CleverState
+from app.clever.transport import Transport
+from app.domain.errors import CleverUnreachable
 from app.domain.ids import IdShape
 
 
@@ -16,6 +24,12 @@ from app.domain.ids import IdShape
         ("http://127.8.8.8", "http://127.8.8.8"),
         ("http://[::1]:8001", "http://[::1]:8001"),
         ("http://localhost:8001/", "http://localhost:8001"),
+        ("https://api.clever.com:65535/v3/v3.0x", "https://api.clever.com:65535/v3/v3.0x"),
+        ("https://clever_gateway", "https://clever_gateway"),
+        ("https://10.0.0.1/v3.0/clever", "https://10.0.0.1/v3.0/clever"),
+        ("https://[2001:db8::1]", "https://[2001:db8::1]"),
+        ("https://schüler.example", "https://xn--schler-5ya.example"),
+        ("https://api.clever.com.", "https://api.clever.com."),
     ],
 )
 def test_secrets_go_to_https_and_to_loopback(given: str, kept: str) -> None:
@@ -36,12 +50,83 @@ def test_secrets_go_to_https_and_to_loopback(given: str, kept: str) -> None:
         "ftp://localhost",
         "api.clever.com",
         "https://api.clever.com:port",
+        "https://api.clever.com:0",
+        "https://api.clever.com:65536",
+        "https://api.clever.com:-1",
+        "https://a..b",
+        "https://.",
+        "https://-a.b",
+        "https://a-.b",
+        "https://256.1.1.1",
+        f"https://{'a' * 64}.b",
+        f"https://{'a.' * 127}b",
+        "https://api clever.com",
+        "https://api%20clever.com",
+        "https://api.clever.com/a path",
+        " https://api.clever.com",
+        "https://api.clever.com\n",
         "",
     ],
 )
 def test_secrets_go_nowhere_else(given: str) -> None:
     with pytest.raises(ValueError, match=r"^the URL of Clever "):
         safe_url(given)
+
+
+@pytest.mark.parametrize("path", ["/v3.0", "/v3.1/", "/clever/V1.2", "/v2.1//"])
+def test_the_version_is_no_part_of_the_url(path: str) -> None:
+    with pytest.raises(ValueError, match=r"^the URL of Clever ends with a version, .*: leave the version out$"):
+        safe_url(f"https://api.clever.com{path}")
+
+
+def test_making_a_client_asks_nothing_and_needs_no_running_loop() -> None:
+    with pytest.raises(RuntimeError, match="no running event loop"):
+        asyncio.get_running_loop()
+    made = connect(
+        url="https://api.clever.com",
+        version="v3.1",
+        auth_url="https://clever.com",
+        token="token",
+        client_id=None,
+        client_secret=None,
+        id_shape=IdShape(),
+    )
+    assert made.state() == CleverState(accepted_once=False, word="not_asked")
+
+
+@asynccontextmanager
+async def listening(lines: list[str]) -> AsyncIterator[str]:
+    """Listen on loopback, keep the first line of whatever comes, and answer with an empty list."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        lines.append((await reader.readline()).decode().strip())
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 12\r\n\r\n")
+        writer.write(b'{"data": []}')
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1") as server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+
+
+@pytest.mark.parametrize("variable", ["HTTP_PROXY", "http_proxy", "ALL_PROXY"])
+async def test_a_token_for_loopback_never_goes_through_a_proxy(monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
+    proxied: list[str] = []
+    direct: list[str] = []
+    async with listening(proxied) as proxy, listening(direct) as clever:
+        monkeypatch.setenv(variable, proxy)
+        async with http_client() as client:
+            await Transport(client).read(f"{clever}/v3.0/districts", "Bearer token", Page[IdRecord])
+    assert (proxied, direct) == ([], ["GET /v3.0/districts HTTP/1.1"])
+
+
+async def test_https_goes_through_the_proxy_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    proxied: list[str] = []
+    async with listening(proxied) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", proxy)
+        async with http_client() as client:
+            with pytest.raises(CleverUnreachable):
+                await Transport(client).read("https://clever.test/v3.0/districts", "Bearer token", Page[IdRecord])
+    assert proxied == ["CONNECT clever.test:443 HTTP/1.1"]
 
 
 @pytest.mark.parametrize(("client_id", "client_secret"), [(None, None), ("id", None), (None, "secret"), ("", "")])

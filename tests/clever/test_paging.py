@@ -6,7 +6,7 @@ import pytest
 from app.clever.paging import MOST_PAGES, records_of
 from app.clever.records import IdRecord, Page
 from app.clever.transport import Transport
-from app.domain.errors import CleverPagingBroken, CleverRecordMissing
+from app.domain.errors import CleverMalformed, CleverPagingBroken, CleverRecordMissing
 
 ORIGIN = "https://clever.test"
 PATH = "/v3.0/users/u/sections"
@@ -26,7 +26,7 @@ async def walk(pages: Mapping[str, object], first: str = FIRST) -> list[str]:
         assert request.headers["authorization"] == "Bearer t"
         assert request.url.host == "clever.test"
         answer = pages.get(request.url.raw_path.decode())
-        return httpx.Response(404) if answer is None else httpx.Response(200, json=answer)
+        return httpx.Response(404, json={}) if answer is None else httpx.Response(200, json=answer)
 
     transport = Transport(httpx.AsyncClient(transport=httpx.MockTransport(handler)))
     return [record.id for record in await records_of(transport, first, "Bearer t", Page[IdRecord])]
@@ -53,7 +53,7 @@ async def test_a_list_ends_with_an_empty_page_even_if_that_has_a_next_link() -> 
     [
         {"data": [{"data": {"id": "a"}}]},
         {"data": [{"data": {"id": "a"}}], "links": None},
-        {"data": [{"data": {"id": "a"}}], "links": [{"rel": None, "uri": "/x"}, {"rel": "next", "uri": None}, {}]},
+        {"data": [{"data": {"id": "a"}}], "links": [{"rel": None, "uri": "/x"}, {"rel": "prev"}, {}]},
     ],
 )
 async def test_a_page_without_a_next_link_is_the_last(last: object) -> None:
@@ -86,6 +86,26 @@ async def test_a_next_link_that_leaves_the_list_is_not_followed(following: str) 
         await walk({f"{PATH}?limit=2": page("a", following=following)})
 
 
+@pytest.mark.parametrize("rel", ["next", "NEXT", " next "])
+@pytest.mark.parametrize("address", [{}, {"uri": None}, {"uri": ""}, {"uri": "  "}])
+async def test_a_next_link_without_an_address_is_never_taken_for_the_last_page(
+    rel: str, address: Mapping[str, object]
+) -> None:
+    links = [{"rel": "self", "uri": PATH}, {"rel": rel, **address}]
+    with pytest.raises(CleverPagingBroken):
+        await walk({f"{PATH}?limit=2": page("a") | {"links": links}})
+
+
+@pytest.mark.parametrize("links", [[{"rel": "next", "uri": 7}], [{"rel": "next", "uri": []}], [7], {}, "next"])
+async def test_links_of_another_shape_are_never_taken_for_the_last_page(links: object) -> None:
+    with pytest.raises(CleverMalformed):
+        await walk({f"{PATH}?limit=2": page("a") | {"links": links}})
+
+
+async def test_a_list_ends_with_an_empty_page_even_if_its_next_link_has_no_address() -> None:
+    assert await walk({f"{PATH}?limit=2": {"data": [], "links": [{"rel": "next"}]}}) == []
+
+
 @pytest.mark.parametrize("back_to", [f"{PATH}?limit=2", f"{PATH}?page=2"])
 async def test_a_circle_of_next_links_is_left(back_to: str) -> None:
     pages = {
@@ -96,7 +116,8 @@ async def test_a_circle_of_next_links_is_left(back_to: str) -> None:
         await walk(pages)
 
 
-async def test_a_list_without_an_end_is_left() -> None:
+@pytest.mark.parametrize("most_pages", [MOST_PAGES, 7])
+async def test_a_list_without_an_end_is_left(most_pages: int) -> None:
     asked = 0
 
     def handler(_: httpx.Request) -> httpx.Response:
@@ -106,8 +127,8 @@ async def test_a_list_without_an_end_is_left() -> None:
 
     transport = Transport(httpx.AsyncClient(transport=httpx.MockTransport(handler)))
     with pytest.raises(CleverPagingBroken):
-        await records_of(transport, FIRST, "Bearer t", Page[IdRecord])
-    assert asked == MOST_PAGES
+        await records_of(transport, FIRST, "Bearer t", Page[IdRecord], most_pages=most_pages)
+    assert asked == most_pages
 
 
 async def test_a_page_that_cannot_be_read_leaves_no_shorter_list() -> None:

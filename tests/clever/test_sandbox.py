@@ -1,63 +1,16 @@
 """The client against the sandbox, over a socket, in both versions."""
 
-from collections import Counter
-from collections.abc import AsyncIterator, Callable
-from typing import Protocol
-
 import pytest
-from starlette.applications import Starlette
 
 from app.clever.client import CleverClient, connect
 from app.clever.state import CleverState
 from app.clever.versions import Version
-from app.domain.errors import CleverRefusedToken, UserUnknown
+from app.domain.errors import CleverNotJson, CleverPagingBroken, CleverRefusedToken, UserUnknown
 from app.domain.facts import Facts, HeldRole, Role, Standing
 from app.domain.ids import DistrictId, IdShape, UserId
 from app.domain.scopes import Scope
-from app.sandbox.world import World
-
-TOKEN = "sandbox-token"
-
-Connect = Callable[..., CleverClient]
-
-
-class Sandbox(Protocol):
-    url: str
-    app: Starlette
-    world: World
-
-    @property
-    def requests(self) -> Counter[str]: ...
-
-
-@pytest.fixture(params=["v3.0", "v3.1"])
-def version(request: pytest.FixtureRequest) -> Version:
-    name: Version = request.param
-    return name
-
-
-@pytest.fixture
-async def connected(sandbox: Sandbox, version: Version) -> AsyncIterator[Connect]:
-    """Make clients of the sandbox; what a test gives replaces the usual token."""
-    clients: list[CleverClient] = []
-
-    def made(*, token: str | None = TOKEN, secret: str | None = None, page_limit: int = 10_000) -> CleverClient:
-        client = connect(
-            url=sandbox.url,
-            version=version,
-            auth_url=sandbox.url,
-            token=token,
-            client_id="sandbox-client",
-            client_secret=secret,
-            id_shape=IdShape(),
-            page_limit=page_limit,
-        )
-        clients.append(client)
-        return client
-
-    yield made
-    for client in clients:
-        await client.aclose()
+from tests.clever.conftest import Connect
+from tests.conftest import TOKEN, Sandbox
 
 
 async def roles_of(client: CleverClient, sandbox: Sandbox, case: str) -> tuple[HeldRole, ...]:
@@ -92,13 +45,19 @@ async def test_staff_who_teach_elsewhere_administer_one_school_and_teach_at_the_
         ),
         HeldRole(
             Role.TEACHER,
-            (Standing(((Scope.SCHOOL, south), (Scope.SECTION, (section,))), (("title", ("classroom teacher",)),)),),
+            (
+                Standing(
+                    ((Scope.SCHOOL, south), (Scope.SECTION, (section,))),
+                    (("title", ("classroom teacher",)),),
+                    section_schools=south,
+                ),
+            ),
             field(sandbox, case, "teacher", "legacy_id")[0],
         ),
     )
 
 
-@pytest.mark.parametrize(("page_limit", "pages"), [(10_000, 1), (100, 2), (1, 130)])
+@pytest.mark.parametrize(("page_limit", "pages"), [(10_000, 1), (100, 2), (2, 65)])
 async def test_all_sections_are_read_however_many_pages_they_come_in(
     sandbox: Sandbox, connected: Connect, version: Version, page_limit: int, pages: int
 ) -> None:
@@ -115,6 +74,13 @@ async def test_a_section_is_taught_by_whoever_stands_in_it_as_a_teacher(
 ) -> None:
     (teacher,) = await roles_of(connected(), sandbox, case)
     assert teacher.ids(Scope.SECTION) == taught(sandbox, case) != ()
+
+
+async def test_a_section_lies_at_its_own_school_and_not_at_its_students(sandbox: Sandbox, connected: Connect) -> None:
+    north, _, west = (school.id for school in sandbox.world.districts[0].all_schools)
+    (student,) = await roles_of(connected(), sandbox, "student_of_another_school_in_section")
+    assert student.ids(Scope.SCHOOL) == (west,)
+    assert student.standings[0].section_schools == (north,)
 
 
 async def test_an_emergency_contact_stands_by_what_the_entry_says(sandbox: Sandbox, connected: Connect) -> None:
@@ -187,6 +153,26 @@ async def test_a_user_whom_clever_does_not_know_is_unknown(sandbox: Sandbox, con
     assert client.state() == CleverState(accepted_once=True, word="ok")
 
 
+async def test_lists_of_one_user_end_before_they_use_up_clevers_limit(sandbox: Sandbox, connected: Connect) -> None:
+    with pytest.raises(CleverPagingBroken):
+        await roles_of(connected(page_limit=1), sandbox, "teacher_of_many_sections")
+
+
+async def test_what_the_sandbox_does_not_serve_is_no_unknown_user(sandbox: Sandbox, version: Version) -> None:
+    client = connect(
+        url=f"{sandbox.url}/elsewhere",
+        version=version,
+        auth_url=sandbox.url,
+        token=TOKEN,
+        client_id=None,
+        client_secret=None,
+        id_shape=IdShape(),
+    )
+    with pytest.raises(CleverNotJson):
+        await client.districts()
+    await client.aclose()
+
+
 async def test_a_pre_3_0_id_is_unknown(sandbox: Sandbox, connected: Connect) -> None:
     client, district = connected(), DistrictId(sandbox.world.districts[0].id)
     (legacy,) = field(sandbox, "teacher_only", "teacher", "legacy_id")
@@ -198,8 +184,9 @@ async def test_districts_are_discovered_by_client_id_and_secret(sandbox: Sandbox
     client = connected(token=None, secret="sandbox-secret")
     assert client.state() == CleverState(accepted_once=False, word="not_asked")
     assert await client.districts() == {district.id for district in sandbox.world.districts}
-    assert client.state() == CleverState(accepted_once=True, word="ok")
+    assert client.state() == CleverState(accepted_once=False, word="not_asked")
     (teacher,) = await roles_of(client, sandbox, "teacher_only")
+    assert client.state() == CleverState(accepted_once=True, word="ok")
     assert teacher.ids(Scope.SECTION) == taught(sandbox, "teacher_only")
 
 

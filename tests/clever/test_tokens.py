@@ -28,7 +28,11 @@ class Clever:
         await asyncio.sleep(0)  # lets others join the flight
         self.asked.append(f"{request.headers['authorization']} {request.url.raw_path.decode()}")
         answer = self.answers[request.url.raw_path.decode()]
-        return httpx.Response(answer) if isinstance(answer, int) else httpx.Response(200, json=answer)
+        return (
+            httpx.Response(answer, json={"message": "hush"})
+            if isinstance(answer, int)
+            else httpx.Response(200, json=answer)
+        )
 
     def transport(self) -> Transport:
         return Transport(httpx.AsyncClient(transport=httpx.MockTransport(self)))
@@ -38,6 +42,10 @@ class Clever:
 
     def discovered(self) -> DiscoveredTokens:
         return DiscoveredTokens(self.transport(), AUTH, ("id", "secret"), IdShape(), lambda: self.now)
+
+
+def told(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str]]:
+    return [(one.levelname, one.getMessage()) for one in caplog.records if one.name == "rosterguard"]
 
 
 def districts(*ids: str) -> Mapping[str, object]:
@@ -206,6 +214,75 @@ async def test_what_cannot_stand_in_a_header_is_no_token_and_is_not_repeated(bad
     with pytest.raises(CleverMalformed) as caught:
         await Clever({LISTING: listing(entry(NORTH, bad))}).discovered().districts()
     assert not bad or bad not in f"{caught.value} {caught.value.__cause__}"
+
+
+ODD_TOKENS: list[object] = [None, "", "two words", "line\nbreak", "ümlaut", 7, []]
+ODD_RECORDS: list[object] = [
+    *({**entry(SOUTH, "token-s"), "access_token": odd} for odd in ODD_TOKENS),
+    {key: value for key, value in entry(SOUTH, "token-s").items() if key != "access_token"},
+    {**entry(SOUTH, "token-s"), "owner": None},
+    {**entry(SOUTH, "token-s"), "owner": "district"},
+    {**entry(SOUTH, "token-s"), "owner": {"type": 7, "id": SOUTH}},
+    {**entry(SOUTH, "token-s"), "owner": {"id": SOUTH}},
+    {**entry(SOUTH, "token-s"), "owner": {"type": "district"}},
+    entry("district 2", "token-s"),
+    None,
+    "hush",
+    {},
+]
+
+
+@pytest.mark.parametrize("odd", ODD_RECORDS)
+async def test_a_record_that_cannot_be_used_takes_out_no_other(odd: object, caplog: pytest.LogCaptureFixture) -> None:
+    tokens = Clever({LISTING: {"data": [odd, entry(NORTH, "token-n"), odd]}}).discovered()
+    assert await tokens.districts() == {NORTH}
+    assert await tokens.token(NORTH) == "token-n"
+    assert told(caplog) == [
+        ("WARNING", "district tokens that Clever lists and that cannot be used are left out: 2"),
+    ]
+
+
+@pytest.mark.parametrize("odd", ODD_RECORDS)
+async def test_a_list_of_which_no_record_can_be_used_is_no_list_without_districts(odd: object) -> None:
+    with pytest.raises(CleverMalformed, match=r"^Clever lists tokens of districts, and none of them can be used$"):
+        await Clever({LISTING: {"data": [odd]}}).discovered().districts()
+
+
+@pytest.mark.parametrize("created", [None, 7, "", [1]])
+async def test_when_a_token_was_made_may_be_unknown(created: object) -> None:
+    undated = {**entry(SOUTH, "token-s"), "created": created}
+    tokens = Clever({LISTING: listing(undated, entry(NORTH, "token-n"))}).discovered()
+    assert await tokens.districts() == {NORTH, SOUTH}
+
+
+@pytest.mark.parametrize("entries", [[], [{"owner": {"type": "user", "id": NORTH}, "access_token": "token"}]])
+async def test_a_list_without_districts_is_fine_and_told_once_per_discovery(
+    entries: list[Mapping[str, object]], caplog: pytest.LogCaptureFixture
+) -> None:
+    tokens = Clever({LISTING: listing(*entries)}).discovered()
+    assert await asyncio.gather(*(tokens.districts() for _ in range(3))) == [frozenset()] * 3
+    none = ("WARNING", "no district is connected: Clever lists no district token for the client id and secret")
+    assert told(caplog) == [none]
+    await tokens.refresh()
+    assert told(caplog) == [none, none]
+
+
+async def test_a_refresh_without_a_usable_record_leaves_all_as_it_was() -> None:
+    clever = Clever({LISTING: listing(entry(NORTH, "token-n"))})
+    tokens = clever.discovered()
+    await tokens.districts()
+    clever.answers[LISTING] = listing(entry(NORTH, None))
+    with pytest.raises(CleverMalformed):
+        await tokens.refresh()
+    assert await tokens.token(NORTH) == "token-n"
+
+
+async def test_a_refused_client_is_told_as_such_and_not_as_a_refused_district_token() -> None:
+    with pytest.raises(CleverRefusedToken, match=r"^Clever refuses the client id and secret: ") as caught:
+        await Clever({LISTING: 401}).discovered().districts()
+    assert "district" not in str(caught.value)
+    with pytest.raises(CleverRefusedToken, match=r"^Clever refuses the token: "):
+        await Clever({"/v3.0/districts": 401}).one().districts()
 
 
 async def test_tokens_and_secrets_do_not_show() -> None:

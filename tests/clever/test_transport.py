@@ -76,7 +76,6 @@ async def test_an_answer_in_the_shape_asked_for_is_read_and_remembered_as_accept
         (400, CleverUnexpected, "garbled"),
         (401, CleverRefusedToken, "token_refused"),
         (403, CleverForbade, "forbidden"),
-        (404, CleverRecordMissing, "ok"),
         (405, CleverUnexpected, "garbled"),
         (413, CleverUnexpected, "garbled"),
         (418, CleverUnexpected, "garbled"),
@@ -94,6 +93,43 @@ async def test_a_status_decides_before_the_body_is_looked_at(
     transport = transport_over(answering(status, body, HTML))
     assert type(await failure(transport)) is error
     assert transport.state == CleverState(accepted_once=False, word=word)
+
+
+@pytest.mark.parametrize("kind", ["application/json", "application/problem+json; charset=utf-8"])
+async def test_a_record_is_missing_where_clever_says_so_in_json(kind: str) -> None:
+    transport = transport_over(answering(404, '{"message": "hush"}', {"content-type": kind}))
+    assert type(await failure(transport)) is CleverRecordMissing
+    assert transport.state == CleverState(accepted_once=False, word="ok")
+
+
+@pytest.mark.parametrize(
+    ("body", "headers"),
+    [
+        (PAGE, HTML),
+        (PAGE, JSON),
+        ("", JSON),
+        ("", {}),
+        ('{"message": "hush"}', HTML),
+        ('{"message": "hush', JSON),
+        ("[" * 5000, JSON),
+        ('"hush"', JSON),
+        (" " * 70_000 + "{}", JSON),
+    ],
+)
+async def test_a_404_that_is_no_json_says_nothing_of_any_record(body: str, headers: dict[str, str]) -> None:
+    transport = transport_over(lambda _: httpx.Response(404, headers=headers, content=body.encode()))
+    assert type(await failure(transport)) is CleverNotJson
+    assert transport.state == CleverState(accepted_once=False, word="garbled")
+
+
+async def test_a_404_that_breaks_off_says_nothing_of_any_record() -> None:
+    class BreakingOff(httpx.AsyncByteStream):
+        async def __aiter__(self):  # type: ignore[no-untyped-def]
+            yield b"{}"
+            raise httpx.ReadError("hush")
+
+    transport = transport_over(lambda _: httpx.Response(404, headers=JSON, stream=BreakingOff()))
+    assert type(await failure(transport)) is CleverNotJson
 
 
 async def test_a_redirect_is_not_followed() -> None:

@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from app.clever.records import IdRecord, SectionRecord, UserRecord
-from app.clever.v3 import Answers, facts_of
+from app.clever.v3 import Answers, facts_of, section_of
 from app.domain.facts import Facts, HeldRole, Oddity, Role, Standing
-from app.domain.ids import DistrictId, IdShape, UserId
+from app.domain.ids import DistrictId, IdShape, SchoolId, SectionId, UserId
+from app.domain.places import Section
 from app.domain.scopes import Scope
 
 DISTRICT = DistrictId("d" * 24)
@@ -62,6 +63,36 @@ def test_a_teacher_reaches_the_schools_of_the_role_and_the_sections_in_which_the
             )
         ),
         Counter(),
+    )
+
+
+@pytest.mark.parametrize(("role", "stands"), [("teacher", "teachers"), ("student", "students")])
+def test_the_schools_of_the_sections_listed_are_kept_apart_from_the_users_own(role: str, stands: str) -> None:
+    assert read(
+        {role: {"school": NORTH}},
+        {"id": ALGEBRA, "school": WEST, stands: [ME]},
+        {"id": BIOLOGY, "school": SOUTH, stands: [ME]},
+        {"id": CHEMISTRY, "school": SOUTH, stands: [ME]},
+        {"id": "7" * 24, "school": "school-42", stands: [ME]},
+        {"id": "8" * 24, "school": None, stands: [ME]},
+        {"id": "9" * 24, "school": NORTH, stands: [OTHER]},
+        {"id": "algebra!", "school": NORTH, stands: [ME]},
+    ) == (
+        facts(
+            HeldRole(
+                Role(role),
+                (
+                    Standing(
+                        (
+                            (Scope.SCHOOL, (NORTH,)),
+                            (Scope.SECTION, (ALGEBRA, BIOLOGY, CHEMISTRY, "7" * 24, "8" * 24)),
+                        ),
+                        section_schools=(SOUTH, WEST),
+                    ),
+                ),
+            )
+        ),
+        Counter({Oddity.ID_MALFORMED: 2}),
     )
 
 
@@ -248,6 +279,32 @@ def test_a_field_of_the_wrong_type_is_a_mistake_and_no_absent_field(wrong: Mappi
         UserRecord.model_validate({"id": ME, **wrong})
 
 
+@pytest.mark.parametrize(
+    ("sent", "section", "malformed"),
+    [
+        (
+            {"school": NORTH, "teacher": ME, "students": [OTHER, PUPIL, OTHER]},
+            Section(SectionId(ALGEBRA), DISTRICT, SchoolId(NORTH), (PUPIL, OTHER)),
+            0,
+        ),
+        (
+            {"school": "school-42", "students": ["pupil 1", PUPIL, ""]},
+            Section(SectionId(ALGEBRA), DISTRICT, None, (PUPIL,)),
+            2,
+        ),
+        ({"school": None, "students": None}, Section(SectionId(ALGEBRA), DISTRICT, None), 0),
+    ],
+)
+def test_a_section_lies_at_its_school_with_its_students(
+    sent: Mapping[str, object], section: Section, malformed: int
+) -> None:
+    record = SectionRecord.model_validate({"id": ALGEBRA, **sent})
+    assert section_of(record, DISTRICT, IdShape()) == (
+        section,
+        Counter({Oddity.ID_MALFORMED: malformed} if malformed else ()),
+    )
+
+
 def scrambled(value: object, random: Random) -> object:
     """The same JSON with the entries of every list in another order, and some of them repeated."""
     if isinstance(value, dict):
@@ -273,9 +330,9 @@ def test_order_and_repetition_in_clevers_answer_change_nothing(random: Random) -
             },
         },
         "sections": [
-            {"id": ALGEBRA, "teachers": [ME, OTHER], "students": [PUPIL, OTHER]},
-            {"id": BIOLOGY, "teacher": OTHER, "teachers": [OTHER, PUPIL], "students": [ME, PUPIL]},
-            {"id": CHEMISTRY, "teachers": [OTHER, ME], "students": [PUPIL]},
+            {"id": ALGEBRA, "school": NORTH, "teachers": [ME, OTHER], "students": [PUPIL, OTHER]},
+            {"id": BIOLOGY, "school": WEST, "teacher": OTHER, "teachers": [OTHER, PUPIL], "students": [ME, PUPIL]},
+            {"id": CHEMISTRY, "school": SOUTH, "teachers": [OTHER, ME], "students": [PUPIL]},
         ],
         "schools": [{"id": NORTH}, {"id": WEST}],
     }

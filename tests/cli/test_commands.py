@@ -3,6 +3,7 @@
 import hashlib
 import json
 import signal
+import subprocess
 from pathlib import Path
 
 import httpx
@@ -13,6 +14,12 @@ from app.cli import app
 from tests.conftest import TOKEN, Sandbox, rosterguard_process
 
 BAD_POLICY = "version: 1\nrule: superset\nroles:\n  boss: []\n  staff:\n    - {allow: [school:view], over: sections}\n"
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Away from the project's own folder, where an operator may have an .env."""
+    monkeypatch.chdir(tmp_path)
 
 
 def run(*arguments: str, **environment: str) -> Result:
@@ -90,6 +97,11 @@ def test_a_key_needs_a_name_that_can_stand_in_a_log() -> None:
             {"ROSTERGUARD_POLICY": "/no/such/file"},
             "Error: ROSTERGUARD_POLICY: the file cannot be read: FileNotFoundError",
         ),
+        (
+            ["--no-auth", "--workers", "2"],
+            {},
+            "Error: ROSTERGUARD_SECRET: several workers need one, for each takes page tokens of another",
+        ),
     ],
 )
 def test_a_mistake_ends_the_start(arguments: list[str], environment: dict[str, str], told: str) -> None:
@@ -112,13 +124,29 @@ def test_a_bad_policy_ends_the_start_with_each_mistake(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_it_serves_and_ends_when_it_is_told_to(workers: str, sandbox: Sandbox) -> None:
-    with rosterguard_process("--no-auth", "--workers", workers, ROSTERGUARD_CLEVER_URL=sandbox.url) as (process, url):
+    with rosterguard_process(
+        "--no-auth", "--workers", workers, ROSTERGUARD_CLEVER_URL=sandbox.url, ROSTERGUARD_SECRET="s" * 16
+    ) as (process, url):
         answer = httpx.get(f"{url}/v1/users/{sandbox.user('teacher_only')}/permissions", timeout=30)
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=30)
     assert answer.json()["roles"] == ["teacher"]
     assert "server" not in answer.headers
     assert process.returncode in {0, -signal.SIGTERM}
+
+
+def test_whoever_can_be_reached_from_elsewhere_is_told_that_metadata_needs_a_url(sandbox: Sandbox) -> None:
+    keys = json.dumps([{"name": "a", "sha256": "0" * 64}])
+    with rosterguard_process(
+        "--host",
+        "0.0.0.0",
+        stderr=subprocess.PIPE,
+        ROSTERGUARD_CLEVER_URL=sandbox.url,
+        ROSTERGUARD_API_KEYS=keys,
+    ) as (process, url):
+        assert process.stderr is not None
+        assert process.stderr.readline().startswith("Warning: ROSTERGUARD_PUBLIC_URL is not set")
+        assert httpx.get(f"{url}/.well-known/authzen-configuration", timeout=30).status_code == 404
 
 
 def test_the_demo_shows_four_people_and_ends() -> None:

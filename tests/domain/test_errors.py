@@ -9,6 +9,7 @@ from app.domain.errors import (
     DistrictUnnamed,
     Mistake,
     NotCached,
+    RecordUnknown,
     RosterguardError,
     UserUnknown,
 )
@@ -52,6 +53,7 @@ def test_clever_may_be_asked_again_after_a_while() -> None:
     [
         (DistrictUnnamed(), "several districts are connected: name one with the parameter district"),
         (UserUnknown(), "no such user is shared with this application"),
+        (RecordUnknown(), "no such record is shared with this application"),
         (NotCached(), "nothing recent enough is cached, and only-if-cached forbids reading it"),
     ],
 )

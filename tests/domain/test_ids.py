@@ -51,7 +51,8 @@ def test_a_pattern_has_to_match_the_whole_id() -> None:
 
 
 def test_what_fits_becomes_an_id() -> None:
-    assert (IdShape().user(ID), IdShape().district(ID)) == (ID, ID)
+    shape = IdShape()
+    assert [shape.user(ID), shape.district(ID), shape.school(ID), shape.section(ID)] == [ID] * 4
 
 
 def test_a_malformed_id_is_refused_without_being_repeated() -> None:
@@ -60,7 +61,8 @@ def test_a_malformed_id_is_refused_without_being_repeated() -> None:
     assert refused.value.kind == "user"
 
 
-def test_a_malformed_id_of_a_district_says_so() -> None:
-    with pytest.raises(MalformedId, match="the district id does not match") as refused:
-        IdShape().district("")
-    assert refused.value.kind == "district"
+@pytest.mark.parametrize("kind", ["district", "school", "section"])
+def test_a_malformed_id_says_of_what(kind: str) -> None:
+    with pytest.raises(MalformedId, match=f"the {kind} id does not match") as refused:
+        getattr(IdShape(), kind)("")
+    assert refused.value.kind == kind

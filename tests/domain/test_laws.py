@@ -1,10 +1,5 @@
-"""What holds for every user under every policy, over generated facts and policies.
+"""What holds for every user under every policy, over generated facts and policies."""
 
-Worlds are small on purpose: three ids serve as schools, sections and students alike, so that roles meet in the same
-places. Policies are drawn as they are written; a second, slow engine reads them anew, rule by rule, and has to agree.
-"""
-
-from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from random import Random
 from typing import Any
@@ -12,152 +7,31 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.domain.engine import holdings_of, permission_set
+from app.domain.access import access_of
+from app.domain.engine import permission_set
 from app.domain.facts import Facts, HeldRole, Role, Standing
 from app.domain.ids import DistrictId, UserId
-from app.domain.policy import Policy, policy_of
-from app.domain.policy_file import PolicyFile
 from app.domain.scopes import Scope
-
-Written = dict[str, Any]
-Place = tuple[str, str]
-
-law = settings(derandomize=True, max_examples=60, deadline=None)
-
-RULES = ("scoped", "superset", "maximum", "minimum")
-OVER = {"district": "district", "schools": "school", "sections": "section", "students": "student", "self": "self"}
-MAY_STAND_OVER = {
-    "student": ("sections", "schools", "self"),
-    "contact": ("students", "self"),
-    "teacher": ("sections", "schools", "self"),
-    "staff": ("schools", "self"),
-    "district_admin": ("district", "self"),
-}
-FIELDS = {
-    "student": (),
-    "contact": ("type", "relationship"),
-    "teacher": ("title",),
-    "staff": ("title", "department", "roles"),
-    "district_admin": ("title",),
-}
-LIES_IN = {
-    "district": ("district",),
-    "school": ("district", "school"),
-    "section": ("district", "school", "section"),
-    "student": ("district", "school", "section", "student"),
-    "user": ("district", "self"),
-    "report": tuple(OVER.values()),
-    "grade": tuple(OVER.values()),
-}
-NAMES = (
-    *("district:view", "school:view", "section:view", "section:edit", "student:view", "user:view"),
-    *("report:export", "grade:view", "grade:edit"),
+from tests.domain.naive import Naive
+from tests.domain.worlds import (
+    MAY_STAND_OVER,
+    NAMES,
+    OVER,
+    REQUEST_KEYS,
+    RULES,
+    STAFF_ABOVE_TEACHERS,
+    Written,
+    applies,
+    held,
+    held_on_conditions,
+    law,
+    people,
+    policies,
+    repaired,
+    standings,
+    statements,
+    under,
 )
-STAFF_ABOVE_TEACHERS: Sequence[Written] = (
-    {"staff": ["teacher"]},
-    {"staff": ["teacher"], "district_admin": ["staff", "teacher"]},
-    {"district_admin": ["staff"], "staff": ["teacher"], "teacher": ["student", "contact"]},
-    {"staff": ["contact"], "contact": ["teacher"], "teacher": ["student"]},
-)
-SENIORITIES: Sequence[Written] = (
-    *STAFF_ABOVE_TEACHERS,
-    {"contact": ["student"], "student": ["teacher"], "teacher": ["staff", "district_admin"]},
-    {"student": ["district_admin"], "teacher": [], "district_admin": ["staff"]},
-)
-WILDCARDS = ("*:view", "*:edit", "section:*", "grade:*", "*:*")
-
-
-def applies(name: str, scope: str) -> bool:
-    return scope in LIES_IN[name.partition(":")[0]]
-
-
-# Worlds: people and policies.
-
-ids = st.lists(st.sampled_from("abc"), unique=True).map(lambda some: tuple(sorted(some)))
-texts = st.sampled_from([(), ("dean",), ("aide",), ("1",)])
-values = st.one_of(
-    st.sampled_from(["Dean", "aide", "1", True, 1]), st.lists(st.sampled_from(["DEAN", "Aide", 1]), min_size=1)
-)
-
-
-@st.composite
-def standings(draw: st.DrawFn, role: str) -> Standing:
-    drawn = {name: draw(texts) for name in FIELDS[role]}
-    kept = tuple((name, some) for name, some in drawn.items() if some)
-    if role == "district_admin":
-        return Standing(((Scope.DISTRICT, ("a",)),), kept)
-    if role == "contact":
-        return Standing(((Scope.STUDENT, (draw(st.sampled_from("abc")),)),), kept)
-    if role == "staff":
-        return Standing(((Scope.SCHOOL, draw(ids)),), kept, draw(st.none() | ids))
-    return Standing(((Scope.SCHOOL, draw(ids)), (Scope.SECTION, draw(ids))), kept)
-
-
-@st.composite
-def people(draw: st.DrawFn) -> Facts:
-    held = draw(st.lists(st.sampled_from(Role), unique=True, min_size=1))
-    roles = [
-        HeldRole(
-            role,
-            tuple(draw(st.lists(standings(role.value), min_size=1, max_size=3 if role is Role.CONTACT else 1))),
-        )
-        for role in Role
-        if role in held
-    ]
-    return Facts(UserId("b"), DistrictId("a"), tuple(roles))
-
-
-@st.composite
-def statements(draw: st.DrawFn, role: str) -> Written:
-    over = draw(st.sampled_from(MAY_STAND_OVER[role]))
-    fitting = [name for name in NAMES if applies(name, OVER[over])]
-    allow = draw(st.lists(st.sampled_from(fitting * 2 + list(WILDCARDS)), min_size=1, max_size=3))
-    statement: Written = {"allow": allow, "over": over}
-    for key in ("when", "unless"):
-        if FIELDS[role] and draw(st.integers(0, 3)) == 0:
-            statement[key] = draw(st.dictionaries(st.sampled_from(FIELDS[role]), values, min_size=1, max_size=2))
-    return statement
-
-
-@st.composite
-def policies(draw: st.DrawFn, seniorities: Sequence[Written] = SENIORITIES) -> Written:
-    """Draw a policy that can be used under every rule: no circles, and no wildcard that stands for nothing."""
-    roles = {
-        role: draw(st.lists(statements(role), min_size=draw(st.sampled_from([1, 1, 0])), max_size=3))
-        for role in MAY_STAND_OVER
-    }
-    written = {
-        "version": 1,
-        "superset": draw(st.sampled_from(seniorities)),
-        "roles": roles,
-        "schools": {"unconfirmed": draw(st.sampled_from(["keep", "drop"]))},
-    }
-    return repaired(written)
-
-
-def repaired(written: Written) -> Written:
-    """Leave out the wildcards that match nothing, and the statements that had nothing else."""
-    named = full_names(written)
-    roles = {
-        role: [
-            {**one, "allow": allow} for one in said if (allow := [name for name in one["allow"] if expand(name, named)])
-        ]
-        for role, said in written["roles"].items()
-    }
-    return {**written, "roles": roles}
-
-
-def under(rule: str, written: Written) -> Policy:
-    return policy_of(PolicyFile.model_validate({**written, "rule": rule}))
-
-
-def held(facts: Facts, policy: Policy, role: Role | None = None) -> set[tuple[Scope, str, str]]:
-    """Return what the user holds, as place and permission."""
-    grants = permission_set(facts, policy, role).grants
-    return {(grant.scope, place, name) for grant in grants for place in grant.ids for name in grant.permissions}
-
-
-# The laws.
 
 
 @law
@@ -177,6 +51,8 @@ def test_one_more_role_never_takes_away(facts: Facts, written: Written) -> None:
         for left_out in facts.roles:
             without = replace(facts, roles=tuple(one for one in facts.roles if one is not left_out))
             assert held(without, policy) <= held(facts, policy)
+            fewer, more = (held_on_conditions(permission_set(each, policy)) for each in (without, facts))
+            assert fewer <= more
 
 
 @law
@@ -241,7 +117,9 @@ def test_a_role_context_is_the_role_alone_cut_down_to_the_whole_user(facts: Fact
             seen = held(facts, policy, one.role)
             assert seen <= whole
             assert seen == held(replace(facts, roles=(one,)), policy) & whole
-            assert all(grant.via == (one.role,) for grant in permission_set(facts, policy, one.role).grants)
+            answer = permission_set(facts, policy, one.role)
+            assert all(grant.via == (one.role,) for grant in (*answer.grants, *answer.conditional))
+            assert held_on_conditions(answer) <= held_on_conditions(permission_set(facts, policy))
 
 
 @settings(law, max_examples=20)
@@ -249,7 +127,8 @@ def test_a_role_context_is_the_role_alone_cut_down_to_the_whole_user(facts: Fact
 def test_whoever_holds_no_role_has_no_grant(written: Written) -> None:
     nobody = Facts(UserId("b"), DistrictId("a"))
     for rule in RULES:
-        assert permission_set(nobody, under(rule, written)).grants == ()
+        answer = permission_set(nobody, under(rule, written))
+        assert (answer.grants, answer.conditional) == ((), ())
 
 
 @law
@@ -259,7 +138,9 @@ def test_order_and_repetition_change_nothing(facts: Facts, written: Written, ran
     other = replace(facts, roles=tuple(random.sample(roles, len(roles))))
     for policy in (under(rule, written) for rule in RULES):
         for role in (None, *facts.held()):
-            assert permission_set(other, policy, role) == permission_set(facts, policy, role)
+            answer, expected = permission_set(other, policy, role), permission_set(facts, policy, role)
+            assert answer == expected
+            assert repr(answer) == repr(expected)
 
 
 def mixed_up(standings: tuple[Standing, ...], random: Random) -> tuple[Standing, ...]:
@@ -294,111 +175,25 @@ def test_an_answer_is_sorted_and_names_each_place_once_with_what_says_something_
         assert len({(grant.scope, grant.permissions, grant.via) for grant in answer.grants}) == len(answer.grants)
 
 
-# A second engine: slow, naive, straight from the wording of the rules.
-
-
-def full_names(written: Written) -> set[str]:
-    return {name for said in written["roles"].values() for one in said for name in one["allow"] if "*" not in name}
-
-
-def expand(name: str, named: set[str]) -> set[str]:
-    kind, action = name.split(":")
-    return {full for full in named | {name} if "*" not in full and fits(kind, full, 0) and fits(action, full, 1)}
-
-
-def fits(part: str, full: str, position: int) -> bool:
-    return part in ("*", full.split(":")[position])
-
-
-class Naive:
-    """The rules of the policy, read from what was written and nothing else."""
-
-    def __init__(self, facts: Facts, written: Written, rule: str) -> None:
-        self.facts, self.written, self.rule = facts, written, rule
-        self.held = {one.role.value: one for one in facts.roles}
-        self.named = full_names(written)
-        self.applying = {role: list(self.statements(role, over_self=False)) for role in self.held}
-        self.over_self = {role: list(self.statements(role, over_self=True)) for role in self.held}
-
-    def names_in(self, statement: Written) -> set[str]:
-        scope = OVER[statement["over"]]
-        return {full for name in statement["allow"] for full in expand(name, self.named) if applies(full, scope)}
-
-    def ids(self, standing: Standing, scope: str) -> list[str]:
-        if scope == "self":
-            return [self.facts.user]
-        found = [place for kind, some in standing.places if kind == scope for place in some]
-        if scope == "school" and self.written["schools"]["unconfirmed"] == "drop":
-            return [place for place in found if standing.unconfirmed is not None and place not in standing.unconfirmed]
-        return found
-
-    def statements(self, role: str, *, over_self: bool) -> Iterator[tuple[set[str], set[Place]]]:
-        """Yield the names and places of each statement that counts and applies to this user."""
-        for statement in self.written["roles"][role]:
-            scope, names = OVER[statement["over"]], self.names_in(statement)
-            meeting = [standing for standing in self.held[role].standings if meets(standing, statement)]
-            if names and meeting and (scope == "self") == over_self:
-                yield names, {(scope, place) for standing in meeting for place in self.ids(standing, scope)}
-
-    def names(self, role: str) -> set[str]:
-        return {name for names, _ in self.applying[role] for name in names}
-
-    def reach(self, role: str) -> set[Place]:
-        places = {place for _, some in self.applying[role] for place in some}
-        if self.rule == "superset" and self.juniors(role):
-            first = OVER[MAY_STAND_OVER[role][0]]
-            places |= {(first, place) for one in self.held[role].standings for place in self.ids(one, first)}
-        return places
-
-    def juniors(self, role: str) -> set[str]:
-        direct = set(self.written["superset"].get(role, ()))
-        return direct.union(*(self.juniors(junior) for junior in direct))
-
-    def level(self, senior: str) -> set[str]:
-        level = self.names(senior)
-        for junior in self.juniors(senior):
-            for statement in self.written["roles"][junior]:
-                if statement["over"] != "self" and "when" not in statement and "unless" not in statement:
-                    level |= self.names_in(statement)
-            if junior in self.held:
-                level |= self.names(junior)
-        return level
-
-    def gives(self, role: str, name: str, place: Place) -> bool:
-        """Tell whether ``role`` gives ``name`` at ``place`` under the rule."""
-        if any(name in names and place in places for names, places in self.over_self[role]):
-            return True
-        if place[0] == "self" or not applies(name, place[0]):
-            return False
-        by_statement = any(name in names and place in places for names, places in self.applying[role])
-        match self.rule:
-            case "superset" if self.juniors(role):
-                reaching = [role, *(junior for junior in self.juniors(role) if junior in self.held)]
-                return name in self.level(role) and any(place in self.reach(one) for one in reaching)
-            case "maximum":
-                return name in self.names(role) and any(place in self.reach(one) for one in self.held)
-            case "minimum":
-                return by_statement and all(name in self.names(one) for one in self.held)
-            case _:
-                return by_statement
-
-    def holdings(self) -> dict[Place, dict[str, set[str]]]:
-        found: dict[Place, dict[str, set[str]]] = {}
-        for place in [(scope, name) for scope in OVER.values() for name in "abc"]:
-            for role in self.held:
-                if names := {name for name in NAMES if self.gives(role, name, place)}:
-                    found.setdefault(place, {})[role] = names
-        return found
-
-
-def meets(standing: Standing, statement: Written) -> bool:
-    def has(field: str, wanted: Any) -> bool:
-        listed = wanted if isinstance(wanted, list) else [wanted]
-        texts = [value.lower() for value in listed if isinstance(value, str)]
-        return any(value in texts for name, some in standing.fields if name == field for value in some)
-
-    when, unless = statement.get("when", {}), statement.get("unless", {})
-    return all(has(*one) for one in when.items()) and not any(has(*one) for one in unless.items())
+@law
+@given(people(), policies())
+def test_conditional_grants_are_sorted_and_those_that_differ_in_places_only_are_one(
+    facts: Facts, written: Written
+) -> None:
+    order = list(OVER.values())
+    for rule in RULES[:3]:
+        some = permission_set(facts, under(rule, written)).conditional
+        assert list(some) == sorted(some, key=lambda grant: (order.index(grant.scope), grant.ids, grant.permissions))
+        assert len({(grant.scope, grant.permissions, grant.via, repr(grant.asks)) for grant in some}) == len(some)
+        places = [(grant.scope, place, grant.permissions, repr(grant.asks)) for grant in some for place in grant.ids]
+        assert len(places) == len(set(places))
+        for grant in some:
+            assert grant.asks.when or grant.asks.unless
+            assert {key for key, _ in (*grant.asks.when, *grant.asks.unless)} <= set(REQUEST_KEYS)
+            assert all(name in NAMES and applies(name, grant.scope) for name in grant.permissions)
+            for listed in (grant.ids, grant.permissions, grant.via):
+                assert listed
+                assert list(listed) == sorted(set(listed))
 
 
 @settings(law, max_examples=150)
@@ -406,7 +201,7 @@ def meets(standing: Standing, statement: Written) -> bool:
 def test_a_naive_engine_agrees(facts: Facts, written: Written) -> None:
     for rule in RULES:
         policy, naive = under(rule, written), Naive(facts, written, rule).holdings()
-        assert holdings_of(facts, policy) == naive
+        assert access_of(facts, policy).holdings == naive
         grants = permission_set(facts, policy).grants
         found = {(grant.scope, place): (grant.permissions, grant.via) for grant in grants for place in grant.ids}
         assert found == {

@@ -5,10 +5,13 @@ import pytest
 from jsonschema import Draft202012Validator
 from ruamel.yaml import YAML
 
+from app.domain.conditions import RequestCondition
 from app.domain.errors import PolicyMistakes
 from app.domain.facts import Role, Standing
-from app.domain.policy import Clause, Policy, expansions, named_in_full, policy_of, warnings
+from app.domain.policy import Clause, Policy, policy_of
 from app.domain.policy_file import PolicyFile
+from app.domain.policy_names import named_in_full
+from app.domain.policy_review import expansions, warnings
 from app.domain.scopes import Scope
 
 Written = dict[str, Any]
@@ -102,6 +105,72 @@ def test_when_and_unless(fields: Fields, when: Written, unless: Written, holds: 
     assert clause.unconditional is not bool(when or unless)
 
 
+def test_a_clause_tells_conditions_on_the_role_from_those_on_the_request() -> None:
+    statement = {
+        "allow": ["section:edit"],
+        "over": "sections",
+        "when": {"title": "Dean", "resource.status": ["Active", 1, True], "action.soft": True},
+        "unless": {"context.purpose": "fun"},
+    }
+    [clause] = policy({"teacher": [statement]}).clauses[Role.TEACHER]
+    assert clause == Clause(
+        "roles.teacher[0]",
+        Scope.SECTION,
+        frozenset({"section:edit"}),
+        when=(("title", frozenset({"dean"})),),
+        asks=RequestCondition(
+            when=(("action.soft", (True,)), ("resource.status", ("Active", 1, True))),
+            unless=(("context.purpose", ("fun",)),),
+        ),
+    )
+    assert [clause.holds(Standing(fields=fields)) for fields in (DEAN, ())] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("statement", "unconditional", "ruled"),
+    [
+        ({"over": "sections"}, True, True),
+        ({"over": "sections", "when": {"title": "Dean"}}, False, True),
+        ({"over": "sections", "unless": {"title": "Dean"}}, False, True),
+        ({"over": "sections", "when": {"resource.status": "active"}}, False, False),
+        ({"over": "sections", "unless": {"resource.status": "active"}}, False, False),
+        ({"over": "sections", "when": {}, "unless": {}}, True, True),
+        ({"over": "self"}, True, False),
+        ({"over": "self", "when": {"action.soft": True}}, False, False),
+    ],
+)
+def test_what_the_rules_combine(statement: Written, unconditional: bool, ruled: bool) -> None:
+    [clause] = policy({"teacher": [{"allow": ["a:b"], **statement}]}).clauses[Role.TEACHER]
+    assert (clause.unconditional, clause.ruled) == (unconditional, ruled)
+
+
+def test_an_alias_stands_for_its_type_wherever_a_type_is_read() -> None:
+    found = policy(
+        {"teacher": [{"allow": ["classroom:edit", "pupil:*", "student:view"], "over": "sections"}]},
+        aliases={"classroom": "section", "pupil": "student"},
+        district={"read_only": ["classroom:*", "pupil:view"]},
+    )
+    assert found.clauses[Role.TEACHER] == (
+        Clause("roles.teacher[0]", Scope.SECTION, frozenset({"section:edit", "student:view"})),
+    )
+    assert found.named == {"section:edit", "student:view"}
+    assert [found.type_of(each) for each in ("classroom", "pupil", "section", "report")] == [
+        *("section", "student", "section", "report"),
+    ]
+
+
+def test_mistakes_of_aliases_carry_their_path() -> None:
+    statement = {"allow": ["classroom:view", "classroom:edit", "campus:*"], "over": "self"}
+    aliases = {"classroom": "section", "campus": "school", "user": "student"}
+    assert mistakes_in(file_of({"teacher": [statement]}, aliases=aliases, district={"read_only": ["campus:*"]})) == [
+        ("roles.teacher[0].allow[0]", "section:view says nothing over self: a section does not lie there", None),
+        ("roles.teacher[0].allow[1]", "section:edit says nothing over self: a section does not lie there", None),
+        ("roles.teacher[0].allow[2]", "school:* matches no permission that the policy names in full", None),
+        ("district.read_only[0]", "school:* matches no permission that the policy names in full", None),
+        ("aliases.user", "user is a type of Clever's: it cannot stand for another", None),
+    ]
+
+
 def test_mistakes_of_the_whole_carry_their_path() -> None:
     statement = {"allow": ["section:view", "school:view", "device:*"], "over": "sections"}
     found = mistakes_in(file_of({"teacher": [statement]}, superset={"staff": ["staff"]}))
@@ -177,6 +246,17 @@ def test_expansions_tell_what_each_wildcard_stands_for() -> None:
     ]
 
 
+def test_expansions_of_aliases_are_told_with_the_types_of_clever() -> None:
+    statement = {"allow": ["classroom:*", "classroom:view", "section:edit"], "over": "sections"}
+    file = file_of({"teacher": [statement]}, aliases={"classroom": "section"}, district={"read_only": ["classroom:*"]})
+    assert list(expansions(file)) == [
+        ("roles.teacher[0].allow[0]", "classroom:*", ("section:edit", "section:view")),
+        ("district.read_only[0]", "classroom:*", ("section:edit", "section:view")),
+    ]
+    assert named_in_full(file) == {"section:edit", "section:view"}
+    assert list(warnings(file)) == []
+
+
 def test_names_in_full() -> None:
     file = file_of({"teacher": [{"allow": ["*:view", "a:view"], "over": "self"}], "staff": []})
     assert named_in_full(file) == {"a:view"}
@@ -211,6 +291,12 @@ def test_teachers_over_schools_are_warned_of(rule: str, told: list[str]) -> None
         "student": [{"allow": ["school:view"], "over": "schools"}],
     }
     assert list(warnings(file_of(roles, rule=rule, superset={"staff": ["teacher"]}))) == told
+
+
+@pytest.mark.parametrize("word", ["when", "unless"])
+def test_teachers_over_schools_whose_condition_reads_the_request_are_not_warned_of(word: str) -> None:
+    statement = {"allow": ["school:view"], "over": "schools", word: {"resource.status": "active"}}
+    assert list(warnings(file_of({"teacher": [statement]}, rule="maximum"))) == []
 
 
 def test_a_statement_left_with_nothing_is_warned_of() -> None:
@@ -256,6 +342,13 @@ def test_the_schema_is_one() -> None:
         teaching(allow=["*:view", "section:*", "*:*"]),
         {**SMALL, "superset": {"staff": ["teacher"]}, "schools": {"unconfirmed": "drop"}},
         {**SMALL, "roles": {}},
+        {**SMALL, "aliases": {}},
+        {**SMALL, "aliases": {"classroom": "section", "my.pupil-2_b": "student"}},
+        teaching(when={"resource.status": "active", "action.soft": [True, 1, 1.5], "title": "Dean"}),
+        teaching(unless={"context.is-it_So9": "x"}),
+        {**SMALL, "roles": {"student": [{**TEACHER, "when": {"resource.status": "active"}}]}},
+        {**SMALL, "roles": {"contact": [{"allow": ["a:b"], "over": "students", "when": {"action.a": 1, "type": "b"}}]}},
+        {**SMALL, "roles": {"staff": [{"allow": ["a:b"], "over": "schools", "when": {"context.a": 1, "roles": "b"}}]}},
     ],
 )
 def test_the_schema_accepts_what_we_accept(written: Written) -> None:
@@ -294,6 +387,23 @@ def test_the_schema_accepts_what_we_accept(written: Written) -> None:
         teaching(when={"title": []}),
         teaching(when={"title": None}),
         teaching(when={"title": {"a": "b"}}),
+        teaching(when={"subject.role": "admin"}),
+        teaching(when={"resource.": "a"}),
+        teaching(when={"resource": "a"}),
+        teaching(when={"resource.a.b": "a"}),
+        teaching(when={"resource.a b": "a"}),
+        teaching(when={"Resource.status": "a"}),
+        teaching(when={"x.resource.status": "a"}),
+        teaching(when={"resource.status": None}),
+        teaching(when={"resource.status": []}),
+        teaching(unless={"resource.status": [{}]}),
+        {**SMALL, "aliases": {"1a": "section"}},
+        {**SMALL, "aliases": {"a b": "section"}},
+        {**SMALL, "aliases": {"": "section"}},
+        {**SMALL, "aliases": {"*": "section"}},
+        {**SMALL, "aliases": {"classroom": "lesson"}},
+        {**SMALL, "aliases": {"classroom": "*"}},
+        {**SMALL, "aliases": None},
     ],
 )
 def test_the_schema_refuses_what_we_refuse(written: object) -> None:

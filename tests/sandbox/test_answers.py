@@ -44,6 +44,7 @@ async def test_every_record_has_its_shape_in_the_list_and_alone(
         ("users/{user}/schools", "schools"),
         ("users/{user}/mystudents", "users"),
         ("users/{user}/myteachers", "users"),
+        ("users/{user}/mycontacts", "users"),
     ],
 )
 async def test_what_belongs_to_a_user_comes_as_a_list_of_its_kind(
@@ -74,6 +75,7 @@ async def test_a_user_links_to_what_belongs_to_them(clever: httpx.AsyncClient, w
         {"rel": "sections", "uri": f"/v3.0/users/{case.user}/sections"},
         {"rel": "myStudents", "uri": f"/v3.0/users/{case.user}/mystudents"},
         {"rel": "myTeachers", "uri": f"/v3.0/users/{case.user}/myteachers"},
+        {"rel": "myContacts", "uri": f"/v3.0/users/{case.user}/mycontacts"},
     ]
 
 

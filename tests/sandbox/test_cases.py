@@ -94,6 +94,12 @@ CASES: dict[str, tuple[dict[str, Any], list[str], dict[str, int]]] = {
     "legacy_id_in_section": ({"teacher": TEACHER}, ["north"], {"": 1}),
     "staff_school_not_confirmed": ({"staff": {**PORTAL, "schools": ["north", "unshared"]}}, ["north"], {}),
     "former_school_id_malformed": ({"staff": {**PORTAL, "schools": ["school-42", "north"]}}, ["north"], {}),
+    "student_of_another_school_in_section": (
+        {"student": {"school": "west", "schools": ["west"]}},
+        ["west"],
+        {"students": 1},
+    ),
+    "unshared_student_in_section": ({"teacher": TEACHER}, ["north"], {"teacher, teachers": 1}),
 }
 
 
@@ -173,3 +179,17 @@ async def test_a_school_that_is_not_shared_is_not_found(clever: httpx.AsyncClien
     staff = (await data(clever, world.cases["staff_school_not_confirmed"].user))["roles"]["staff"]
     statuses = [(await clever.get(f"/v3.0/schools/{school}")).status_code for school in staff["schools"]]
     assert statuses == [200, 404]
+
+
+async def test_a_section_lies_at_another_school_than_its_student(clever: httpx.AsyncClient, world: World) -> None:
+    [section] = await data(clever, f"{world.cases['student_of_another_school_in_section'].user}/sections")
+    assert named(world, section["data"]["school"]) == "north"
+
+
+async def test_a_section_lists_a_student_who_is_not_found(clever: httpx.AsyncClient, world: World) -> None:
+    [section] = await data(clever, f"{world.cases['unshared_student_in_section'].user}/sections")
+    students = section["data"]["students"]
+    statuses = {one: (await clever.get(f"/v3.0/users/{one}")).status_code for one in students}
+    assert sorted(statuses.values()) == [200, 200, 404]
+    shared = (await clever.get(f"/v3.0/sections/{section['data']['id']}/users?role=student")).json()["data"]
+    assert {item["data"]["id"] for item in shared} == {one for one in students if statuses[one] == 200}

@@ -83,6 +83,42 @@ async def test_the_students_of_a_contact_are_their_own(clever: httpx.AsyncClient
     assert await ids(clever, f"users/{world.cases['contact_of_two'].user}/mystudents") == [one, two]
 
 
+@pytest.mark.parametrize(
+    ("case", "contacts"),
+    [
+        ("student_one_school", ["contact", "emergency_contact", "contact_of_two"]),
+        ("student_at_two_schools", ["contact_of_two"]),
+        ("student_of_another_school_in_section", []),
+        ("teacher_only", []),
+        ("contact", []),
+    ],
+)
+@pytest.mark.parametrize("version", ["v3.0", "v3.1"])
+async def test_the_contacts_of_a_student_are_those_who_name_them(
+    clever: httpx.AsyncClient, world: World, version: str, case: str, contacts: list[str]
+) -> None:
+    answer = await clever.get(f"/{version}/users/{world.cases[case].user}/mycontacts")
+    listed = [item["data"] for item in answer.raise_for_status().json()["data"]]
+    users = [(await clever.get(f"/{version}/users/{world.cases[name].user}")).json()["data"] for name in contacts]
+    assert listed == users
+
+
+async def test_contacts_come_in_pages(clever: httpx.AsyncClient, world: World) -> None:
+    path = f"/v3.0/users/{world.cases['student_one_school'].user}/mycontacts"
+    first, second, _ = (world.cases[name].user for name in ("contact", "emergency_contact", "contact_of_two"))
+    answer = await clever.get(path, params={"limit": "1"})
+    assert [item["data"]["id"] for item in answer.json()["data"]] == [first]
+    assert answer.json()["links"] == [
+        {"rel": "self", "uri": f"{path}?limit=1"},
+        {"rel": "next", "uri": f"{path}?limit=1&starting_after={first}"},
+    ]
+    assert await ids(clever, f"{path.removeprefix('/v3.0/')}?limit=1&starting_after={first}") == [second]
+
+
+async def test_nobody_has_the_contacts_of_a_user_who_is_not_there(clever: httpx.AsyncClient) -> None:
+    assert (await clever.get(f"/v3.0/users/{'0' * 24}/mycontacts")).status_code == 404
+
+
 async def test_teachers_and_students_find_one_another(clever: httpx.AsyncClient, world: World) -> None:
     student, teacher = world.cases["student_one_school"].user, world.cases["teacher_only"].user
     assert student in await ids(clever, f"users/{teacher}/mystudents")

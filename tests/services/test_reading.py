@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import cast
 
 import pytest
 
@@ -14,7 +15,7 @@ from app.domain.policy import Policy
 from app.domain.reading import Reading
 from app.main import default_policy
 from app.services.policies import read_policy
-from app.services.ports import CleverState, Context
+from app.services.ports import Clever, CleverState, Context
 from app.services.reading import Demand, reading_of
 from tests.conftest import MovedClock
 
@@ -55,10 +56,10 @@ class Asked:
     clock: MovedClock
     context: Context
 
-    async def reading(self, demand: Demand | None = None) -> Reading:
+    async def reading(self, demand: Demand | None = None) -> Reading[Facts]:
         return await reading_of(self.context, ANN, NORTH, demand or Demand())
 
-    def reading_under_way(self, demand: Demand | None = None) -> asyncio.Task[Reading]:
+    def reading_under_way(self, demand: Demand | None = None) -> asyncio.Task[Reading[Facts]]:
         return asyncio.create_task(self.reading(demand))
 
 
@@ -71,13 +72,16 @@ async def asked(clock: MovedClock) -> Asked:
 
 def _context(clever: CountingClever, clock: MovedClock, policy: Policy) -> Context:
     return Context(
-        clever=clever,
-        cache=MemoryCache(users=10, keep_seconds=300, clock=clock),
+        clever=cast(Clever, clever),  # the other questions are not asked here
+        users=MemoryCache(most=10, keep_seconds=300, clock=clock),
+        places=MemoryCache(most=10, keep_seconds=300, clock=clock),
         clock=clock,
         policy=policy,
         id_shape=IdShape(),
         fresh_seconds=300,
         batch_readers=asyncio.Semaphore(4),
+        secret=b"",
+        reasons=True,
     )
 
 

@@ -1,0 +1,164 @@
+"""What is answered: the models, and their rendering without a null (AuthZEN section 11.5)."""
+
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, RootModel
+
+from app.api.authzen.examples import SECTION
+from app.api.authzen.reasons import TEXTS
+from app.api.messages import Refused
+from app.api.problems import message_of, problem_of
+from app.domain.decision import Reason
+from app.domain.errors import RosterguardError
+from app.services.decisions import Decision
+from app.services.ports import Context
+
+Outcome = Decision | RosterguardError | Refused
+"""What came of one question: it was decided, or could not be, or was malformed."""
+
+
+class _Answer(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+    def rendered(self) -> bytes:
+        """Return it as JSON; what is not there is left out."""
+        return self.model_dump_json(exclude_none=True).encode()
+
+
+class AuthzenText(_Answer):
+    """A text by its language."""
+
+    en: str
+
+
+class EvaluationError(_Answer):
+    """Why one of many questions was not answered."""
+
+    status: Annotated[int, Field(description="What HTTP would have said of the question alone.", examples=[400])]
+    message: str
+
+
+class DecisionContext(_Answer):
+    """What there is to say about a decision; nothing in it has to be understood."""
+
+    reason: Annotated[Reason | None, Field(description="Why; the list only grows.")] = None
+    reason_admin: Annotated[AuthzenText | None, Field(description="Why, for whoever runs the application.")] = None
+    reason_user: Annotated[AuthzenText | None, Field(description="Why, for whoever uses it.")] = None
+    policy_revision: Annotated[str | None, Field(description="The revision of the policy in force.")] = None
+    stale: Annotated[
+        bool | None, Field(description="Whether Clever could not be asked and an older reading answers.")
+    ] = None
+    error: Annotated[EvaluationError | None, Field(description="One of many questions was not answered.")] = None
+
+
+class DecisionBody(_Answer):
+    """Whether it is allowed."""
+
+    decision: bool
+    context: DecisionContext | None = None
+
+
+class EvaluationsBody(_Answer):
+    """The decisions, in the order asked."""
+
+    evaluations: list[DecisionBody]
+
+
+class EvaluationsAnswer(RootModel[EvaluationsBody | DecisionBody]):
+    """The decisions; a single one where a single question was asked."""
+
+
+class PageBody(_Answer):
+    """Which part of the results this is."""
+
+    next_token: Annotated[str, Field(description="For `page.token` of the next request; empty on the last page.")]
+    count: Annotated[int, Field(description="How many results are here.")]
+    total: Annotated[int, Field(description="How many there are in all.")]
+
+
+class SearchContext(_Answer):
+    """What there is to say about results."""
+
+    policy_revision: Annotated[str, Field(description="The revision of the policy in force.")]
+    stale: Annotated[bool, Field(description="Whether Clever could not be asked and an older reading answers.")] = False
+
+
+class FoundSubject(_Answer):
+    """A subject that may do it."""
+
+    type: str
+    id: str
+
+
+class FoundResource(_Answer):
+    """A resource to which it may be done."""
+
+    type: Annotated[str, Field(examples=["section"])]
+    id: Annotated[str, Field(examples=[SECTION])]
+
+
+class FoundAction(_Answer):
+    """An action that may be done."""
+
+    name: Annotated[str, Field(examples=["edit"])]
+
+
+class _Results(_Answer):
+    page: Annotated[PageBody | None, Field(description="Missing where these are all results.")] = None
+    context: SearchContext | None = None
+
+
+class SubjectResults(_Results):
+    """Who may do it, by id."""
+
+    results: Sequence[FoundSubject]
+
+
+class ResourceResults(_Results):
+    """To what it may be done, by id."""
+
+    results: Sequence[FoundResource]
+
+
+class ActionResults(_Results):
+    """What may be done, by name."""
+
+    results: Sequence[FoundAction]
+
+
+def rendered(context: Context, outcome: Outcome) -> bytes:
+    """Return what came of one question as JSON; what was not answered is denied, and says that it was not."""
+    if isinstance(outcome, Decision):
+        return _decision(outcome.reason, context.policy.revision if context.reasons else None)
+    status, message = _told(outcome)
+    error = EvaluationError(status=status, message=message)
+    return DecisionBody(decision=False, context=DecisionContext(error=error)).rendered()
+
+
+def rendered_many(context: Context, outcomes: Iterable[Outcome]) -> bytes:
+    """Return what came of many questions as JSON, in their order."""
+    return b'{"evaluations":[%b]}' % b",".join(rendered(context, outcome) for outcome in outcomes)
+
+
+def search_context(context: Context) -> SearchContext | None:
+    """Return what to say about results, unless reasons are off."""
+    return SearchContext(policy_revision=context.policy.revision) if context.reasons else None
+
+
+@lru_cache(maxsize=64)
+def _decision(reason: Reason, revision: str | None) -> bytes:
+    """Render each reason once: ten thousand answers are mostly the same few."""
+    held = Decision(reason).held
+    if revision is None:
+        return DecisionBody(decision=held).rendered()
+    admin, user = (AuthzenText(en=text) for text in TEXTS[reason])
+    context = DecisionContext(
+        reason=reason, reason_admin=admin, reason_user=user, policy_revision=revision, stale=False
+    )
+    return DecisionBody(decision=held, context=context).rendered()
+
+
+def _told(error: RosterguardError | Refused) -> tuple[int, str]:
+    return (error.status, str(error)) if isinstance(error, Refused) else message_of(problem_of(error))

@@ -1,0 +1,111 @@
+"""Many questions in one request (AuthZEN section 7): what they have in common, and which of them are answered."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TypeVar
+
+from pydantic import BaseModel
+
+from app.api.authzen.answers import Outcome
+from app.api.authzen.entities import AuthzenAction, AuthzenObject, AuthzenResource, AuthzenSubject, read_as
+from app.api.authzen.questions import (
+    MOST_ITEMS,
+    EvaluationRequest,
+    EvaluationsFrame,
+    EvaluationsSemantic,
+)
+from app.api.messages import Refused
+from app.services.decisions import Decision, Question, evaluate_many, evaluate_until
+from app.services.ports import Context
+from app.services.reading import Demand
+
+Item = Question | Refused
+"""One of many questions, or what is wrong with it."""
+
+_MEMBERS: Mapping[str, type[BaseModel]] = {
+    "subject": AuthzenSubject,
+    "action": AuthzenAction,
+    "resource": AuthzenResource,
+    "context": AuthzenObject,
+}
+
+
+def items_in(frame: EvaluationsFrame, said: Mapping[str, object]) -> list[Item]:
+    """Return the questions of a request, each with what it lacks taken from beside them; raises ``Refused``.
+
+    Nothing is merged inside an entity: the id of one subject with the type of another would be somebody else.
+    """
+    items = frame.evaluations or []
+    if len(items) > MOST_ITEMS:
+        raise Refused(f"evaluations has {len(items)} items, and {MOST_ITEMS} is the most", 413)
+    shared = {key: _read_once(key, part) for key, part in _present(said).items()}
+    return [_item(shared, item) for item in items]
+
+
+async def outcomes_of(
+    context: Context, items: Sequence[Item], semantic: EvaluationsSemantic, demand: Demand
+) -> list[Outcome]:
+    """Answer questions in the order asked, all of them or up to the first that ends the run.
+
+    Raises:
+        CleverError: Clever could not be read for any of them.
+    """
+    ends = _ENDS[semantic]
+    run = list(_until(items, lambda item: isinstance(item, Refused) and ends(item)))
+    questions = [item for item in run if isinstance(item, Question)]
+    if semantic is EvaluationsSemantic.EXECUTE_ALL:
+        decided = iter(await evaluate_many(context, questions, demand))
+    else:
+        decided = iter(await evaluate_until(context, questions, demand, ends))
+    outcomes: Iterator[Outcome] = (item if isinstance(item, Refused) else next(decided) for item in run)
+    return list(_until(outcomes, ends))
+
+
+def _present(said: Mapping[str, object]) -> dict[str, object]:
+    return {key: said[key] for key in _MEMBERS if said.get(key) is not None}
+
+
+def _read_once(key: str, said: object) -> object:
+    """Read what questions have in common, lest its length costs once for each; mistakes are told by who needs it."""
+    try:
+        return read_as(_MEMBERS[key], said)
+    except Refused:
+        return said
+
+
+def _item(shared: Mapping[str, object], said: object) -> Item:
+    if not isinstance(said, dict):
+        return Refused("an evaluation must be an object")
+    try:
+        return read_as(EvaluationRequest, {**shared, **_present(said)}).question()
+    except Refused as error:
+        return error
+
+
+T = TypeVar("T")
+
+
+def _until(each: Iterable[T], ends: Callable[[T], bool]) -> Iterator[T]:
+    """Take up to and including the first that ``ends``."""
+    for one in each:
+        yield one
+        if ends(one):
+            return
+
+
+def _never(_outcome: Outcome) -> bool:
+    return False
+
+
+def _is_permitted(outcome: Outcome) -> bool:
+    return isinstance(outcome, Decision) and outcome.held
+
+
+def _is_not_permitted(outcome: Outcome) -> bool:
+    return not _is_permitted(outcome)
+
+
+_ENDS: Mapping[EvaluationsSemantic, Callable[[Outcome], bool]] = {
+    EvaluationsSemantic.EXECUTE_ALL: _never,
+    EvaluationsSemantic.DENY_ON_FIRST_DENY: _is_not_permitted,
+    EvaluationsSemantic.PERMIT_ON_FIRST_PERMIT: _is_permitted,
+}

@@ -1,0 +1,115 @@
+"""The standard's searches: who, what and which resources (AuthZEN section 8), in pages where there is much."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
+from pydantic import BaseModel
+from starlette.responses import Response
+
+from app.api.authzen.answers import (
+    ActionResults,
+    FoundAction,
+    FoundResource,
+    FoundSubject,
+    PageBody,
+    ResourceResults,
+    SubjectResults,
+    search_context,
+)
+from app.api.authzen.entities import read_as
+from app.api.authzen.paging import DEFAULT_SIZE, Page, Pager, canonical, key_from
+from app.api.authzen.questions import (
+    ActionSearchRequest,
+    PageRequest,
+    ResourceSearchRequest,
+    SubjectSearchRequest,
+)
+from app.api.authzen.reference import ERRORS, asks
+from app.api.callers import CurrentCaller
+from app.api.context import CurrentContext
+from app.api.freshness import CallersDemand, unkept_response
+from app.api.json_body import Said
+from app.services import search
+from app.services.ports import Context
+
+router = APIRouter(prefix="/access/v1/search", tags=["authzen"], responses=ERRORS)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asker:
+    context: Context
+    caller: bytes
+
+    def page(self, found: list[str], asked: BaseModel, page: PageRequest | None) -> tuple[Page, PageBody | None]:
+        """Return a page of ``found``, and what to say of it; nothing where it is all and no page was asked for."""
+        question = [type(asked).__name__, asked.model_dump(exclude={"page"})]
+        bound_to = canonical([question, self.caller.hex(), self.context.policy.revision])
+        part = Pager(key_from(self.context.secret), bound_to).page(found, page or PageRequest())
+        if page is None and len(found) <= DEFAULT_SIZE:
+            return part, None
+        return part, PageBody(next_token=part.next_token, count=len(part.results), total=part.total)
+
+
+def _asker(context: CurrentContext, caller: CurrentCaller) -> _Asker:
+    return _Asker(context, caller)
+
+
+Asker = Annotated[_Asker, Depends(_asker)]
+
+
+@router.post(
+    "/subject",
+    operation_id="searchSubjects",
+    summary="Who may do this to that resource",
+    response_model=SubjectResults,
+    openapi_extra=asks(SubjectSearchRequest),
+)
+async def search_subjects(asker: Asker, demand: CallersDemand, said: Said) -> Response:
+    """Tell which users may do something to a resource, by id; each is one that an evaluation would permit.
+
+    Where several districts are connected, `resource.properties.district` names the one to ask.
+    """
+    asked = read_as(SubjectSearchRequest, said)
+    found = await search.subjects(asker.context, asked.question(), demand)
+    part, page = asker.page(found, asked, asked.page)
+    results = [FoundSubject(type=asked.subject.type, id=each) for each in part.results]
+    answer = SubjectResults(page=page, context=search_context(asker.context), results=results)
+    return unkept_response(answer.rendered())
+
+
+@router.post(
+    "/resource",
+    operation_id="searchResources",
+    summary="To which resources may this subject do this",
+    response_model=ResourceResults,
+    openapi_extra=asks(ResourceSearchRequest),
+)
+async def search_resources(asker: Asker, demand: CallersDemand, said: Said) -> Response:
+    """Tell to which resources of a type a user may do something, by id, through schools and district too.
+
+    Types of the application's own cannot be enumerated: there are no results.
+    """
+    asked = read_as(ResourceSearchRequest, said)
+    found = await search.resources(asker.context, asked.question(), demand)
+    part, page = asker.page(found, asked, asked.page)
+    results = [FoundResource(type=asked.resource.type, id=each) for each in part.results]
+    answer = ResourceResults(page=page, context=search_context(asker.context), results=results)
+    return unkept_response(answer.rendered())
+
+
+@router.post(
+    "/action",
+    operation_id="searchActions",
+    summary="What may this subject do to that resource",
+    response_model=ActionResults,
+    openapi_extra=asks(ActionSearchRequest),
+)
+async def search_actions(asker: Asker, demand: CallersDemand, said: Said) -> Response:
+    """Tell what a user may do to a resource, by name as an evaluation takes it."""
+    asked = read_as(ActionSearchRequest, said)
+    found = await search.actions(asker.context, asked.question(), demand)
+    part, page = asker.page(found, asked, asked.page)
+    results = [FoundAction(name=each) for each in part.results]
+    answer = ActionResults(page=page, context=search_context(asker.context), results=results)
+    return unkept_response(answer.rendered())

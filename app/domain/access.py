@@ -1,0 +1,76 @@
+"""Access: everything that one user may do, in the form in which questions are decided."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from app.domain.errors import RoleNotHeld
+from app.domain.facts import Facts, Role
+from app.domain.places import Place
+from app.domain.policy import Policy
+from app.domain.policy_file import Rule
+from app.domain.rules import NOTHING, Given, Holdings, Names, combined, given_to
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What a user, or a user in one role, may do under one policy.
+
+    Attributes:
+        facts: what it rests on.
+        role: the role context, None for the whole user.
+        holdings: for each place, what each role gives there without any condition.
+        at: for each place, all that is given there without any condition.
+        conditional: what is given where a request meets a condition.
+    """
+
+    facts: Facts
+    role: Role | None
+    holdings: Holdings
+    at: Mapping[Place, Names]
+    conditional: tuple[Given, ...]
+
+    def anywhere(self) -> Names:
+        """Return the permissions that are held at some place, be it on a condition."""
+        return NOTHING.union(*self.at.values(), *(given.clause.permissions for given in self.conditional))
+
+
+def access_of(facts: Facts, policy: Policy, role: Role | None = None) -> Access:
+    """Work out what a user may do.
+
+    Args:
+        facts: what Clever says of the user, complete.
+        policy: the policy in force.
+        role: a role context: the same user with every other role struck out, cut down to what they hold as a whole.
+
+    Raises:
+        RoleNotHeld: the user does not hold ``role``.
+    """
+    if role is None:
+        return _access(facts, policy)
+    held = facts.held()
+    if role not in held:
+        raise RoleNotHeld(role, sorted(held))
+    alone = Facts(facts.user, facts.district, tuple(each for each in facts.roles if each.role is role))
+    whole = _access(facts, policy)
+    part = _access(alone, policy)
+    return _made(facts, role, _cut_down(part.holdings, whole.at), part.conditional)
+
+
+def _access(facts: Facts, policy: Policy) -> Access:
+    given = tuple(given_to(facts, policy))
+    # The rule that keeps to what every role gives has no room for what a role gives at times.
+    asking = () if policy.rule is Rule.MINIMUM else tuple(each for each in given if each.clause.asks and each.places)
+    return _made(facts, None, combined(facts, policy, given), asking)
+
+
+def _made(facts: Facts, role: Role | None, holdings: Holdings, conditional: tuple[Given, ...]) -> Access:
+    at = {place: NOTHING.union(*by_role.values()) for place, by_role in holdings.items()}
+    return Access(facts, role, holdings, at, conditional)
+
+
+def _cut_down(part: Holdings, whole: Mapping[Place, Names]) -> Holdings:
+    return {
+        place: kept
+        for place, by_role in part.items()
+        if (kept := {role: some for role, gives in by_role.items() if (some := gives & whole.get(place, NOTHING))})
+    }

@@ -1,0 +1,77 @@
+"""What is wrong, odd or worth knowing about a policy file as a whole."""
+
+from collections.abc import Iterator
+
+from app.domain.conditions import is_of_request
+from app.domain.errors import Mistake
+from app.domain.facts import Role
+from app.domain.policy_file import PolicyFile, Rule, Statement
+from app.domain.policy_names import OVER, all_juniors, matches, named_in_full, names_of, plain
+from app.domain.scopes import CLEVER_TYPES, applies_in
+
+
+def mistakes_in(file: PolicyFile) -> Iterator[Mistake]:
+    """Yield every mistake that shows only when the file is looked at as a whole."""
+    named = named_in_full(file)
+    for role, position, entry, written in names_of(file):
+        path = ("roles", role.value, position, "allow", entry)
+        name, over = plain(written, file), file.statements(role)[position].over
+        if "*" not in name and not applies_in(name, OVER[over]):
+            yield Mistake(path, f"{name} says nothing over {over}: a {name.partition(':')[0]} does not lie there")
+        yield from _matchless(path, name, named)
+    for entry, written in enumerate(_written_read_only(file)):
+        yield from _matchless(("district", "read_only", entry), plain(written, file), named)
+    for alias in file.aliases:
+        if alias in CLEVER_TYPES:
+            yield Mistake(("aliases", alias), f"{alias} is a type of Clever's: it cannot stand for another")
+    yield from _seniority_mistakes(file)
+
+
+def warnings(file: PolicyFile) -> Iterator[str]:
+    """Yield what is allowed in a policy and yet seldom meant, with the path of each."""
+    named = named_in_full(file)
+    for role in Role:
+        for position, statement in enumerate(file.statements(role)):
+            path = f"roles.{role}[{position}]"
+            fitting = (match for name in statement.allow for match in matches(plain(name, file), named))
+            if not any(applies_in(name, OVER[statement.over]) for name in fitting):
+                yield f"{path} says nothing: none of its permissions applies over {statement.over}"
+            elif role is Role.TEACHER and _spreads_over_schools(statement, file.rule):
+                yield f"{path} reaches schools that are merely taught at: rule {file.rule} gives staff rights there"
+
+
+def _spreads_over_schools(statement: Statement[str, str], rule: Rule) -> bool:
+    asks = any(is_of_request(key) for key in (*statement.when, *statement.unless))
+    return statement.over == "schools" and rule in (Rule.SUPERSET, Rule.MAXIMUM) and not asks
+
+
+def expansions(file: PolicyFile) -> Iterator[tuple[str, str, tuple[str, ...]]]:
+    """Yield each wildcard of the file: its path, itself, and the permissions that it stands for there, sorted."""
+    named = named_in_full(file)
+    for role, position, entry, name in names_of(file):
+        if "*" in name:
+            scope = OVER[file.statements(role)[position].over]
+            fitting = (match for match in matches(plain(name, file), named) if applies_in(match, scope))
+            yield Mistake(("roles", role.value, position, "allow", entry), "").where, name, tuple(sorted(fitting))
+    for entry, name in enumerate(_written_read_only(file)):
+        if "*" in name:
+            yield f"district.read_only[{entry}]", name, tuple(sorted(matches(plain(name, file), named)))
+
+
+def _written_read_only(file: PolicyFile) -> tuple[str, ...]:
+    """Return what is left under read_only where the file says so; our own default cannot be the file's mistake."""
+    return file.district.read_only if "read_only" in file.district.model_fields_set else ()
+
+
+def _matchless(path: tuple[str | int, ...], name: str, named: frozenset[str]) -> Iterator[Mistake]:
+    if not matches(name, named):
+        yield Mistake(path, f"{name} matches no permission that the policy names in full")
+
+
+def _seniority_mistakes(file: PolicyFile) -> Iterator[Mistake]:
+    juniors = all_juniors(file)
+    if file.rule is Rule.SUPERSET and not juniors:
+        yield Mistake(("superset",), "rule: superset needs to know which role is senior to which")
+    for senior, below in juniors.items():
+        if senior in below:
+            yield Mistake(("superset", senior.value), f"{senior} stands above itself: a circle")

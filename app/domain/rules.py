@@ -1,0 +1,152 @@
+"""How the roles of one user combine: the four rules, a function each. They know no role by name."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import chain
+
+from app.domain.facts import Facts, HeldRole, Role, Standing
+from app.domain.places import Place
+from app.domain.policy import FIRST_SCOPE, Clause, Policy
+from app.domain.policy_file import Rule
+from app.domain.scopes import Scope
+
+Names = frozenset[str]
+Holdings = dict[Place, dict[Role, Names]]
+"""For each place, what each role gives there."""
+
+NOTHING: Names = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A clause that applies to a user: what it gives, where, and through which role."""
+
+    role: Role
+    clause: Clause
+    places: tuple[Place, ...]
+
+
+def given_to(facts: Facts, policy: Policy) -> Iterator[Given]:
+    """Yield the clauses whose conditions on the role the user meets, with the places that they stand over."""
+    for held in facts.roles:
+        for clause in policy.clauses.get(held.role, ()):
+            standings = tuple(standing for standing in held.standings if clause.holds(standing))
+            if standings:
+                places = chain.from_iterable(stood_on(each, clause.scope, facts, policy) for each in standings)
+                yield Given(held.role, clause, tuple(dict.fromkeys(places)))
+
+
+def combined(facts: Facts, policy: Policy, given: Iterable[Given]) -> Holdings:
+    """Return what each role gives at each place under the policy's rule; nothing that says nothing there.
+
+    What stands outside the rules keeps to its own places; what asks something of the request is left out.
+    """
+    given = tuple(given)
+    holdings = _RULES[policy.rule](facts, policy, tuple(each for each in given if each.clause.ruled))
+    for each in given:
+        if each.clause.scope is Scope.SELF and each.clause.asks is None:
+            _add(holdings, each.places, each.role, each.clause.permissions)
+    return holdings
+
+
+def _scoped(_facts: Facts, _policy: Policy, given: Iterable[Given]) -> Holdings:
+    """Each statement gives its permissions over its own places."""
+    holdings: Holdings = {}
+    for each in given:
+        _add(holdings, each.places, each.role, each.clause.permissions)
+    return holdings
+
+
+def _superset(facts: Facts, policy: Policy, given: tuple[Given, ...]) -> Holdings:
+    """As scoped; and a senior's whole level holds wherever the senior or a held junior reaches."""
+    holdings = _scoped(facts, policy, given)
+    names, reach = _names(given), _reach(given)
+    for held in facts.roles:
+        if held.role in policy.juniors:
+            reach.setdefault(held.role, set()).update(_places(held, FIRST_SCOPE[held.role], facts, policy))
+    for held in facts.roles:
+        juniors = policy.juniors.get(held.role)
+        if juniors:
+            level = names.get(held.role, NOTHING).union(
+                *(names.get(junior, NOTHING) for junior in juniors),
+                *(_unconditional(policy, junior) for junior in juniors),
+            )
+            places = set().union(*(reach.get(role, ()) for role in (held.role, *juniors)))
+            _spread(holdings, places, {held.role: level}, policy)
+    return holdings
+
+
+def _maximum(_facts: Facts, policy: Policy, given: tuple[Given, ...]) -> Holdings:
+    """Every name that any held role gives, on every place that any held role reaches."""
+    holdings: Holdings = {}
+    _spread(holdings, set().union(*_reach(given).values()), _names(given), policy)
+    return holdings
+
+
+def _minimum(facts: Facts, policy: Policy, given: tuple[Given, ...]) -> Holdings:
+    """Of the scoped grants, only the names that every held role gives."""
+    names = _names(given)
+    common = frozenset.intersection(*(names.get(role, NOTHING) for role in facts.held())) if facts.roles else NOTHING
+    return {
+        place: kept
+        for place, by_role in _scoped(facts, policy, given).items()
+        if (kept := {role: some for role, gives in by_role.items() if (some := gives & common)})
+    }
+
+
+_RULES: Mapping[Rule, Callable[[Facts, Policy, tuple[Given, ...]], Holdings]] = {
+    Rule.SCOPED: _scoped,
+    Rule.SUPERSET: _superset,
+    Rule.MAXIMUM: _maximum,
+    Rule.MINIMUM: _minimum,
+}
+
+
+def _places(held: HeldRole, scope: Scope, facts: Facts, policy: Policy) -> Iterator[Place]:
+    return chain.from_iterable(stood_on(standing, scope, facts, policy) for standing in held.standings)
+
+
+def stood_on(standing: Standing, scope: Scope, facts: Facts, policy: Policy) -> Iterator[Place]:
+    """Yield the places of kind ``scope`` that ``standing`` reaches, without schools that the policy drops."""
+    if scope is Scope.SELF:
+        yield scope, facts.user
+        return
+    ids = standing.ids(scope)
+    if scope is Scope.SCHOOL and policy.drops_unconfirmed_schools:
+        unconfirmed = ids if standing.unconfirmed is None else standing.unconfirmed
+        ids = tuple(place for place in ids if place not in unconfirmed)
+    yield from ((scope, place) for place in ids)
+
+
+def _names(given: Iterable[Given]) -> dict[Role, Names]:
+    names: dict[Role, Names] = {}
+    for each in given:
+        names[each.role] = names.get(each.role, NOTHING) | each.clause.permissions
+    return names
+
+
+def _reach(given: Iterable[Given]) -> dict[Role, set[Place]]:
+    reach: dict[Role, set[Place]] = {}
+    for each in given:
+        reach.setdefault(each.role, set()).update(each.places)
+    return reach
+
+
+def _unconditional(policy: Policy, role: Role) -> Names:
+    clauses = policy.clauses.get(role, ())
+    return NOTHING.union(*(clause.permissions for clause in clauses if clause.unconditional and clause.ruled))
+
+
+def _spread(holdings: Holdings, places: Iterable[Place], names: Mapping[Role, Names], policy: Policy) -> None:
+    """Give each role's names at every place, as far as they say something there."""
+    within = {scope: {role: some & inside for role, some in names.items()} for scope, inside in policy.inside.items()}
+    for place in places:
+        for role, some in within[place[0]].items():
+            if some:
+                _add(holdings, (place,), role, some)
+
+
+def _add(holdings: Holdings, places: Iterable[Place], role: Role, names: Names) -> None:
+    for place in places:
+        by_role = holdings.setdefault(place, {})
+        by_role[role] = by_role.get(role, NOTHING) | names

@@ -1,0 +1,128 @@
+"""The words of explanations: how a user stands to places, and what conditions ask for."""
+
+import json
+from collections.abc import Iterable, Mapping
+
+from app.domain.conditions import RequestCondition
+from app.domain.facts import HeldRole, Role, Standing
+from app.domain.places import Location, Place
+from app.domain.policy_file import Value
+from app.domain.scopes import Scope
+
+_STANDS: Mapping[tuple[Role, Scope], str] = {
+    (Role.DISTRICT_ADMIN, Scope.DISTRICT): "district admin of",
+    (Role.STAFF, Scope.SCHOOL): "staff at",
+    (Role.TEACHER, Scope.SECTION): "teaches",
+    (Role.TEACHER, Scope.SCHOOL): "teaches at",
+    (Role.STUDENT, Scope.SECTION): "is enrolled in",
+    (Role.STUDENT, Scope.SCHOOL): "attends",
+    (Role.CONTACT, Scope.STUDENT): "is a contact of",
+}
+_IS = {
+    Role.DISTRICT_ADMIN: "a district admin",
+    Role.STAFF: "staff",
+    Role.TEACHER: "a teacher",
+    Role.STUDENT: "a student",
+    Role.CONTACT: "a contact",
+}
+_TOLD_BY_ROLES = frozenset({"roles", "title", "department"})
+"""The fields that the list of a user's roles shows as well; what others hold is not repeated."""
+
+
+def nearness(scope: Scope) -> int:
+    """Return the rank of a kind of place by which answers go from the nearest place outwards."""
+    return -list(Scope).index(scope)
+
+
+def named(role: Role) -> str:
+    """Return a role as one says it."""
+    return role.replace("_", " ")
+
+
+def standing_in(role: Role, place: Place, location: Location) -> str:
+    """Tell how a user in ``role`` stands to one of the places of ``location``: ``teaches this section``."""
+    scope, inner = place[0], _inner(location)
+    if scope is inner:
+        where = f"this {_called(scope)}"
+    elif _count(scope, location) == 1:
+        where = f"this {_called(inner)}'s {_called(scope)}"
+    else:
+        where = f"one of this {_called(inner)}'s {_called(scope)}s"
+    return f"{_stands(role, scope)} {where}"
+
+
+def standing_elsewhere(held: HeldRole, scope: Scope, location: Location) -> str:
+    """Tell how many places of a kind a role reaches, none of ``location``: ``teaches 3 sections, not this one``."""
+    if scope is Scope.SELF:
+        return f"as {_IS[held.role]}, over themselves only"
+    stands, kind, many = _stands(held.role, scope), _called(scope), len(held.ids(scope))
+    if not many:
+        return f"{stands} no {kind}"
+    return f"{stands} {many} {kind}{'' if many == 1 else 's'}, {_contrast(scope, location)}"
+
+
+def not_shared(role: Role) -> str:
+    """Tell what an absent role means: the district may well keep it from this application."""
+    absent = f"no {named(role)} role is shared with this application"
+    return f"{absent}: that grants nothing, and does not say that the person is not {_IS[role]}"
+
+
+def none_shared(roles: Iterable[Role]) -> str:
+    """Tell the same of several roles, shorter."""
+    *others, last = map(named, roles)
+    absent = f"no {', '.join(others)}{' or ' if others else ''}{last} role is shared with this application"
+    return f"{absent}, which grants nothing and does not say that the person has none"
+
+
+def not_met(role: Role, field: str, standing: Standing, wanted: tuple[Value, ...]) -> str:
+    """Tell what a field would have to be."""
+    told = f"{' or '.join(standing.values(field)) or 'absent'}, " if field in _TOLD_BY_ROLES else ""
+    return f"{_of_role(role, field)} {told}not {_either(wanted)}"
+
+
+def ruled_out(role: Role, field: str, unwanted: tuple[Value, ...]) -> str:
+    """Tell what a field must not be."""
+    return f"{_of_role(role, field)} {_either(unwanted)}, which rules it out"
+
+
+def condition(asks: RequestCondition) -> str:
+    """Tell what a request has to say: ``resource.status is not archived``."""
+    wanted = [f"{key} is {_either(values)}" for key, values in asks.when]
+    return " and ".join([*wanted, *(f"{key} is not {_either(values)}" for key, values in asks.unless)])
+
+
+def _contrast(scope: Scope, location: Location) -> str:
+    inner = _inner(location)
+    if scope is inner:
+        return "not this one"
+    if nearness(scope) < nearness(inner):
+        return f"not the whole {_called(inner)}"
+    there = _count(scope, location)
+    if not there:
+        return f"and this {_called(inner)} lies in none"
+    owner = f"this {_called(inner)}'s"
+    return f"{owner} {_called(scope)} is another" if there == 1 else f"none of them {owner}"
+
+
+def _stands(role: Role, scope: Scope) -> str:
+    return "is" if scope is Scope.SELF else _STANDS[role, scope]
+
+
+def _called(scope: Scope) -> str:
+    return "user" if scope is Scope.SELF else scope.value
+
+
+def _inner(location: Location) -> Scope:
+    return min((scope for scope, _ in location), key=nearness)
+
+
+def _count(scope: Scope, location: Location) -> int:
+    return sum(kind is scope for kind, _ in location)
+
+
+def _of_role(role: Role, field: str) -> str:
+    return f"{named(role)} {field} {'are' if field == 'roles' else 'is'}"
+
+
+def _either(values: Iterable[Value]) -> str:
+    return " or ".join(value if isinstance(value, str) else json.dumps(value) for value in values)

@@ -1,0 +1,216 @@
+"""Decisions: whether one user may do one thing to one resource."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from app.domain.access import Access
+from app.domain.decision import SCOPE_OF, Reason, decided, may_be_asked
+from app.domain.errors import CleverError, MalformedId, NotCached, RoleNotHeld, RosterguardError, UserUnknown
+from app.domain.facts import Facts, Role
+from app.domain.ids import DistrictId, UserId
+from app.domain.policy import Policy
+from app.domain.reading import Reading
+from app.domain.scopes import CLEVER_TYPES
+from app.services.locating import Entity, Seeker, Unlocated
+from app.services.permissions import access, district_of
+from app.services.ports import Context
+from app.services.reading import Demand, cached_only, reading_of
+
+AT_A_STRETCH = 200
+"""How many questions are decided before other callers have their turn: about four milliseconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """What a question wants to do: its name as the caller wrote it, and what the caller says of it."""
+
+    name: str
+    properties: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """May this subject do this to that resource?"""
+
+    subject: Entity
+    action: Action
+    resource: Entity
+    context: Mapping[str, object]
+
+    def get(self, key: str, /) -> object:
+        """Return what it says under a key that conditions read, such as ``resource.status``."""
+        part, _, name = key.partition(".")
+        said = {"resource": self.resource.properties, "action": self.action.properties, "context": self.context}
+        return said[part].get(name)
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The answer to a question, and why."""
+
+    reason: Reason
+
+    @property
+    def held(self) -> bool:
+        """Whether it is allowed."""
+        return self.reason is Reason.GRANTED
+
+
+async def evaluate(context: Context, question: Question, demand: Demand) -> Decision:
+    """Decide one question.
+
+    Unknown subjects, resources and actions are denials with a reason. What the caller says of the subject gives
+    nothing; its property ``district`` picks the district that is asked.
+
+    Raises:
+        DistrictUnnamed: several districts are connected and the question names none.
+        NotCached, CleverError: something that the decision rests on could not be read.
+    """
+    permission = permission_asked(context.policy, question.action.name, question.resource.type)
+    reason = _refused_unread(context.policy, permission, question)
+    if reason is not None:
+        return Decision(reason)
+    try:
+        user, district = await whose(context, question.subject)
+        seeker = Seeker(context, district, demand)
+        return Decision(await _decided(seeker, question, permission, user))
+    except UserUnknown:
+        return Decision(Reason.UNKNOWN_SUBJECT)
+    except Unlocated as error:
+        return Decision(error.reason)
+    except RoleNotHeld:
+        return Decision(Reason.ROLE_NOT_HELD)
+
+
+async def evaluate_many(
+    context: Context, questions: Sequence[Question], demand: Demand
+) -> list[Decision | RosterguardError]:
+    """Decide many questions, in the order asked; what cannot be decided is the error that prevents it.
+
+    What the cache can answer is answered in one pass; only the rest is read, several at once.
+
+    Raises:
+        CleverError: Clever could not be read for any of them.
+    """
+    outcomes = []
+    for place, question in enumerate(questions):
+        outcomes.append(await _outcome(context, question, cached_only(demand)))
+        if place % AT_A_STRETCH == AT_A_STRETCH - 1:
+            await asyncio.sleep(0)
+    if not demand.only_if_cached:
+        unread = [place for place, outcome in enumerate(outcomes) if isinstance(outcome, NotCached)]
+        read = await asyncio.gather(*(_outcome_in_turn(context, questions[place], demand) for place in unread))
+        for place, outcome in zip(unread, read, strict=True):
+            outcomes[place] = outcome
+    return _unless_all_failed(outcomes)
+
+
+async def evaluate_until(
+    context: Context, questions: Sequence[Question], demand: Demand, ends: Callable[[Decision | RosterguardError], bool]
+) -> list[Decision | RosterguardError]:
+    """Decide questions one after the other, up to and including the first whose outcome ``ends`` the run.
+
+    Raises:
+        CleverError: Clever could not be read for any of those that were run.
+    """
+    outcomes: list[Decision | RosterguardError] = []
+    for question in questions:
+        outcomes.append(await _outcome(context, question, demand))
+        if ends(outcomes[-1]):
+            break
+    return _unless_all_failed(outcomes)
+
+
+def permission_asked(policy: Policy, action: str, resource_type: str) -> str:
+    """Return the permission that an action on a type of resource asks for; with a colon it is one already."""
+    kind, colon, name = action.partition(":")
+    return f"{policy.type_of(kind)}:{name}" if colon else f"{policy.type_of(resource_type)}:{action}"
+
+
+async def whose(context: Context, subject: Entity) -> tuple[UserId, DistrictId]:
+    """Return the user and district that a subject names; raises ``UserUnknown`` or ``DistrictUnnamed``."""
+    named = subject.properties.get("district")
+    if named is not None and not isinstance(named, str):
+        raise UserUnknown
+    try:
+        return context.id_shape.user(subject.id), await district_of(context, named)
+    except MalformedId as error:
+        raise UserUnknown from error
+
+
+def role_asked(question: Question) -> Role | None:
+    """Return the role context that a question asks in; raises ``RoleNotHeld`` for what is no role."""
+    named = question.context.get("role_context")
+    if named is None:
+        return None
+    try:
+        return Role(str(named))
+    except ValueError as error:
+        raise RoleNotHeld(str(named), ()) from error
+
+
+def _unless_all_failed(outcomes: list[Decision | RosterguardError]) -> list[Decision | RosterguardError]:
+    failures = [outcome for outcome in outcomes if isinstance(outcome, CleverError)]
+    if failures and len(failures) == len(outcomes):
+        raise failures[0]
+    return outcomes
+
+
+async def _outcome(context: Context, question: Question, demand: Demand) -> Decision | RosterguardError:
+    try:
+        return await evaluate(context, question, demand)
+    except RosterguardError as error:
+        return error
+
+
+async def _outcome_in_turn(context: Context, question: Question, demand: Demand) -> Decision | RosterguardError:
+    async with context.batch_readers:
+        return await _outcome(context, question, demand)
+
+
+def _refused_unread(policy: Policy, permission: str, question: Question) -> Reason | None:
+    if question.subject.type != "user":
+        return Reason.UNKNOWN_SUBJECT
+    if permission not in policy.named:
+        return Reason.UNKNOWN_ACTION
+    if not may_be_asked(permission, policy.type_of(question.resource.type)):
+        return Reason.NOT_APPLICABLE
+    return None
+
+
+async def _decided(seeker: Seeker, question: Question, permission: str, user: UserId) -> Reason:
+    """Read subject and resource at once where both are cold; the resource not at all where the facts decide."""
+    role = role_asked(question)
+    reading = await _cached(seeker, user)
+    located = None if reading else asyncio.create_task(seeker.location(question.resource))
+    try:
+        if reading is None:
+            reading = await reading_of(seeker.context, user, seeker.district, seeker.demand)
+        known = access(seeker.context, reading, role)
+        reason = _by_facts_alone(known, permission, seeker.context.policy.type_of(question.resource.type), question)
+        if reason is not None:
+            return reason
+        location = await (located or seeker.location(question.resource))
+    finally:
+        if located:
+            located.cancel()
+            await asyncio.wait([located])
+    return decided(known, permission, location, question)
+
+
+async def _cached(seeker: Seeker, user: UserId) -> Reading[Facts] | None:
+    try:
+        return await reading_of(seeker.context, user, seeker.district, cached_only(seeker.demand))
+    except NotCached:
+        if seeker.demand.only_if_cached:
+            raise
+        return None
+
+
+def _by_facts_alone(known: Access, permission: str, kind: str, question: Question) -> Reason | None:
+    """Decide where the user holds the permission nowhere, or on the very thing that is asked about."""
+    if permission not in known.anywhere():
+        return Reason.NOT_PERMITTED
+    here = (SCOPE_OF[kind], question.resource.id) if kind in CLEVER_TYPES else None
+    return Reason.GRANTED if here and permission in known.at.get(here, ()) else None

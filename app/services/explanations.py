@@ -1,0 +1,94 @@
+"""Explanations: why a user holds a permission somewhere, or what they lack for it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from app.domain.access import Access
+from app.domain.decision import SCOPE_OF, Reason
+from app.domain.explanation import Explanation, explained, refused
+from app.domain.facts import Facts
+from app.domain.ids import IdShape
+from app.domain.places import Location, location_of_district
+from app.domain.policy import Policy
+from app.domain.scopes import applies_in
+from app.services.decisions import permission_asked
+from app.services.locating import Entity, Seeker, Unlocated
+from app.services.permissions import Subject, access, district_of
+from app.services.ports import Context
+from app.services.reading import Demand, reading_of
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """An explanation with what it is about.
+
+    Attributes:
+        facts: of the user.
+        permission: what was asked for, with Clever's type for an alias.
+        policy: the policy in force.
+        age: in seconds, counted from when the oldest reading behind it began.
+    """
+
+    facts: Facts
+    permission: str
+    policy: Policy
+    explanation: Explanation
+    age: int
+
+
+async def explain(
+    context: Context, subject: Subject, permission: str, places: Mapping[str, str], demand: Demand
+) -> Explained:
+    """Explain whether a user holds a permission on what lies in all the places named; in the district where none is.
+
+    A permission that the policy does not name, and places that are not there, are explained too.
+
+    Args:
+        context: the ports.
+        subject: whom it is about, and in which role.
+        permission: ``type:action``, the type Clever's, an alias of it, or the application's own.
+        places: ids by type: ``section``, ``school``, ``student``, ``user``.
+        demand: how recent all that is read has to be.
+
+    Raises:
+        QuestionError: a malformed id, a district left open, an unknown user, or a role that is not held.
+        NotCached, CleverError: something that the answer rests on could not be read.
+    """
+    user = context.id_shape.user(subject.user)
+    _check_shapes(context.id_shape, places)
+    district = await district_of(context, subject.district)
+    reading = await reading_of(context, user, district, demand)
+    policy, known = context.policy, access(context, reading, subject.role)
+    asked = permission_asked(policy, permission, "")
+    seeker = Seeker(context, district, demand)
+    explanation = await _explanation(seeker, policy, known, asked, places)
+    age = int(context.clock() - min([reading.began, *seeker.began]))
+    return Explained(reading.facts, asked, policy, explanation, age)
+
+
+def _check_shapes(shape: IdShape, places: Mapping[str, str]) -> None:
+    for kind, place in places.items():
+        {"section": shape.section, "school": shape.school}.get(kind, shape.user)(place)
+
+
+async def _explanation(
+    seeker: Seeker, policy: Policy, known: Access, permission: str, places: Mapping[str, str]
+) -> Explanation:
+    if permission not in policy.named:
+        return refused(permission, Reason.UNKNOWN_ACTION)
+    if places and not any(applies_in(permission, SCOPE_OF[kind]) for kind in places):
+        return refused(permission, Reason.NOT_APPLICABLE)
+    try:
+        location = await _location(seeker, places)
+    except Unlocated as error:
+        return refused(permission, error.reason)
+    return explained(known, policy, permission, location)
+
+
+async def _location(seeker: Seeker, places: Mapping[str, str]) -> Location:
+    if not places:
+        return location_of_district(seeker.district)
+    if len(places) > 1:
+        return await seeker.of_named(places)
+    [(kind, place)] = places.items()
+    return await seeker.location(Entity(kind, place, {}))

@@ -1,0 +1,150 @@
+"""Where a resource lies: Clever's own types are looked up, the application's lie where the caller says they do."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from app.domain.decision import Reason
+from app.domain.errors import MalformedId, RecordUnknown, UserUnknown
+from app.domain.facts import Facts, Role
+from app.domain.ids import DistrictId, SchoolId
+from app.domain.places import (
+    Location,
+    Section,
+    location_of_district,
+    location_of_named,
+    location_of_school,
+    location_of_section,
+    location_of_student,
+    location_of_user,
+)
+from app.domain.reading import Reading
+from app.domain.scopes import CLEVER_TYPES
+from app.services.ports import Context
+from app.services.reading import Demand, Wanted, fresh, reading_of
+
+Said = TypeVar("Said")
+
+
+class Unlocated(Exception):
+    """There is no such resource, or the places that the caller names do not fit."""
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Entity:
+    """Something that a question names: its type and id as the caller wrote them, and what the caller says of it."""
+
+    type: str
+    id: str
+    properties: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Seeker:
+    """Looks places up in one district, as recent as the caller demands.
+
+    Attributes:
+        began: when the readings began that it has come across so far.
+    """
+
+    context: Context
+    district: DistrictId
+    demand: Demand
+    began: list[float] = field(default_factory=list)
+
+    async def location(self, resource: Entity) -> Location:
+        """Return every place in which ``resource`` lies.
+
+        Raises:
+            Unlocated: there is no such thing in the district, or the places named do not fit.
+            NotCached, CleverError: it could not be looked up.
+        """
+        kind = self.context.policy.type_of(resource.type)
+        if kind not in CLEVER_TYPES:
+            return await self.of_named(resource.properties)
+        try:
+            return await self._of(kind, resource.id)
+        except (MalformedId, RecordUnknown, UserUnknown) as error:
+            raise Unlocated(Reason.UNKNOWN_RESOURCE) from error
+
+    async def section(self, section: str) -> Section:
+        """Return a section of the district; raises ``RecordUnknown`` or ``MalformedId``."""
+        asked, of = self.context.id_shape.section(section), self.district
+        key = ("section", of, asked)
+        wanted = Wanted(self.context.places, key, lambda: self.context.clever.section(asked, of))
+        return self._noted(await fresh(self.context, wanted, self.demand))
+
+    async def school(self, school: str) -> SchoolId:
+        """Return a school of the district; raises ``RecordUnknown`` or ``MalformedId``."""
+        asked, of = self.context.id_shape.school(school), self.district
+        key = ("school", of, asked)
+        wanted = Wanted(self.context.places, key, lambda: self.context.clever.school(asked, of))
+        return self._noted(await fresh(self.context, wanted, self.demand))
+
+    async def user(self, user: str) -> Facts:
+        """Return the facts of a user of the district; raises ``UserUnknown`` or ``MalformedId``."""
+        asked = self.context.id_shape.user(user)
+        return self._noted(await reading_of(self.context, asked, self.district, self.demand))
+
+    async def student(self, student: str) -> Facts:
+        """Return the facts of a user who is a student; raises ``UserUnknown`` for whoever is none."""
+        facts = await self.user(student)
+        if Role.STUDENT not in facts.held():
+            raise UserUnknown
+        return facts
+
+    def _noted(self, reading: Reading[Said]) -> Said:
+        self.began.append(reading.began)
+        return reading.facts
+
+    async def _of(self, kind: str, named: str) -> Location:
+        if kind == "section":
+            return location_of_section(await self.section(named))
+        if kind == "school":
+            return location_of_school(await self.school(named), self.district)
+        if kind == "student":
+            return location_of_student(await self.student(named))
+        if kind == "user":
+            return location_of_user(await self.user(named))
+        if named != self.district:
+            raise RecordUnknown
+        return location_of_district(self.district)
+
+    async def of_named(self, properties: Mapping[str, object]) -> Location:
+        """Return every place in which something lies that lies in all the places named; raises as ``location``."""
+        named = self._named(properties)
+        if not named:
+            raise Unlocated(Reason.NO_PLACE)
+        try:
+            section, school, student, user = await asyncio.gather(
+                self.section(named["section"]) if "section" in named else _nothing(),
+                self.school(named["school"]) if "school" in named else _nothing(),
+                self.student(named["student"]) if "student" in named else _nothing(),
+                self.user(named["user"]) if "user" in named else _nothing(),
+            )
+        except (MalformedId, RecordUnknown, UserUnknown) as error:
+            raise Unlocated(Reason.PLACES_DISAGREE) from error
+        location = location_of_named(self.district, section=section, school=school, student=student, user=user)
+        if location is None or named.get("district", self.district) != self.district:
+            raise Unlocated(Reason.PLACES_DISAGREE)
+        return location
+
+    def _named(self, properties: Mapping[str, object]) -> Mapping[str, str]:
+        """Return the places that a caller names, by Clever's types; a place named twice has to be the same."""
+        named: dict[str, str] = {}
+        for key, value in properties.items():
+            kind = self.context.policy.type_of(key)
+            if kind not in CLEVER_TYPES or value is None:
+                continue
+            if not isinstance(value, str) or named.setdefault(kind, value) != value:
+                raise Unlocated(Reason.PLACES_DISAGREE)
+        return named
+
+
+async def _nothing() -> None:
+    """Await nothing, in the place of something that is not wanted."""

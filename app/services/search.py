@@ -1,0 +1,125 @@
+"""Searches: who may do something, to what, and what may be done; each result is one that a decision would grant."""
+
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass
+
+from app.domain.access import Access, access_of
+from app.domain.decision import SCOPE_OF, Reason, decided, may_be_asked
+from app.domain.errors import MalformedId, RoleNotHeld, UserUnknown
+from app.domain.facts import Facts
+from app.domain.places import Location
+from app.domain.policy import FIRST_SCOPE, Policy
+from app.domain.scopes import CLEVER_TYPES, Scope
+from app.services.decisions import Question, permission_asked, role_asked, whose
+from app.services.listing import Lister
+from app.services.locating import Seeker, Unlocated
+from app.services.permissions import access, district_of
+from app.services.ports import Context
+from app.services.reading import Demand, reading_of
+
+
+async def subjects(context: Context, question: Question, demand: Demand) -> list[str]:
+    """Return the ids, sorted, of all users who may do this to that resource; the id of the subject is not looked at.
+
+    Raises:
+        DistrictUnnamed: several districts are connected and the question names none.
+        NotCached, CleverError: something that the answer rests on could not be read.
+    """
+    permission = permission_asked(context.policy, question.action.name, question.resource.type)
+    if not _can_be_held(context.policy, permission, question) or question.subject.type != "user":
+        return []
+    named = question.subject.properties.get("district")
+    try:
+        district = await district_of(context, named if isinstance(named, str) else None)
+        seeker = Seeker(context, district, demand)
+        location, role = await seeker.location(question.resource), role_asked(question)
+    except (MalformedId, RoleNotHeld, Unlocated, UserUnknown):
+        return []
+    found = set()
+    async for person in _candidates(Lister(seeker), location, permission):
+        if role is None or role in person.held():
+            known = access_of(person, context.policy, role)
+            if decided(known, permission, location, question) is Reason.GRANTED:
+                found.add(person.user)
+    return sorted(found)
+
+
+async def resources(context: Context, question: Question, demand: Demand) -> list[str]:
+    """Return the ids, sorted, of all resources of the type asked to which the subject may do this; raises likewise.
+
+    The application's own types cannot be enumerated: there are none of them here.
+    """
+    kind = context.policy.type_of(question.resource.type)
+    permission = permission_asked(context.policy, question.action.name, question.resource.type)
+    if kind not in CLEVER_TYPES or not _can_be_held(context.policy, permission, question):
+        return []
+    subject = await _subject(context, question, demand)
+    if subject is None:
+        return []
+    held = {place for place, names in subject.access.at.items() if permission in names}
+    for given in subject.access.conditional:
+        if permission in given.clause.permissions and given.clause.asks and given.clause.asks.holds(question):
+            held.update(given.places)
+    return sorted(await Lister(subject.seeker).lying_in(held, SCOPE_OF[kind]))
+
+
+async def actions(context: Context, question: Question, demand: Demand) -> list[str]:
+    """Return the names, sorted, of all that the subject may do to this resource; raises likewise.
+
+    Names are those that a decision takes: short for the resource's own type, whole for others that lie in it.
+    """
+    subject = await _subject(context, question, demand)
+    if subject is None:
+        return []
+    kind = context.policy.type_of(question.resource.type)
+    location = await _location_or_itself(subject.seeker, question, kind)
+    return sorted(
+        permission.removeprefix(f"{kind}:")
+        for permission in context.policy.named
+        if may_be_asked(permission, kind) and decided(subject.access, permission, location, question) is Reason.GRANTED
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Subject:
+    access: Access
+    seeker: Seeker
+
+
+async def _subject(context: Context, question: Question, demand: Demand) -> _Subject | None:
+    """Return what the subject may do, or None where there is no such subject in that role."""
+    if question.subject.type != "user":
+        return None
+    try:
+        user, district = await whose(context, question.subject)
+        reading = await reading_of(context, user, district, demand)
+        return _Subject(access(context, reading, role_asked(question)), Seeker(context, district, demand))
+    except (RoleNotHeld, UserUnknown):
+        return None
+
+
+async def _location_or_itself(seeker: Seeker, question: Question, kind: str) -> Location:
+    """Return where the resource lies; what Clever does not know may still stand in the subject's own facts."""
+    try:
+        return await seeker.location(question.resource)
+    except Unlocated:
+        return frozenset({(SCOPE_OF[kind], question.resource.id)}) if kind in CLEVER_TYPES else frozenset()
+
+
+def _can_be_held(policy: Policy, permission: str, question: Question) -> bool:
+    return permission in policy.named and may_be_asked(permission, policy.type_of(question.resource.type))
+
+
+async def _candidates(lister: Lister, location: Location, permission: str) -> AsyncIterator[Facts]:
+    """Yield whoever stands in relation to one of the places, with what they are there, some more than once."""
+    policy = lister.seeker.context.policy
+    for place in sorted(location):
+        if place[0] in _reachable(policy) and permission in policy.inside[place[0]]:
+            for person in await lister.people(place):
+                yield person
+
+
+def _reachable(policy: Policy) -> frozenset[Scope]:
+    """Return the kinds of place over which the policy gives anybody anything."""
+    clauses: Iterable[Scope] = (clause.scope for each in policy.clauses.values() for clause in each)
+    return frozenset({*clauses, *(FIRST_SCOPE[senior] for senior in policy.juniors)})

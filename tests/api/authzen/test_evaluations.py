@@ -1,0 +1,223 @@
+"""Many evaluations in one request (AuthZEN section 7)."""
+
+import httpx
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from app.cli.listening import in_background
+from tests.api.authzen.conftest import Json, action, ask, question, resource, subject
+from tests.conftest import Sandbox, Serve
+
+NOWHERE = "e" * 24
+
+
+def decisions(answer: Json) -> list[bool]:
+    assert set(answer) == {"evaluations"}  # §7.2: no decision of its own beside them
+    return [each["decision"] for each in answer["evaluations"]]
+
+
+def error(status: int, message: str) -> Json:
+    return {"decision": False, "context": {"error": {"status": status, "message": message}}}
+
+
+def test_what_all_have_in_common_stands_beside_them(service: httpx.Client, teacher: str, sections: list[str]) -> None:
+    """§7.1, §7.1.1, §7.2."""
+    asked = {
+        "subject": subject(teacher),
+        "action": action("edit"),
+        "evaluations": [
+            {"resource": resource(sections[0])},
+            {"resource": resource(NOWHERE)},
+            {"resource": resource(sections[1]), "action": action("view")},
+            {"resource": resource(sections[1]), "action": action("delete")},
+        ],
+    }
+    assert decisions(ask(service, "evaluations", asked)) == [True, False, True, False]
+
+
+def test_an_item_without_members_takes_everything(service: httpx.Client, teacher: str, sections: list[str]) -> None:
+    """§7.1.1."""
+    asked = question(subject(teacher), action("edit"), resource(sections[0]), evaluations=[{}, {"context": None}])
+    assert decisions(ask(service, "evaluations", asked)) == [True, True]
+
+
+def test_nothing_beside_them_is_needed_and_what_is_there_may_be_incomplete_where_it_is_not_used(
+    service: httpx.Client, teacher: str, sections: list[str]
+) -> None:
+    """§7.1."""
+    whole = question(subject(teacher), action("edit"), resource(sections[0]))
+    assert decisions(ask(service, "evaluations", {"evaluations": [whole, whole]})) == [True, True]
+    beside = {"subject": {"type": "user"}, "resource": {}, "action": 7}
+    assert decisions(ask(service, "evaluations", {**beside, "evaluations": [whole]})) == [True]
+
+
+def test_an_entity_replaces_another_whole(service: httpx.Client, teacher: str, sections: list[str]) -> None:
+    """§7.1.1, c-3-2-7: the id beside them is not lent to a subject that has none."""
+    asked = question(
+        subject(teacher), action("edit"), resource(sections[0]), evaluations=[{"subject": {"type": "user"}}]
+    )
+    assert ask(service, "evaluations", asked)["evaluations"] == [error(400, "subject.id is required")]
+
+
+def test_a_context_replaces_another_whole(service: httpx.Client, teacher: str, sections: list[str]) -> None:
+    """§7.1.1."""
+    asked = question(
+        subject(teacher),
+        action("edit"),
+        resource(sections[0]),
+        context={"role_context": "staff"},
+        evaluations=[{}, {"context": {"time": "now"}}],
+    )
+    assert decisions(ask(service, "evaluations", asked)) == [False, True]
+
+
+@pytest.mark.parametrize("more", [{}, {"evaluations": []}, {"evaluations": None}, {"options": {"a": 1}}])
+def test_without_items_it_is_a_single_evaluation(
+    more: Json, service: httpx.Client, teacher: str, sections: list[str]
+) -> None:
+    """§7.1, c-3-4-2, c-3-4-3."""
+    asked = question(subject(teacher), action("edit"), resource(sections[0]), **more)
+    assert ask(service, "evaluations", asked) == ask(service, "evaluation", asked)
+    del asked["resource"]
+    answer = service.post("/access/v1/evaluations", json=asked)
+    assert (answer.status_code, answer.text) == (400, "resource is required")
+
+
+def test_an_incomplete_item_is_denied_in_its_place(service: httpx.Client, teacher: str, sections: list[str]) -> None:
+    """§7.2.1, c-3-4-1."""
+    asked = {
+        "subject": subject(teacher),
+        "action": action("edit"),
+        "evaluations": [
+            {},
+            {"resource": resource(sections[0])},
+            {"resource": {"type": 7, "id": "x"}},
+            7,
+            {"action": []},
+        ],
+    }
+    first, second, *others = ask(service, "evaluations", asked)["evaluations"]
+    assert (first, second["decision"]) == (error(400, "resource is required"), True)
+    assert others == [
+        error(400, "resource.type must be a string"),
+        error(400, "an evaluation must be an object"),
+        error(400, "action must be an object; resource is required"),
+    ]
+
+
+PERMIT: Json = {}
+DENY: Json = {"action": {"name": "juggle"}}
+WRONG: Json = {"action": {}}
+
+
+@pytest.mark.parametrize(
+    ("options", "items", "expected"),
+    [
+        (None, [DENY, PERMIT, WRONG, DENY], [False, True, False, False]),
+        ({}, [DENY, PERMIT], [False, True]),
+        ({"evaluations_semantic": None}, [DENY, PERMIT], [False, True]),
+        ({"evaluations_semantic": "execute_all", "color": "red"}, [DENY, PERMIT], [False, True]),
+        ({"evaluations_semantic": "deny_on_first_deny"}, [PERMIT, PERMIT, DENY, PERMIT], [True, True, False]),
+        ({"evaluations_semantic": "deny_on_first_deny"}, [PERMIT, WRONG, DENY], [True, False]),
+        ({"evaluations_semantic": "deny_on_first_deny"}, [WRONG, PERMIT], [False]),
+        ({"evaluations_semantic": "deny_on_first_deny"}, [PERMIT, PERMIT], [True, True]),
+        ({"evaluations_semantic": "permit_on_first_permit"}, [DENY, WRONG, PERMIT, DENY], [False, False, True]),
+        ({"evaluations_semantic": "permit_on_first_permit"}, [PERMIT, WRONG], [True]),
+        ({"evaluations_semantic": "permit_on_first_permit"}, [DENY, WRONG], [False, False]),
+        ({"evaluations_semantic": "permit_on_first_permit"}, [WRONG, WRONG], [False, False]),
+    ],
+)
+def test_the_semantic_says_where_the_run_ends(
+    options: Json | None,
+    items: list[Json],
+    expected: list[bool],
+    service: httpx.Client,
+    teacher: str,
+    sections: list[str],
+) -> None:
+    """§7.1.2, §7.1.2.1."""
+    asked = question(subject(teacher), action("edit"), resource(sections[0]), options=options, evaluations=items)
+    assert decisions(ask(service, "evaluations", asked)) == expected
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "message"),
+    [
+        ({"evaluations": {}}, 400, "evaluations must be an array"),
+        ({"evaluations": "all"}, 400, "evaluations must be an array"),
+        ({"options": []}, 400, "options must be an object"),
+        (
+            {"options": {"evaluations_semantic": "first_come"}},
+            400,
+            "options.evaluations_semantic should be 'execute_all', 'deny_on_first_deny' or 'permit_on_first_permit'",
+        ),
+        (
+            {"options": {"evaluations_semantic": 1}},
+            400,
+            "options.evaluations_semantic should be 'execute_all', 'deny_on_first_deny' or 'permit_on_first_permit'",
+        ),
+        ({"evaluations": [{}] * 10_001}, 413, "evaluations has 10001 items, and 10000 is the most"),
+    ],
+)
+def test_what_is_wrong_with_the_whole_is_an_error_of_http(
+    change: Json, status: int, message: str, service: httpx.Client
+) -> None:
+    """§7.2.1."""
+    asked = question(subject("a"), action("edit"), resource("b"), evaluations=[{}]) | change
+    answer = service.post("/access/v1/evaluations", json=asked)
+    assert (answer.status_code, answer.text) == (status, message)
+    assert answer.headers["content-type"] == "text/plain; charset=utf-8"
+
+
+def test_ten_thousand_items_are_answered_in_one_reading_of_each_user(
+    service: httpx.Client, sandbox: Sandbox, teacher: str, sections: list[str]
+) -> None:
+    items = [question(subject(teacher), action("edit"), resource(sections[number % 2])) for number in range(10_000)]
+    assert decisions(ask(service, "evaluations", {"evaluations": items})) == [True] * 10_000
+    assert sandbox.requests[f"/v3.1/users/{teacher}"] == 1
+
+
+GOOD, BAD, DISTRICT = "a" * 24, "b" * 24, "d" * 24
+
+
+def failing_for_one() -> Starlette:
+    """A Clever that knows one user, who has no role, and fails for every other."""
+
+    async def one(request: Request) -> Response:
+        if request.path_params["user"] != GOOD:
+            return Response(status_code=500)
+        return JSONResponse({"data": {"id": GOOD, "district": DISTRICT, "roles": {}}})
+
+    async def districts(_request: Request) -> Response:
+        return JSONResponse({"data": [{"data": {"id": DISTRICT}}]})
+
+    async def none(request: Request) -> Response:
+        return JSONResponse({"data": []}) if request.path_params["user"] == GOOD else Response(status_code=500)
+
+    return Starlette(
+        routes=[
+            Route("/v3.1/districts", districts),
+            Route("/v3.1/users/{user}", one),
+            Route("/v3.1/users/{user}/{part}", none),
+        ]
+    )
+
+
+def test_an_outage_for_one_item_is_told_there_and_one_for_all_is_503(serve: Serve) -> None:
+    """§7.2.1: never a false that could be taken for an answer."""
+    here = {"action": action("edit"), "resource": resource("c" * 24)}
+    with in_background(failing_for_one()) as url:
+        service = serve(clever_url=url)
+        one = {**here, "evaluations": [{"subject": subject(GOOD)}, {"subject": subject(BAD)}]}
+        fine, failed = ask(service, "evaluations", one)["evaluations"]
+        assert fine["context"]["reason"] == "not_permitted"
+        assert failed["context"] == {"error": {"status": 503, "message": failed["context"]["error"]["message"]}}
+        assert failed["decision"] is False
+        for semantic in ("execute_all", "deny_on_first_deny", "permit_on_first_permit"):
+            options = {"evaluations_semantic": semantic}
+            shared = {**here, "subject": subject(BAD), "evaluations": [{}, {}], "options": options}
+            answer = service.post("/access/v1/evaluations", json=shared)
+            assert (answer.status_code, int(answer.headers["retry-after"]) > 0) == (503, True)

@@ -1,0 +1,76 @@
+"""Uses the client that tests/clients/test_python_client.py generates, and prints what it read through the types."""
+
+import json
+import sys
+
+from rosterguard_client import AuthenticatedClient
+from rosterguard_client.api.health import get_liveness
+from rosterguard_client.api.permissions import get_permissions, get_permissions_of_many, get_roles
+from rosterguard_client.api.policy import get_policy
+from rosterguard_client.models.batch import Batch
+from rosterguard_client.models.batch_item import BatchItem
+from rosterguard_client.models.batch_results import BatchResults
+from rosterguard_client.models.invalid_request import InvalidRequest
+from rosterguard_client.models.liveness import Liveness
+from rosterguard_client.models.permission_set_body import PermissionSetBody
+from rosterguard_client.models.policy_in_force import PolicyInForce
+from rosterguard_client.models.problem import Problem
+from rosterguard_client.models.role import Role
+from rosterguard_client.models.role_not_held_problem import RoleNotHeldProblem
+from rosterguard_client.models.roles_body import RolesBody
+from rosterguard_client.models.scope import Scope
+
+
+def main(url: str, key: str, user: str, nobody: str) -> None:
+    """Ask every kind of question, and print what the answers say."""
+    with AuthenticatedClient(base_url=url, token=key, raise_on_unexpected_status=True) as client:
+        whole = get_permissions.sync(user, client=client)
+        assert isinstance(whole, PermissionSetBody)
+        scopes: list[Scope] = [grant.scope for grant in whole.grants]
+        via: list[list[Role]] = [grant.via for grant in whole.grants]
+
+        teacher = get_permissions.sync(user, client=client, role=Role.TEACHER)
+        assert isinstance(teacher, PermissionSetBody)
+
+        refused = get_permissions.sync_detailed(user, client=client, role=Role.STUDENT)
+        assert isinstance(refused.parsed, RoleNotHeldProblem)
+
+        missing = get_roles.sync_detailed(nobody, client=client)
+        assert isinstance(missing.parsed, Problem)
+
+        malformed = get_roles.sync_detailed("no id", client=client)
+        assert isinstance(malformed.parsed, InvalidRequest)
+
+        roles = get_roles.sync(user, client=client)
+        assert isinstance(roles, RolesBody)
+        opened: Role | None = roles.default
+
+        batch = Batch(users=[BatchItem(id=user), BatchItem(id=nobody)])
+        many = get_permissions_of_many.sync(client=client, body=batch)
+        assert isinstance(many, BatchResults)
+
+        policy = get_policy.sync(client=client)
+        assert isinstance(policy, PolicyInForce)
+
+        alive = get_liveness.sync(client=client)
+        assert isinstance(alive, Liveness)
+
+    read = {
+        "scopes": scopes,
+        "via": via,
+        "role": teacher.role,
+        "refused": {"status": refused.status_code, "type": refused.parsed.type_, "held": refused.parsed.held},
+        "unknown": {"status": missing.status_code, "type": missing.parsed.type_},
+        "malformed": {"status": malformed.status_code, "type": malformed.parsed.type_},
+        "opened": opened,
+        "results": [
+            [result.status, result.body.user if isinstance(result.body, PermissionSetBody) else result.body.type_]
+            for result in many.results
+        ],
+        "rule": policy.policy.rule,
+        "alive": alive.status,
+    }
+    print(json.dumps(read))
+
+
+main(*sys.argv[1:])

@@ -1,0 +1,116 @@
+from collections.abc import Set as AbstractSet
+
+import pytest
+
+from app.domain.facts import Facts, HeldRole, Role, Standing
+from app.domain.ids import DistrictId, SchoolId, SectionId, UserId
+from app.domain.places import (
+    Place,
+    Section,
+    location_of_district,
+    location_of_named,
+    location_of_school,
+    location_of_section,
+    location_of_student,
+    location_of_user,
+)
+from app.domain.scopes import Scope
+
+DISTRICT = DistrictId("zeta")
+ZETA: Place = (Scope.DISTRICT, "zeta")
+NORTH: Place = (Scope.SCHOOL, "north")
+SOUTH: Place = (Scope.SCHOOL, "south")
+SEC_A: Place = (Scope.SECTION, "sec-a")
+SEC_B: Place = (Scope.SECTION, "sec-b")
+
+SECTION_A = Section(SectionId("sec-a"), DISTRICT, SchoolId("north"), ("ada",))
+SECTION_C = Section(SectionId("sec-c"), DISTRICT, SchoolId("east"))
+LEARNING = Standing(
+    ((Scope.SCHOOL, ("south",)), (Scope.SECTION, ("sec-a", "sec-b"))), section_schools=("north", "west")
+)
+TEACHING = Standing(((Scope.SCHOOL, ("east",)), (Scope.SECTION, ("sec-c",))), section_schools=("east",))
+
+
+def facts(user: str, *roles: HeldRole) -> Facts:
+    return Facts(UserId(user), DISTRICT, roles)
+
+
+ADA = facts("ada", HeldRole(Role.TEACHER, (TEACHING,)), HeldRole(Role.STUDENT, (LEARNING,)))
+BOB = facts("bob", HeldRole(Role.TEACHER, (TEACHING,)))
+
+
+def test_a_district_lies_in_itself() -> None:
+    assert location_of_district(DISTRICT) == {ZETA}
+
+
+def test_a_school_lies_in_its_district() -> None:
+    assert location_of_school("north", DISTRICT) == {NORTH, ZETA}
+
+
+def test_a_section_lies_in_its_own_school() -> None:
+    assert location_of_section(SECTION_A) == {SEC_A, NORTH, ZETA}
+
+
+def test_a_section_without_a_school_lies_in_its_district() -> None:
+    assert location_of_section(Section(SectionId("sec-a"), DISTRICT, None)) == {SEC_A, ZETA}
+
+
+def test_a_student_lies_in_their_sections_and_schools_and_not_where_they_teach() -> None:
+    west = (Scope.SCHOOL, "west")
+    assert location_of_student(ADA) == {(Scope.STUDENT, "ada"), SEC_A, SEC_B, NORTH, SOUTH, west, ZETA}
+
+
+def test_a_user_lies_with_themselves() -> None:
+    assert location_of_user(ADA) == {(Scope.SELF, "ada"), ZETA}
+
+
+def named(
+    section: Section | None = None, school: str | None = None, student: Facts | None = None, user: Facts | None = None
+) -> AbstractSet[Place] | None:
+    return location_of_named(
+        DISTRICT, section=section, school=SchoolId(school) if school else None, student=student, user=user
+    )
+
+
+def test_a_thing_lies_in_what_is_named_and_in_what_holds_it() -> None:
+    assert named() == {ZETA}
+    assert named(school="north") == {NORTH, ZETA}
+    assert named(SECTION_A) == {SEC_A, NORTH, ZETA}
+    assert named(SECTION_A, "north") == {SEC_A, NORTH, ZETA}
+    assert named(SECTION_C, "east", user=ADA) == {
+        (Scope.SELF, "ada"),
+        (Scope.SECTION, "sec-c"),
+        (Scope.SCHOOL, "east"),
+        ZETA,
+    }
+    assert named(user=BOB) == {(Scope.SELF, "bob"), ZETA}
+
+
+def test_a_students_sections_and_schools_count_only_where_the_student_is_named_alone() -> None:
+    student = (Scope.STUDENT, "ada")
+    assert named(student=ADA) == location_of_student(ADA)
+    assert named(SECTION_A, student=ADA) == {student, SEC_A, NORTH, ZETA}
+    assert named(school="south", student=ADA) == {student, SOUTH, ZETA}
+    assert named(school="west", student=ADA) == {student, (Scope.SCHOOL, "west"), ZETA}
+    assert named(student=ADA, user=ADA) == location_of_student(ADA) | {(Scope.SELF, "ada")}
+
+
+@pytest.mark.parametrize(
+    ("section", "school", "student", "user"),
+    [
+        (SECTION_A, "south", None, None),
+        (Section(SectionId("sec-a"), DISTRICT, None), "north", None, None),
+        (Section(SectionId("sec-z"), DISTRICT, SchoolId("north")), None, ADA, None),
+        (SECTION_A, "north", None, BOB),
+        (None, "far", ADA, None),
+        (None, "north", None, BOB),
+        (SECTION_A, None, ADA, BOB),
+        (SECTION_C, None, ADA, None),
+        (None, "east", ADA, None),
+        (SECTION_A, None, facts("eve"), None),
+    ],
+)
+def test_places_that_do_not_fit_are_no_location(
+    section: Section | None, school: str | None, student: Facts | None, user: Facts | None
+) -> None:
+    assert named(section, school, student, user) is None

@@ -1,0 +1,53 @@
+"""Use cases over the sandbox on a socket, without the service's own HTTP."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+import pytest
+
+from app.cache.memory import MemoryCache
+from app.clever.client import connect
+from app.domain.ids import IdShape
+from app.services.policies import read_policy
+from app.services.ports import Context
+from tests.conftest import TOKEN, MovedClock
+
+Contexts = Callable[[str, str], AbstractAsyncContextManager[Context]]
+
+
+@pytest.fixture
+def context_over(clock: MovedClock) -> Contexts:
+    """Make contexts over the Clever at an address, under the policy of a text."""
+
+    @asynccontextmanager
+    async def made(clever_url: str, policy: str) -> AsyncIterator[Context]:
+        shape = IdShape(re.compile("[0-9a-f]{24}"))
+        clever = connect(
+            url=clever_url,
+            version="v3.1",
+            auth_url=clever_url,
+            token=TOKEN,
+            client_id=None,
+            client_secret=None,
+            id_shape=shape,
+            clock=clock,
+        )
+        try:
+            yield Context(
+                clever=clever,
+                users=MemoryCache(most=10_000, keep_seconds=300, clock=clock),
+                places=MemoryCache(most=10_000, keep_seconds=300, clock=clock),
+                clock=clock,
+                policy=read_policy(policy),
+                id_shape=shape,
+                fresh_seconds=300,
+                batch_readers=asyncio.Semaphore(16),
+                secret=b"a secret of the tests",
+                reasons=True,
+            )
+        finally:
+            await clever.aclose()
+
+    return made

@@ -1,0 +1,134 @@
+"""Searches and decisions agree: each finds exactly what the other grants, over a whole sandbox district."""
+
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from app.cli.listening import in_background
+from app.main import default_policy
+from app.sandbox.server import create_sandbox
+from app.sandbox.world import World, generate
+from app.services import search
+from app.services.decisions import Action, Question, evaluate
+from app.services.locating import Entity
+from app.services.ports import Context
+from app.services.reading import Demand
+from tests.services.conftest import Contexts
+
+WIDE = """
+version: 1
+rule: {rule}
+superset: {{staff: [teacher], district_admin: [staff]}}
+aliases: {{classroom: section}}
+roles:
+  teacher:
+    - {{allow: [classroom:view, classroom:edit, student:view], over: sections}}
+    - {{allow: [school:view], over: schools, when: {{title: [Classroom Teacher]}}}}
+    - {{allow: [user:view], over: self}}
+  staff:
+    - {{allow: [school:view, section:view, student:view], over: schools}}
+    - {{allow: [section:archive], over: schools, when: {{roles: [SchoolTechLead], resource.status: [active]}}}}
+  district_admin:
+    - {{allow: [district:view, user:view, student:view], over: district}}
+  student:
+    - {{allow: [section:view], over: sections}}
+    - {{allow: [school:view], over: schools}}
+    - {{allow: [user:view], over: self}}
+  contact:
+    - {{allow: [student:view], over: students, unless: {{type: [Emergency]}}}}
+"""
+POLICIES = {
+    "default": default_policy(),
+    **{rule: WIDE.format(rule=rule) for rule in ("scoped", "superset", "maximum", "minimum")},
+    "dropping": WIDE.format(rule="superset") + "schools: {unconfirmed: drop}\n",
+}
+ASKED = [
+    ("section", "view"),
+    ("classroom", "edit"),
+    ("section", "archive"),
+    ("section", "student:view"),
+    ("school", "view"),
+    ("student", "view"),
+    ("user", "view"),
+    ("district", "view"),
+    ("district", "section:view"),
+]
+
+
+@pytest.fixture(scope="module")
+def small_world() -> World:
+    return generate(schools=1, teachers=6, students=12)
+
+
+@pytest.fixture(scope="module")
+def small_clever(small_world: World) -> Iterator[str]:
+    with in_background(create_sandbox(small_world, rate_limit=0)) as url:
+        yield url
+
+
+@pytest.fixture(params=POLICIES)
+async def context(request: pytest.FixtureRequest, small_clever: str, context_over: Contexts) -> AsyncIterator[Context]:
+    async with context_over(small_clever, POLICIES[request.param]) as made:
+        yield made
+
+
+def question(user: str, action: str, kind: str, resource: str) -> Question:
+    return Question(
+        Entity("user", user, {}), Action(action, {}), Entity(kind, resource, {"status": "active"}), context={}
+    )
+
+
+def everything(world: World) -> dict[str, list[str]]:
+    district = world.districts[0]
+    users = [user.id for user in district.all_users]
+    # Of the many sections of one teacher, some are as good as all.
+    sections = [section.id for section in (*district.all_sections[:8], *district.all_sections[130:])]
+    return {
+        "section": sections,
+        "classroom": sections,
+        "school": [school.id for school in district.all_schools],
+        "student": users,
+        "user": users,
+        "district": [district.id],
+    }
+
+
+@pytest.mark.parametrize(("kind", "action"), ASKED)
+async def test_a_search_finds_exactly_what_a_decision_grants(
+    kind: str, action: str, context: Context, small_world: World
+) -> None:
+    there = everything(small_world)
+    granted = {
+        (user, resource)
+        for user in there["user"]
+        for resource in there[kind]
+        if (await evaluate(context, question(user, action, kind, resource), Demand())).held
+    }
+    found = {
+        (user, resource)
+        for user in there["user"]
+        for resource in await search.resources(context, question(user, action, kind, ""), Demand())
+        if resource in there[kind]
+    }
+    holders = {
+        (user, resource)
+        for resource in there[kind]
+        for user in await search.subjects(context, question("", action, kind, resource), Demand())
+    }
+    assert found == granted
+    assert holders == granted
+
+
+async def test_an_action_search_finds_exactly_the_actions_that_a_decision_grants(
+    context: Context, small_world: World
+) -> None:
+    there = everything(small_world)
+    users = [case.user for case in small_world.cases.values()]
+    resources = [("section", each) for each in there["section"][::9]] + [("school", each) for each in there["school"]]
+    for kind, resource in [*resources, ("district", there["district"][0]), ("user", users[2]), ("student", users[0])]:
+        names = {name.removeprefix(f"{kind}:") for name in context.policy.named}
+        for user in users:
+            granted = {
+                name for name in names if (await evaluate(context, question(user, name, kind, resource), Demand())).held
+            }
+            assert set(await search.actions(context, question(user, "", kind, resource), Demand())) == granted
