@@ -51,7 +51,7 @@ format: setup  ## Put the code into shape
 	$(BIN)/ruff format
 
 openapi: setup  ## Write openapi/ anew from the application
-	$(BIN)/rosterguard openapi > openapi/openapi.json
+	$(BIN)/rosterguard openapi > openapi/openapi.json.new && mv openapi/openapi.json.new openapi/openapi.json
 	$(BIN)/rosterguard policy schema > openapi/policy.schema.json
 	$(BIN)/rosterguard policy test-schema > openapi/policy-test.schema.json
 

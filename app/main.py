@@ -22,7 +22,7 @@ from app.api.limits import BodyLimit
 from app.api.request_ids import RequestIds
 from app.api.request_log import RequestLog
 from app.cache.memory import MemoryCache
-from app.clever.client import connect
+from app.clever.client import CleverClient, connect
 from app.domain.ids import IdShape
 from app.domain.policy import Policy
 from app.services.policies import read_policy
@@ -68,15 +68,17 @@ def create_app(
         clock: seconds that only go forward; by it readings age.
 
     Raises:
-        SettingsMistakes: there are no API keys and no word that none are wanted, or the other way round.
+        SettingsMistakes: a setting that shows its mistake only here, such as a token that no header can carry; or there
+            are no API keys and no word that none are wanted, or the other way round.
         PolicyMistakes: the policy file cannot be used.
     """
     keys = _keys(settings, no_auth=no_auth)
     in_force = policy_in(settings)
+    client = _client(settings, clock)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[State]:
-        async with _context(settings, in_force, clock) as context:
+        async with _context(settings, client, in_force, clock) as context:
             yield State(context=context)
 
     app = FastAPI(
@@ -136,19 +138,29 @@ def _revealed(secret: SecretStr | None) -> str | None:
     return None if secret is None else secret.get_secret_value()
 
 
+def _client(settings: Settings, clock: Clock) -> CleverClient:
+    """Make the client, which asks nothing yet; its own sentences say what of the settings it cannot work with."""
+    try:
+        return connect(
+            url=settings.clever_url,
+            version=settings.clever_version,
+            auth_url=settings.clever_auth_url,
+            token=_revealed(settings.clever_token),
+            client_id=settings.clever_client_id,
+            client_secret=_revealed(settings.clever_client_secret),
+            id_shape=_id_shape(settings),
+            clock=clock,
+        )
+    except ValueError as error:
+        raise SettingsMistakes([f"ROSTERGUARD_CLEVER_…: {error}"]) from error
+
+
+def _id_shape(settings: Settings) -> IdShape:
+    return IdShape(re.compile(settings.id_pattern))
+
+
 @asynccontextmanager
-async def _context(settings: Settings, in_force: Policy, clock: Clock) -> AsyncIterator[Context]:
-    id_shape = IdShape(re.compile(settings.id_pattern))
-    client = connect(
-        url=settings.clever_url,
-        version=settings.clever_version,
-        auth_url=settings.clever_auth_url,
-        token=_revealed(settings.clever_token),
-        client_id=settings.clever_client_id,
-        client_secret=_revealed(settings.clever_client_secret),
-        id_shape=id_shape,
-        clock=clock,
-    )
+async def _context(settings: Settings, client: CleverClient, in_force: Policy, clock: Clock) -> AsyncIterator[Context]:
     connecting = asyncio.create_task(client.keep_connected())
     context = Context(
         clever=client,
@@ -156,7 +168,7 @@ async def _context(settings: Settings, in_force: Policy, clock: Clock) -> AsyncI
         places=MemoryCache(most=CACHE_PLACES, keep_seconds=settings.fresh_seconds, clock=clock),
         clock=clock,
         policy=in_force,
-        id_shape=id_shape,
+        id_shape=_id_shape(settings),
         fresh_seconds=settings.fresh_seconds,
         batch_readers=asyncio.Semaphore(BATCH_READERS),
         secret=(_revealed(settings.secret) or secrets.token_hex(SECRET_BYTES)).encode(),

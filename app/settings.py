@@ -49,7 +49,9 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
-    clever_url: Annotated[str, Field(description="Where Clever's API is.")] = "https://api.clever.com"
+    clever_url: Annotated[str, Field(description="Where Clever's API is, without the version.")] = (
+        "https://api.clever.com"
+    )
     clever_version: Annotated[Literal["v3.0", "v3.1"], Field(description="The version of Clever's API to read.")] = (
         "v3.1"
     )

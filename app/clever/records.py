@@ -170,7 +170,9 @@ class Linked(Slim):
         Clever's own texts disagree on the case of link names. An address that is not there is returned as empty text:
         there is a next page, wherever it may be.
         """
-        addresses = (link.uri or "" for link in self.links or () if (link.rel or "").strip().casefold() == "next")
+        addresses = (
+            (link.uri or "").strip() for link in self.links or () if (link.rel or "").strip().casefold() == "next"
+        )
         return next(addresses, None)
 
 

@@ -17,23 +17,12 @@ from app.clever.records import (
     TeacherRole,
     UserRecord,
 )
-from app.domain.facts import Facts, HeldRole, Oddity, Role, Standing
+from app.domain.facts import RELATIONSHIPS, STAFF_ROLES, Facts, HeldRole, Oddity, Role, Standing
 from app.domain.ids import DistrictId, IdShape, SchoolId, SectionId, UserId
 from app.domain.places import Section
 from app.domain.scopes import Scope
 
 K = TypeVar("K")
-
-_STAFF_ROLES = {name.casefold(): name for name in ("PortalOnly", "SchoolTechLead")}
-
-# The values documented for `relationship` and for `type` in one: some SISs put into one what belongs in the other.
-_RELATIONSHIPS = frozenset(
-    name.casefold()
-    for name in (
-        *("Parent", "Grandparent", "Self", "Aunt/Uncle", "Sibling", "Other"),
-        *("Parent/Guardian", "Emergency", "Primary", "Secondary", "Family"),
-    )
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +150,7 @@ def _staff(role: StaffRole, sieve: _Sieve) -> Standing:
 
 def _staff_roles(role: StaffRole, sieve: _Sieve) -> tuple[str, ...]:
     sent = {text for name in role.roles or () for text in _text(name)}
-    known = sorted(_STAFF_ROLES[text] for text in sent & _STAFF_ROLES.keys())
+    known = sorted(STAFF_ROLES[text] for text in sent & STAFF_ROLES.keys())
     sieve.count(Oddity.STAFF_ROLE_UNKNOWN, len(sent) - len(known))
     return tuple(known)
 
@@ -207,7 +196,7 @@ def _relation(entry: Relationship, sieve: _Sieve) -> Standing:
 
 def _documented(value: str | None, sieve: _Sieve) -> tuple[str, ...]:
     text = _text(value)
-    if _RELATIONSHIPS.issuperset(text):
+    if RELATIONSHIPS.issuperset(text):
         return text
     sieve.count(Oddity.RELATIONSHIP_UNKNOWN)
     return ()

@@ -16,4 +16,4 @@ def openapi() -> None:
 
 def document() -> dict[str, object]:
     """Return the OpenAPI document; it does not depend on any setting."""
-    return create_app(Settings(clever_token=SecretStr("never sent")), no_auth=True).openapi()
+    return create_app(Settings(clever_token=SecretStr("never-sent")), no_auth=True).openapi()

@@ -13,7 +13,8 @@ from uvicorn.supervisors import Multiprocess
 
 from app.cli.listening import listening, url_of
 from app.domain.errors import PolicyMistakes
-from app.main import create_app
+from app.domain.policy_review import warnings
+from app.main import create_app, policy_in
 from app.settings import Settings, SettingsMistakes, is_loopback, read_settings, unknown_settings
 
 DRAIN_SECONDS = 8
@@ -52,6 +53,8 @@ def _checked(*, no_auth: bool, workers: int) -> Settings:
         for name in unknown_settings():
             typer.echo(f"Warning: there is no setting {name}; is it misspelt?", err=True)
         create_app(settings, no_auth=no_auth)
+        for warning in warnings(policy_in(settings).file):
+            typer.echo(f"Warning: the policy: {warning}", err=True)
         _look_for_secret(settings, workers)
     except SettingsMistakes as mistakes:
         lines = mistakes.lines

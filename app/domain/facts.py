@@ -26,6 +26,20 @@ class Role(StrEnum):
     CONTACT = "contact"
 
 
+STAFF_ROLES = {name.casefold(): name for name in ("PortalOnly", "SchoolTechLead")}
+"""The staff roles that Clever documents, by their casefolded names; any other is left out of facts, and counted."""
+
+RELATIONSHIPS = frozenset(
+    name.casefold()
+    for name in (
+        *("Parent", "Grandparent", "Self", "Aunt/Uncle", "Sibling", "Other"),
+        *("Parent/Guardian", "Emergency", "Primary", "Secondary", "Family"),
+    )
+)
+"""What Clever documents for a relationship and for its type, casefolded, in one: some SISs put into one what belongs in
+the other. Anything else is left out of facts, and counted."""
+
+
 @dataclass(frozen=True, slots=True)
 class Standing:
     """One way in which a role is held: the fields that a condition may read, and the places it reaches.

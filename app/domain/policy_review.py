@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from app.domain.conditions import is_of_request
 from app.domain.errors import Mistake
-from app.domain.facts import Role
-from app.domain.policy_file import PolicyFile, Rule, Statement
+from app.domain.facts import RELATIONSHIPS, STAFF_ROLES, Role
+from app.domain.policy_file import PolicyFile, Rule, Statement, Value
 from app.domain.policy_names import OVER, all_juniors, matches, named_in_full, names_of, plain
 from app.domain.scopes import CLEVER_TYPES, applies_in
 
@@ -38,6 +38,20 @@ def warnings(file: PolicyFile) -> Iterator[str]:
                 yield f"{path} says nothing: none of its permissions applies over {statement.over}"
             elif role is Role.TEACHER and _spreads_over_schools(statement, file.rule):
                 yield f"{path} reaches schools that are merely taught at: rule {file.rule} gives staff rights there"
+            for key, value in _never_met(statement):
+                yield f"{path}: no user has {value!r} for {key}, so a when never holds for it and an unless always does"
+
+
+_KNOWN = {"roles": frozenset(STAFF_ROLES), "relationship": RELATIONSHIPS, "type": RELATIONSHIPS}
+
+
+def _never_met(statement: Statement[str, str]) -> Iterator[tuple[str, Value]]:
+    """Yield conditions on a field of the role that no facts can meet: fields are text, some of a known few words."""
+    for conditions in (statement.when, statement.unless):
+        for key, values in conditions.items():
+            for value in values if not is_of_request(key) else ():
+                if not isinstance(value, str) or (key in _KNOWN and value.casefold() not in _KNOWN[key]):
+                    yield key, value
 
 
 def _spreads_over_schools(statement: Statement[str, str], rule: Rule) -> bool:

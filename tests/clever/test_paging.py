@@ -92,7 +92,7 @@ async def test_a_next_link_without_an_address_is_never_taken_for_the_last_page(
     rel: str, address: Mapping[str, object]
 ) -> None:
     links = [{"rel": "self", "uri": PATH}, {"rel": rel, **address}]
-    with pytest.raises(CleverPagingBroken):
+    with pytest.raises(CleverPagingBroken, match=r"^Clever's next link has no address$"):
         await walk({f"{PATH}?limit=2": page("a") | {"links": links}})
 
 

@@ -94,6 +94,11 @@ def test_a_key_needs_a_name_that_can_stand_in_a_log() -> None:
         ),
         (
             ["--no-auth"],
+            {"ROSTERGUARD_CLEVER_TOKEN": "a secret\n"},
+            "Error: ROSTERGUARD_CLEVER_…: a token has visible ASCII characters only",
+        ),
+        (
+            ["--no-auth"],
             {"ROSTERGUARD_POLICY": "/no/such/file"},
             "Error: ROSTERGUARD_POLICY: the file cannot be read: FileNotFoundError",
         ),

@@ -309,6 +309,24 @@ def test_a_statement_left_with_nothing_is_warned_of() -> None:
     ]
 
 
+def test_conditions_that_no_user_can_meet_are_warned_of() -> None:
+    contact = {"allow": ["student:view"], "over": "students", "unless": {"type": ["Emergency contact", "emergency"]}}
+    staff = {
+        "allow": ["school:view"],
+        "over": "schools",
+        "when": {"roles": "CurriculumLead", "title": ["Dean", 5, True], "resource.level": 5},
+    }
+    assert list(warnings(file_of({"contact": [contact], "staff": [staff]}))) == [
+        f"{path}: no user has {value} for {key}, so a when never holds for it and an unless always does"
+        for path, key, value in [
+            ("roles.staff[0]", "roles", "'CurriculumLead'"),
+            ("roles.staff[0]", "title", "5"),
+            ("roles.staff[0]", "title", "True"),
+            ("roles.contact[0]", "type", "'Emergency contact'"),
+        ]
+    ]
+
+
 def test_the_drop_of_unconfirmed_schools_is_asked_for() -> None:
     assert policy({}).drops_unconfirmed_schools is False
     assert policy({}, schools={"unconfirmed": "keep"}).drops_unconfirmed_schools is False
