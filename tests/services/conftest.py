@@ -17,8 +17,8 @@ from tests.conftest import TOKEN, MovedClock
 Contexts = Callable[[str, str], AbstractAsyncContextManager[Context]]
 
 
-@pytest.fixture
-def context_over(clock: MovedClock) -> Contexts:
+@pytest.fixture(scope="session")
+def context_over(running_clock: MovedClock) -> Contexts:
     """Make contexts over the Clever at an address, under the policy of a text."""
 
     @asynccontextmanager
@@ -32,14 +32,14 @@ def context_over(clock: MovedClock) -> Contexts:
             client_id=None,
             client_secret=None,
             id_shape=shape,
-            clock=clock,
+            clock=running_clock,
         )
         try:
             yield Context(
                 clever=clever,
-                users=MemoryCache(most=10_000, keep_seconds=300, clock=clock),
-                places=MemoryCache(most=10_000, keep_seconds=300, clock=clock),
-                clock=clock,
+                users=MemoryCache(most=10_000, keep_seconds=300, clock=running_clock),
+                places=MemoryCache(most=10_000, keep_seconds=300, clock=running_clock),
+                clock=running_clock,
                 policy=read_policy(policy),
                 id_shape=shape,
                 fresh_seconds=300,
