@@ -47,7 +47,7 @@ class DistrictUnnamed(QuestionError):
     """Several districts are connected and the question names none."""
 
     def __init__(self) -> None:
-        super().__init__("several districts are connected: name one with the parameter district")
+        super().__init__("several districts are connected and none is named: say which in `district`")
 
 
 class RoleNotHeld(QuestionError):

@@ -96,8 +96,7 @@ async def evaluate_many(
     outcomes = []
     for place, question in enumerate(questions):
         outcomes.append(await _outcome(context, question, cached_only(demand)))
-        if place % AT_A_STRETCH == AT_A_STRETCH - 1:
-            await asyncio.sleep(0)
+        await _give_way(place)
     if not demand.only_if_cached:
         unread = [place for place, outcome in enumerate(outcomes) if isinstance(outcome, NotCached)]
         read = await asyncio.gather(*(_outcome_in_turn(context, questions[place], demand) for place in unread))
@@ -115,10 +114,11 @@ async def evaluate_until(
         CleverError: Clever could not be read for any of those that were run.
     """
     outcomes: list[Decision | RosterguardError] = []
-    for question in questions:
+    for place, question in enumerate(questions):
         outcomes.append(await _outcome(context, question, demand))
         if ends(outcomes[-1]):
             break
+        await _give_way(place)
     return _unless_all_failed(outcomes)
 
 
@@ -148,6 +148,11 @@ def role_asked(question: Question) -> Role | None:
         return Role(str(named))
     except ValueError as error:
         raise RoleNotHeld(str(named), ()) from error
+
+
+async def _give_way(place: int) -> None:
+    if place % AT_A_STRETCH == AT_A_STRETCH - 1:
+        await asyncio.sleep(0)
 
 
 def _unless_all_failed(outcomes: list[Decision | RosterguardError]) -> list[Decision | RosterguardError]:
@@ -195,7 +200,7 @@ async def _decided(seeker: Seeker, question: Question, permission: str, user: Us
     finally:
         if located:
             located.cancel()
-            await asyncio.wait([located])
+            await asyncio.gather(located, return_exceptions=True)
     return decided(known, permission, location, question)
 
 

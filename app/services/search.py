@@ -29,8 +29,10 @@ async def subjects(context: Context, question: Question, demand: Demand) -> list
     if not _can_be_held(context.policy, permission, question) or question.subject.type != "user":
         return []
     named = question.subject.properties.get("district")
+    if named is not None and not isinstance(named, str):
+        return []
     try:
-        district = await district_of(context, named if isinstance(named, str) else None)
+        district = await district_of(context, named)
         seeker = Seeker(context, district, demand)
         location, role = await seeker.location(question.resource), role_asked(question)
     except (MalformedId, RoleNotHeld, Unlocated, UserUnknown):

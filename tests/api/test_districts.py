@@ -48,7 +48,7 @@ def test_no_district_named_is_422_with_the_way_out(service: httpx.Client, two_di
         "type": "urn:problem-type:rosterguard:district-unnamed",
         "title": "No district named",
         "status": 422,
-        "detail": "several districts are connected: name one with the parameter district",
+        "detail": "several districts are connected and none is named: say which in `district`",
     }
 
 

@@ -51,7 +51,7 @@ def test_clever_may_be_asked_again_after_a_while() -> None:
 @pytest.mark.parametrize(
     ("error", "message"),
     [
-        (DistrictUnnamed(), "several districts are connected: name one with the parameter district"),
+        (DistrictUnnamed(), "several districts are connected and none is named: say which in `district`"),
         (UserUnknown(), "no such user is shared with this application"),
         (RecordUnknown(), "no such record is shared with this application"),
         (NotCached(), "nothing recent enough is cached, and only-if-cached forbids reading it"),

@@ -11,6 +11,7 @@ from app.services.decisions import Action, Decision, Question, evaluate, evaluat
 from app.services.locating import Entity
 from app.services.ports import Context
 from app.services.reading import Demand
+from app.services.search import subjects
 from tests.conftest import Sandbox
 from tests.services.conftest import Contexts
 
@@ -204,3 +205,16 @@ async def test_a_clever_that_cannot_be_read_is_an_error_and_no_denial(context: C
         sandbox.app.state.rate_limit = 0
     assert partly[0] == Decision(Reason.GRANTED)
     assert isinstance(partly[1], CleverError)
+
+
+async def test_a_search_for_subjects_asks_the_district_that_is_named(context: Context) -> None:
+    def holders(district: object) -> Question:
+        return Question(
+            Entity("user", "", {"district": district}), Action("edit", {}), Entity("section", FIRST, {}), {}
+        )
+
+    found = await subjects(context, holders("668262003b3817d87d000000"), Demand())
+    assert "668262059155dac234000005" in found
+    assert await subjects(context, holders(None), Demand()) == found
+    assert await subjects(context, holders(UNKNOWN), Demand()) == []
+    assert await subjects(context, holders(5), Demand()) == []

@@ -99,7 +99,7 @@ class SubjectSearchRequest(_Search):
     def question(self) -> Question:
         """Return it as services take it: of the subject they read the district, which here the resource may name."""
         resource = self.resource.entity(self.resource.id)
-        district = {key: value for key, value in resource.properties.items() if key == "district"}
+        district = {key: value for key, value in resource.properties.items() if key == "district" and value is not None}
         subject = Entity(self.subject.type, "", {**said_in(self.subject.properties), **district})
         return Question(subject, self.action.action(), resource, said_in(self.context))
 
