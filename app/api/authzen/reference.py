@@ -1,7 +1,6 @@
 """What the reference says of the standard's operations: errors are messages, and bodies are read by the routes."""
 
 from collections.abc import Mapping
-from http import HTTPStatus
 from typing import Any
 
 from pydantic import BaseModel
@@ -9,14 +8,18 @@ from pydantic import BaseModel
 from app.api.document import CACHE_CONTROL, REQUEST_ID
 from app.api.messages import MEDIA_TYPE
 
-_EXAMPLES: Mapping[int, str] = {
-    400: "resource.id is required",
-    401: "send one header Authorization: Bearer <API key>, with a key of this service",
-    404: "nothing is served at this path; /docs tells what is",
-    413: "evaluations has 10001 items, and 10000 is the most",
-    502: "Clever refuses the token",
-    503: "Clever did not answer within the time limit",
-    504: "nothing recent enough is cached, and only-if-cached forbids reading it",
+# In words of our own: those of the standard library change from one Python to the next.
+_ERRORS: Mapping[int, tuple[str, str]] = {
+    400: ("Malformed question", "resource.id is required"),
+    401: (
+        "Credential missing or not valid",
+        "send one header Authorization: Bearer <API key>, with a key of this service",
+    ),
+    404: ("No such path", "nothing is served at this path; /docs tells what is"),
+    413: ("Too much asked at once", "evaluations has 10001 items, and 10000 is the most"),
+    502: ("Clever does not answer as documented", "Clever refuses the token"),
+    503: ("Clever cannot be read", "Clever did not answer within the time limit"),
+    504: ("Not cached", "nothing recent enough is cached, and only-if-cached forbids reading it"),
 }
 
 
@@ -24,10 +27,10 @@ def messages(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Describe the errors of an operation for its OpenAPI ``responses``."""
     return {
         status: {
-            "description": HTTPStatus(status).phrase,
-            "content": {MEDIA_TYPE: {"schema": {"type": "string"}, "example": _EXAMPLES[status]}},
+            "description": description,
+            "content": {MEDIA_TYPE: {"schema": {"type": "string"}, "example": example}},
         }
-        for status in statuses
+        for status, (description, example) in ((status, _ERRORS[status]) for status in statuses)
     }
 
 
