@@ -2,7 +2,6 @@
 
 import secrets
 from contextlib import suppress
-from ipaddress import ip_address
 from typing import Annotated
 
 import typer
@@ -12,6 +11,7 @@ from app.cli.listening import listening, url_of
 from app.sandbox.oauth import CLIENT_ID, CLIENT_SECRET, TOKEN
 from app.sandbox.server import create_sandbox
 from app.sandbox.world import World, generate
+from app.settings import is_loopback
 
 
 def sandbox(
@@ -33,7 +33,7 @@ def sandbox(
     cases: Annotated[bool, typer.Option("--cases", help="Print the named cases and exit.")] = False,
 ) -> None:
     """Serve a sandbox Clever: API 3.0 and 3.1 over generated districts that hold every case that matters."""
-    if not _is_loopback(host):
+    if not is_loopback(host):
         client_secret = _guarded(host, token, client_secret)
     world = generate(seed=seed, schools=schools, teachers=teachers, students=students, districts=districts)
     if cases:
@@ -62,13 +62,6 @@ def _guarded(host: str, token: str, client_secret: str) -> str:
         return client_secret
     typer.echo("Token discovery is closed, for want of a --client-secret of your own.", err=True)
     return secrets.token_urlsafe()
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _print_cases(world: World) -> None:
