@@ -1,5 +1,6 @@
 """Sockets that the commands listen on."""
 
+import asyncio
 import socket
 import threading
 from collections.abc import Iterator
@@ -8,6 +9,9 @@ from contextlib import contextmanager
 import typer
 import uvicorn
 from starlette.types import ASGIApp
+
+DRAIN_SECONDS = 5
+"""How long a server in the background waits at its end for requests under way: one that hangs must not keep it."""
 
 
 def listening(host: str, port: int) -> socket.socket:
@@ -27,10 +31,20 @@ def url_of(listener: socket.socket) -> str:
 
 
 @contextmanager
-def in_background(app: ASGIApp, host: str = "127.0.0.1", port: int = 0) -> Iterator[str]:
-    """Serve ``app`` from a thread of its own, and yield its address once it answers."""
+def in_background(
+    app: ASGIApp, host: str = "127.0.0.1", port: int = 0, *, http: type[asyncio.Protocol] | None = None
+) -> Iterator[str]:
+    """Serve ``app`` from a thread of its own, and yield its address once it answers.
+
+    ``http`` is the protocol to speak, of uvicorn's kind; else the one that the application brings along as
+    ``app.state.protocol``, as the sandbox does; else uvicorn's own.
+    """
+    spoken = http or getattr(getattr(app, "state", None), "protocol", None) or "auto"
     with listening(host, port) as listener:
-        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False))
+        config = uvicorn.Config(
+            app, http=spoken, log_level="warning", access_log=False, timeout_graceful_shutdown=DRAIN_SECONDS
+        )
+        server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
         thread.start()
         try:

@@ -7,8 +7,9 @@ from typing import Annotated
 import typer
 import uvicorn
 
-from app.cli.listening import listening, url_of
+from app.cli.listening import DRAIN_SECONDS, listening, url_of
 from app.sandbox.oauth import CLIENT_ID, CLIENT_SECRET, TOKEN
+from app.sandbox.protocol import TransportProtocol
 from app.sandbox.server import create_sandbox
 from app.sandbox.world import World, generate
 from app.settings import is_loopback
@@ -32,8 +33,19 @@ def sandbox(
     rate_limit: Annotated[int, typer.Option(min=0, help="Requests a minute and token; 0 for no limit.")] = 1200,
     cases: Annotated[bool, typer.Option("--cases", help="Print the named cases and exit.")] = False,
 ) -> None:
-    """Serve a sandbox Clever: API 3.0 and 3.1 over generated districts that hold every case that matters."""
-    if not is_loopback(host):
+    """Serve a sandbox Clever: API 3.0 and 3.1 over generated districts that hold every case that matters.
+
+    It fails on purpose and changes while it runs, over pages of its own:
+    PUT, GET, DELETE /_sandbox/faults
+    PATCH, DELETE /_sandbox/users/{id} and /_sandbox/sections/{id}
+    PUT /_sandbox/limits, POST /_sandbox/reset
+    GET, DELETE /_sandbox/requests, GET /_sandbox/cases
+
+    The README tells more under "Rehearse a failing Clever".
+    Where others can reach them, they need the token of the first district.
+    """
+    reachable = not is_loopback(host)
+    if reachable:
         client_secret = _guarded(host, token, client_secret)
     world = generate(seed=seed, schools=schools, teachers=teachers, students=students, districts=districts)
     if cases:
@@ -46,11 +58,15 @@ def sandbox(
         client_secret=client_secret,
         delay_ms=delay_ms,
         rate_limit=rate_limit,
+        admin_token=token if reachable else None,
+    )
+    config = uvicorn.Config(
+        app, http=TransportProtocol, log_level="warning", access_log=False, timeout_graceful_shutdown=DRAIN_SECONDS
     )
     # uvicorn stops gracefully on Ctrl-C and then raises it again.
     with listening(host, port) as listener, suppress(KeyboardInterrupt):
         typer.echo(f"Sandbox Clever on {url_of(listener)}")
-        uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False)).run([listener])
+        uvicorn.Server(config).run([listener])
 
 
 def _guarded(host: str, token: str, client_secret: str) -> str:

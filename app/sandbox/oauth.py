@@ -9,37 +9,51 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from app.sandbox.changes import LiveWorld
 from app.sandbox.details import Details, timestamps_of
 from app.sandbox.ids import Ids
 from app.sandbox.records import District
-from app.sandbox.world import World
 
 TOKEN = "sandbox-token"  # noqa: S105  (everybody may know it: it opens nothing but invented data)
 CLIENT_ID = "sandbox-client"
 CLIENT_SECRET = "sandbox-secret"  # noqa: S105  (as above)
+
+OTHER = "other"
 
 SCOPES = ["read:sis", "read:user_id", "read:district_admins", "read:school_admins", "read:students", "read:teachers"]
 
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """Who may read what: the application's own credentials, and a token for each district."""
+    """Who may read what: the application's own credentials, and a token for the id of each district."""
 
-    seed: int
+    world: LiveWorld
     client_id: str
     client_secret: str
-    districts: Mapping[str, District]
+    tokens: Mapping[str, str]
 
     def read_by(self, request: Request) -> District | None:
-        """Return the district that the bearer token of a request reads; None if it reads none."""
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        return self.districts.get(token.strip()) if scheme.lower() == "bearer" else None
+        """Return the district, as it is now, that the bearer token of a request reads; None if it reads none."""
+        token = bearer_of(request)
+        return self.world.districts[self.tokens[token]] if token is not None and token in self.tokens else None
+
+    def name_of(self, request: Request) -> str:
+        """Return the token of a request; one that is not ours is `other`, whatever it is."""
+        token = bearer_of(request)
+        return token if token is not None and token in self.tokens else OTHER
 
 
-def access_to(world: World, *, token: str, client_id: str, client_secret: str) -> Access:
+def access_to(world: LiveWorld, *, token: str, client_id: str, client_secret: str) -> Access:
     """Give the first district the token itself, and the second one `…-2`, and so on."""
-    tokens = {token if one.number == 1 else f"{token}-{one.number}": one for one in world.districts}
-    return Access(world.seed, client_id, client_secret, tokens)
+    districts = world.start.districts
+    tokens = {token if one.number == 1 else f"{token}-{one.number}": one.id for one in districts}
+    return Access(world, client_id, client_secret, tokens)
+
+
+def bearer_of(request: Request) -> str | None:
+    """Return the bearer token of a request, if it has one."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else None
 
 
 def oauth_routes(access: Access) -> list[Route]:
@@ -52,9 +66,9 @@ def oauth_routes(access: Access) -> list[Route]:
             return _error(400, "invalid_request", "owner_type must be 'district'")
         wanted = request.query_params.get("district")
         data = [
-            _token(access.seed, token, district)
-            for token, district in access.districts.items()
-            if wanted in (None, district.id)
+            _token(access.world, token, district)
+            for token, district in access.tokens.items()
+            if wanted in (None, district)
         ]
         uri = f"{request.url.path}?{request.url.query}"
         return JSONResponse({"data": data, "links": [{"rel": "self", "uri": uri}]})
@@ -67,11 +81,11 @@ def oauth_routes(access: Access) -> list[Route]:
     return [Route("/oauth/tokens", tokens, methods=["GET"]), Route("/oauth/tokeninfo", token_info, methods=["GET"])]
 
 
-def _token(seed: int, token: str, district: District) -> Details:
+def _token(world: LiveWorld, token: str, district: str) -> Details:
     return {
-        "id": Ids(seed, district.number).of("token", 0),
+        "id": Ids(world.start.seed, world.districts[district].number).of("token", 0),
         "created": timestamps_of(0)["created"],
-        "owner": {"type": "district", "id": district.id},
+        "owner": {"type": "district", "id": district},
         "access_token": token,
         "scopes": SCOPES,
     }

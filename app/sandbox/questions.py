@@ -5,6 +5,7 @@ from typing import TypeAlias, TypeVar
 
 from app.sandbox.records import District, Record, School, Section, User
 from app.sandbox.refusals import bad_parameter, not_found
+from app.sandbox.wire import VERSIONS
 
 R = TypeVar("R")
 Parameters: TypeAlias = Mapping[str, str]
@@ -102,3 +103,10 @@ ONES: Mapping[str, OneQuestion] = {
     "/sections/{id}": lambda district, section: _found(district.sections, section),
     "/districts/{id}": lambda district, wanted: _found({district.id: district}, wanted),
 }
+
+
+def template_of(path: str) -> str | None:
+    """Return the question that a path asks, such as ``/users/{id}/sections``; None if it asks none."""
+    _, version, *parts = path.split("/") if path.count("/") > 1 else ("", "")
+    template = "/" + "/".join("{id}" if at == 1 else part for at, part in enumerate(parts))
+    return template if version in VERSIONS and (template in LISTS or template in ONES) else None

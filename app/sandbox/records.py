@@ -1,14 +1,14 @@
 """What a district holds: schools, sections and users, and who belongs to what."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeAlias, TypeVar
 
 from app.sandbox.ids import Ids
 
-T = TypeVar("T")
+R = TypeVar("R")
 
 Role: TypeAlias = Mapping[str, object]
 """A role as Clever sends it, without the details that `details.py` invents when it is sent."""
@@ -76,10 +76,14 @@ class User:
 
 def person(ids: Ids, number: int, roles: Mapping[str, Role | None]) -> User:
     """Make a user; each role that has any field gets its `legacy_id`, which for a student is the id itself."""
-    user = ids.of("user", number)
-    legacy = {role: user if role == "student" else ids.of(f"legacy {role}", number) for role in roles}
-    held = {role: {"legacy_id": legacy[role], **fields} if fields else fields for role, fields in roles.items()}
-    return User(user, ids.of("district", 0), number, held)
+    held = {role: with_legacy_id(ids, number, role, fields) for role, fields in roles.items()}
+    return User(ids.of("user", number), ids.of("district", 0), number, held)
+
+
+def with_legacy_id(ids: Ids, number: int, role: str, fields: Role | None) -> Role | None:
+    """Add the `legacy_id` of a role, always the same one, unless the role has no field or one of its own."""
+    legacy = ids.of("user", number) if role == "student" else ids.of(f"legacy {role}", number)
+    return {"legacy_id": legacy, **fields} if fields else fields
 
 
 Record: TypeAlias = "District | School | Section | User"
@@ -123,46 +127,66 @@ class District:
     @cached_property
     def users_in_role(self) -> Mapping[str, Sequence[User]]:
         """The users who hold a role, by role."""
-        return _grouped(
-            (role, user) for user in self.all_users for role, held in user.roles.items() if held is not None
-        )
+        return _grouped(self.all_users, roles_held)
 
     @cached_property
     def contacts_of_student(self) -> Mapping[str, Sequence[User]]:
         """The contacts of a student, each once, by student."""
-        contacts = self.users_in_role.get("contact", ())
-        return _grouped((student, contact) for contact in contacts for student in dict.fromkeys(contact.wards))
+        return _grouped(self.users_in_role.get("contact", ()), students_cared_for)
 
     @cached_property
     def users_at_school(self) -> Mapping[str, Sequence[User]]:
         """The users of a school in any role, by school."""
-        return _grouped((school, user) for user in self.all_users for school in user.schools)
+        return _grouped(self.all_users, schools_of)
 
     @cached_property
     def sections_at_school(self) -> Mapping[str, Sequence[Section]]:
         """The sections of a school, by school."""
-        return _grouped((section.school, section) for section in self.all_sections)
+        return _grouped(self.all_sections, school_of)
 
     @cached_property
     def sections_of_user(self) -> Mapping[str, Sequence[Section]]:
         """The sections of a user, taught and enrolled alike, by user; a teacher's `legacy_id` leads to them, too."""
-        return _grouped(
-            (user, section)
-            for section in self.all_sections
-            for user in {self._owner_of.get(one, one) for one in (*section.taught_by, *section.students)}
-        )
+        return _grouped(self.all_sections, self.people_of)
+
+    def people_of(self, section: Section) -> set[str]:
+        """Return who stands in a section, a `legacy_id` read as the user whose it is."""
+        return {self.owner_of.get(one, one) for one in (*section.taught_by, *section.students)}
 
     @cached_property
-    def _owner_of(self) -> Mapping[str, str]:
-        return {
-            legacy: user.id
-            for user in self.users_in_role.get("teacher", ())
-            for legacy in user.ids_in("teacher", "legacy_id")
-        }
+    def owner_of(self) -> Mapping[str, str]:
+        """The user behind the `legacy_id` of a teacher."""
+        return {legacy: user.id for user in self.users_in_role.get("teacher", ()) for legacy in legacy_ids_of(user)}
 
 
-def _grouped(pairs: Iterable[tuple[str, T]]) -> Mapping[str, Sequence[T]]:
-    groups: dict[str, list[T]] = defaultdict(list)
-    for key, value in pairs:
-        groups[key].append(value)
+def roles_held(user: User) -> Iterable[str]:
+    """Return the roles that are not null."""
+    return (role for role, held in user.roles.items() if held is not None)
+
+
+def students_cared_for(user: User) -> Iterable[str]:
+    """Return the students that a user is a contact of, each once."""
+    return dict.fromkeys(user.wards)
+
+
+def schools_of(user: User) -> Iterable[str]:
+    """Return the schools of all roles together."""
+    return user.schools
+
+
+def school_of(section: Section) -> Iterable[str]:
+    """Return the school of a section, the only one."""
+    return (section.school,)
+
+
+def legacy_ids_of(user: User) -> tuple[str, ...]:
+    """Return the id that a teacher had before API 3.0."""
+    return user.ids_in("teacher", "legacy_id")
+
+
+def _grouped(records: Iterable[R], keys_of: Callable[[R], Iterable[str]]) -> Mapping[str, Sequence[R]]:
+    groups: dict[str, list[R]] = defaultdict(list)
+    for record in records:
+        for key in keys_of(record):
+            groups[key].append(record)
     return dict(groups)

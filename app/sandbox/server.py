@@ -10,9 +10,14 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
+from app.sandbox.admin import ADMIN_ROUTES, Guard
+from app.sandbox.changes import LiveWorld
+from app.sandbox.faults import Mischief
+from app.sandbox.kinds import Faulty
 from app.sandbox.limits import RateLimit
 from app.sandbox.oauth import CLIENT_ID, CLIENT_SECRET, TOKEN, Access, access_to, oauth_routes
 from app.sandbox.paging import page_links, page_of
+from app.sandbox.protocol import TransportProtocol
 from app.sandbox.questions import LISTS, ONES, ListQuestion, OneQuestion
 from app.sandbox.records import District
 from app.sandbox.refusals import Refusal, bad_parameter
@@ -32,40 +37,47 @@ def create_sandbox(  # noqa: PLR0913  (all but the world are settings with a def
     delay_ms: int = 0,
     rate_limit: int = 1200,
     clock: Callable[[], float] = time.time,
+    admin_token: str | None = None,
 ) -> Starlette:
-    """Serve a world.
+    """Serve a world; with an ``admin_token``, whoever wants the sandbox's own pages has to carry it.
 
-    `app.state` may be changed while it runs: `delay_ms` and `rate_limit` (a minute and token, 0 for none). It also
-    tells what was asked: `requests`, a counter by path, and `most_at_once`, how many were in flight together.
+    `app.state` may be changed while it runs: `delay_ms` and `rate_limit` (a minute and token, 0 for none), `world`, a
+    `LiveWorld`, and `faults`, which are `Mischief`. It also tells what was asked: `requests`, a counter by path,
+    `most_at_once`, how many were in flight together, and `tally`, a count by token and window. `protocol` is what
+    uvicorn has to speak for the faults of connections.
     """
-    access = access_to(world, token=token, client_id=client_id, client_secret=client_secret)
-    limit = RateLimit(clock)
+    live = LiveWorld(world)
+    access = access_to(live, token=token, client_id=client_id, client_secret=client_secret)
     app = Starlette(
-        routes=[*watch_routes(world), *oauth_routes(access), *_data_routes(access, limit)],
-        middleware=[Middleware(Watch)],
+        routes=[*watch_routes(world), *ADMIN_ROUTES, *oauth_routes(access), *_data_routes(access)],
+        middleware=[Middleware(Guard, token=admin_token), Middleware(Watch), Middleware(Faulty)],
         exception_handlers={404: _unknown_path, 405: _wrong_method},
     )
     app.router.redirect_slashes = False
     start_watching(app.state, delay_ms=delay_ms)
-    app.state.rate_limit = rate_limit
+    app.state.rate_limit, app.state.limit = rate_limit, RateLimit(clock)
+    app.state.world, app.state.access, app.state.faults = live, access, Mischief()
+    app.state.protocol = TransportProtocol
     return app
 
 
-def _data_routes(access: Access, limit: RateLimit) -> Iterator[Route]:
+def _data_routes(access: Access) -> Iterator[Route]:
     for version in VERSIONS:
         answers = {path: _one(version, question) for path, question in ONES.items()}
         answers |= {path: _list(version, question) for path, question in LISTS.items()}
         for path, answer in answers.items():
-            yield Route(f"/{version}{path}", _endpoint(answer, access, limit), methods=["GET"])
+            yield Route(f"/{version}{path}", _endpoint(answer, access), methods=["GET"])
 
 
-def _endpoint(answer: Answer, access: Access, limit: RateLimit) -> Callable[[Request], Awaitable[Response]]:
+def _endpoint(answer: Answer, access: Access) -> Callable[[Request], Awaitable[Response]]:
     async def endpoint(request: Request) -> Response:
         district = access.read_by(request)
         if district is None:
             return JSONResponse({"message": "The token is missing or unknown"}, 401)
-        allowance = limit.take(f"district:{district.id}", request.app.state.rate_limit)
+        state = request.app.state
+        allowance = state.limit.take(f"district:{district.id}", state.rate_limit)
         if not allowance.allowed:
+            state.tally.refused[access.name_of(request), state.limit.window] += 1
             return Response(status_code=429, headers=allowance.headers)
         try:
             return JSONResponse(answer(district, request), headers=allowance.headers)

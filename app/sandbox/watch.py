@@ -9,6 +9,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from app.sandbox.tally import Tally
 from app.sandbox.world import World
 
 OWN_PATHS = "/_sandbox"
@@ -27,6 +28,7 @@ class Watch:
             return
         state: State = scope["app"].state
         state.requests[scope["path"]] += 1
+        state.tally.asked[state.access.name_of(Request(scope)), state.limit.window] += 1
         state.in_flight += 1
         state.most_at_once = max(state.most_at_once, state.in_flight)
         try:
@@ -41,6 +43,7 @@ def start_watching(state: State, *, delay_ms: int) -> None:
     """Set what `Watch` reads and counts."""
     state.delay_ms = delay_ms
     state.requests = Counter()
+    state.tally = Tally()
     state.in_flight = 0
     state.most_at_once = 0
 
@@ -67,11 +70,12 @@ def watch_routes(world: World) -> list[Route]:
 
 async def _requests(request: Request) -> Response:
     state = request.app.state
-    return JSONResponse({"requests": dict(state.requests), "most_at_once": state.most_at_once})
+    return JSONResponse({"requests": dict(state.requests), "most_at_once": state.most_at_once, **state.tally.told()})
 
 
 async def _forget_requests(request: Request) -> Response:
     state = request.app.state
     state.requests.clear()
+    state.tally = Tally()
     state.most_at_once = state.in_flight
     return Response(status_code=204)

@@ -68,3 +68,30 @@ def test_without_a_secret_of_ones_own_others_cannot_discover_the_token() -> None
         _, told = process.communicate()
     assert answer.status_code == 401
     assert told == "Token discovery is closed, for want of a --client-secret of your own.\n"
+
+
+def test_where_others_reach_it_its_own_pages_need_the_token() -> None:
+    arguments = ["--host", "0.0.0.0", "--port", "0", "--token", "mine"]
+    with subprocess.Popen([*COMMAND, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        port = process.stdout.readline().rsplit(":", 1)[1].strip()
+        url = f"http://127.0.0.1:{port}/_sandbox/faults"
+        told = [httpx.get(url, headers={"Authorization": f"Bearer {one}"}).status_code for one in ("theirs", "mine")]
+        process.send_signal(signal.SIGINT)
+        process.communicate()
+    assert told == [401, 200]
+
+
+def test_it_can_break_its_connections_and_ends_with_one_that_hangs() -> None:
+    with subprocess.Popen([*COMMAND, "--port", "0"], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        url = process.stdout.readline().removeprefix("Sandbox Clever on ").strip()
+        faults = [{"kind": "drop", "times": 1}, {"kind": "hang"}]
+        with httpx.Client(base_url=url) as client:
+            client.put("/_sandbox/faults", json={"faults": faults}).raise_for_status()
+            with pytest.raises(httpx.RemoteProtocolError):
+                client.get("/v3.1/users")
+            with pytest.raises(httpx.ReadTimeout):
+                client.get("/v3.1/users", timeout=0.1)
+        process.send_signal(signal.SIGINT)
+    assert process.returncode == 0

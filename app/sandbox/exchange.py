@@ -1,0 +1,87 @@
+"""One request that a fault has struck, and what a fault can do with it."""
+
+import asyncio
+from dataclasses import dataclass, replace
+
+from starlette.datastructures import State
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.sandbox.faults import Strike
+from app.sandbox.records import District
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """A request on its way to the sandbox itself, ``app``, and the strike that came between."""
+
+    app: ASGIApp
+    scope: Scope
+    receive: Receive
+    send: Send
+    strike: Strike
+
+    @property
+    def state(self) -> State:
+        """The state of the sandbox."""
+        state: State = self.scope["app"].state
+        return state
+
+    @property
+    def request(self) -> Request:
+        """The request, to look at."""
+        return Request(self.scope)
+
+    @property
+    def district(self) -> District | None:
+        """The district that the request may read; None if it may read none."""
+        district: District | None = self.state.access.read_by(self.request)
+        return district
+
+    def asking(self, **other: object) -> "Exchange":
+        """Return the exchange with another request in its place: ``path``, ``query_string``."""
+        return replace(self, scope={**self.scope, **other})
+
+    async def proceed(self) -> None:
+        """Let the sandbox answer as if nothing had struck."""
+        await self.app(self.scope, self.receive, self.send)
+
+    async def answer(self, response: Response) -> None:
+        """Send an answer."""
+        await response(self.scope, self.receive, self.send)
+
+    async def true_answer(self) -> Response:
+        """Return what the sandbox would answer."""
+        told: list[Message] = []
+
+        async def listen(message: Message) -> None:
+            told.append(message)
+
+        await self.app(self.scope, self.receive, listen)
+        start, *parts = told
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in start["headers"]}
+        return _response(b"".join(part.get("body", b"") for part in parts), start["status"], headers)
+
+    async def gone_within(self, seconds: float) -> bool:
+        """Wait, and tell whether the client has gone away meanwhile."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self.departure()
+        except TimeoutError:
+            return False
+        return True
+
+    async def departure(self) -> None:
+        """Wait until the client goes away."""
+        while (await self.receive())["type"] != "http.disconnect":
+            pass
+
+
+def with_body(response: Response, body: bytes) -> Response:
+    """Return an answer with another body, of an honest length."""
+    return _response(body, response.status_code, dict(response.headers))
+
+
+def _response(body: bytes, status: int, headers: dict[str, str]) -> Response:
+    return Response(body, status, {name: value for name, value in headers.items() if name != "content-length"})

@@ -1,0 +1,175 @@
+"""Faults on purpose: which requests of the sandbox go wrong, and in which way."""
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from threading import Lock
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
+from starlette.requests import Request
+
+from app.sandbox.oauth import bearer_of
+from app.sandbox.questions import LISTS, ONES, template_of
+
+KindName = Literal[
+    "astray",
+    "bomb",
+    "dangling",
+    "delay",
+    "drip",
+    "drop",
+    "garble",
+    "gone",
+    "half_json",
+    "hang",
+    "headers",
+    "html",
+    "huge",
+    "loop",
+    "other_district",
+    "other_record",
+    "shifted",
+    "status",
+    "truncate",
+    "wrong_shape",
+]
+
+_OF_LISTS = ("astray", "dangling", "loop", "shifted")
+_OF_ONES = ("other_record",)
+_OF_ANY_RECORDS = ("other_district",)
+_OF_LATER_PAGES = ("shifted",)
+
+
+class Fault(BaseModel):
+    """One fault: whom it may strike, how often, and what happens then.
+
+    A request that asks for no list cannot be struck by what is wrong with lists, nor the other way round.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    path: str = Field("*", description="Pattern of paths; `*` stands for slashes, too.")
+    kind: KindName = Field(description="What happens.")
+    status: int | None = Field(None, ge=200, le=599, description="For `status`: which.")
+    rate: float = Field(1.0, ge=0, le=1, description="How likely it strikes a request that matches.")
+    times: int | None = Field(None, ge=0, description="How often it strikes at most.")
+    seconds: float = Field(0.0, ge=0, le=3600, description="For `delay`, for each byte of `drip`, to `Retry-After`.")
+    script: tuple[bool | KindName | None, ...] | None = Field(
+        None,
+        description="What happens to each request that matches, in turn: this kind, another, nothing; then nothing.",
+    )
+    page: Literal[1, "later"] | None = Field(
+        None, description="1 strikes lists asked for without `starting_after`, `later` those asked for with it."
+    )
+    token: str | None = Field(None, description="Strikes only who carries this bearer token.")
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if self.status is None and "status" in (self.kind, *(self.script or ())):
+            raise PydanticCustomError("status", "a fault of the kind 'status' says which status")
+        if self.script is not None and self.rate != 1:
+            raise PydanticCustomError("script", "script and rate exclude each other")
+        return self
+
+
+class Faults(BaseModel):
+    """The faults of a rehearsal; the first one that matches a request and strikes is the one that happens."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    seed: int = Field(0, description="Where chance begins; each fault has its own.")
+    faults: tuple[Fault, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Strike:
+    """What is to happen to a request: the kind, the fault that says so, and its chance."""
+
+    kind: KindName
+    fault: Fault
+    chance: random.Random
+
+
+@dataclass(slots=True)
+class _Armed:
+    fault: Fault
+    chance: random.Random
+    script: Iterator[bool | KindName | None] | None
+    struck: int = 0
+
+    def strike(self, request: Request) -> Strike | None:
+        if not _matches(self.fault, request) or self.struck == self.fault.times:
+            return None
+        kind = self._kind(request)
+        if kind is None:
+            return None
+        self.struck += 1
+        return Strike(kind, self.fault, self.chance)
+
+    def _kind(self, request: Request) -> KindName | None:
+        if self.script is not None:
+            said = next(self.script, None)
+            kind = self.fault.kind if said is True else said or None
+            return kind if kind and _can_strike(kind, request) else None
+        if not _can_strike(self.fault.kind, request):
+            return None
+        return self.fault.kind if self.chance.random() < self.fault.rate else None
+
+
+@dataclass
+class Mischief:
+    """The faults in force, and how often each struck. They may be changed from any thread."""
+
+    seed: int = 0
+    _armed: Sequence[_Armed] = ()
+    _lock: Lock = field(default_factory=Lock, repr=False)
+
+    def put(self, faults: Faults) -> None:
+        """Replace all faults."""
+        armed = [
+            _Armed(
+                fault, random.Random(f"{faults.seed}/{number}"), None if fault.script is None else iter(fault.script)
+            )
+            for number, fault in enumerate(faults.faults)
+        ]
+        with self._lock:
+            self.seed, self._armed = faults.seed, armed
+
+    def clear(self) -> None:
+        """Let nothing go wrong any more."""
+        self.put(Faults())
+
+    def told(self) -> dict[str, object]:
+        """Return the faults as they were put, each with how often it ``struck``."""
+        with self._lock:
+            faults = [{**one.fault.model_dump(mode="json"), "struck": one.struck} for one in self._armed]
+            return {"seed": self.seed, "faults": faults}
+
+    def strike(self, request: Request) -> Strike | None:
+        """Tell what happens to a request, and count it."""
+        with self._lock:
+            strikes = (one.strike(request) for one in self._armed)
+            return next((strike for strike in strikes if strike), None)
+
+
+def _matches(fault: Fault, request: Request) -> bool:
+    if not fnmatchcase(request.scope["path"], fault.path):
+        return False
+    if fault.token is not None and bearer_of(request) != fault.token:
+        return False
+    if fault.page is None:
+        return True
+    later = "starting_after" in request.query_params
+    return template_of(request.scope["path"]) in LISTS and later == (fault.page == "later")
+
+
+def _can_strike(kind: KindName, request: Request) -> bool:
+    template = template_of(request.scope["path"])
+    if kind in _OF_LATER_PAGES and "starting_after" not in request.query_params:
+        return False
+    if kind in _OF_ANY_RECORDS and template is None:
+        return False
+    return (kind not in _OF_LISTS or template in LISTS) and (kind not in _OF_ONES or template in ONES)
