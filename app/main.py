@@ -4,8 +4,9 @@ import asyncio
 import re
 import secrets
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Hashable
 from contextlib import asynccontextmanager
+from functools import partial
 from importlib import resources
 from importlib.metadata import version
 from typing import TypedDict
@@ -13,12 +14,15 @@ from typing import TypedDict
 from fastapi import Depends, FastAPI
 from fastapi.telemetry import TelemetryConfig
 from pydantic import SecretStr
+from starlette.requests import ClientDisconnect
 
 from app import policies
-from app.api import callers, explanation, health, permissions, policy, problems, reference, roles
+from app.api import callers, explanation, health, permissions, policy, problems, reference, refusals, roles
 from app.api.authzen import evaluation, metadata, search
+from app.api.connections import Connection
+from app.api.draining import Draining
 from app.api.head import Head
-from app.api.limits import BodyLimit
+from app.api.limits import BodyLimit, BulkLimit
 from app.api.request_ids import RequestIds
 from app.api.request_log import RequestLog
 from app.cache.memory import MemoryCache
@@ -26,14 +30,21 @@ from app.clever.client import CleverClient, connect
 from app.domain.ids import IdShape
 from app.domain.policy import Policy
 from app.services.policies import read_policy
-from app.services.ports import Clock, Context
+from app.services.policy_watch import InForce, PolicyWatch
+from app.services.ports import Clever, Clock, Context, Deadlines, Flight
+from app.services.turns import Turns
 from app.settings import Settings, SettingsMistakes
 
 MOST_BODY_BYTES = 64 * 1024
 MOST_BODY_BYTES_AT = {evaluation.EVALUATIONS_PATH: 4 * 1024 * 1024}
+MOST_BULK_REQUESTS = 16
+BULK_PATHS = frozenset({evaluation.EVALUATIONS_PATH, f"{permissions.router.prefix}/permissions"})
+BULK_BELOW = (f"{search.router.prefix}/",)
 SECRET_BYTES = 32
-BATCH_READERS = 16
 CACHE_PLACES = 10_000
+CACHE_GONE = 10_000
+GONE_SECONDS = 10
+"""How long it is remembered that there is no such user; whoever is created meanwhile waits for as long."""
 
 # The framework's own would record validation errors, and with them what callers sent.
 NO_TELEMETRY = TelemetryConfig(tracing=False, metrics=False, logs=False, operation_spans=False, auto_configure=False)
@@ -53,33 +64,38 @@ have to be: `max-age`, `no-cache`, `only-if-cached`.
 class State(TypedDict):
     """What requests find in ``request.state``."""
 
-    context: Context
+    in_force: InForce
+    clever: Clever
 
 
 def create_app(
-    settings: Settings, *, no_auth: bool = False, own_url: str | None = None, clock: Clock = time.monotonic
+    settings: Settings,
+    *,
+    no_auth: bool = False,
+    own_url: str | None = None,
+    clock: Clock = time.monotonic,
+    wall: Clock = time.time,
 ) -> FastAPI:
-    """Put the application together.
+    """Put the application together; its policy file is read when it starts, and while it runs.
 
     Args:
         settings: as read at start.
         no_auth: whether anyone may ask, for trying it out on loopback.
         own_url: where the service listens, if that is loopback; it names itself so unless the settings name it.
         clock: seconds that only go forward; by it readings age.
+        wall: Unix seconds.
 
     Raises:
         SettingsMistakes: a setting that shows its mistake only here, such as a token that no header can carry; or there
             are no API keys and no word that none are wanted, or the other way round.
-        PolicyMistakes: the policy file cannot be used.
     """
     keys = _keys(settings, no_auth=no_auth)
-    in_force = policy_in(settings)
-    client = _client(settings, clock)
+    client = _client(settings, clock, wall)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[State]:
-        async with _context(settings, client, in_force, clock) as context:
-            yield State(context=context)
+        async with _contexts(settings, client, clock, wall) as context_by, _policy(settings, context_by) as in_force:
+            yield State(in_force=in_force, clever=client)
 
     app = FastAPI(
         title="Rosterguard",
@@ -93,8 +109,10 @@ def create_app(
         telemetry=NO_TELEMETRY,
     )
     app.add_middleware(BodyLimit, most_bytes=MOST_BODY_BYTES, most_bytes_at=MOST_BODY_BYTES_AT)
+    app.add_middleware(BulkLimit, most=MOST_BULK_REQUESTS, paths=BULK_PATHS, below=BULK_BELOW)
     app.add_middleware(callers.Gate, keys=keys)
     problems.install(app)
+    app.add_exception_handler(ClientDisconnect, refusals.left_early)
     for router in (
         permissions.router,
         roles.router,
@@ -108,7 +126,8 @@ def create_app(
     app.include_router(metadata.router_for(settings.public_url or own_url))
     reference.install(app)
     # Outside of all that the framework puts around the application, so that no answer is without an id.
-    app.middleware_stack = RequestIds(Head(RequestLog(app.build_middleware_stack())))
+    app.middleware_stack = RequestIds(Head(RequestLog(Draining(app.build_middleware_stack()))))
+    app.state.protocol = Connection
     return app
 
 
@@ -138,7 +157,7 @@ def _revealed(secret: SecretStr | None) -> str | None:
     return None if secret is None else secret.get_secret_value()
 
 
-def _client(settings: Settings, clock: Clock) -> CleverClient:
+def _client(settings: Settings, clock: Clock, wall: Clock) -> CleverClient:
     """Make the client, which asks nothing yet; its own sentences say what of the settings it cannot work with."""
     try:
         return connect(
@@ -150,6 +169,8 @@ def _client(settings: Settings, clock: Clock) -> CleverClient:
             client_secret=_revealed(settings.clever_client_secret),
             id_shape=_id_shape(settings),
             clock=clock,
+            wall=wall,
+            caller_share=settings.caller_share,
         )
     except ValueError as error:
         raise SettingsMistakes([f"ROSTERGUARD_CLEVER_…: {error}"]) from error
@@ -160,24 +181,50 @@ def _id_shape(settings: Settings) -> IdShape:
 
 
 @asynccontextmanager
-async def _context(settings: Settings, client: CleverClient, in_force: Policy, clock: Clock) -> AsyncIterator[Context]:
+async def _policy(settings: Settings, context_by: Callable[[Policy], Context]) -> AsyncIterator[InForce]:
+    in_force = InForce(context_by)
+    if settings.policy is None:
+        in_force.take(read_policy(default_policy()))
+        yield in_force
+        return
+    watch = PolicyWatch(settings.policy, in_force)
+    await watch.begin()
+    looking = asyncio.create_task(watch.keep_looking())
+    try:
+        yield in_force
+    finally:
+        looking.cancel()
+        await asyncio.gather(looking, return_exceptions=True)
+
+
+@asynccontextmanager
+async def _contexts(
+    settings: Settings, client: CleverClient, clock: Clock, wall: Clock
+) -> AsyncIterator[Callable[[Policy], Context]]:
+    flights: dict[Hashable, Flight] = {}
+    keep_seconds = max(settings.fresh_seconds, settings.stale_seconds)
     connecting = asyncio.create_task(client.keep_connected())
-    context = Context(
+    context_by = partial(
+        Context,
         clever=client,
-        users=MemoryCache(most=settings.cache_users, keep_seconds=settings.fresh_seconds, clock=clock),
-        places=MemoryCache(most=CACHE_PLACES, keep_seconds=settings.fresh_seconds, clock=clock),
+        users=MemoryCache(most=settings.cache_users, keep_seconds=keep_seconds, clock=clock),
+        places=MemoryCache(most=CACHE_PLACES, keep_seconds=keep_seconds, clock=clock),
+        gone=MemoryCache(most=CACHE_GONE, keep_seconds=GONE_SECONDS, clock=clock),
         clock=clock,
-        policy=in_force,
+        wall=wall,
         id_shape=_id_shape(settings),
         fresh_seconds=settings.fresh_seconds,
-        batch_readers=asyncio.Semaphore(BATCH_READERS),
+        stale_seconds=settings.stale_seconds,
+        deadlines=Deadlines(alone=settings.deadline_seconds, many=settings.batch_deadline_seconds),
+        turns=Turns(),
         secret=(_revealed(settings.secret) or secrets.token_hex(SECRET_BYTES)).encode(),
         reasons=settings.reasons == "on",
+        flights=flights,
     )
     try:
-        yield context
+        yield lambda policy: context_by(policy=policy)
     finally:
-        under_way = [connecting, *(flight.task for flight in context.flights.values())]
+        under_way = [connecting, *(flight.task for flight in flights.values())]
         for task in under_way:
             task.cancel()
         await asyncio.gather(*under_way, return_exceptions=True)

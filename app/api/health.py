@@ -6,7 +6,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
-from app.api.context import CurrentContext
+from app.api.context import CurrentlyInForce, TheClever
 from app.api.freshness import unkept_response
 
 router = APIRouter(tags=["health"])
@@ -25,9 +25,11 @@ class Readiness(BaseModel):
     parts: Annotated[
         dict[str, str],
         Field(
-            description="`policy`: `ok`. `clever`: `ok`, `not_asked`, or what its last answer was: `token_refused`, "
-            "`forbidden`, `rate_limited`, `failing`, `unreachable`, `timed_out`, `garbled`. Clever failing after it "
-            "has once accepted a token does not end readiness: cached users are still answered."
+            description="`policy`: `ok`; `outdated`, while its file cannot be used and what it said before is in "
+            "force; `unusable`, while there is nothing to be in force. `clever`: `ok`, `not_asked`, or what its last "
+            "answer was: `token_refused`, `forbidden`, `rate_limited`, `failing`, `unreachable`, `timed_out`, "
+            "`garbled`. Clever failing after it has once accepted a token does not end readiness: cached users are "
+            "still answered."
         ),
     ]
 
@@ -45,10 +47,11 @@ async def get_liveness() -> Response:
     response_model=Readiness,
     responses={503: {"model": Readiness, "description": "Not ready"}},
 )
-async def get_readiness(context: CurrentContext) -> Response:
-    """Tell whether to send traffic here: the policy is loaded and Clever accepted a token once."""
-    clever = context.clever.state()
+async def get_readiness(in_force: CurrentlyInForce, clever: TheClever) -> Response:
+    """Tell whether to send traffic here: a policy is in force and Clever accepted a token once."""
+    state = clever.state()
+    ready = in_force.context is not None and state.accepted_once
     readiness = Readiness(
-        status="ready" if clever.accepted_once else "not_ready", parts={"policy": "ok", "clever": clever.word}
+        status="ready" if ready else "not_ready", parts={"policy": in_force.state, "clever": state.word}
     )
-    return unkept_response(readiness.model_dump_json().encode(), 200 if clever.accepted_once else 503)
+    return unkept_response(readiness.model_dump_json().encode(), 200 if ready else 503)

@@ -1,12 +1,17 @@
-"""What a request may cost: the size of its body."""
+"""What a request may cost: the size of its body, and the room that batches and searches leave to single questions."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.problems import status_response
+from app.api.refusals import BULK_BUSY, come_again
+
+RETRY_SECONDS = 1
+"""After how long a batch or search that found no room does well to come again."""
 
 
 class BodyLimit:
@@ -43,3 +48,31 @@ def _counted(receive: Receive, most_bytes: int) -> Receive:
         return message
 
     return counted
+
+
+class BulkLimit:
+    """Lets only so many requests at once ask for many answers; the next is refused before its body is read."""
+
+    def __init__(self, app: ASGIApp, most: int, paths: Collection[str], below: tuple[str, ...]) -> None:
+        """Let ``most`` at once into ``paths`` and whatever is ``below``, counted together."""
+        self._app = app
+        self._free = most
+        self._paths = paths
+        self._below = below
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request, or answer 503."""
+        if scope["type"] != "http" or not self._asks_for_many(scope["path"]):
+            await self._app(scope, receive, send)
+            return
+        if not self._free:
+            await come_again(Request(scope), BULK_BUSY, RETRY_SECONDS)(scope, receive, send)
+            return
+        self._free -= 1
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            self._free += 1
+
+    def _asks_for_many(self, path: str) -> bool:
+        return path in self._paths or path.startswith(self._below)

@@ -27,7 +27,7 @@ class PolicyInForce(BaseModel):
     operation_id="getPolicy",
     summary="The policy in force",
     response_model=PolicyInForce,
-    responses=documented() | {304: {"description": "Not modified"}},
+    responses=documented(503) | {304: {"description": "Not modified"}},
 )
 async def get_policy(request: Request, context: CurrentContext) -> Response:
     """Tell the policy in force and its revision, which every permission set names."""

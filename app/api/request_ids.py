@@ -1,6 +1,6 @@
 """Request ids: what a caller calls a request by comes back with the answer (AuthZEN 1.0 section 10.1.3)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from uuid import uuid4
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -10,6 +10,14 @@ HEADER = b"x-request-id"
 
 def _random() -> str:
     return uuid4().hex
+
+
+def marks_for(
+    headers: Iterable[tuple[bytes, bytes]], made_up: Callable[[], str] = _random
+) -> list[tuple[bytes, bytes]]:
+    """Return what to put on the answer to a request with these headers: every id that it has, or one made up."""
+    given = [value for name, value in headers if name == HEADER]
+    return [(HEADER, value) for value in given or [made_up().encode()]]
 
 
 class RequestIds:
@@ -23,15 +31,14 @@ class RequestIds:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request."""
         if scope["type"] == "http":
-            send = self._marking(send, [value for name, value in scope["headers"] if name == HEADER])
+            send = _marking(send, marks_for(scope["headers"], self._made_up))
         await self._app(scope, receive, send)
 
-    def _marking(self, send: Send, given: list[bytes]) -> Send:
-        marks = [(HEADER, value) for value in given or [self._made_up().encode()]]
 
-        async def marked(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message.get("headers", ()), *marks]
-            await send(message)
+def _marking(send: Send, marks: list[tuple[bytes, bytes]]) -> Send:
+    async def marked(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [*message.get("headers", ()), *marks]
+        await send(message)
 
-        return marked
+    return marked

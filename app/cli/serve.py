@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from uvicorn.config import LOGGING_CONFIG
 from uvicorn.supervisors import Multiprocess
 
+from app.api.connections import Connection
 from app.cli.listening import listening, url_of
 from app.domain.errors import PolicyMistakes
 from app.domain.policy_review import warnings
@@ -19,6 +20,9 @@ from app.settings import Settings, SettingsMistakes, is_loopback, read_settings,
 
 DRAIN_SECONDS = 8
 """How long requests under way may take to end after SIGTERM; Docker kills a container after 10."""
+
+KEEP_ALIVE_SECONDS = 75
+"""How long a connection may idle: longer than load balancers keep theirs, lest they send into one that is closing."""
 
 
 def serve(
@@ -47,7 +51,10 @@ def serve(
 
 
 def _checked(*, no_auth: bool, workers: int) -> Settings:
-    """Read the settings and try them: a mistake ends the start with a line each."""
+    """Read the settings and try them: a mistake ends the start with a line each.
+
+    The policy is read here once, to be judged. Each worker reads the file itself: it may start days later.
+    """
     try:
         settings = read_settings()
         for name in unknown_settings():
@@ -83,10 +90,12 @@ def _config(app: partial[FastAPI], workers: int = 1) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         factory=True,
+        http=Connection,
         workers=workers,
         log_config=_log_config(),
         server_header=False,
         timeout_graceful_shutdown=DRAIN_SECONDS,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         # It tells paths and queries whole; a line of our own tells routes.
         access_log=False,
     )

@@ -1,10 +1,14 @@
 """`GET /v1/policy`."""
 
+from pathlib import Path
+
 import httpx
 
 from app.domain.policy_file import PolicyFile
 from app.main import default_policy
 from app.services.policies import read_policy
+from tests.api.connecting import until
+from tests.conftest import Serve
 
 
 def test_the_policy_in_force_and_its_revision(service: httpx.Client) -> None:
@@ -22,3 +26,21 @@ def test_the_revision_is_the_tag(service: httpx.Client) -> None:
 
 def test_it_takes_no_parameters(service: httpx.Client) -> None:
     assert service.get("/v1/policy?revision=1").status_code == 422
+
+
+def test_what_its_file_comes_to_say_is_in_force(serve: Serve, tmp_path: Path) -> None:
+    file = tmp_path / "policy.yaml"
+    file.write_text(default_policy())
+    service = serve(policy=file)
+    assert service.get("/v1/policy").json()["policy"]["rule"] == "superset"
+    file.write_text(default_policy().replace("rule: superset", "rule: scoped"))
+    until(lambda: service.get("/v1/policy").json()["policy"]["rule"] == "scoped")
+
+
+def test_a_file_that_becomes_unfit_for_use_leaves_what_there_was(serve: Serve, tmp_path: Path) -> None:
+    file = tmp_path / "policy.yaml"
+    file.write_text(default_policy())
+    service = serve(policy=file)
+    file.write_text("version: 2")
+    until(lambda: service.get("/readyz").json()["parts"]["policy"] == "outdated")
+    assert service.get("/v1/policy").json()["revision"] == read_policy(default_policy()).revision

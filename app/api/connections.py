@@ -1,0 +1,238 @@
+"""Connections: how large the head of a request may be, and how long its caller may take over anything.
+
+uvicorn bounds neither. What is relied upon beyond its documented surface is what stands in `HttpToolsProtocol`: the
+callbacks of the parser, `send_400_response`, and what a cycle, one request and its answer, says of itself.
+"""
+
+from asyncio import TimerHandle, Transport
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from app import telemetry
+from app.api.problems import Problem, problem_response
+from app.api.refusals import BROKEN_HTTP, HEAD_TOO_LARGE, PATH_TOO_LONG, TOO_SLOW
+from app.api.request_ids import marks_for
+
+MOST_HEAD_BYTES = 16 * 1024
+"""Of the request line and all headers; also of what surrounds a body in chunks, such as trailers."""
+
+MOST_TARGET_BYTES = 8 * 1024
+"""Of path and query."""
+
+LEAST_TAKEN_BYTES = 64 * 1024
+"""What a caller takes of a waiting answer each time, unless it is less that is left."""
+
+_AROUND_HEADER = len(b": \r\n")
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How long a caller may take, in seconds.
+
+    Attributes:
+        head: from the first byte of a request, or from connecting, to the end of its head.
+        body: from there to the end of its body.
+        taking: over each part of an answer.
+        parting: to read why the connection ends, before it does.
+    """
+
+    head: float = 5
+    body: float = 10
+    taking: float = 20
+    parting: float = 2
+
+
+class _Unreadable(Exception):
+    """Ends the parser's work; the connection knows why."""
+
+
+class Connection(HttpToolsProtocol):
+    """One connection; for ``uvicorn.Config(http=…)``.
+
+    A timer is set only for a request that does not arrive at once, and for an answer that does not leave at once.
+    """
+
+    pace = Pace()
+    url: bytes = b""
+    _problem: Problem = BROKEN_HTTP
+    _in_head = True
+    _owed = False
+    _beside = 0
+    _left = 0
+    _deaf = False
+    _coming: TimerHandle | None = None
+    _taking: TimerHandle | None = None
+
+    def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
+        """Begin, and wait for somebody to say something."""
+        super().connection_made(transport)
+        self._coming = self.loop.call_later(self.pace.head, self._is_late)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End."""
+        self._no_longer_coming()
+        self._no_longer_taking()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Read on, as far as the limits allow."""
+        if self._is_over():
+            return
+        self._owed = True
+        self._beside += len(data)
+        super().data_received(data)
+        if self._is_over():
+            return
+        if self._beside > MOST_HEAD_BYTES:
+            self._refuse(HEAD_TOO_LARGE)
+        elif self._owed and self._coming is None:
+            self._expect()
+
+    def on_message_begin(self) -> None:
+        """Begin a request."""
+        self._owed = self._in_head = True
+        super().on_message_begin()
+
+    def on_url(self, url: bytes) -> None:
+        """Take a part of the target."""
+        super().on_url(url)
+        if len(self.url) > MOST_TARGET_BYTES:
+            self._give_up(PATH_TOO_LONG)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header; trailers are no headers, and are not wanted (RFC 9110 section 6.5.1)."""
+        if self._in_head:
+            super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        """Start to answer."""
+        size = len(self.url) + sum(len(name) + len(value) + _AROUND_HEADER for name, value in self.headers)
+        if size > MOST_HEAD_BYTES:
+            self._give_up(HEAD_TOO_LARGE)
+        super().on_headers_complete()
+        self._in_head = False
+        self._no_longer_coming()
+
+    def on_body(self, body: bytes) -> None:
+        """Take a part of the body, which may be surrounded by as much again."""
+        self._beside = max(0, self._beside - 2 * len(body))
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """End a request; the next may follow."""
+        self._owed = False
+        self._in_head = True
+        self._beside = 0
+        self._no_longer_coming()
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """End an answer."""
+        super().on_response_complete()
+        self._see_the_rest_taken()
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Close a connection on which nothing follows."""
+        super().timeout_keep_alive_handler()
+        self._see_the_rest_taken()
+
+    def pause_writing(self) -> None:
+        """Wait for the caller to take what was written."""
+        super().pause_writing()
+        self._see_it_taken()
+
+    def resume_writing(self) -> None:
+        """Go on, since the caller took most of it."""
+        super().resume_writing()
+        if not self.transport.is_closing():
+            self._no_longer_taking()
+
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002
+        """Refuse what the parser gave up; uvicorn's own message would be no problem of ours."""
+        self._refuse(self._problem)
+
+    def _give_up(self, problem: Problem) -> None:
+        self._problem = problem
+        raise _Unreadable
+
+    def _expect(self) -> None:
+        seconds = self.pace.head if self._in_head else self.pace.body
+        self._coming = self.loop.call_later(seconds, self._is_late)
+
+    def _no_longer_coming(self) -> None:
+        if self._coming is not None:
+            self._coming.cancel()
+            self._coming = None
+
+    def _is_late(self) -> None:
+        self._coming = None
+        if self.flow.read_paused:
+            # Who is not listened to cannot be late.
+            self._expect()
+        elif self._owed:
+            self._refuse(TOO_SLOW)
+        else:
+            self.transport.close()
+
+    def _refuse(self, problem: Problem) -> None:
+        """Answer with ``problem`` and close, but never into the middle of another answer."""
+        cycle = self.cycle
+        if self._in_head and self._has_answered():
+            self._tell(problem)
+        elif self._in_head:
+            cycle.keep_alive = False
+        elif cycle.response_started or self.pipeline:
+            self.transport.close()
+        else:
+            self._tell(problem)
+            cycle.disconnected = True
+            cycle.message_event.set()
+
+    def _has_answered(self) -> bool:
+        # Before the first request there is no cycle, whatever its type says.
+        return bool(getattr(self.cycle, "response_complete", True))
+
+    def _is_over(self) -> bool:
+        return self._deaf or self.transport.is_closing()
+
+    def _tell(self, problem: Problem) -> None:
+        path = self.url.partition(b"?")[0].decode("latin-1")
+        response = problem_response({"path": path}, problem, {"Connection": "close"})
+        marks = marks_for([] if self._in_head else self.headers)
+        headers = [*self.server_state.default_headers, *response.raw_headers, *marks]
+        status_line = f"HTTP/1.1 {problem.status} {HTTPStatus(problem.status).phrase}".encode()
+        lines = [status_line, *(name + b": " + value for name, value in headers), b"", bytes(response.body)]
+        self.transport.write(b"\r\n".join(lines))
+        if self._in_head:
+            telemetry.answered("-", "-", problem.status, 0)
+        self._part()
+
+    def _part(self) -> None:
+        """Close once the caller did: closing on unread bytes resets the connection, and takes the answer along."""
+        self._deaf = True
+        self._no_longer_coming()
+        self.transport.write_eof()
+        self._coming = self.loop.call_later(self.pace.parting, self.transport.abort)
+
+    def _see_the_rest_taken(self) -> None:
+        if self.transport.is_closing() and self.transport.get_write_buffer_size():
+            self._see_it_taken()
+
+    def _see_it_taken(self) -> None:
+        if self._taking is None:
+            self._left = self.transport.get_write_buffer_size()
+            self._taking = self.loop.call_later(self.pace.taking, self._is_it_taken)
+
+    def _no_longer_taking(self) -> None:
+        if self._taking is not None:
+            self._taking.cancel()
+            self._taking = None
+
+    def _is_it_taken(self) -> None:
+        self._taking = None
+        if self.transport.get_write_buffer_size() > self._left - LEAST_TAKEN_BYTES:
+            self.transport.abort()
+        else:
+            self._see_it_taken()

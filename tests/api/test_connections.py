@@ -1,0 +1,139 @@
+"""What a connection allows: heads of so many bytes, and callers who take no longer than they may."""
+
+import logging
+import socket
+import threading
+from collections.abc import Iterator
+
+import pytest
+from starlette.types import Receive, Scope, Send
+
+from app.api.connections import MOST_HEAD_BYTES, MOST_TARGET_BYTES, Connection, Pace
+from app.cli.listening import in_background
+from app.main import create_app
+from tests.api.connecting import PATIENCE, connected_to, told, until
+from tests.conftest import KEY, MovedClock, Sandbox, settings_over
+
+LIVEZ = b"GET /livez HTTP/1.1\r\n\r\n"
+CHUNKS = b"POST /v1/users/permissions HTTP/1.1\r\nTransfer-Encoding: chunked\r\n"
+AUTHORIZED = f"Content-Type: application/json\r\nAuthorization: Bearer {KEY}\r\n".encode()
+
+
+class HastyConnection(Connection):
+    """A connection without patience."""
+
+    pace = Pace(head=0.2, body=0.2, taking=0.2, parting=0.2)
+
+
+@pytest.fixture(scope="module")
+def running_hasty(running_sandbox: Sandbox, running_clock: MovedClock) -> Iterator[str]:
+    with in_background(create_app(settings_over(running_sandbox), clock=running_clock), http=HastyConnection) as url:
+        yield url
+
+
+@pytest.fixture
+def caller(running_hasty: str) -> Iterator[socket.socket]:
+    """Connected to a service whose callers may take a fifth of a second over anything."""
+    with connected_to(running_hasty) as connected:
+        yield connected
+
+
+@pytest.mark.parametrize(
+    ("said", "kind"),
+    [
+        (b"HELLO\r\n\r\n", (400, "broken-http")),
+        (b"GET /livez HTTP/9.9\r\n\r\n", (400, "broken-http")),
+        (b"GET /livez HTTP/1.1\r\nno header\r\n\r\n", (400, "broken-http")),
+        (b"GET /\xff HTTP/1.1\r\n\r\n", (400, "broken-http")),
+        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", (400, "broken-http")),
+        (b"GET /" + b"a" * MOST_TARGET_BYTES, (414, "path-too-long")),
+        (b"GET /livez HTTP/1.1\r\nA: " + b"a" * MOST_HEAD_BYTES, (431, "head-too-large")),
+        (b"GET /livez HTTP/1.1\r\nA: " + b"a" * MOST_HEAD_BYTES + b"\r\n\r\n", (431, "head-too-large")),
+        (b"GET /livez HTTP/1.1\r\n" + b"A: \r\n" * (MOST_HEAD_BYTES // 4) + b"\r\n", (431, "head-too-large")),
+        (b"GET /livez HTTP/1.1\r\nA: ", (408, "too-slow")),
+        (b"\r\n", (408, "too-slow")),
+    ],
+)
+def test_what_is_no_request_is_a_problem(said: bytes, kind: tuple[int, str], caller: socket.socket) -> None:
+    caller.sendall(said)
+    [answer] = told(caller)
+    assert answer.kind == kind
+    assert (answer.headers["content-type"], answer.headers["connection"]) == ("application/problem+json", "close")
+    assert (answer.headers["cache-control"], len(answer.headers["x-request-id"])) == ("no-store", 32)
+
+
+def test_on_the_paths_of_the_standard_it_is_a_message(caller: socket.socket) -> None:
+    caller.sendall(b"POST /access/v1/evaluation HTTP/1.1\r\nno header\r\n\r\n")
+    [answer] = told(caller)
+    assert (answer.status, answer.headers["content-type"]) == (400, "text/plain; charset=utf-8")
+    assert answer.body == "what was sent is not HTTP/1.1 (RFC 9112)"
+
+
+def test_a_head_may_be_as_large_as_is_allowed(caller: socket.socket) -> None:
+    padding = MOST_HEAD_BYTES - len(b"GET /livez HTTP/1.1\r\n" + b"A: \r\n\r\n") - len("Connection: close\r\n")
+    caller.sendall(b"GET /livez HTTP/1.1\r\nConnection: close\r\nA: " + b"a" * padding + b"\r\n\r\n")
+    assert [answer.status for answer in told(caller)] == [200]
+
+
+def test_who_says_nothing_is_left_without_a_word(caller: socket.socket) -> None:
+    assert told(caller) == []
+
+
+def test_each_request_of_a_connection_has_its_own_time(caller: socket.socket) -> None:
+    caller.sendall(LIVEZ + b"GET /livez HTTP/1.1\r\nA: ")
+    assert [answer.kind for answer in told(caller)] == [(200, '{"status":"alive"}'), (408, "too-slow")]
+
+
+def test_a_body_that_does_not_come_is_told_under_the_id_of_its_request(caller: socket.socket) -> None:
+    caller.sendall(CHUNKS + AUTHORIZED + b"X-Request-ID: of the caller\r\n\r\n5\r\n{")
+    [answer] = told(caller)
+    assert (answer.kind, answer.headers["x-request-id"]) == ((408, "too-slow"), "of the caller")
+
+
+def test_a_caller_who_goes_away_is_no_mistake_of_ours(caller: socket.socket, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO):
+        caller.sendall(CHUNKS.replace(b"/v1/users/permissions", b"/access/v1/evaluation") + AUTHORIZED + b"\r\n5\r\n{")
+        caller.close()
+        until(lambda: any(line.startswith("POST /access/v1/evaluation 408 ") for line in caplog.messages))
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
+
+
+def test_who_is_refused_cannot_go_on_sending_for_ever(caller: socket.socket) -> None:
+    caller.sendall(CHUNKS + b"\r\n5\r\n{")
+    assert [answer.kind for answer in told(caller)] == [(401, "unauthenticated")]
+
+
+def test_a_body_that_breaks_off_into_nonsense_is_a_problem(caller: socket.socket) -> None:
+    caller.sendall(CHUNKS + AUTHORIZED + b"\r\nnonsense")
+    assert [answer.kind for answer in told(caller)] == [(400, "broken-http")]
+
+
+def test_nonsense_after_a_request_does_not_spoil_its_answer(caller: socket.socket) -> None:
+    caller.sendall(LIVEZ + b"HELLO\r\n\r\n")
+    assert [answer.kind for answer in told(caller)] == [(200, '{"status":"alive"}')]
+
+
+def test_trailers_without_end_are_cut_off(caller: socket.socket) -> None:
+    caller.sendall(CHUNKS + AUTHORIZED + b"\r\n2\r\n{}\r\n0\r\nA: " + b"a" * MOST_HEAD_BYTES)
+    assert [answer.kind for answer in told(caller)] == [(431, "head-too-large")]
+
+
+def test_a_trailer_is_no_header(caller: socket.socket) -> None:
+    caller.sendall(CHUNKS + b"\r\n2\r\n{}\r\n0\r\n" + AUTHORIZED + b"\r\n")
+    assert [answer.kind for answer in told(caller)] == [(401, "unauthenticated")]
+
+
+def test_who_does_not_take_the_answer_is_cut_off() -> None:
+    gone = threading.Event()
+
+    async def large(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            await receive()
+            await send({"type": "http.response.start", "status": 200})
+            await send({"type": "http.response.body", "body": bytes(64 * 1024 * 1024), "more_body": True})
+            await receive()
+            gone.set()
+
+    with in_background(large, http=HastyConnection) as url, connected_to(url) as caller:
+        caller.sendall(LIVEZ)
+        assert gone.wait(PATIENCE)

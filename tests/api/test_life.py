@@ -1,0 +1,122 @@
+"""How processes begin, end, and are replaced, as real processes."""
+
+import os
+import re
+import signal
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from subprocess import Popen
+
+import httpx
+import pytest
+
+from app.main import default_policy
+from tests.api.connecting import connected_to, told, until
+from tests.conftest import Sandbox, rosterguard_process
+
+BAD_POLICY = "version: 1\nrule: superset\nroles:\n  boss: []\n"
+STARTED = re.compile(r"Started server process \[(\d+)\]")
+
+
+@dataclass
+class Running:
+    """`rosterguard serve`, and what it logs."""
+
+    process: Popen[str]
+    url: str
+    log: Path
+
+    def get(self, path: str) -> httpx.Response:
+        return httpx.get(f"{self.url}{path}", timeout=30)
+
+    @property
+    def workers(self) -> list[int]:
+        """The processes that serve or have served, in the order in which they started."""
+        return [int(pid) for pid in STARTED.findall(self.log.read_text())]
+
+    def is_ready(self) -> bool:
+        return self.get("/readyz").status_code == 200
+
+    def end(self) -> None:
+        self.process.send_signal(signal.SIGTERM)
+
+
+@contextmanager
+def running(log: Path, sandbox: Sandbox, *arguments: str, **environment: str) -> Iterator[Running]:
+    """Run the service until it is ready."""
+    settings = {"ROSTERGUARD_CLEVER_URL": sandbox.url, "ROSTERGUARD_SECRET": "s" * 16} | environment
+    with (
+        log.open("w") as stderr,
+        rosterguard_process("--no-auth", *arguments, stderr=stderr.fileno(), **settings) as (process, url),
+    ):
+        service = Running(process, url, log)
+        until(service.is_ready)
+        yield service
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    return tmp_path / "log"
+
+
+def test_what_runs_when_the_end_is_told_is_answered(log: Path, sandbox: Sandbox, service: httpx.Client) -> None:
+    users = sorted({case.user for case in sandbox.world.cases.values() if case.district == sandbox.district})[:8]
+    paths = [f"/v1/users/{user}/permissions" for user in users]
+    wanted = [service.get(path) for path in paths]
+    with running(log, sandbox) as ending, ExitStack() as stack:
+        sandbox.requests.clear()
+        sandbox.app.state.delay_ms = 1000
+        idle, *callers = [stack.enter_context(connected_to(ending.url)) for _ in ("", *paths)]
+        for caller, path in zip(callers, paths, strict=True):
+            caller.sendall(f"GET {path} HTTP/1.1\r\n\r\n".encode())
+        until(lambda: sandbox.requests.total() >= len(paths))
+        ending.end()
+        assert idle.recv(1) == b""
+        answers = [answer for caller in callers for answer in told(caller)]
+    assert [(answer.status, answer.body) for answer in answers] == [(each.status_code, each.text) for each in wanted]
+    assert {answer.headers["connection"] for answer in answers} == {"close"}
+    assert ending.process.returncode in {0, -signal.SIGTERM}
+
+
+def test_what_cannot_be_answered_before_the_end_is_to_be_asked_again(log: Path, sandbox: Sandbox) -> None:
+    batch = f'{{"users": [{{"id": "{sandbox.user("teacher_only")}"}}]}}'.encode()
+    head = f"Content-Type: application/json\r\nX-Request-ID: mine\r\nContent-Length: {len(batch)}\r\n\r\n".encode()
+    with running(log, sandbox) as ending, connected_to(ending.url) as caller:
+        sandbox.requests.clear()
+        sandbox.app.state.delay_ms = 60_000
+        caller.sendall(b"POST /v1/users/permissions HTTP/1.1\r\n" + head + batch)
+        until(lambda: sandbox.requests.total() > 0)
+        ending.end()
+        [answer] = told(caller)
+    assert answer.kind == (503, "stopping")
+    assert (answer.headers["retry-after"], answer.headers["x-request-id"]) == ("1", "mine")
+    assert "Traceback" not in log.read_text()
+
+
+def test_a_worker_that_dies_is_replaced(log: Path, sandbox: Sandbox) -> None:
+    with running(log, sandbox, "--workers", "2") as service:
+        until(lambda: len(service.workers) == 2)
+        os.kill(service.workers[0], signal.SIGKILL)
+        until(lambda: len(service.workers) == 3)
+        assert service.get(f"/v1/users/{sandbox.user('teacher_only')}/permissions").status_code == 200
+        assert service.process.poll() is None
+
+
+def test_a_worker_that_begins_on_a_bad_policy_waits_until_it_is_mended(log: Path, sandbox: Sandbox) -> None:
+    file = log.with_name("policy.yaml")
+    file.write_text(default_policy())
+    with running(log, sandbox, "--workers", "2", ROSTERGUARD_POLICY=str(file)) as service:
+        until(lambda: len(service.workers) == 2)
+        file.write_text(BAD_POLICY)
+        for worker in service.workers:
+            os.kill(worker, signal.SIGKILL)
+        until(lambda: len(service.workers) == 4)
+        refused = service.get("/v1/policy")
+        assert (refused.status_code, refused.json()["type"][-15:]) == (503, "policy-unusable")
+        assert service.get("/livez").status_code == 200
+        assert "the policy file cannot be used: line 4: roles.boss: unknown key" in log.read_text()
+        file.write_text(default_policy())
+        until(service.is_ready)
+        assert service.process.poll() is None

@@ -1,0 +1,65 @@
+"""How many batches and searches there may be at once, and what they leave to the others."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+import httpx
+import pytest
+
+from app.main import MOST_BULK_REQUESTS
+from tests.api.connecting import connected_to
+from tests.conftest import KEY, Sandbox
+
+BULK_BUSY = "too many batches and searches are under way; ask again in a moment, single questions are still answered"
+
+
+@contextmanager
+def bulk_requests(service: httpx.Client, path: str, times: int) -> Iterator[None]:
+    """Keep so many requests to ``path`` waiting for their bodies."""
+    head = (
+        f"POST {path} HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: 9\r\n"
+        f"Authorization: Bearer {KEY}\r\nExpect: 100-continue\r\n\r\n"
+    )
+    with ExitStack() as stack:
+        for _ in range(times):
+            connected = stack.enter_context(connected_to(str(service.base_url)))
+            connected.sendall(head.encode())
+            assert connected.recv(65536) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        yield
+
+
+@pytest.mark.parametrize("path", ["/access/v1/evaluations", "/access/v1/search/subject", "/v1/users/permissions"])
+def test_one_batch_or_search_too_many_is_to_come_again(path: str, service: httpx.Client) -> None:
+    with bulk_requests(service, path, MOST_BULK_REQUESTS):
+        message = service.post("/access/v1/search/action", content=b"not read")
+        problem = service.post("/v1/users/permissions", content=b"not read")
+    assert (message.status_code, message.headers["retry-after"], message.text) == (503, "1", BULK_BUSY)
+    assert (problem.status_code, problem.headers["retry-after"]) == (503, "1")
+    assert problem.json() == {
+        "type": "urn:problem-type:rosterguard:bulk-busy",
+        "title": "Too many batches and searches at once",
+        "status": 503,
+        "detail": BULK_BUSY,
+    }
+
+
+def test_batches_and_searches_leave_single_questions_alone(service: httpx.Client, sandbox: Sandbox) -> None:
+    with bulk_requests(service, "/access/v1/evaluations", MOST_BULK_REQUESTS):
+        assert service.get(f"/v1/users/{sandbox.user('teacher_only')}/permissions").status_code == 200
+        assert service.get("/readyz").status_code == 200
+
+
+def test_without_a_key_nobody_takes_up_room(service: httpx.Client) -> None:
+    with bulk_requests(service, "/access/v1/evaluations", MOST_BULK_REQUESTS):
+        refused = httpx.post(f"{service.base_url}/access/v1/evaluations", content=b"not read")
+    assert refused.status_code == 401
+
+
+def test_room_is_free_again_once_they_are_over(service: httpx.Client) -> None:
+    for _ in range(2):
+        with bulk_requests(service, "/access/v1/evaluations", MOST_BULK_REQUESTS):
+            pass
+        for _ in range(1000):
+            if service.post("/v1/users/permissions", json={"users": []}).status_code != 503:
+                break
+        assert service.post("/v1/users/permissions", json={"users": []}).status_code == 422

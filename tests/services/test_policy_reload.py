@@ -1,0 +1,158 @@
+"""The policy in force, and the file that it is read from again and again."""
+
+import asyncio
+import logging
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from app.main import default_policy
+from app.services.policy_watch import LOOK_SECONDS, InForce, PolicyState, PolicyWatch
+from tests.services.counting import Asked
+
+DEFAULT = default_policy()
+SCOPED = DEFAULT.replace("rule: superset", "rule: scoped")
+BAD = "version: 1\nrule: superset\nroles:\n  boss: []\n"
+
+
+@dataclass
+class Watched:
+    """A policy file and what answers by it."""
+
+    file: Path
+    in_force: InForce
+    watch: PolicyWatch
+
+    @property
+    def fares(self) -> tuple[str | None, PolicyState]:
+        """The rule in force, and how the policy fares."""
+        context = self.in_force.context
+        return None if context is None else context.policy.rule, self.in_force.state
+
+    async def begin(self, text: str) -> None:
+        self.file.write_text(text)
+        await self.watch.begin()
+
+    async def look(self, times: int = 2) -> None:
+        for _ in range(times):
+            await self.watch.look()
+
+
+@pytest.fixture
+def watched(asked: Asked, tmp_path: Path) -> Watched:
+    in_force = InForce(lambda policy: replace(asked.context, policy=policy))
+    file = tmp_path / "policy.yaml"
+    return Watched(file, in_force, PolicyWatch(file, in_force))
+
+
+async def test_what_a_file_comes_to_say_is_in_force(watched: Watched) -> None:
+    await watched.begin(DEFAULT)
+    watched.file.write_text(SCOPED)
+    await watched.look()
+    assert watched.fares == ("scoped", PolicyState.OK)
+
+
+async def test_what_may_be_half_written_is_not_taken_yet(watched: Watched) -> None:
+    await watched.begin(DEFAULT)
+    for text in (SCOPED, DEFAULT.replace("rule: superset", "rule: maximum"), SCOPED):
+        watched.file.write_text(text)
+        await watched.look(times=1)
+    assert watched.fares == ("superset", PolicyState.OK)
+
+
+async def test_whoever_took_the_context_before_keeps_its_policy_and_shares_all_else(watched: Watched) -> None:
+    await watched.begin(DEFAULT)
+    before = watched.in_force.context
+    watched.file.write_text(SCOPED)
+    await watched.look()
+    after = watched.in_force.context
+    assert before is not None
+    assert after is not None
+    assert (before.policy.rule, after.policy.rule) == ("superset", "scoped")
+    assert after == replace(before, policy=after.policy)
+    assert after.flights is before.flights
+
+
+async def test_a_comment_changes_nothing(watched: Watched) -> None:
+    await watched.begin(DEFAULT)
+    before = watched.in_force.context
+    watched.file.write_text(f"{DEFAULT}# and that was that\n")
+    await watched.look()
+    assert watched.in_force.context is before
+    assert watched.fares == ("superset", PolicyState.OK)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [BAD.encode(), b"", b"\xff\xfe", b"[" * 100_000, b"rule: [", None],
+    ids=["mistaken", "empty", "no text", "deep", "no YAML", "missing"],
+)
+async def test_a_file_unfit_for_use_leaves_what_there_was(watched: Watched, content: bytes | None) -> None:
+    await watched.begin(DEFAULT)
+    if content is None:
+        watched.file.unlink()
+    else:
+        watched.file.write_bytes(content)
+    await watched.look()
+    assert watched.fares == ("superset", PolicyState.OUTDATED)
+    watched.file.write_text(SCOPED)
+    await watched.look()
+    assert watched.fares == ("scoped", PolicyState.OK)
+
+
+async def test_what_is_in_force_is_no_longer_outdated_once_the_file_says_it_again(watched: Watched) -> None:
+    await watched.begin(DEFAULT)
+    for text in (BAD, DEFAULT):
+        watched.file.write_text(text)
+        await watched.look()
+    assert watched.fares == ("superset", PolicyState.OK)
+
+
+async def test_a_mistake_is_logged_once_with_its_line(watched: Watched, caplog: pytest.LogCaptureFixture) -> None:
+    await watched.begin(DEFAULT)
+    watched.file.write_text(BAD)
+    with caplog.at_level(logging.ERROR, "rosterguard"):
+        await watched.look(times=9)
+    assert caplog.messages == ["the policy file cannot be used: line 4: roles.boss: unknown key"]
+
+
+async def test_nothing_is_in_force_until_a_bad_file_is_mended(watched: Watched) -> None:
+    await watched.begin(BAD)
+    assert watched.in_force.context is None
+    assert watched.in_force.state == "unusable"
+    watched.file.write_text(SCOPED)
+    await watched.look()
+    assert watched.fares == ("scoped", PolicyState.OK)
+
+
+async def test_a_link_that_comes_to_point_elsewhere_is_noticed(watched: Watched) -> None:
+    one, other = watched.file.with_name("..1"), watched.file.with_name("..2")
+    for folder, text in ((one, DEFAULT), (other, SCOPED)):
+        folder.mkdir()
+        (folder / "policy.yaml").write_text(text)
+    data = watched.file.with_name("..data")
+    data.symlink_to(one)
+    watched.file.symlink_to("..data/policy.yaml")
+    await watched.watch.begin()
+    data.with_name("..new").symlink_to(other)
+    data.with_name("..new").rename(data)
+    await watched.look()
+    assert watched.fares == ("scoped", PolicyState.OK)
+
+
+async def test_it_keeps_looking(watched: Watched) -> None:
+    pauses: list[float] = []
+
+    async def pause(seconds: float) -> None:
+        pauses.append(seconds)
+        watched.file.write_text(SCOPED)
+        if len(pauses) == 3:
+            raise asyncio.CancelledError
+
+    await watched.begin(DEFAULT)
+    with suppress(asyncio.CancelledError):
+        await watched.watch.keep_looking(sleep=pause)
+    assert pauses == [LOOK_SECONDS] * 3
+    assert watched.fares == ("scoped", PolicyState.OK)
