@@ -96,6 +96,26 @@ class Settings(BaseModel):
     fresh_seconds: Annotated[
         int, Field(ge=1, le=86400, description="How long what was read from Clever answers without being read again.")
     ] = 300
+    stale_seconds: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=604800,
+            description="How old what was read may be that answers, marked stale, where Clever cannot be read.",
+        ),
+    ] = 3600
+    deadline_seconds: Annotated[
+        float, Field(gt=0, le=60, description="How long a request for one user may take, with all that is read for it.")
+    ] = 6
+    batch_deadline_seconds: Annotated[float, Field(gt=0, le=600, description="The same for a batch or a search.")] = 60
+    caller_share: Annotated[
+        float,
+        Field(
+            gt=0,
+            le=1,
+            description="The part of a token's requests a minute that one caller may cause; 1 where there is only one.",
+        ),
+    ] = 0.5
     cache_users: Annotated[int, Field(ge=1, description="How many users are cached at most.")] = 100_000
 
     @field_validator("api_keys", mode="before")

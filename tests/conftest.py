@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import httpx
 import pytest
+import stamina
 from pydantic import SecretStr
 from starlette.applications import Starlette
 
@@ -31,6 +32,11 @@ TOKEN = "sandbox-token"
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
     return "asyncio"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def retries_without_waiting() -> None:
+    stamina.set_testing(True, attempts=4, cap=True)
 
 
 @dataclass
@@ -98,6 +104,8 @@ def running_sandbox(world: World) -> Iterator[Sandbox]:
 def sandbox(running_sandbox: Sandbox) -> Sandbox:
     """The sandbox as if it had just been started."""
     running_sandbox.requests.clear()
+    running_sandbox.app.state.faults.clear()
+    running_sandbox.app.state.world.reset()
     running_sandbox.app.state.delay_ms = running_sandbox.app.state.most_at_once = 0
     return running_sandbox
 

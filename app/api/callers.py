@@ -24,7 +24,7 @@ credential = HTTPBearer(
 """Tells the reference that an operation needs a key; the gate has seen to it by then."""
 
 
-def _caller(request: Request) -> bytes:
+async def _caller(request: Request) -> bytes:
     caller: bytes = request.state.caller
     return caller
 

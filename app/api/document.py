@@ -32,7 +32,8 @@ _PARAMETERS = {
     "CacheControl": {
         "name": "Cache-Control",
         "in": "header",
-        "description": "How recent the answer has to be: `max-age=N` seconds, `no-cache`, `only-if-cached`.",
+        "description": "How recent the answer has to be: `max-age=N` seconds, `no-cache`, `only-if-cached`; or for how "
+        "many seconds past that an older one will do without waiting: `max-stale=N`.",
         "schema": {"type": "string"},
         "example": "max-age=60",
     },

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from app.api import examples
 from app.api.context import CurrentContext
-from app.api.freshness import CallersDemand, dated_response
+from app.api.freshness import AsOf, CallersDemand, Stale, StaleReason, dated_response, members_of
 from app.api.permissions import Conditions, PolicyMark
 from app.api.problems import documented
 from app.api.queries import DistrictQuery, RoleQuery, UserPath, no_other_parameters
@@ -121,7 +121,9 @@ class ExplanationBody(_Body):
         Field(description="What is missing; nothing where the question itself comes to nothing, as `reason` says."),
     ]
     policy: PolicyMark
-    stale: Annotated[bool, Field(description="Whether Clever could not be asked and an older reading answers.")] = False
+    stale: Stale = False
+    as_of: AsOf = None
+    stale_reason: StaleReason = None
 
 
 @router.get(
@@ -129,7 +131,7 @@ class ExplanationBody(_Body):
     operation_id="getExplanation",
     summary="Why a user holds a permission, or not",
     response_model=ExplanationBody,
-    responses=documented(404, 409, 502, 503, 504) | {304: {"description": "Not modified"}},
+    responses=documented(404, 409, 429, 502, 503, 504) | {304: {"description": "Not modified"}},
 )
 async def get_explanation(
     request: Request,
@@ -172,6 +174,7 @@ def _rendered(found: Explained, role: Role | None) -> bytes:
         grounds=tuple(map(_ground, explanation.grounds)),
         missing=tuple(MissingBody.model_validate(each) for each in explanation.missing),
         policy=PolicyMark.model_validate(found.policy),
+        **members_of(found.stale),
     )
     return body.model_dump_json().encode()
 

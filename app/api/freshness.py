@@ -1,41 +1,97 @@
 """How old an answer may be and is, in HTTP's own words: Cache-Control, Age, ETag (RFC 9110, RFC 9111)."""
 
+import asyncio
+import operator
 import re
-from typing import Annotated
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Annotated, TypedDict
 
 from fastapi import Depends, Request
 from fastapi.exceptions import RequestValidationError
+from pydantic import Field
 from starlette.responses import Response
 
+from app.api.context import CurrentContext
+from app.domain.reading import Staleness
 from app.services.permissions import Answer
 from app.services.reading import Demand
+
+Stale = Annotated[bool, Field(description="Whether Clever could not be asked and an older reading answers.")]
+AsOf = Annotated[
+    datetime | None,
+    Field(description="Of a stale answer: when Clever said what it rests on.", exclude_if=operator.not_),
+]
+StaleReason = Annotated[
+    str | None,
+    Field(
+        description="Of a stale answer: why Clever was not asked, in one word, such as `unreachable`, `slow` or "
+        "`rate_limited`; `accepted` where the request's `max-stale` allowed it. The list only grows.",
+        exclude_if=operator.not_,
+    ),
+]
+
+
+class StalenessMembers(TypedDict, total=False):
+    """What an answer says of itself where it is stale."""
+
+    stale: bool
+    as_of: datetime
+    stale_reason: str
+
+
+def members_of(staleness: Staleness | None) -> StalenessMembers:
+    """Return what an answer says of itself; nothing while it is fresh."""
+    if staleness is None:
+        return {}
+    # Whole seconds, rounded down: it never claims to be more recent than it is.
+    as_of = datetime.fromtimestamp(int(staleness.as_of), UTC)
+    return {"stale": True, "as_of": as_of, "stale_reason": staleness.reason}
+
 
 _SECONDS = re.compile(r'"?([0-9]{1,4000})"?')
 _LONGEST = 2**31
 """What a number of seconds that is too large to be meant counts as (RFC 9111 section 1.2.2)."""
 
 
-def _demand(request: Request) -> Demand:
+async def _demand(request: Request, context: CurrentContext) -> Demand:
     listed = ",".join(request.headers.getlist("cache-control")).split(",")
     directives = [(name.strip().lower(), value.strip()) for name, _, value in (each.partition("=") for each in listed)]
     names = {name for name, _ in directives}
     return Demand(
-        max_age=min((_seconds(value) for name, value in directives if name == "max-age"), default=None),
+        max_age=_least(directives, "max-age"),
         no_cache="no-cache" in names,
+        max_stale=_least([(name, value or str(_LONGEST)) for name, value in directives], "max-stale"),
         only_if_cached="only-if-cached" in names,
+        caller=request.state.caller,
+        until=asyncio.get_running_loop().time() + context.deadlines.alone,
     )
 
 
-def _seconds(value: str) -> int:
+async def _demand_of_many(demand: Annotated[Demand, Depends(_demand)], context: CurrentContext) -> Demand:
+    until = asyncio.get_running_loop().time() + context.deadlines.many
+    return replace(demand, until=until, one_of_many=True)
+
+
+def _least(directives: Sequence[tuple[str, str]], named: str) -> int | None:
+    return min((_seconds(named, value) for name, value in directives if name == named), default=None)
+
+
+def _seconds(name: str, value: str) -> int:
     written = _SECONDS.fullmatch(value)
     if written is None:
-        message = "max-age takes a number of seconds, such as max-age=60"
+        message = f"{name} takes a number of seconds, such as {name}=60"
         raise RequestValidationError([{"loc": ("header", "Cache-Control"), "msg": message}])
     return min(int(written[1]), _LONGEST)
 
 
 CallersDemand = Annotated[Demand, Depends(_demand)]
-"""What the request's Cache-Control demands: max-age, no-cache, only-if-cached; other directives are ignored."""
+"""What the request's Cache-Control demands (`max-age`, `no-cache`, `max-stale`, `only-if-cached`; other directives are
+ignored), on whose account, and by when."""
+
+DemandOfMany = Annotated[Demand, Depends(_demand_of_many)]
+"""The same of a batch or a search."""
 
 
 def dated_response(request: Request, answer: Answer, fresh_seconds: int) -> Response:

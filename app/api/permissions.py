@@ -10,7 +10,16 @@ from starlette.responses import Response
 
 from app.api.context import CurrentContext
 from app.api.document import CACHE_CONTROL
-from app.api.freshness import CallersDemand, dated_response, unkept_response
+from app.api.freshness import (
+    AsOf,
+    CallersDemand,
+    DemandOfMany,
+    Stale,
+    StaleReason,
+    dated_response,
+    members_of,
+    unkept_response,
+)
 from app.api.json_body import object_in
 from app.api.messages import Refused
 from app.api.problems import Problem, RoleNotHeldProblem, documented, problem_of
@@ -19,6 +28,7 @@ from app.domain.errors import RosterguardError
 from app.domain.facts import Role
 from app.domain.grants import ConditionalGrant, PermissionSet
 from app.domain.policy_file import Rule, Value
+from app.domain.reading import Staleness
 from app.domain.scopes import Scope
 from app.services.permissions import Answer, Subject, permissions_of, permissions_of_many
 
@@ -77,7 +87,9 @@ class PermissionSetBody(_Body):
         Field(description="What is allowed on a condition that a request has to meet."),
     ] = ()
     policy: PolicyMark
-    stale: Annotated[bool, Field(description="Whether Clever could not be asked and an older reading answers.")] = False
+    stale: Stale = False
+    as_of: AsOf = None
+    stale_reason: StaleReason = None
 
 
 class BatchItem(BaseModel):
@@ -127,7 +139,7 @@ class BatchResults(_Body):
     operation_id="getPermissions",
     summary="Permissions of a user",
     response_model=PermissionSetBody,
-    responses=documented(404, 409, 502, 503, 504) | {304: {"description": "Not modified"}},
+    responses=documented(404, 409, 429, 502, 503, 504) | {304: {"description": "Not modified"}},
 )
 async def get_permissions(
     request: Request,
@@ -151,11 +163,11 @@ async def get_permissions(
     operation_id="getPermissionsOfMany",
     summary="Permissions of up to a hundred users",
     response_model=BatchResults,
-    responses=documented(400, 413),
+    responses=documented(400, 413, 503),
     openapi_extra={"parameters": [CACHE_CONTROL]},
 )
 async def get_permissions_of_many(
-    context: CurrentContext, demand: CallersDemand, batch: Batch, _said: UnambiguouslySaid
+    context: CurrentContext, demand: DemandOfMany, batch: Batch, _said: UnambiguouslySaid
 ) -> Response:
     """Tell what up to a hundred users may do, each with a status of its own, in the order asked."""
     subjects = [Subject(item.id, item.district, item.role) for item in batch.users]
@@ -163,7 +175,7 @@ async def get_permissions_of_many(
     return unkept_response(b'{"results":[%b]}' % b",".join(map(_result, answers)))
 
 
-def _rendered(whole: PermissionSet) -> bytes:
+def _rendered(whole: PermissionSet, staleness: Staleness | None) -> bytes:
     body = PermissionSetBody(
         user=whole.user,
         district=whole.district,
@@ -173,6 +185,7 @@ def _rendered(whole: PermissionSet) -> bytes:
         grants=tuple(GrantBody.model_validate(grant) for grant in whole.grants),
         conditional=tuple(map(_conditional, whole.conditional)),
         policy=PolicyMark.model_validate(whole),
+        **members_of(staleness),
     )
     return body.model_dump_json().encode()
 

@@ -15,12 +15,13 @@ from starlette.types import Scope
 from app.api import messages
 from app.api.messages import Refused
 from app.domain import errors
-from app.domain.errors import CleverError, RoleNotHeld, RosterguardError
+from app.domain.errors import CleverError, PolicyUnusable, RoleNotHeld, RosterguardError
 
 MEDIA_TYPE = "application/problem+json"
 INVALID = 422
 _TYPE = "urn:problem-type:rosterguard:"
 
+_PASSING = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
 _OPERATOR = "The operator of this service has to"
 
 
@@ -63,10 +64,14 @@ _KINDS: Mapping[type[RosterguardError], tuple[int, str, str]] = {
     errors.UserUnknown: (404, "user-unknown", "Unknown user"),
     errors.RecordUnknown: (404, "record-unknown", "Unknown record"),
     errors.NotCached: (504, "not-cached", "Not cached"),
+    errors.PolicyUnusable: (503, "policy-unusable", "No policy in force"),
     errors.CleverRefusedToken: (502, "clever-refused-token", "Clever refuses the district token"),
     errors.CleverForbade: (502, "clever-forbade", "Clever forbids the reading"),
     errors.CleverRecordMissing: (502, "clever-record-missing", "Clever lacks a part of the user"),
     errors.CleverLimited: (503, "clever-limited", "Clever's rate limit is reached"),
+    errors.CleverBarred: (503, "clever-barred", "Clever is not asked for a moment"),
+    errors.CleverBusy: (503, "busy", "Too many readings at once"),
+    errors.CallerOverspent: (429, "caller-overspent", "Caller's share of requests used up"),
     errors.CleverFailed: (503, "clever-failed", "Clever is failing"),
     errors.CleverUnexpected: (502, "clever-unexpected", "Clever answers unexpectedly"),
     errors.CleverUnreachable: (503, "clever-unreachable", "Clever cannot be reached"),
@@ -91,6 +96,7 @@ _EXAMPLES = (
     errors.CleverForbade("Clever forbids this token to read what is needed"),
     errors.CleverTimedOut("Clever did not answer within the time limit"),
     errors.CleverFailed("Clever says that it is failing"),
+    errors.CallerOverspent("this caller has used up its share of the requests to Clever"),
 )
 """What the reference shows of each status."""
 
@@ -108,6 +114,11 @@ _STATUSES: Mapping[int, tuple[str, str, str]] = {
     413: ("body-too-large", "Body too large", "the body is larger than this service reads"),
     500: ("internal-error", "Internal error", "something went wrong that nobody foresaw; the log tells more"),
 }
+
+
+def problem_named(status: int, kind: str, title: str, detail: str) -> Problem:
+    """Return a problem that no error stands for, whose ``type`` ends in ``kind``."""
+    return Problem(type=_TYPE + kind, title=title, status=status, detail=detail)
 
 
 def problem_of(error: RosterguardError) -> Problem:
@@ -137,7 +148,7 @@ def problem_response(scope: Scope, problem: Problem, headers: Mapping[str, str] 
 def error_response(scope: Scope, error: RosterguardError) -> Response:
     """Send what the caller is told of ``error``, with ``Retry-After`` in seconds where asking again may help."""
     problem = problem_of(error)
-    if isinstance(error, CleverError) and problem.status == HTTPStatus.SERVICE_UNAVAILABLE:
+    if isinstance(error, (CleverError, PolicyUnusable)) and problem.status in _PASSING:
         return problem_response(scope, problem, {"Retry-After": str(error.retry_after)})
     return problem_response(scope, problem)
 

@@ -26,7 +26,7 @@ RoleQuery = Annotated[
 ]
 
 
-def no_other_parameters(request: Request) -> None:
+async def no_other_parameters(request: Request) -> None:
     """Refuse query parameters that the route does not have, and those that come twice."""
     route = request.scope["route"]
     known = {field.alias for field in route.dependant.query_params} if isinstance(route, APIRoute) else set()

@@ -7,10 +7,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from app.api.context import CurrentContext
-from app.api.freshness import CallersDemand, dated_response
+from app.api.freshness import AsOf, CallersDemand, Stale, StaleReason, dated_response, members_of
 from app.api.problems import documented
 from app.api.queries import DistrictQuery, UserPath, no_other_parameters
 from app.domain.facts import Facts, HeldRole, Role
+from app.domain.reading import Staleness
 from app.domain.scopes import Scope
 from app.services.permissions import Subject, roles_of
 
@@ -43,7 +44,9 @@ class RolesBody(BaseModel):
     district: Annotated[str, Field(description="The Clever id of the user's district.")]
     default: Annotated[Role | None, Field(description="The role to open with: the most senior one.")]
     roles: tuple[RoleContext, ...]
-    stale: Annotated[bool, Field(description="Whether Clever could not be asked and an older reading answers.")] = False
+    stale: Stale = False
+    as_of: AsOf = None
+    stale_reason: StaleReason = None
 
 
 @router.get(
@@ -51,7 +54,7 @@ class RolesBody(BaseModel):
     operation_id="getRoles",
     summary="Roles of a user",
     response_model=RolesBody,
-    responses=documented(404, 502, 503, 504) | {304: {"description": "Not modified"}},
+    responses=documented(404, 429, 502, 503, 504) | {304: {"description": "Not modified"}},
 )
 async def get_roles(
     request: Request,
@@ -69,12 +72,13 @@ async def get_roles(
     return dated_response(request, answer, context.fresh_seconds)
 
 
-def _rendered(facts: Facts) -> bytes:
+def _rendered(facts: Facts, staleness: Staleness | None) -> bytes:
     body = RolesBody(
         user=facts.user,
         district=facts.district,
         default=next(iter(facts.held()), None),
         roles=tuple(map(_context, facts.roles)),
+        **members_of(staleness),
     )
     return body.model_dump_json().encode()
 

@@ -5,16 +5,21 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
+from stamina.instrumentation import set_on_retry_hooks
+
 from app import telemetry
 from app.clever.connection import http_client, safe_url
 from app.clever.following import Following
+from app.clever.line import Lines
 from app.clever.lookups import Lookups
-from app.clever.patience import Patience, within
+from app.clever.patience import Patience, deadline, within
 from app.clever.reads import Endpoint, UserReads
 from app.clever.state import CleverState
 from app.clever.tokens import DiscoveredTokens, OneToken, Tokens, with_token
 from app.clever.transport import Transport
 from app.clever.versions import FAMILIES, Version
+from app.clever.warrant import Warrant, bearer
+from app.domain.errand import Errand
 from app.domain.errors import RecordUnknown, UserUnknown
 from app.domain.facts import Facts, Role
 from app.domain.ids import DistrictId, IdShape, SchoolId, SectionId, UserId
@@ -47,16 +52,21 @@ class CleverClient:
         """Tell how Clever last answered."""
         return self._transport.state
 
+    def known_districts(self) -> frozenset[DistrictId] | None:
+        """Return the connected districts, or None where they are not known yet."""
+        return self._tokens.known()
+
     async def districts(self) -> frozenset[DistrictId]:
         """Return the connected districts, asking Clever only where that is not known yet; raises ``CleverError``."""
         return await self._tokens.districts()
 
-    async def facts(self, user: UserId, district: DistrictId, *, confirm_schools: bool) -> Facts:
+    async def facts(self, user: UserId, district: DistrictId, errand: Errand, *, confirm_schools: bool) -> Facts:
         """Read one user.
 
         Args:
             user: whom to read.
             district: a connected district; any other is answered like an unknown user.
+            errand: what the reading is for.
             confirm_schools: whether administered schools need Clever's own list of the user's schools, so that its
                 absence is an error and not merely facts that are unconfirmed.
 
@@ -66,31 +76,34 @@ class CleverClient:
         """
         answers = await self._read(
             district,
-            lambda token: self._reads.answers(user, district, token, confirm_schools=confirm_schools),
+            errand,
+            lambda warrant: self._reads.answers(user, district, warrant, confirm_schools=confirm_schools),
             self._patience.reading,
         )
         facts, odd = self._endpoint.family.facts_of(answers, district, self._endpoint.id_shape)
         telemetry.odd_data({kind.value: times for kind, times in odd.items()})
         return facts
 
-    async def section(self, section: SectionId, district: DistrictId) -> Section:
+    async def section(self, section: SectionId, district: DistrictId, errand: Errand) -> Section:
         """Read one section; raises ``RecordUnknown`` where the district has none such, or ``CleverError``."""
-        return await self._look_up(district, lambda token: self._lookups.section(section, district, token))
+        return await self._look_up(district, errand, lambda warrant: self._lookups.section(section, district, warrant))
 
-    async def school(self, school: SchoolId, district: DistrictId) -> SchoolId:
+    async def school(self, school: SchoolId, district: DistrictId, errand: Errand) -> SchoolId:
         """Read whether there is such a school; raises ``RecordUnknown`` where there is none, or ``CleverError``."""
-        return await self._look_up(district, lambda token: self._lookups.school(school, district, token))
+        return await self._look_up(district, errand, lambda warrant: self._lookups.school(school, district, warrant))
 
-    async def sections(self, place: Place, district: DistrictId) -> tuple[Section, ...]:
+    async def sections(self, place: Place, district: DistrictId, errand: Errand) -> tuple[Section, ...]:
         """Read all sections that lie in a school, or in the district; raises as ``section``."""
-        return await self._look_up(district, lambda token: self._lookups.sections(place, district, token), place)
+        return await self._look_up(
+            district, errand, lambda warrant: self._lookups.sections(place, district, warrant), place
+        )
 
-    async def schools(self, district: DistrictId) -> tuple[SchoolId, ...]:
+    async def schools(self, district: DistrictId, errand: Errand) -> tuple[SchoolId, ...]:
         """Read the ids of all schools of the district; raises as ``section``."""
         whole = (Scope.DISTRICT, district)
-        return await self._look_up(district, lambda token: self._lookups.schools(district, token), whole)
+        return await self._look_up(district, errand, lambda warrant: self._lookups.schools(district, warrant), whole)
 
-    async def people(self, place: Place, district: DistrictId, role: Role | None = None) -> tuple[Facts, ...]:
+    async def people(self, place: Place, district: DistrictId, role: Role | None, errand: Errand) -> tuple[Facts, ...]:
         """Read the users who stand in relation to a place, with what they are there, by ascending id.
 
         Args:
@@ -99,6 +112,7 @@ class CleverClient:
             district: a connected district; in any other every record is unknown.
             role: only those who hold this role. Clever can be asked for teachers and students of a section, for those
                 and staff of a school, for any role of the district, and for none among the contacts of a student.
+            errand: what the reading is for.
 
         Returns:
             Facts that are complete but for sections: of those they hold the one asked for, or none. The list of each
@@ -108,7 +122,9 @@ class CleverClient:
             RecordUnknown: the district has no such section, school or student.
             CleverError: the list could not be read for certain.
         """
-        return await self._look_up(district, lambda token: self._lookups.people(place, district, token, role), place)
+        return await self._look_up(
+            district, errand, lambda warrant: self._lookups.people(place, district, role, warrant), place
+        )
 
     async def keep_connected(self, *, sleep: Callable[[float], Awaitable[object]] = asyncio.sleep) -> None:
         """Connect to Clever, however often that takes, and then follow which districts are connected, for ever."""
@@ -119,17 +135,25 @@ class CleverClient:
         await self._tokens.aclose()
         await self._transport.aclose()
 
-    async def _read(self, district: DistrictId, reading: Callable[[str], Awaitable[T]], seconds: float) -> T:
-        async with within(seconds):
-            return await with_token(self._tokens, district, reading)
+    async def _read(
+        self, district: DistrictId, errand: Errand, reading: Callable[[Warrant], Awaitable[T]], seconds: float
+    ) -> T:
+        until = deadline(seconds, errand)
+        async with within(until):
+            return await with_token(self._tokens, district, lambda token: reading(bearer(token, errand, until)))
 
     async def _look_up(
-        self, district: DistrictId, reading: Callable[[str], Awaitable[T]], place: Place | None = None
+        self,
+        district: DistrictId,
+        errand: Errand,
+        reading: Callable[[Warrant], Awaitable[T]],
+        place: Place | None = None,
     ) -> T:
         """Read as ``_read`` does; in a district that is not connected every record is unknown."""
         whole = place is not None and place[0] is Scope.DISTRICT
         try:
-            return await self._read(district, reading, self._patience.district if whole else self._patience.reading)
+            seconds = self._patience.district if whole else self._patience.reading
+            return await self._read(district, errand, reading, seconds)
         except UserUnknown as error:
             raise RecordUnknown from error
 
@@ -144,6 +168,8 @@ def connect(  # noqa: PLR0913 -- a setting each
     client_secret: str | None,
     id_shape: IdShape,
     clock: Callable[[], float] = time.monotonic,
+    wall: Callable[[], float] = time.time,
+    caller_share: float = 0.5,
     page_limit: int = 10_000,
 ) -> CleverClient:
     """Make a client; nothing is asked yet.
@@ -157,13 +183,17 @@ def connect(  # noqa: PLR0913 -- a setting each
         client_secret: see ``client_id``.
         id_shape: the shape of Clever's ids.
         clock: seconds that only ever go forward.
+        wall: Unix seconds, in which Clever tells when its rate limit begins anew.
+        caller_share: the part of a token's requests of a minute that one caller may cause.
         page_limit: how many records of a list to ask for at once.
 
     Raises:
         ValueError: a URL that is not https off loopback, a token that is none, or neither token nor id and secret.
     """
     api = f"{safe_url(url)}/{version}"
-    transport = Transport(http_client(), clock=clock)
+    # Its own reports would be a second log, in another shape than ours.
+    set_on_retry_hooks([])
+    transport = Transport(http_client(), wall=wall, lines=Lines(clock, caller_share))
     tokens: Tokens
     if token:
         tokens = OneToken(transport, api, token, id_shape)

@@ -24,7 +24,11 @@ _HIGHEST_PORT = 65535
 def http_client() -> httpx.AsyncClient:
     """Return the one pool of connections, which has to be closed."""
     return httpx.AsyncClient(
-        headers={"User-Agent": f"rosterguard/{version('rosterguard')}", "Accept": "application/json"},
+        headers={
+            "User-Agent": f"rosterguard/{version('rosterguard')}",
+            "Accept": "application/json",
+            "Accept-Encoding": "gzip",
+        },
         timeout=httpx.Timeout(5, connect=2),
         limits=LIMITS,
         # Plain http is for loopback. A proxy of the environment would be sent the token, in clear.

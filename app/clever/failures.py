@@ -3,8 +3,6 @@
 The sentences are for operators and are fixed: nothing that was sent or received gets into them.
 """
 
-import re
-from collections.abc import Callable
 from http import HTTPStatus
 
 import httpx
@@ -63,9 +61,6 @@ _EXCEPTIONS: tuple[tuple[type[Exception], type[CleverError], str], ...] = (
 FAILURES = tuple(raised for raised, _, _ in _EXCEPTIONS)
 """Every exception with which an exchange can fail."""
 
-_SECONDS = re.compile("[0-9]{1,12}")
-_SHORTEST_WAIT, _LONGEST_WAIT = 1, 60  # Clever counts requests by the minute
-
 
 def failure_of(raised: Exception) -> CleverError:
     """Return what an exception of an exchange, one of ``FAILURES``, means."""
@@ -73,28 +68,22 @@ def failure_of(raised: Exception) -> CleverError:
     return error(sentence)
 
 
-def refusal_of(
-    response: httpx.Response, body: bytes | None, wall: Callable[[], float], *, by_client: bool = False
-) -> CleverError:
-    """Return what a status other than 200 means.
+def refusal_of(status: int, *, told: int | None, by_client: bool = False) -> CleverError:
+    """Return what a status other than 200 and 404 means.
 
     Args:
-        response: the answer.
-        body: its body, or None where that could not be read.
-        wall: tells Unix seconds, in which Clever's headers count.
+        status: the status.
+        told: after how many seconds the answer says to ask again, if it does.
         by_client: whether a client id and secret asked, instead of the token of a district.
     """
-    if response.status_code == HTTPStatus.TOO_MANY_REQUESTS:
-        return _limited(response.headers, wall)
-    if response.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        return CleverFailed("Clever says that it is failing")
-    if response.status_code == HTTPStatus.NOT_FOUND:
-        return _missing(response, body)
-    if response.status_code == HTTPStatus.UNAUTHORIZED and by_client:
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
+        return _passing(CleverLimited("Clever's limit of requests a minute is used up for this token"), told)
+    # It is what Clever answers to a request that it does not support.
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR and status != HTTPStatus.NOT_IMPLEMENTED:
+        return _passing(CleverFailed("Clever says that it is failing"), told)
+    if status == HTTPStatus.UNAUTHORIZED and by_client:
         return CleverRefusedToken(_CLIENT_REFUSED)
-    error, sentence = _STATUSES.get(
-        response.status_code, (CleverUnexpected, "Clever answered with a status that is not documented")
-    )
+    error, sentence = _STATUSES.get(status, (CleverUnexpected, "Clever answered with a status that is not documented"))
     return error(sentence)
 
 
@@ -104,7 +93,8 @@ def is_json(response: httpx.Response) -> bool:
     return kind == "application/json" or kind.endswith("+json")
 
 
-def _missing(response: httpx.Response, body: bytes | None) -> CleverError:
+def missing(response: httpx.Response, body: bytes | None) -> CleverError:
+    """Return what a 404 means, whose body is None where it could not be read."""
     # Clever says so of a record in JSON. Its HTML is for the wrong kind of token and for a path that does not exist.
     if is_json(response) and body is not None and _is_object(body):
         return CleverRecordMissing("Clever has no such record for this token")
@@ -121,19 +111,6 @@ def _is_object(body: bytes) -> bool:
         return False
 
 
-def _limited(headers: httpx.Headers, wall: Callable[[], float]) -> CleverLimited:
-    sentence = "Clever's limit of requests a minute is used up for this token"
-    if (reset := _seconds(headers, "x-ratelimit-reset")) is not None:
-        return CleverLimited(sentence, retry_after=_clamped(reset - int(wall())))
-    if (wait := _seconds(headers, "retry-after")) is not None:
-        return CleverLimited(sentence, retry_after=_clamped(wait))
-    return CleverLimited(sentence)
-
-
-def _seconds(headers: httpx.Headers, name: str) -> int | None:
-    text = headers.get(name, "").strip()
-    return int(text) if _SECONDS.fullmatch(text) else None
-
-
-def _clamped(seconds: int) -> int:
-    return min(max(seconds, _SHORTEST_WAIT), _LONGEST_WAIT)
+def _passing(error: CleverError, told: int | None) -> CleverError:
+    error.retry_after = told or error.retry_after
+    return error

@@ -10,6 +10,7 @@ from app.clever.reads import Endpoint, R, broken_off_in_the_end, record_of
 from app.clever.records import Page, SectionRecord, UserRecord
 from app.clever.transport import Transport
 from app.clever.v3 import Answers
+from app.clever.warrant import Warrant
 from app.domain.errors import CleverRecordMissing, RecordUnknown
 from app.domain.facts import Facts, Oddity, Role
 from app.domain.ids import DistrictId, SchoolId
@@ -30,25 +31,25 @@ _AT_A_STRETCH = 200  # users; a whole district at once would hold up everybody e
 
 
 class Lookups:
-    """Reads places and the people in them, with a token that is handed in."""
+    """Reads places and the people in them, with a warrant that is handed in."""
 
     def __init__(self, transport: Transport, endpoint: Endpoint) -> None:
         self._transport = transport
         self._endpoint = endpoint
 
-    async def section(self, section: str, district: DistrictId, token: str) -> Section:
+    async def section(self, section: str, district: DistrictId, warrant: Warrant) -> Section:
         """Read one section; raises ``RecordUnknown`` where the district has none such, or ``CleverError``."""
         odd: Counter[Oddity] = Counter()
-        found = self._section_of(await self._section(section, district, token), district, odd)
+        found = self._section_of(await self._section(section, district, warrant), district, odd)
         _tell(odd)
         return found
 
-    async def school(self, school: str, district: DistrictId, token: str) -> SchoolId:
+    async def school(self, school: str, district: DistrictId, warrant: Warrant) -> SchoolId:
         """Read whether there is such a school; raises ``RecordUnknown`` where there is none, or ``CleverError``."""
         url, shape = self._url("/schools/{}", school), self._endpoint.family.school
-        return SchoolId((await record_of(self._transport, url, f"Bearer {token}", shape, (school, district))).id)
+        return SchoolId((await record_of(self._transport, url, warrant, shape, (school, district))).id)
 
-    async def sections(self, place: Place, district: DistrictId, token: str) -> tuple[Section, ...]:
+    async def sections(self, place: Place, district: DistrictId, warrant: Warrant) -> tuple[Section, ...]:
         """Read all sections of a school or of the district, by ascending id.
 
         Raises:
@@ -59,21 +60,21 @@ class Lookups:
         if place[0] not in _SECTIONS:
             raise ValueError(f"Clever lists no sections of a {place[0]}")
         odd: Counter[Oddity] = Counter()
-        records = await self._list(place, _SECTIONS[place[0]], token, self._endpoint.family.sections)
+        records = await self._list(place, _SECTIONS[place[0]], warrant, self._endpoint.family.sections)
         found = tuple(self._section_of(record, district, odd) for record in self._own(records, district, odd))
         _tell(odd)
         return found
 
-    async def schools(self, district: DistrictId, token: str) -> tuple[SchoolId, ...]:
+    async def schools(self, district: DistrictId, warrant: Warrant) -> tuple[SchoolId, ...]:
         """Read the ids of all schools of the district, in ascending order; raises ``CleverError``."""
         odd: Counter[Oddity] = Counter()
-        records = await self._list((Scope.DISTRICT, district), "/schools", token, self._endpoint.family.schools)
+        records = await self._list((Scope.DISTRICT, district), "/schools", warrant, self._endpoint.family.schools)
         found = tuple(SchoolId(record.id) for record in self._own(records, district, odd))
         _tell(odd)
         return found
 
     async def people(
-        self, place: Place, district: DistrictId, token: str, role: Role | None = None
+        self, place: Place, district: DistrictId, role: Role | None, warrant: Warrant
     ) -> tuple[Facts, ...]:
         """Read the people of a place, by ascending id.
 
@@ -85,10 +86,10 @@ class Lookups:
         path, roles = _PEOPLE.get(place[0], ("", frozenset()))
         if not path or (role is not None and role not in roles):
             raise ValueError(f"Clever cannot be asked for the people of a {place[0]} by the role {role}")
-        users = asyncio.create_task(self._list(place, path, token, self._endpoint.family.users, role))
+        users = asyncio.create_task(self._list(place, path, warrant, self._endpoint.family.users, role))
         async with broken_off_in_the_end(users):
             of_section = place[0] is Scope.SECTION
-            sections = (await self._section(place[1], district, token),) if of_section else ()
+            sections = (await self._section(place[1], district, warrant),) if of_section else ()
             return await self._facts_of(await users, sections, district, role)
 
     async def _facts_of(
@@ -111,9 +112,9 @@ class Lookups:
         _tell(odd)
         return tuple(found)
 
-    async def _section(self, section: str, district: DistrictId, token: str) -> SectionRecord:
+    async def _section(self, section: str, district: DistrictId, warrant: Warrant) -> SectionRecord:
         url, shape = self._url("/sections/{}", section), self._endpoint.family.section
-        return await record_of(self._transport, url, f"Bearer {token}", shape, (section, district))
+        return await record_of(self._transport, url, warrant, shape, (section, district))
 
     def _section_of(self, record: SectionRecord, district: DistrictId, odd: Counter[Oddity]) -> Section:
         section, times = self._endpoint.family.section_of(record, district, self._endpoint.id_shape)
@@ -121,13 +122,13 @@ class Lookups:
         return section
 
     async def _list(
-        self, place: Place, path: str, token: str, shape: type[Page[R]], role: Role | None = None
+        self, place: Place, path: str, warrant: Warrant, shape: type[Page[R]], role: Role | None = None
     ) -> list[R]:
         asked = f"?limit={self._endpoint.page_limit}" + (f"&role={role}" if role else "")
         of_district = place[0] is Scope.DISTRICT
         url = self._endpoint.api + path if of_district else self._url(path, place[1])
         try:
-            return await records_of(self._transport, url + asked, f"Bearer {token}", shape)
+            return await records_of(self._transport, url + asked, warrant, shape)
         except CleverRecordMissing as error:
             # That the lists of a connected district are gone says nothing of any record.
             if of_district:
@@ -142,11 +143,10 @@ class Lookups:
 
     def _own(self, records: Iterable[R], district: DistrictId, odd: Counter[Oddity]) -> list[R]:
         """Keep the district's own records with a proper id, each once, by id; the rest is counted."""
-        # A record that moves between pages while they are read comes twice; the later reading is the newer one.
-        newest = {record.id: record for record in records}
-        ours = [record for record in newest.values() if record.district == district]
+        each = {record.id: record for record in records}
+        ours = [record for record in each.values() if record.district == district]
         fit = [record for record in ours if self._endpoint.id_shape.fits(record.id)]
-        odd.update({Oddity.DISTRICT_FOREIGN: len(newest) - len(ours), Oddity.ID_MALFORMED: len(ours) - len(fit)})
+        odd.update({Oddity.DISTRICT_FOREIGN: len(each) - len(ours), Oddity.ID_MALFORMED: len(ours) - len(fit)})
         return sorted(fit, key=lambda record: record.id)
 
 

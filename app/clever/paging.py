@@ -1,12 +1,15 @@
 """Lists of Clever, page by page: `next` links are followed as given, and never off the list's own origin and path."""
 
+from collections.abc import Iterable
 from typing import TypeVar
 
 import httpx
 
+from app.clever.bodies import Ration, of_whole_list
 from app.clever.records import BarePage, Page
 from app.clever.transport import Transport
-from app.domain.errors import CleverPagingBroken
+from app.clever.warrant import Warrant
+from app.domain.errors import CleverPagingBroken, CleverRecordMissing
 
 T = TypeVar("T")
 
@@ -14,29 +17,38 @@ MOST_PAGES = 1000
 """Pages of a list; ten million records."""
 
 
-async def records_of(
+async def records_of(  # noqa: PLR0913 -- what is asked, and two bounds
     transport: Transport,
     first: str,
-    authorization: str,
+    warrant: Warrant,
     shape: type[Page[T]] | type[BarePage[T]],
     *,
     most_pages: int = MOST_PAGES,
+    ration: Ration | None = None,
 ) -> list[T]:
     """Read a whole list.
 
     A list ends with a page without a `next` link or with an empty one (dev.clever.com/docs/paging-and-limits).
 
     Raises:
-        CleverPagingBroken: a `next` link leads nowhere, in a circle, or off the origin or path of ``first``; or there
-            are more than ``most_pages``.
+        CleverPagingBroken: a `next` link leads nowhere, in a circle, or off the origin or path of ``first``; there are
+            more than ``most_pages``; or the list changed while its pages were read.
         CleverError: a page could not be read; a part of a list is never returned.
     """
     url = start = httpx.URL(first)
     found: list[T] = []
-    seen = {start}
+    seen, ids = {start}, set[str]()
+    ration = ration or of_whole_list()
     while len(seen) <= most_pages:
-        page = await transport.read(url, authorization, shape)
+        try:
+            page = await transport.read(url, warrant, shape, ration)
+        except CleverRecordMissing as error:
+            # Only of the first page does it mean that there is no such list.
+            if url == start:
+                raise
+            raise CleverPagingBroken("a page of Clever's list is missing") from error
         records, following = page.records(), page.following()
+        _keep_apart(ids, page.ids())
         found += records
         if not records or following is None:
             return found
@@ -45,6 +57,14 @@ async def records_of(
             raise CleverPagingBroken("Clever's next link leads in a circle")
         seen.add(url)
     raise CleverPagingBroken("Clever's list has more pages than any list should have")
+
+
+def _keep_apart(ids: set[str], of_page: Iterable[str]) -> None:
+    """Add the ids of one more page, none of which may have stood on an earlier one."""
+    fresh = set(of_page)
+    if not ids.isdisjoint(fresh):
+        raise CleverPagingBroken("Clever's list changed while its pages were read")
+    ids |= fresh
 
 
 def _followed(url: httpx.URL, following: str, start: httpx.URL) -> httpx.URL:

@@ -7,17 +7,22 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from app import telemetry
+from app.clever.bodies import of_own_list
 from app.clever.paging import records_of
-from app.clever.records import Entry, IdRecord, SchoolRecord, SectionRecord, UserRecord
+from app.clever.records import Entry, IdRecord, Page, SchoolRecord, SectionRecord, UserRecord
 from app.clever.transport import Transport
 from app.clever.v3 import Answers, has_schools_to_confirm, needs_sections
 from app.clever.versions import Family
+from app.clever.warrant import Warrant
 from app.domain.errors import CleverMalformed, CleverRecordMissing, RecordUnknown, UserUnknown
 from app.domain.facts import Oddity
 from app.domain.ids import DistrictId, IdShape, UserId
 
 MOST_PAGES = 100
 """Pages of one user's sections or schools; nobody has as many, and the lists of all users share Clever's limit."""
+
+OWN_LIMIT = 1000
+"""Records of one user's own lists to ask for at once: nobody's should take as much memory as those of a district."""
 
 T = TypeVar("T")
 R = TypeVar("R", SchoolRecord, SectionRecord, UserRecord)
@@ -31,7 +36,8 @@ class Endpoint:
         api: Clever's API with its version, such as ``https://api.clever.com/v3.0``.
         family: the shapes and rules of that version.
         id_shape: an id without this shape grants nothing.
-        page_limit: how many records of a list to ask for at once; Clever's default is 100, its maximum 10 000.
+        page_limit: how many records of a list to ask for at once; Clever's default is 100, its maximum 10 000. Of one
+            user's own lists it is ``OWN_LIMIT`` at most.
     """
 
     api: str
@@ -48,17 +54,16 @@ class UserReads:
         self._endpoint = endpoint
         self._grace = grace
 
-    async def answers(self, user: UserId, district: DistrictId, token: str, *, confirm_schools: bool) -> Answers:
+    async def answers(self, user: UserId, district: DistrictId, warrant: Warrant, *, confirm_schools: bool) -> Answers:
         """Read a user, their sections and their schools.
 
         Raises:
             UserUnknown: Clever has no such user in that district.
             CleverError: something that is needed could not be read for certain.
         """
-        bearer = f"Bearer {token}"
-        reading = asyncio.create_task(self._user(user, district, bearer))
-        sections = asyncio.create_task(self._sections(user, bearer))
-        schools = asyncio.create_task(self._schools(user, bearer))
+        reading = asyncio.create_task(self._user(user, district, warrant))
+        sections = asyncio.create_task(self._sections(user, warrant))
+        schools = asyncio.create_task(self._schools(user, warrant))
         async with broken_off_in_the_end(reading, sections, schools):
             record = await reading
             # What no role needs may fail or be late. It gets a moment nonetheless: breaking it off costs a connection.
@@ -66,33 +71,33 @@ class UserReads:
             confirming = confirm_schools and has_schools_to_confirm(record)
             return Answers(record, taught or (), await (schools if confirming else _spared(schools, self._grace)))
 
-    async def _user(self, user: UserId, district: DistrictId, bearer: str) -> UserRecord:
+    async def _user(self, user: UserId, district: DistrictId, warrant: Warrant) -> UserRecord:
         try:
             url = f"{self._endpoint.api}/users/{user}"
-            return await record_of(self._transport, url, bearer, self._endpoint.family.user, (user, district))
+            return await record_of(self._transport, url, warrant, self._endpoint.family.user, (user, district))
         except RecordUnknown as error:
             raise UserUnknown from error
 
-    async def _sections(self, user: UserId, bearer: str) -> Sequence[SectionRecord]:
-        url = f"{self._endpoint.api}/users/{user}/sections?limit={self._endpoint.page_limit}"
-        records = await records_of(self._transport, url, bearer, self._endpoint.family.sections, most_pages=MOST_PAGES)
-        # A section that moves between pages while they are read comes twice; the later reading is the newer one.
-        return tuple({record.id: record for record in records}.values())
+    async def _sections(self, user: UserId, warrant: Warrant) -> Sequence[SectionRecord]:
+        return await self._list(f"/users/{user}/sections", warrant, self._endpoint.family.sections)
 
-    async def _schools(self, user: UserId, bearer: str) -> Sequence[IdRecord]:
-        url = f"{self._endpoint.api}/users/{user}/schools?limit={self._endpoint.page_limit}"
-        return await records_of(self._transport, url, bearer, self._endpoint.family.schools, most_pages=MOST_PAGES)
+    async def _schools(self, user: UserId, warrant: Warrant) -> Sequence[IdRecord]:
+        return await self._list(f"/users/{user}/schools", warrant, self._endpoint.family.schools)
+
+    async def _list(self, path: str, warrant: Warrant, shape: type[Page[R]]) -> list[R]:
+        url = f"{self._endpoint.api}{path}?limit={min(self._endpoint.page_limit, OWN_LIMIT)}"
+        return await records_of(self._transport, url, warrant, shape, most_pages=MOST_PAGES, ration=of_own_list())
 
 
 async def record_of(
-    transport: Transport, url: str, bearer: str, shape: type[Entry[R]], wanted: tuple[str, DistrictId]
+    transport: Transport, url: str, warrant: Warrant, shape: type[Entry[R]], wanted: tuple[str, DistrictId]
 ) -> R:
     """Read one record.
 
     Args:
         transport: the way to Clever.
         url: where the record is.
-        bearer: who asks.
+        warrant: who asks, and what for.
         shape: what it is.
         wanted: the id that it has to have, and the district that it has to belong to.
 
@@ -101,7 +106,7 @@ async def record_of(
         CleverError: it could not be read for certain.
     """
     try:
-        record = (await transport.read(url, bearer, shape)).data
+        record = (await transport.read(url, warrant, shape)).data
     except CleverRecordMissing as error:
         raise RecordUnknown from error
     if record.id != wanted[0]:

@@ -185,6 +185,10 @@ class Page(Linked, Generic[T]):
         """Return the records of this page."""
         return [entry.data for entry in self.data]
 
+    def ids(self) -> list[str]:
+        """Return the ids of its records."""
+        return [str(getattr(entry.data, "id", "")) for entry in self.data]
+
 
 class BarePage(Linked, Generic[T]):
     """A list of the OAuth API, whose entries come without envelopes."""
@@ -194,3 +198,7 @@ class BarePage(Linked, Generic[T]):
     def records(self) -> list[T]:
         """Return the records of this page."""
         return self.data
+
+    def ids(self) -> list[str]:
+        """Return nothing: of its entries nobody keeps the ids."""
+        return []

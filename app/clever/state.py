@@ -2,32 +2,7 @@
 
 from dataclasses import dataclass
 
-from app.domain.errors import (
-    CleverError,
-    CleverFailed,
-    CleverForbade,
-    CleverLimited,
-    CleverMalformed,
-    CleverNotJson,
-    CleverRecordMissing,
-    CleverRefusedToken,
-    CleverTimedOut,
-    CleverUnexpected,
-    CleverUnreachable,
-)
-
-_WORDS: dict[type[CleverError], str] = {
-    CleverRefusedToken: "token_refused",
-    CleverForbade: "forbidden",
-    CleverRecordMissing: "ok",
-    CleverLimited: "rate_limited",
-    CleverFailed: "failing",
-    CleverUnexpected: "garbled",
-    CleverUnreachable: "unreachable",
-    CleverTimedOut: "timed_out",
-    CleverNotJson: "garbled",
-    CleverMalformed: "garbled",
-}
+from app.domain.errors import CleverError, CleverRecordMissing
 
 _REFUSALS = frozenset({"token_refused", "forbidden"})
 
@@ -49,7 +24,8 @@ class CleverState:
         """Return the state after one more exchange, which ended well or in ``error``."""
         if error is None:
             return CleverState(accepted_once=True, word="ok")
-        return CleverState(self.accepted_once, _WORDS.get(type(error), "garbled"))
+        # That there is no such record is an answer like any other.
+        return CleverState(self.accepted_once, "ok" if isinstance(error, CleverRecordMissing) else error.word)
 
     def after_listing(self) -> "CleverState":
         """Return the state after Clever listed the tokens for a client id and secret.

@@ -6,10 +6,12 @@ from typing import Protocol, TypeVar
 
 from app.clever.flight import Flight
 from app.clever.paging import records_of
-from app.clever.patience import within
+from app.clever.patience import deadline, within
 from app.clever.records import BarePage, IdRecord, Page
 from app.clever.token_list import Listed, by_district, checked
 from app.clever.transport import Transport
+from app.clever.warrant import Warrant, bearer
+from app.domain.errand import OWN
 from app.domain.errors import CleverMalformed, CleverRefusedToken, UserUnknown
 from app.domain.ids import DistrictId, IdShape
 
@@ -20,6 +22,9 @@ _REDISCOVERY_SECONDS, _LONGEST_DISCOVERY = 10, 60
 
 class Tokens(Protocol):
     """Which token reads which district."""
+
+    def known(self) -> frozenset[DistrictId] | None:
+        """Return the connected districts, or None where they are not known yet."""
 
     async def districts(self) -> frozenset[DistrictId]:
         """Return the connected districts, asking Clever where they are not known yet; raises ``CleverError``."""
@@ -62,14 +67,18 @@ class OneToken:
         self._api = api
         self._token = checked(token)
         self._shape = shape
-        self._district: DistrictId | None = None
+        self._districts: frozenset[DistrictId] | None = None
         self._asking = Flight(self._ask)
+
+    def known(self) -> frozenset[DistrictId] | None:
+        """Return the token's district, or None where it is not known yet."""
+        return self._districts
 
     async def districts(self) -> frozenset[DistrictId]:
         """Return the token's district."""
-        if self._district is None:
-            self._district = await self._asking.join()
-        return frozenset({self._district})
+        if self._districts is None:
+            self._districts = frozenset({await self._asking.join()})
+        return self._districts
 
     async def token(self, district: DistrictId) -> str:
         """Return the token if the district is the token's."""
@@ -89,7 +98,8 @@ class OneToken:
         await self._asking.aclose()
 
     async def _ask(self) -> DistrictId:
-        page = await self._transport.read(f"{self._api}/districts", f"Bearer {self._token}", Page[IdRecord])
+        warrant = bearer(self._token, OWN, deadline(_LONGEST_DISCOVERY, OWN))
+        page = await self._transport.read(f"{self._api}/districts", warrant, Page[IdRecord])
         ids = {record.id for record in page.records()}
         if len(ids) != 1 or not all(map(self._shape.fits, ids)):
             raise CleverMalformed("the token of the settings does not read exactly one district with a proper id")
@@ -107,7 +117,12 @@ class DiscoveredTokens:
         self._basic = f"Basic {b64encode(':'.join(credentials).encode()).decode()}"
         self._shape = shape
         self._tokens: Mapping[DistrictId, str] | None = None
+        self._districts: frozenset[DistrictId] | None = None
         self._discovery = Flight(self._discover, clock)
+
+    def known(self) -> frozenset[DistrictId] | None:
+        """Return the connected districts, or None where they are not known yet."""
+        return self._districts
 
     async def districts(self) -> frozenset[DistrictId]:
         """Return the connected districts."""
@@ -139,7 +154,10 @@ class DiscoveredTokens:
         return self._tokens if self._tokens is not None else await self._discovery.join()
 
     async def _discover(self) -> Mapping[DistrictId, str]:
-        async with within(_LONGEST_DISCOVERY):
-            records = await records_of(self._transport, self._url, self._basic, BarePage[Listed])
+        until = deadline(_LONGEST_DISCOVERY, OWN)
+        async with within(until):
+            warrant = Warrant(self._basic, OWN, until)
+            records = await records_of(self._transport, self._url, warrant, BarePage[Listed])
         self._tokens = by_district(records, self._shape)
+        self._districts = frozenset(self._tokens)
         return self._tokens

@@ -1,130 +1,146 @@
-"""One exchange with Clever; every way in which it can fail becomes a domain error here.
-
-Retries and the rate budget have their place around `Transport.read`.
-"""
+"""The way to Clever, a rung for each concern: ask again, not while it is down, within the rate limit, one exchange."""
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing, asynccontextmanager
-from http import HTTPStatus
-from typing import TypeVar, cast
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TypeVar
 
 import httpx
 
-from app.clever.failures import FAILURES, failure_of, is_json, refusal_of
+from app.clever.bodies import Bodies, Ration, of_record
+from app.clever.exchange import Exchanges, Head, Question
+from app.clever.line import Line, Lines
 from app.clever.records import Slim
 from app.clever.refusals import Refusals
+from app.clever.retrying import Tries
 from app.clever.state import CleverState
-from app.domain.errors import CleverError, CleverMalformed, CleverNotJson, CleverTimedOut
+from app.clever.warrant import Warrant
+from app.domain.errand import OWN
+from app.domain.errors import CleverBarred, CleverBusy, CleverError, CleverTimedOut
 
 S = TypeVar("S", bound=Slim)
 
-LARGEST_BODY = 64 * 1024 * 1024
-"""Bytes of a decoded body: a page of 10 000 sections is about 25 MB."""
-
-MOST_AT_ONCE = 32
-"""Exchanges under way; what httpx queues and holds open beyond that costs more time than it saves."""
-
-_LARGEST_REFUSAL = 64 * 1024
+_TELLING_SECONDS = 1.0  # that there was no answer in less time, since nobody waited longer, says nothing of Clever
+_EARLY = 0.01  # timers may fire a little early
 
 
 class Transport:
-    """The way to Clever: one shared pool of connections, a queue before it, and how the last exchange went.
+    """The way to Clever: one shared pool of connections, what is known of each token's way, how the last exchange went.
 
     Attributes:
         state: how the last exchange went.
 
-    Of the times that it is made with, ``seconds`` limits an exchange and ``patience`` the wait for its turn.
+    An exchange takes ``seconds`` at most; ``wall`` tells Unix seconds, in which Clever's headers count.
     """
 
-    def __init__(  # noqa: PLR0913 -- a setting each
+    def __init__(
         self,
         client: httpx.AsyncClient,
         *,
         wall: Callable[[], float] = time.time,
-        largest_body: int = LARGEST_BODY,
         seconds: float = 30,
-        patience: float = 10,
-        clock: Callable[[], float] = time.monotonic,
+        lines: Lines | None = None,
+        bodies: Bodies | None = None,
     ) -> None:
         self.state = CleverState()
-        self._client = client
-        self._wall = wall
-        self._largest_body = largest_body
         self._seconds = seconds
-        self._patience = patience
-        self._slots = asyncio.Semaphore(MOST_AT_ONCE)
-        self._refusals = Refusals(clock)
+        self._lines = lines or Lines(time.monotonic)
+        self._exchanges = Exchanges(client, wall=wall, seconds=seconds, bodies=bodies or Bodies())
+        self._refusals = Refusals(self._lines.clock)
+        self._probes: set[asyncio.Task[None]] = set()
 
-    async def read(self, url: httpx.URL | str, authorization: str, shape: type[S]) -> S:
-        """GET a URL and return its body in the given shape, or raise the ``CleverError`` that says why not."""
-        by_client = authorization.startswith("Basic ")
-        async with self._turn():
+    async def read(self, url: httpx.URL | str, warrant: Warrant, shape: type[S], ration: Ration | None = None) -> S:
+        """GET a URL and return its body in the given shape, or raise the ``CleverError`` that says why not.
+
+        What is transient is asked again. A refusal of our own never is: it is raised outside of the attempts.
+        """
+        question = Question(url, shape, ration or of_record())
+        line = self._lines.of(warrant.authorization)
+        tries = Tries(warrant, line.breaker)
+        async for attempt in tries.attempts:
+            tries.begin(attempt)
+            probe = self._admit(line, question, warrant)
             try:
-                answer = await self._exchange(url, authorization, shape, by_client=by_client)
-            except CleverError as error:
-                self.state = self.state.after(error)
-                if not by_client:
-                    self._refusals.tell(error)
-                raise
-        self.state = self.state.after_listing() if by_client else self.state.after(None)
-        return answer
+                await line.budget.enter(warrant.errand)
+                try:
+                    with attempt:
+                        return await self._answer(line, question, warrant, tries, probe=probe)
+                finally:
+                    line.budget.end()
+            finally:
+                if probe:
+                    line.breaker.probed()
+        raise AssertionError("the last attempt returns or raises")
 
     async def aclose(self) -> None:
-        """Close the connections."""
-        await self._client.aclose()
+        """Break off what is under way and close the connections."""
+        for probe in self._probes:
+            probe.cancel()
+        await asyncio.gather(*self._probes, return_exceptions=True)
+        await self._exchanges.aclose()
 
-    @asynccontextmanager
-    async def _turn(self) -> AsyncGenerator[None]:
-        """Wait for a turn, outside of the exchange's own time limit: a queue here says nothing of Clever."""
+    def _admit(self, line: Line, question: Question[S], warrant: Warrant) -> bool:
+        """Raise ``CleverBarred`` while Clever is down, having it probed now and then; tell whether this is a probe."""
+        if line.breaker.lets_through():
+            return False
+        if line.breaker.wants_probe():
+            # Before the first district is known nobody else asks, and being ready must not wait for one turn more.
+            if warrant.errand is OWN:
+                return True
+            probe = asyncio.create_task(self._probe(line, question, warrant))
+            self._probes.add(probe)
+            probe.add_done_callback(self._probes.discard)
+        raise CleverBarred(
+            "Clever failed several times in a row and is not asked for a moment", retry_after=line.breaker.retry_after()
+        )
+
+    async def _probe(self, line: Line, question: Question[S], warrant: Warrant) -> None:
+        """Ask once more what somebody wanted to know, only to see whether anybody answers."""
+        until = asyncio.get_running_loop().time() + self._seconds
+        own = Warrant(warrant.authorization, OWN, until)
+        again = Question(question.url, question.shape, Ration(question.ration.of_body, question.ration.left))
         try:
-            async with asyncio.timeout(self._patience):
-                await self._slots.acquire()
-        except TimeoutError as error:
-            raise CleverTimedOut("too many requests to Clever are waiting for their turn", retry_after=1) from error
-        try:
-            yield
+            with suppress(CleverError):
+                await line.budget.enter(OWN)
+                try:
+                    await self._answer(line, again, own, Tries(own, line.breaker), probe=True)
+                finally:
+                    line.budget.end()
         finally:
-            self._slots.release()
+            line.breaker.probed()
 
-    async def _exchange(self, url: httpx.URL | str, authorization: str, shape: type[S], *, by_client: bool) -> S:
+    async def _answer(self, line: Line, question: Question[S], warrant: Warrant, tries: Tries, *, probe: bool) -> S:
+        """Exchange once, and note what comes of it."""
+        began = asyncio.get_running_loop().time()
+
+        def heard(head: Head) -> None:
+            tries.told = head.told
+            line.heard(head)
+
         try:
-            # httpx limits the wait for each piece of a body; a body that drips in has to end, too.
-            async with asyncio.timeout(self._seconds):
-                body = await self._body(url, authorization, by_client=by_client)
-            return shape.model_validate_json(body)
-        except FAILURES as error:
-            raise failure_of(error) from error
+            answer = await self._exchanges.answer(question, warrant, heard)
+        except CleverError as error:
+            is_telling = not isinstance(error, CleverTimedOut) or self._waited(began)
+            line.note(error, probe=probe, is_telling=is_telling)
+            self._tell(error, warrant)
+            raise
+        except asyncio.CancelledError:
+            # Whoever waits for it has the same deadline, and may be the first to see that it is over.
+            if asyncio.get_running_loop().time() >= warrant.until - _EARLY and self._waited(began):
+                line.note(CleverTimedOut("Clever did not answer within the time limit"), probe=probe)
+            raise
+        line.note(None)
+        self.state = self.state.after_listing() if warrant.is_of_client() else self.state.after(None)
+        return answer
 
-    async def _body(self, url: httpx.URL | str, authorization: str, *, by_client: bool) -> bytes:
-        async with self._client.stream("GET", url, headers={"Authorization": authorization}) as response:
-            if response.status_code != HTTPStatus.OK:
-                raise refusal_of(response, await _drained(response), self._wall, by_client=by_client)
-            if not is_json(response):
-                raise CleverNotJson("Clever answered with something else than JSON, such as the HTML page of a proxy")
-            body = await _bytes_within(response, self._largest_body)
-        if body is None:
-            raise CleverMalformed("Clever sent a body that is larger than any page should be")
-        return body
+    def _waited(self, began: float) -> bool:
+        lasted = asyncio.get_running_loop().time() - began
+        return lasted >= min(_TELLING_SECONDS, self._seconds) - _EARLY
 
-
-async def _drained(response: httpx.Response) -> bytes | None:
-    # Only a connection whose answer was read to its end is used again, and a 404 is an everyday answer.
-    try:
-        return await _bytes_within(response, _LARGEST_REFUSAL)
-    except httpx.HTTPError:
-        return None
-
-
-async def _bytes_within(response: httpx.Response, limit: int) -> bytes | None:
-    """Read the decoded body, or return None as soon as it is larger than ``limit`` bytes."""
-    chunks, size = [], 0
-    # It is an asynchronous generator, whatever its annotation; unclosed, it would be finished by a task of its own.
-    async with aclosing(cast("AsyncGenerator[bytes, None]", response.aiter_bytes())) as stream:
-        async for chunk in stream:
-            size += len(chunk)
-            if size > limit:
-                return None
-            chunks.append(chunk)
-    return b"".join(chunks)
+    def _tell(self, error: CleverError, warrant: Warrant) -> None:
+        # That there is no room for an answer is nothing that Clever said.
+        if not isinstance(error, CleverBusy):
+            self.state = self.state.after(error)
+        if not warrant.is_of_client():
+            self._refusals.tell(error)

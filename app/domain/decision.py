@@ -5,6 +5,7 @@ from enum import StrEnum
 from app.domain.access import Access
 from app.domain.conditions import Asked
 from app.domain.places import Location
+from app.domain.policy import Policy
 from app.domain.scopes import CLEVER_TYPES, Scope, applies_in
 
 
@@ -39,6 +40,15 @@ def may_be_asked(permission: str, resource_type: str) -> bool:
     if resource_type in CLEVER_TYPES:
         return applies_in(permission, SCOPE_OF[resource_type])
     return permission.partition(":")[0] not in CLEVER_TYPES
+
+
+def unanswerable(policy: Policy, permission: str, resource_type: str) -> Reason | None:
+    """Return why a permission on a type of resource, as the caller wrote it, is denied to everybody, if it is."""
+    if permission not in policy.named:
+        return Reason.UNKNOWN_ACTION
+    if not may_be_asked(permission, policy.type_of(resource_type)):
+        return Reason.NOT_APPLICABLE
+    return None
 
 
 def decided(access: Access, permission: str, location: Location, asked: Asked) -> Reason:

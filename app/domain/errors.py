@@ -8,11 +8,15 @@ RosterguardError
 │   ├── UserUnknown              Clever knows no such user, or does not share them with us
 │   └── RecordUnknown            Clever knows no such section or school, or does not share it with us
 ├── NotCached                    only the cache was allowed to answer, and it cannot
+├── PolicyUnusable               no policy is in force, for the file was never fit for use
 ├── CleverError                  Clever could not be read for certain
 │   ├── CleverRefusedToken       401: the token is not valid (any more)
 │   ├── CleverForbade            403: the token may not read this
 │   ├── CleverRecordMissing      404 on a part of a user who exists
-│   ├── CleverLimited            429: the token's requests are used up
+│   ├── CleverLimited            429: the token's requests are used up, or what is left is kept for the more urgent
+│   ├── CleverBarred             it failed several times in a row and is not asked for a moment
+│   ├── CleverBusy               too many readings are under way or waiting
+│   ├── CallerOverspent          one caller has caused more requests than their share
 │   ├── CleverFailed             5xx: Clever says that it is failing
 │   ├── CleverUnexpected         any other status that its documentation does not lead one to expect
 │   ├── CleverUnreachable        no connection, or one that broke off
@@ -25,6 +29,7 @@ RosterguardError
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 
 class RosterguardError(Exception):
@@ -80,12 +85,28 @@ class NotCached(RosterguardError):
         super().__init__("nothing recent enough is cached, and only-if-cached forbids reading it")
 
 
-class CleverError(RosterguardError):
-    """Clever could not be read for certain.
+class PolicyUnusable(RosterguardError):
+    """No policy is in force: the process began on a file that cannot be used, and waits for it to be mended.
 
     Attributes:
         retry_after: seconds after which asking again may help.
     """
+
+    retry_after = 5
+
+    def __init__(self) -> None:
+        super().__init__("the policy file cannot be used, and so nothing is answered until it is mended")
+
+
+class CleverError(RosterguardError):
+    """Clever could not be read for certain.
+
+    Attributes:
+        word: what came of it, in one fixed word that is safe to show to anybody.
+        retry_after: seconds after which asking again may help.
+    """
+
+    word: ClassVar[str] = "garbled"
 
     def __init__(self, message: str, *, retry_after: int = 5) -> None:
         super().__init__(message)
@@ -95,21 +116,49 @@ class CleverError(RosterguardError):
 class CleverRefusedToken(CleverError):
     """401: the district token is missing, invalid, or died when the district disconnected."""
 
+    word = "token_refused"
+
 
 class CleverForbade(CleverError):
     """403: the token may not read this; usually it lacks Secure Sync."""
+
+    word = "forbidden"
 
 
 class CleverRecordMissing(CleverError):
     """404 on a part of a user who exists: unavailable, never an empty list."""
 
+    word = "incomplete"
+
 
 class CleverLimited(CleverError):
-    """429: the token's requests of this minute are used up."""
+    """429: the token's requests of this minute are used up, or what is left is kept for the more urgent."""
+
+    word = "rate_limited"
+
+
+class CleverBarred(CleverError):
+    """Clever failed several times in a row, and is not asked again for a moment."""
+
+    word = "barred"
+
+
+class CleverBusy(CleverError):
+    """Too many readings are under way or waiting for their turn."""
+
+    word = "busy"
+
+
+class CallerOverspent(CleverError):
+    """One caller has caused more of a token's requests this minute than any may."""
+
+    word = "caller_limited"
 
 
 class CleverFailed(CleverError):
     """5xx: Clever says that it is failing."""
+
+    word = "failing"
 
 
 class CleverUnexpected(CleverError):
@@ -119,9 +168,13 @@ class CleverUnexpected(CleverError):
 class CleverUnreachable(CleverError):
     """No connection to Clever, or one that broke off."""
 
+    word = "unreachable"
+
 
 class CleverTimedOut(CleverError):
     """No answer from Clever within the time limit."""
+
+    word = "timed_out"
 
 
 class CleverNotJson(CleverError):

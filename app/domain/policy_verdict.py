@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 
 from app.domain.access import access_of
 from app.domain.conditions import RequestCondition, Written
-from app.domain.decision import SCOPE_OF, Reason, decided, may_be_asked
+from app.domain.decision import SCOPE_OF, Reason, decided, unanswerable
 from app.domain.engine import permission_set
 from app.domain.errors import RoleNotHeld
 from app.domain.facts import Facts
@@ -33,10 +33,8 @@ def answer(question: Question, case: CaseFile, policy: Policy) -> Reason:
     facts, resource = case.facts.facts(), question.resource
     name = question.action.name
     permission = plain(name if ":" in name else f"{resource.type}:{name}", policy.file)
-    if permission not in policy.named:
-        return Reason.UNKNOWN_ACTION
-    if not may_be_asked(permission, policy.type_of(resource.type)):
-        return Reason.NOT_APPLICABLE
+    if (reason := unanswerable(policy, permission, resource.type)) is not None:
+        return reason
     try:
         access = access_of(facts, policy, question.role or case.role)
     except RoleNotHeld:

@@ -5,20 +5,18 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from app.domain.access import Access
-from app.domain.decision import SCOPE_OF, Reason, decided, may_be_asked
+from app.domain.decision import SCOPE_OF, Reason, decided, unanswerable
 from app.domain.errors import CleverError, MalformedId, NotCached, RoleNotHeld, RosterguardError, UserUnknown
 from app.domain.facts import Facts, Role
 from app.domain.ids import DistrictId, UserId
 from app.domain.policy import Policy
-from app.domain.reading import Reading
+from app.domain.reading import Reading, Staleness
 from app.domain.scopes import CLEVER_TYPES
 from app.services.locating import Entity, Seeker, Unlocated
+from app.services.many import answered, give_way
 from app.services.permissions import access, district_of
 from app.services.ports import Context
-from app.services.reading import Demand, cached_only, reading_of
-
-AT_A_STRETCH = 200
-"""How many questions are decided before other callers have their turn: about four milliseconds."""
+from app.services.reading import Demand, reading_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +45,10 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The answer to a question, and why."""
+    """The answer to a question, why, and how stale it is; None where it is fresh."""
 
     reason: Reason
+    stale: Staleness | None = None
 
     @property
     def held(self) -> bool:
@@ -72,15 +71,12 @@ async def evaluate(context: Context, question: Question, demand: Demand) -> Deci
     if reason is not None:
         return Decision(reason)
     try:
-        user, district = await whose(context, question.subject)
-        seeker = Seeker(context, district, demand)
-        return Decision(await _decided(seeker, question, permission, user))
+        user, district = await whose(context, question.subject, demand)
     except UserUnknown:
         return Decision(Reason.UNKNOWN_SUBJECT)
-    except Unlocated as error:
-        return Decision(error.reason)
-    except RoleNotHeld:
-        return Decision(Reason.ROLE_NOT_HELD)
+    seeker = Seeker(context, district, demand)
+    reason = await _reason(seeker, question, permission, user)
+    return Decision(reason, seeker.staleness())
 
 
 async def evaluate_many(
@@ -88,21 +84,14 @@ async def evaluate_many(
 ) -> list[Decision | RosterguardError]:
     """Decide many questions, in the order asked; what cannot be decided is the error that prevents it.
 
-    What the cache can answer is answered in one pass; only the rest is read, several at once.
-
     Raises:
         CleverError: Clever could not be read for any of them.
     """
-    outcomes = []
-    for place, question in enumerate(questions):
-        outcomes.append(await _outcome(context, question, cached_only(demand)))
-        await _give_way(place)
-    if not demand.only_if_cached:
-        unread = [place for place, outcome in enumerate(outcomes) if isinstance(outcome, NotCached)]
-        read = await asyncio.gather(*(_outcome_in_turn(context, questions[place], demand) for place in unread))
-        for place, outcome in zip(unread, read, strict=True):
-            outcomes[place] = outcome
-    return _unless_all_failed(outcomes)
+
+    async def decide(question: Question, within: Demand) -> Decision:
+        return await evaluate(context, question, within)
+
+    return _unless_all_failed(await answered(questions, decide, demand))
 
 
 async def evaluate_until(
@@ -118,7 +107,7 @@ async def evaluate_until(
         outcomes.append(await _outcome(context, question, demand))
         if ends(outcomes[-1]):
             break
-        await _give_way(place)
+        await give_way(place)
     return _unless_all_failed(outcomes)
 
 
@@ -128,13 +117,13 @@ def permission_asked(policy: Policy, action: str, resource_type: str) -> str:
     return f"{policy.type_of(kind)}:{name}" if colon else f"{policy.type_of(resource_type)}:{action}"
 
 
-async def whose(context: Context, subject: Entity) -> tuple[UserId, DistrictId]:
+async def whose(context: Context, subject: Entity, demand: Demand) -> tuple[UserId, DistrictId]:
     """Return the user and district that a subject names; raises ``UserUnknown`` or ``DistrictUnnamed``."""
     named = subject.properties.get("district")
     if named is not None and not isinstance(named, str):
         raise UserUnknown
     try:
-        return context.id_shape.user(subject.id), await district_of(context, named)
+        return context.id_shape.user(subject.id), await district_of(context, named, demand)
     except MalformedId as error:
         raise UserUnknown from error
 
@@ -148,11 +137,6 @@ def role_asked(question: Question) -> Role | None:
         return Role(str(named))
     except ValueError as error:
         raise RoleNotHeld(str(named), ()) from error
-
-
-async def _give_way(place: int) -> None:
-    if place % AT_A_STRETCH == AT_A_STRETCH - 1:
-        await asyncio.sleep(0)
 
 
 def _unless_all_failed(outcomes: list[Decision | RosterguardError]) -> list[Decision | RosterguardError]:
@@ -169,19 +153,21 @@ async def _outcome(context: Context, question: Question, demand: Demand) -> Deci
         return error
 
 
-async def _outcome_in_turn(context: Context, question: Question, demand: Demand) -> Decision | RosterguardError:
-    async with context.batch_readers:
-        return await _outcome(context, question, demand)
-
-
 def _refused_unread(policy: Policy, permission: str, question: Question) -> Reason | None:
     if question.subject.type != "user":
         return Reason.UNKNOWN_SUBJECT
-    if permission not in policy.named:
-        return Reason.UNKNOWN_ACTION
-    if not may_be_asked(permission, policy.type_of(question.resource.type)):
-        return Reason.NOT_APPLICABLE
-    return None
+    return unanswerable(policy, permission, question.resource.type)
+
+
+async def _reason(seeker: Seeker, question: Question, permission: str, user: UserId) -> Reason:
+    try:
+        return await _decided(seeker, question, permission, user)
+    except UserUnknown:
+        return Reason.UNKNOWN_SUBJECT
+    except RoleNotHeld:
+        return Reason.ROLE_NOT_HELD
+    except Unlocated as error:
+        return error.reason
 
 
 async def _decided(seeker: Seeker, question: Question, permission: str, user: UserId) -> Reason:
@@ -192,6 +178,7 @@ async def _decided(seeker: Seeker, question: Question, permission: str, user: Us
     try:
         if reading is None:
             reading = await reading_of(seeker.context, user, seeker.district, seeker.demand)
+        seeker.readings.append(reading)
         known = access(seeker.context, reading, role)
         reason = _by_facts_alone(known, permission, seeker.context.policy.type_of(question.resource.type), question)
         if reason is not None:
@@ -206,9 +193,9 @@ async def _decided(seeker: Seeker, question: Question, permission: str, user: Us
 
 async def _cached(seeker: Seeker, user: UserId) -> Reading[Facts] | None:
     try:
-        return await reading_of(seeker.context, user, seeker.district, cached_only(seeker.demand))
+        return await reading_of(seeker.context, user, seeker.district, seeker.demand.at_once())
     except NotCached:
-        if seeker.demand.only_if_cached:
+        if seeker.demand.only_if_cached or seeker.demand.without_waiting:
             raise
         return None
 

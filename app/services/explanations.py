@@ -10,6 +10,7 @@ from app.domain.facts import Facts
 from app.domain.ids import IdShape
 from app.domain.places import Location, location_of_district
 from app.domain.policy import Policy
+from app.domain.reading import Staleness
 from app.domain.scopes import applies_in
 from app.services.decisions import permission_asked
 from app.services.locating import Entity, Seeker, Unlocated
@@ -27,6 +28,7 @@ class Explained:
         permission: what was asked for, with Clever's type for an alias.
         policy: the policy in force.
         age: in seconds, counted from when the oldest reading behind it began.
+        stale: how stale it is; None where it is fresh.
     """
 
     facts: Facts
@@ -34,6 +36,7 @@ class Explained:
     policy: Policy
     explanation: Explanation
     age: int
+    stale: Staleness | None
 
 
 async def explain(
@@ -56,14 +59,14 @@ async def explain(
     """
     user = context.id_shape.user(subject.user)
     _check_shapes(context.id_shape, places)
-    district = await district_of(context, subject.district)
+    district = await district_of(context, subject.district, demand)
     reading = await reading_of(context, user, district, demand)
     policy, known = context.policy, access(context, reading, subject.role)
     asked = permission_asked(policy, permission, "")
-    seeker = Seeker(context, district, demand)
+    seeker = Seeker(context, district, demand, [reading])
     explanation = await _explanation(seeker, policy, known, asked, places)
-    age = int(context.clock() - min([reading.began, *seeker.began]))
-    return Explained(reading.facts, asked, policy, explanation, age)
+    age = int(context.clock() - min(read.began for read in seeker.readings))
+    return Explained(reading.facts, asked, policy, explanation, age, seeker.staleness())
 
 
 def _check_shapes(shape: IdShape, places: Mapping[str, str]) -> None:

@@ -1,16 +1,21 @@
 """What lies and who stands in a place: lists from Clever, kept like facts."""
 
-import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
+from app.domain.errand import Errand
 from app.domain.errors import RecordUnknown, UserUnknown
 from app.domain.facts import Facts, Role
 from app.domain.ids import SchoolId
 from app.domain.places import Place, Section
 from app.domain.scopes import Scope
+from app.services.flights import Wanted
 from app.services.locating import Seeker
-from app.services.reading import Wanted, fresh
+from app.services.many import several
+from app.services.reading import fresh
+
+Said = TypeVar("Said")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +39,7 @@ class Lister:
             return []
         if not self.seeker.context.policy.drops_unconfirmed_schools:
             return listed
-        return await asyncio.gather(*(self._confirmed(person) for person in listed))
+        return await several(listed, self._confirmed)
 
     async def lying_in(self, places: Iterable[Place], scope: Scope) -> set[str]:
         """Return the ids of everything of kind ``scope`` that lies in one of ``places``; raises likewise."""
@@ -74,9 +79,9 @@ class Lister:
         context, of = self.seeker.context, self.seeker.district
         if place[0] not in {Scope.SCHOOL, Scope.DISTRICT}:
             return ()
-        wanted = Wanted(context.places, ("sections", of, place), lambda: context.clever.sections(place, of))
+        wanted = self._wanted(("sections", of, place), lambda errand: context.clever.sections(place, of, errand))
         try:
-            return (await fresh(context, wanted, self.seeker.demand)).facts
+            return self.seeker.noted(await fresh(context, wanted, self.seeker.demand))
         except RecordUnknown:
             # The school is not shared; its sections may be.
             every = await self._sections((Scope.DISTRICT, of))
@@ -84,19 +89,23 @@ class Lister:
 
     async def _schools(self) -> Sequence[SchoolId]:
         context, of = self.seeker.context, self.seeker.district
-        wanted = Wanted(context.places, ("schools", of), lambda: context.clever.schools(of))
-        return (await fresh(context, wanted, self.seeker.demand)).facts
+        wanted = self._wanted(("schools", of), lambda errand: context.clever.schools(of, errand))
+        return self.seeker.noted(await fresh(context, wanted, self.seeker.demand))
 
     async def _people(self, place: Place, role: Role | None) -> Sequence[Facts]:
         context, of = self.seeker.context, self.seeker.district
-        wanted = Wanted(context.places, ("people", of, place, role), lambda: context.clever.people(place, of, role))
-        return (await fresh(context, wanted, self.seeker.demand)).facts
+        wanted = self._wanted(
+            ("people", of, place, role), lambda errand: context.clever.people(place, of, role, errand)
+        )
+        return self.seeker.noted(await fresh(context, wanted, self.seeker.demand))
+
+    def _wanted(self, key: Hashable, read: Callable[[Errand], Awaitable[Said]]) -> Wanted[Said]:
+        return Wanted(self.seeker.context.places, self.seeker.district, key, read)
 
     async def _confirmed(self, person: Facts) -> Facts:
         if person.confirmed():
             return person
-        async with self.seeker.context.batch_readers:
-            try:
-                return await self.seeker.user(person.user)
-            except UserUnknown:
-                return Facts(person.user, person.district)
+        try:
+            return await self.seeker.user(person.user)
+        except UserUnknown:
+            return Facts(person.user, person.district)

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from app.domain.decision import Reason
 from app.domain.errors import MalformedId, RecordUnknown, UserUnknown
@@ -19,10 +19,11 @@ from app.domain.places import (
     location_of_student,
     location_of_user,
 )
-from app.domain.reading import Reading
+from app.domain.reading import Reading, Staleness, staleness_of
 from app.domain.scopes import CLEVER_TYPES
+from app.services.flights import Wanted
 from app.services.ports import Context
-from app.services.reading import Demand, Wanted, fresh, reading_of
+from app.services.reading import Demand, fresh, reading_of
 
 Said = TypeVar("Said")
 
@@ -49,13 +50,13 @@ class Seeker:
     """Looks places up in one district, as recent as the caller demands.
 
     Attributes:
-        began: when the readings began that it has come across so far.
+        readings: what it has come across so far.
     """
 
     context: Context
     district: DistrictId
     demand: Demand
-    began: list[float] = field(default_factory=list)
+    readings: list[Reading[Any]] = field(default_factory=list)
 
     async def location(self, resource: Entity) -> Location:
         """Return every place in which ``resource`` lies.
@@ -76,20 +77,20 @@ class Seeker:
         """Return a section of the district; raises ``RecordUnknown`` or ``MalformedId``."""
         asked, of = self.context.id_shape.section(section), self.district
         key = ("section", of, asked)
-        wanted = Wanted(self.context.places, key, lambda: self.context.clever.section(asked, of))
-        return self._noted(await fresh(self.context, wanted, self.demand))
+        wanted = Wanted(self.context.places, of, key, lambda errand: self.context.clever.section(asked, of, errand))
+        return self.noted(await fresh(self.context, wanted, self.demand))
 
     async def school(self, school: str) -> SchoolId:
         """Return a school of the district; raises ``RecordUnknown`` or ``MalformedId``."""
         asked, of = self.context.id_shape.school(school), self.district
         key = ("school", of, asked)
-        wanted = Wanted(self.context.places, key, lambda: self.context.clever.school(asked, of))
-        return self._noted(await fresh(self.context, wanted, self.demand))
+        wanted = Wanted(self.context.places, of, key, lambda errand: self.context.clever.school(asked, of, errand))
+        return self.noted(await fresh(self.context, wanted, self.demand))
 
     async def user(self, user: str) -> Facts:
         """Return the facts of a user of the district; raises ``UserUnknown`` or ``MalformedId``."""
         asked = self.context.id_shape.user(user)
-        return self._noted(await reading_of(self.context, asked, self.district, self.demand))
+        return self.noted(await reading_of(self.context, asked, self.district, self.demand))
 
     async def student(self, student: str) -> Facts:
         """Return the facts of a user who is a student; raises ``UserUnknown`` for whoever is none."""
@@ -98,9 +99,14 @@ class Seeker:
             raise UserUnknown
         return facts
 
-    def _noted(self, reading: Reading[Said]) -> Said:
-        self.began.append(reading.began)
+    def noted(self, reading: Reading[Said]) -> Said:
+        """Return what was read, and remember that an answer rests on it."""
+        self.readings.append(reading)
         return reading.facts
+
+    def staleness(self) -> Staleness | None:
+        """Return how stale an answer is that rests on all that was come across."""
+        return staleness_of(self.readings)
 
     async def _of(self, kind: str, named: str) -> Location:
         if kind == "section":

@@ -1,21 +1,22 @@
 """Permission sets and role contexts of users, rendered once for each reading and policy."""
 
-import asyncio
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 
 from app.domain.access import Access, access_of
 from app.domain.engine import set_of
-from app.domain.errors import DistrictUnnamed, NotCached, RosterguardError, UserUnknown
+from app.domain.errors import DistrictUnnamed, RosterguardError, UserUnknown
 from app.domain.facts import Facts, Role
 from app.domain.grants import PermissionSet
 from app.domain.ids import DistrictId
-from app.domain.reading import Reading, Rendered
+from app.domain.reading import Reading, Rendered, Staleness
+from app.services.deadlines import by
+from app.services.many import answered
 from app.services.ports import Context
-from app.services.reading import Demand, cached_only, reading_of
+from app.services.reading import Demand, reading_of
 
-RenderSet = Callable[[PermissionSet], bytes]
-RenderRoles = Callable[[Facts], bytes]
+RenderSet = Callable[[PermissionSet, Staleness | None], bytes]
+RenderRoles = Callable[[Facts, Staleness | None], bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +51,12 @@ async def permissions_of(context: Context, subject: Subject, demand: Demand, ren
     """
     reading = await _reading_of(context, subject, demand)
     policy = context.policy
-    key = (render, subject.role, policy.revision)
-    return _answer(context, reading, key, lambda: render(set_of(access(context, reading, subject.role), policy)))
+    key = (render, subject.role, policy.revision, reading.stale)
+
+    def rendered() -> bytes:
+        return render(set_of(access(context, reading, subject.role), policy), reading.staleness())
+
+    return _answer(context, reading, key, rendered)
 
 
 def access(context: Context, reading: Reading[Facts], role: Role | None = None) -> Access:
@@ -66,46 +71,27 @@ def access(context: Context, reading: Reading[Facts], role: Role | None = None) 
 async def permissions_of_many(
     context: Context, subjects: Sequence[Subject], demand: Demand, render: RenderSet
 ) -> list[Answer | RosterguardError]:
-    """Answer for many users at once, in the order asked; what goes wrong with one is its own answer.
+    """Answer for many users at once, in the order asked; what goes wrong with one is its own answer."""
 
-    Whoever is cached is answered without waiting for a turn, and whoever is asked for twice is read once.
-    """
-    cached = cached_only(demand)
-    answers = {subject: await _outcome(context, subject, cached, render) for subject in subjects}
-    if not demand.only_if_cached:
-        unread = [subject for subject, answer in answers.items() if isinstance(answer, NotCached)]
-        read = await asyncio.gather(*(_outcome_in_turn(context, subject, demand, render) for subject in unread))
-        answers |= zip(unread, read, strict=True)
-    return [answers[subject] for subject in subjects]
+    async def answer(subject: Subject, within: Demand) -> Answer:
+        return await permissions_of(context, subject, within, render)
+
+    return await answered(subjects, answer, demand)
 
 
 async def roles_of(context: Context, subject: Subject, demand: Demand, render: RenderRoles) -> Answer:
     """Answer which roles a user holds, for an application with a role switcher; raises as ``permissions_of``."""
     reading = await _reading_of(context, subject, demand)
-    return _answer(context, reading, render, lambda: render(reading.facts))
-
-
-async def _outcome(context: Context, subject: Subject, demand: Demand, render: RenderSet) -> Answer | RosterguardError:
-    try:
-        return await permissions_of(context, subject, demand, render)
-    except RosterguardError as error:
-        return error
-
-
-async def _outcome_in_turn(
-    context: Context, subject: Subject, demand: Demand, render: RenderSet
-) -> Answer | RosterguardError:
-    async with context.batch_readers:
-        return await _outcome(context, subject, demand, render)
+    return _answer(context, reading, (render, reading.stale), lambda: render(reading.facts, reading.staleness()))
 
 
 async def _reading_of(context: Context, subject: Subject, demand: Demand) -> Reading[Facts]:
     user = context.id_shape.user(subject.user)
-    district = await district_of(context, subject.district)
+    district = await district_of(context, subject.district, demand)
     return await reading_of(context, user, district, demand)
 
 
-async def district_of(context: Context, named: str | None) -> DistrictId:
+async def district_of(context: Context, named: str | None, demand: Demand) -> DistrictId:
     """Take the district that the question names, else the only one there is; never guess it from the cache.
 
     Raises:
@@ -114,7 +100,10 @@ async def district_of(context: Context, named: str | None) -> DistrictId:
         CleverError: which districts are connected is not known yet, and cannot be asked.
     """
     district = None if named is None else context.id_shape.district(named)
-    connected = await context.clever.districts()
+    connected = context.clever.known_districts()
+    if connected is None:
+        async with by(demand.until):
+            connected = await context.clever.districts()
     if district is None:
         if len(connected) > 1:
             raise DistrictUnnamed

@@ -1,15 +1,18 @@
 """What a use case needs of the world, as protocols; ``main`` hands in what satisfies them."""
 
 import asyncio
+import random
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from app.domain.errand import Errand
 from app.domain.facts import Facts, Role
 from app.domain.ids import DistrictId, IdShape, SchoolId, SectionId, UserId
 from app.domain.places import Place, Section
 from app.domain.policy import Policy
 from app.domain.reading import Reading
+from app.services.turns import Turns
 
 Clock = Callable[[], float]
 """Seconds that only ever go forward, from an arbitrary start."""
@@ -30,15 +33,19 @@ class CleverState(Protocol):
 class Clever(Protocol):
     """The Clever API, as far as use cases know it."""
 
+    def known_districts(self) -> frozenset[DistrictId] | None:
+        """Return the connected districts, or None where they are not known yet."""
+
     async def districts(self) -> frozenset[DistrictId]:
         """Return the connected districts, asking Clever only where that is not known yet; raises ``CleverError``."""
 
-    async def facts(self, user: UserId, district: DistrictId, *, confirm_schools: bool) -> Facts:
+    async def facts(self, user: UserId, district: DistrictId, errand: Errand, *, confirm_schools: bool) -> Facts:
         """Read one user.
 
         Args:
             user: whom to read.
             district: a connected district; any other is answered like an unknown user.
+            errand: what the reading is for.
             confirm_schools: whether administered schools need Clever's own list of the user's schools, so that its
                 absence is an error and not merely facts that are unconfirmed.
 
@@ -47,19 +54,19 @@ class Clever(Protocol):
             CleverError: something that is needed could not be read for certain.
         """
 
-    async def section(self, section: SectionId, district: DistrictId) -> Section:
+    async def section(self, section: SectionId, district: DistrictId, errand: Errand) -> Section:
         """Read one section; raises ``RecordUnknown`` where the district has none such, or ``CleverError``."""
 
-    async def school(self, school: SchoolId, district: DistrictId) -> SchoolId:
+    async def school(self, school: SchoolId, district: DistrictId, errand: Errand) -> SchoolId:
         """Read whether there is such a school; raises ``RecordUnknown`` where there is none, or ``CleverError``."""
 
-    async def sections(self, place: Place, district: DistrictId) -> tuple[Section, ...]:
+    async def sections(self, place: Place, district: DistrictId, errand: Errand) -> tuple[Section, ...]:
         """Read all sections that lie in a school, or in the district; raises as ``section``."""
 
-    async def schools(self, district: DistrictId) -> tuple[SchoolId, ...]:
+    async def schools(self, district: DistrictId, errand: Errand) -> tuple[SchoolId, ...]:
         """Read the ids of all schools of the district; raises ``CleverError``."""
 
-    async def people(self, place: Place, district: DistrictId, role: Role | None = None) -> tuple[Facts, ...]:
+    async def people(self, place: Place, district: DistrictId, role: Role | None, errand: Errand) -> tuple[Facts, ...]:
         """Read the users who stand in relation to a place, with what they are there.
 
         Args:
@@ -67,6 +74,7 @@ class Clever(Protocol):
                 district (everybody in it).
             district: a connected district.
             role: only those who hold this role; one of those that Clever can ask the place for.
+            errand: what the reading is for.
 
         Returns:
             Facts that are complete but for sections: of those they hold the one asked for, or none. The list of each
@@ -96,10 +104,26 @@ class Cache(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Flight:
-    """A reading under way, for everyone who waits for it: when it began by the clock, and the task that reads."""
+    """A reading under way, for everyone who waits for it: when it began by the clock, what for, and the task."""
 
     began: float
+    errand: Errand
     task: asyncio.Task[Reading[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Deadlines:
+    """How long requests may take, in seconds.
+
+    Attributes:
+        alone: for one user.
+        many: for a batch or a search.
+        slow: for one user where an older reading could answer.
+    """
+
+    alone: float = 6
+    many: float = 60
+    slow: float = 0.5
 
 
 @dataclass(slots=True)
@@ -109,21 +133,33 @@ class Context:
     Attributes:
         users: what Clever said of users, each complete.
         places: what Clever said of sections and schools, and lists of what lies or stands in them.
+        gone: what Clever lately said that there is not, as the error that tells it.
+        wall: Unix seconds, to say since when a stale answer has been true.
         fresh_seconds: how long a reading answers without being renewed.
-        batch_readers: how many users of batch calls are read at once.
+        stale_seconds: how old a reading may be that answers where Clever cannot be read.
+        deadlines: how long requests may take.
+        turns: who may begin to read.
         secret: from which keys are derived, one for each purpose; the same in every process that shares answers.
         reasons: whether decisions say why.
         flights: the readings that are under way, by what they will be kept under.
+        refused: the districts whose token Clever refused when it was last asked.
+        jitter: spreads renewals, from 0 up to 1.
     """
 
     clever: Clever
     users: Cache
     places: Cache
+    gone: Cache
     clock: Clock
+    wall: Clock
     policy: Policy
     id_shape: IdShape
     fresh_seconds: int
-    batch_readers: asyncio.Semaphore
+    stale_seconds: int
+    deadlines: Deadlines
+    turns: Turns
     secret: bytes
     reasons: bool
     flights: dict[Hashable, Flight] = field(default_factory=dict)
+    refused: set[DistrictId] = field(default_factory=set)
+    jitter: Callable[[], float] = random.random

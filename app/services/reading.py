@@ -1,96 +1,104 @@
-"""The one way to facts: from the cache while they are fresh, else by one reading for all who wait."""
+"""The one way to facts: from the cache while they are fresh, else by a reading, else from the cache, marked stale.
+
+The directives are those of requests in RFC 9111 section 5.2.1; that an older answer may stand in for one that cannot be
+had is its section 4.2.4, and for how long is RFC 5861's `stale-if-error`.
+"""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass, replace
-from functools import lru_cache
-from typing import Any, Generic, TypeVar
+from typing import TypeVar
 
-from app.domain.errors import NotCached, RecordUnknown, UserUnknown
+from app.domain.errand import Errand, Urgency
+from app.domain.errors import CleverError, NotCached, QuestionError
 from app.domain.facts import Facts
 from app.domain.ids import DistrictId, UserId
 from app.domain.reading import Reading
-from app.services.ports import Cache, Context, Flight
+from app.services.flights import REFUSALS, Wanted, landed, take_off
+from app.services.ports import Context
 
 Said = TypeVar("Said")
+
+RENEWAL_SECONDS = 15
+"""How long a renewal, for which nobody waits, may take."""
+
+_PAUSE_AFTER_RENEWAL = 1 / 30
+"""The part of the fresh time that passes before a renewal is tried again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """How recent a caller wants an answer to be: the request directives of RFC 9111 section 5.2.1.
+    """Who asks, and how recent and how soon they want the answer.
 
     Attributes:
         max_age: the age that is still good enough, in seconds; None leaves it to the service's fresh time.
         no_cache: only a reading that begins after the question will do.
+        max_stale: for how many seconds past that an older reading answers without one being waited for.
         only_if_cached: only the cache may answer.
+        caller: who is charged for what is read, by the digest of their credential.
+        until: when the answer has to be there, in seconds of the event loop's clock.
+        one_of_many: whether a batch or a search waits for it, among much else.
+        without_waiting: only what answers at once will do, for now.
     """
 
     max_age: int | None = None
     no_cache: bool = False
+    max_stale: int | None = None
     only_if_cached: bool = False
+    caller: bytes = b""
+    until: float | None = None
+    one_of_many: bool = False
+    without_waiting: bool = False
+
+    def at_once(self) -> "Demand":
+        """Return the same demand of what answers without waiting; it may still have that renewed for later."""
+        return self if self.without_waiting else replace(self, without_waiting=True)
+
+    def errand(self, *, held: bool) -> Errand:
+        """Return what a reading is for that this demand causes, where an older one is ``held`` or is not."""
+        alone = Urgency.HELD if held else Urgency.COLD
+        return Errand(self.caller, Urgency.BULK if self.one_of_many else alone, self.until)
 
 
-ANY_FRESH = Demand()
+async def reading_of(context: Context, user: UserId, district: DistrictId, demand: Demand) -> Reading[Facts]:
+    """Return what Clever says of a user, as recent as the caller demands; raises as ``fresh``."""
 
+    async def read(errand: Errand) -> Facts:
+        confirm = context.policy.drops_unconfirmed_schools
+        return await context.clever.facts(user, district, errand, confirm_schools=confirm)
 
-@lru_cache(maxsize=256)
-def cached_only(demand: Demand) -> Demand:
-    """Return the same demand of the cache alone."""
-    return replace(demand, only_if_cached=True)
-
-
-async def reading_of(
-    context: Context, user: UserId, district: DistrictId, demand: Demand = ANY_FRESH
-) -> Reading[Facts]:
-    """Return what Clever says of a user, as recent as the caller demands.
-
-    Raises:
-        UserUnknown: Clever has no such user in the district; whatever was cached of them is forgotten.
-        NotCached: only the cache might have answered.
-        CleverError: a reading was needed and failed.
-    """
-
-    async def read() -> Facts:
-        return await context.clever.facts(user, district, confirm_schools=context.policy.drops_unconfirmed_schools)
-
-    wanted = Wanted(context.users, (district, user), read, lambda facts: _suffices(context, facts))
+    wanted = Wanted(context.users, district, (district, user), read, lambda facts: _suffices(context, facts))
     return await fresh(context, wanted, demand)
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted(Generic[Said]):
-    """Something that Clever can be asked for.
-
-    Attributes:
-        cache: where readings of it are kept.
-        key: what they are kept under; readings of different things have different keys.
-        read: asks Clever.
-        suffices: tells whether what was read is enough for now.
-    """
-
-    cache: Cache
-    key: Hashable
-    read: Callable[[], Awaitable[Said]]
-    suffices: Callable[[Said], bool] = lambda _said: True
-
-
 async def fresh(context: Context, wanted: Wanted[Said], demand: Demand) -> Reading[Said]:
-    """Return a reading as recent as the caller demands, from the cache or by one reading for all who wait.
+    """Return a reading as recent as the caller demands, or one that is marked stale where that cannot be had in time.
 
     Raises:
         UserUnknown, RecordUnknown: there is no such thing at Clever; whatever was cached of it is forgotten.
-        NotCached: only the cache might have answered.
-        CleverError: a reading was needed and failed.
+        NotCached: only the cache might have answered, or only what answers without waiting.
+        CleverError: a reading was needed and failed, and no older one may answer.
     """
-    seconds = context.fresh_seconds if demand.max_age is None else min(demand.max_age, context.fresh_seconds)
-    oldest = context.clock() - seconds
-    if not demand.no_cache:
-        cached = wanted.cache.get(wanted.key)
-        if cached is not None and cached.began >= oldest and wanted.suffices(cached.facts):
-            return cached
-    if demand.only_if_cached:
+    now = context.clock()
+    good_for = context.fresh_seconds if demand.max_age is None else min(demand.max_age, context.fresh_seconds)
+    held = None if demand.no_cache else _held(wanted)
+    if held is not None and now - held.began <= good_for:
+        _renew(context, wanted, held, demand)
+        return held
+    _refuse_gone(context, wanted, demand, now)
+    older = held if held is not None and _may_answer(context, wanted, held, demand, now) else None
+    if older is not None and demand.max_stale is not None and now - older.began <= good_for + demand.max_stale:
+        return older.aged("accepted")
+    if demand.only_if_cached or demand.without_waiting:
         raise NotCached
-    return await _read(context, wanted, oldest, renew=demand.no_cache)
+    errand = demand.errand(held=older is not None)
+    if older is None:
+        return await landed(context, wanted, errand, oldest=now - good_for, anew=demand.no_cache)
+    return await _unless_slow(context, wanted, errand, older, oldest=now - good_for)
+
+
+def _held(wanted: Wanted[Said]) -> Reading[Said] | None:
+    held = wanted.cache.get(wanted.key)
+    return held if held is not None and wanted.suffices(held.facts) else None
 
 
 def _suffices(context: Context, facts: Facts) -> bool:
@@ -98,38 +106,48 @@ def _suffices(context: Context, facts: Facts) -> bool:
     return facts.confirmed() or not context.policy.drops_unconfirmed_schools
 
 
-async def _read(context: Context, wanted: Wanted[Said], oldest: float, *, renew: bool) -> Reading[Said]:
-    """Join the reading under way if it began late enough, else wait for its end and begin another."""
-    too_early = context.flights.get(wanted.key) if renew else None
-    while (flight := context.flights.get(wanted.key)) and (flight is too_early or flight.began < oldest):
-        await asyncio.wait([flight.task])
-    if flight is None:
-        flight = _take_off(context, wanted)
-    # A caller who goes away must not take the reading of the others along.
-    return await asyncio.shield(flight.task)
+def _refuse_gone(context: Context, wanted: Wanted[Said], demand: Demand, now: float) -> None:
+    """Raise what Clever lately said, that there is no such thing, where that is recent enough for the caller."""
+    gone = None if demand.no_cache else context.gone.get(wanted.key)
+    if gone is not None and (demand.max_age is None or now - gone.began <= demand.max_age):
+        error: type[QuestionError] = gone.facts
+        raise error
 
 
-def _take_off(context: Context, wanted: Wanted[Said]) -> Flight:
-    began = context.clock()
-    flight = Flight(began, asyncio.create_task(_fly(context, wanted, began)))
-    flight.task.add_done_callback(_look_at_outcome)
-    context.flights[wanted.key] = flight
-    return flight
+def _may_answer(context: Context, wanted: Wanted[Said], held: Reading[Said], demand: Demand, now: float) -> bool:
+    """Tell whether an older reading may stand in for one that cannot be had."""
+    oldest = context.stale_seconds
+    if demand.max_age is not None:
+        # Who says how old an answer may be takes no older one, but by so many seconds as they say.
+        oldest = min(oldest, demand.max_age + (demand.max_stale or 0))
+    # That Clever refuses the token is an answer: what the district no longer lets us read is not told for much longer.
+    return now - held.began <= oldest and wanted.district not in context.refused
 
 
-async def _fly(context: Context, wanted: Wanted[Said], began: float) -> Reading[Said]:
+def _renew(context: Context, wanted: Wanted[Said], held: Reading[Said], demand: Demand) -> None:
+    """Have a reading renewed for those who come later, if it is time for that."""
+    now = context.clock()
+    if now < held.renew_at or demand.only_if_cached or wanted.key in context.flights:
+        return
+    held.renew_at = now + context.fresh_seconds * _PAUSE_AFTER_RENEWAL
+    until = asyncio.get_running_loop().time() + RENEWAL_SECONDS
+    take_off(context, wanted, Errand(demand.caller, Urgency.RENEWAL, until))
+
+
+async def _unless_slow(
+    context: Context, wanted: Wanted[Said], errand: Errand, older: Reading[Said], *, oldest: float
+) -> Reading[Said]:
+    """Return what a reading comes to, or the older one where it fails or is slow; it goes on for those who come later.
+
+    Raises:
+        UserUnknown, RecordUnknown, CleverError: as ``landed``, but of Clever's failures only that it refuses the token.
+    """
     try:
-        reading = Reading(await wanted.read(), began)
-    except (UserUnknown, RecordUnknown):
-        wanted.cache.forget(wanted.key)
+        async with asyncio.timeout(context.deadlines.slow):
+            return await landed(context, wanted, errand, oldest=oldest)
+    except TimeoutError:
+        return older.aged("slow")
+    except REFUSALS:
         raise
-    finally:
-        del context.flights[wanted.key]
-    wanted.cache.put(wanted.key, reading)
-    return reading
-
-
-def _look_at_outcome(task: asyncio.Task[Reading[Any]]) -> None:
-    # When every caller has gone away nobody else looks, and asyncio would log a failure that was dealt with.
-    if not task.cancelled():
-        task.exception()
+    except CleverError as error:
+        return older.aged(error.word)

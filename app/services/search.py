@@ -4,11 +4,12 @@ from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 
 from app.domain.access import Access, access_of
-from app.domain.decision import SCOPE_OF, Reason, decided, may_be_asked
+from app.domain.decision import SCOPE_OF, Reason, decided, may_be_asked, unanswerable
 from app.domain.errors import MalformedId, RoleNotHeld, UserUnknown
 from app.domain.facts import Facts
 from app.domain.places import Location
 from app.domain.policy import FIRST_SCOPE, Policy
+from app.domain.reading import Staleness
 from app.domain.scopes import CLEVER_TYPES, Scope
 from app.services.decisions import Question, permission_asked, role_asked, whose
 from app.services.listing import Lister
@@ -18,68 +19,81 @@ from app.services.ports import Context
 from app.services.reading import Demand, reading_of
 
 
-async def subjects(context: Context, question: Question, demand: Demand) -> list[str]:
-    """Return the ids, sorted, of all users who may do this to that resource; the id of the subject is not looked at.
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a search found: ids or names, sorted; and how stale that is, None where it is fresh."""
+
+    results: list[str]
+    stale: Staleness | None = None
+
+
+_NOTHING = Found([])
+
+
+async def subjects(context: Context, question: Question, demand: Demand) -> Found:
+    """Return the ids of all users who may do this to that resource; the id of the subject is not looked at.
 
     Raises:
         DistrictUnnamed: several districts are connected and the question names none.
         NotCached, CleverError: something that the answer rests on could not be read.
     """
     permission = permission_asked(context.policy, question.action.name, question.resource.type)
-    if not _can_be_held(context.policy, permission, question) or question.subject.type != "user":
-        return []
+    if unanswerable(context.policy, permission, question.resource.type) or question.subject.type != "user":
+        return _NOTHING
     named = question.subject.properties.get("district")
     if named is not None and not isinstance(named, str):
-        return []
+        return _NOTHING
     try:
-        district = await district_of(context, named)
+        district = await district_of(context, named, demand)
         seeker = Seeker(context, district, demand)
         location, role = await seeker.location(question.resource), role_asked(question)
     except (MalformedId, RoleNotHeld, Unlocated, UserUnknown):
-        return []
+        return _NOTHING
     found = set()
     async for person in _candidates(Lister(seeker), location, permission):
         if role is None or role in person.held():
             known = access_of(person, context.policy, role)
             if decided(known, permission, location, question) is Reason.GRANTED:
                 found.add(person.user)
-    return sorted(found)
+    return Found(sorted(found), seeker.staleness())
 
 
-async def resources(context: Context, question: Question, demand: Demand) -> list[str]:
-    """Return the ids, sorted, of all resources of the type asked to which the subject may do this; raises likewise.
+async def resources(context: Context, question: Question, demand: Demand) -> Found:
+    """Return the ids of all resources of the type asked to which the subject may do this; raises likewise.
 
     The application's own types cannot be enumerated: there are none of them here.
     """
     kind = context.policy.type_of(question.resource.type)
     permission = permission_asked(context.policy, question.action.name, question.resource.type)
-    if kind not in CLEVER_TYPES or not _can_be_held(context.policy, permission, question):
-        return []
+    if kind not in CLEVER_TYPES or unanswerable(context.policy, permission, question.resource.type):
+        return _NOTHING
     subject = await _subject(context, question, demand)
     if subject is None:
-        return []
+        return _NOTHING
     held = {place for place, names in subject.access.at.items() if permission in names}
     for given in subject.access.conditional:
         if permission in given.clause.permissions and given.clause.asks and given.clause.asks.holds(question):
             held.update(given.places)
-    return sorted(await Lister(subject.seeker).lying_in(held, SCOPE_OF[kind]))
+    found = await Lister(subject.seeker).lying_in(held, SCOPE_OF[kind])
+    return Found(sorted(found), subject.seeker.staleness())
 
 
-async def actions(context: Context, question: Question, demand: Demand) -> list[str]:
-    """Return the names, sorted, of all that the subject may do to this resource; raises likewise.
+async def actions(context: Context, question: Question, demand: Demand) -> Found:
+    """Return the names of all that the subject may do to this resource; raises likewise.
 
     Names are those that a decision takes: short for the resource's own type, whole for others that lie in it.
     """
     subject = await _subject(context, question, demand)
     if subject is None:
-        return []
+        return _NOTHING
     kind = context.policy.type_of(question.resource.type)
     location = await _location_or_itself(subject.seeker, question, kind)
-    return sorted(
+    found = sorted(
         permission.removeprefix(f"{kind}:")
         for permission in context.policy.named
         if may_be_asked(permission, kind) and decided(subject.access, permission, location, question) is Reason.GRANTED
     )
+    return Found(found, subject.seeker.staleness())
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +107,9 @@ async def _subject(context: Context, question: Question, demand: Demand) -> _Sub
     if question.subject.type != "user":
         return None
     try:
-        user, district = await whose(context, question.subject)
+        user, district = await whose(context, question.subject, demand)
         reading = await reading_of(context, user, district, demand)
-        return _Subject(access(context, reading, role_asked(question)), Seeker(context, district, demand))
+        return _Subject(access(context, reading, role_asked(question)), Seeker(context, district, demand, [reading]))
     except (RoleNotHeld, UserUnknown):
         return None
 
@@ -106,10 +120,6 @@ async def _location_or_itself(seeker: Seeker, question: Question, kind: str) -> 
         return await seeker.location(question.resource)
     except Unlocated:
         return frozenset({(SCOPE_OF[kind], question.resource.id)}) if kind in CLEVER_TYPES else frozenset()
-
-
-def _can_be_held(policy: Policy, permission: str, question: Question) -> bool:
-    return permission in policy.named and may_be_asked(permission, policy.type_of(question.resource.type))
 
 
 async def _candidates(lister: Lister, location: Location, permission: str) -> AsyncIterator[Facts]:

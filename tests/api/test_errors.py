@@ -49,7 +49,9 @@ def clever_whose_users_are(answer: Response) -> Iterator[str]:
 def test_what_clever_does_wrong_is_told_by_kind(answer: Response, status: int, kind: str, serve: Serve) -> None:
     with clever_whose_users_are(answer) as url:
         told = serve(clever_url=url).get(f"/v1/users/{USER}/permissions")
-    assert (told.status_code, told.json()["type"]) == (status, f"urn:problem-type:rosterguard:{kind}")
+    # Its three reads fail at once, and again: the last of them may find that Clever is not asked any more.
+    kinds = {kind, "clever-barred"} if kind == "clever-failed" else {kind}
+    assert (told.status_code, told.json()["type"].rpartition(":")[2] in kinds) == (status, True)
     assert told.headers["content-type"] == "application/problem+json"
     assert ("retry-after" in told.headers) is (status == 503)
     assert "Ann" not in told.text
@@ -76,6 +78,7 @@ RAISED = [
     errors.UserUnknown(),
     errors.RecordUnknown(),
     errors.NotCached(),
+    errors.PolicyUnusable(),
     *(kind("what happened") for kind in errors.CleverError.__subclasses__()),
 ]
 

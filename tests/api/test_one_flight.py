@@ -20,7 +20,8 @@ def many_sockets() -> None:
 async def test_a_thousand_callers_for_one_cold_user_cost_three_requests(sandbox: Sandbox) -> None:
     sandbox.app.state.delay_ms = 1000
     user = sandbox.user("teacher_only")
-    unlimited = httpx.Limits(max_connections=None)
+    # Kept ones would be looked through for every answer.
+    unlimited = httpx.Limits(max_connections=None, max_keepalive_connections=0)
     with rosterguard_process("--no-auth", ROSTERGUARD_CLEVER_URL=sandbox.url) as (_, url):
         async with httpx.AsyncClient(limits=unlimited, timeout=60) as client:
             question = f"{url}/v1/users/{user}/permissions"

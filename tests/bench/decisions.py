@@ -9,7 +9,7 @@ import json
 import os
 import platform
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, cycle, islice
 from statistics import median
@@ -66,7 +66,7 @@ def pairs_of(world: World) -> list[Pair]:
     return list(islice(by_turns, QUESTIONS))
 
 
-async def ask(app: FastAPI, context: Context, path: str, said: object) -> bytes:
+async def ask(app: FastAPI, state: Mapping[str, object], path: str, said: object) -> bytes:
     """Ask the application as a server would, and return the body of its answer."""
     body, sent = json.dumps(said).encode(), list[bytes]()
     scope = {
@@ -75,7 +75,7 @@ async def ask(app: FastAPI, context: Context, path: str, said: object) -> bytes:
         "path": path,
         "query_string": b"",
         "headers": [(b"content-type", b"application/json")],
-        "state": {"context": context},
+        "state": dict(state),
     }
 
     async def receive() -> Message:
@@ -119,15 +119,15 @@ async def measured(clever: str, world: World) -> dict[str, float]:
     app = create_app(Settings(clever_url=clever, clever_token=SecretStr(TOKEN)), no_auth=True)
     async with app.router.lifespan_context(app) as state:
         assert state is not None
-        context: Context = state["context"]
+        context: Context = state["in_force"].context
 
         async def in_one_request() -> None:
-            answer = json.loads(await ask(app, context, "/access/v1/evaluations", {"evaluations": questions}))
+            answer = json.loads(await ask(app, state, "/access/v1/evaluations", {"evaluations": questions}))
             assert sum(each["decision"] for each in answer["evaluations"]) == QUESTIONS
 
         async def one_by_one() -> None:
             for question in questions:
-                assert b'"decision":true' in await ask(app, context, "/access/v1/evaluation", question)
+                assert b'"decision":true' in await ask(app, state, "/access/v1/evaluation", question)
 
         await in_one_request()
         known = await at_hand(context, pairs)

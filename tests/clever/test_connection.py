@@ -1,17 +1,23 @@
 import asyncio
+import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import httpx
 import pytest
+from stamina.instrumentation import get_on_retry_hooks
 
 from app.clever.client import connect
 from app.clever.connection import http_client, safe_url
 from app.clever.records import IdRecord, Page
 from app.clever.state import CleverState
 from app.clever.transport import Transport
+from app.clever.warrant import Warrant
+from app.domain.errand import Errand, Urgency
 from app.domain.errors import CleverUnreachable
 from app.domain.ids import IdShape
+
+WARRANT = Warrant("Bearer token", Errand(urgency=Urgency.RENEWAL), math.inf)
 
 
 @pytest.mark.parametrize(
@@ -92,6 +98,7 @@ def test_making_a_client_asks_nothing_and_needs_no_running_loop() -> None:
         id_shape=IdShape(),
     )
     assert made.state() == CleverState(accepted_once=False, word="not_asked")
+    assert get_on_retry_hooks() == ()
 
 
 @asynccontextmanager
@@ -115,7 +122,7 @@ async def test_a_token_for_loopback_never_goes_through_a_proxy(monkeypatch: pyte
     async with listening(proxied) as proxy, listening(direct) as clever:
         monkeypatch.setenv(variable, proxy)
         async with http_client() as client:
-            await Transport(client).read(f"{clever}/v3.0/districts", "Bearer token", Page[IdRecord])
+            await Transport(client).read(f"{clever}/v3.0/districts", WARRANT, Page[IdRecord])
     assert (proxied, direct) == ([], ["GET /v3.0/districts HTTP/1.1"])
 
 
@@ -125,7 +132,7 @@ async def test_https_goes_through_the_proxy_of_the_environment(monkeypatch: pyte
         monkeypatch.setenv("HTTPS_PROXY", proxy)
         async with http_client() as client:
             with pytest.raises(CleverUnreachable):
-                await Transport(client).read("https://clever.test/v3.0/districts", "Bearer token", Page[IdRecord])
+                await Transport(client).read("https://clever.test/v3.0/districts", WARRANT, Page[IdRecord])
     assert proxied == ["CONNECT clever.test:443 HTTP/1.1"]
 
 

@@ -101,3 +101,9 @@ async def test_the_token_of_the_settings_is_tried_once() -> None:
     clever = Clever({"only": NORTH})
     assert await clever.follow(only="only") == CleverState(accepted_once=True, word="ok")
     assert clever.asked == ["only"]
+
+
+async def test_the_first_district_to_be_connected_does_not_wait_for_long() -> None:
+    clever = Clever({}, later={2: {"new": NORTH}})
+    assert await clever.follow() == CleverState(accepted_once=True, word="ok")
+    assert clever.pauses == [2, 4, 600]

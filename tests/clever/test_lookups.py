@@ -15,6 +15,7 @@ from app.clever.reads import Endpoint
 from app.clever.tokens import DiscoveredTokens, OneToken
 from app.clever.transport import Transport
 from app.clever.versions import FAMILIES
+from app.domain.errand import Errand
 from app.domain.errors import (
     CleverFailed,
     CleverForbade,
@@ -44,6 +45,8 @@ SCHOOLS, ONE_SECTION, ONE_SCHOOL = "/schools?limit=10000", f"/sections/{ALGEBRA}
 
 SECTION, SCHOOL = (Scope.SECTION, ALGEBRA), (Scope.SCHOOL, NORTH)
 STUDENT, WHOLE = (Scope.STUDENT, ADA), (Scope.DISTRICT, DISTRICT)
+
+ERRAND = Errand()
 
 Lookup = Callable[[CleverClient], Awaitable[object]]
 
@@ -116,14 +119,14 @@ def teaching(who: UserId, *sections: str, at: tuple[str, ...] = ()) -> Facts:
 async def test_a_section_is_its_school_and_its_students_once_in_order(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "rosterguard")
     sent = {"id": ALGEBRA, "school": SOUTH, "teacher": ADA, "students": [CY, "pupil 1", BOB, CY]}
-    assert await clever({ONE_SECTION: one(sent)}).section(ALGEBRA, DISTRICT) == Section(
+    assert await clever({ONE_SECTION: one(sent)}).section(ALGEBRA, DISTRICT, ERRAND) == Section(
         ALGEBRA, DISTRICT, SOUTH, (BOB, CY)
     )
     assert odd(caplog) == ["odd data from Clever: id_malformed=1"]
 
 
 async def test_a_school_is_its_id() -> None:
-    assert await clever({ONE_SCHOOL: one({"id": NORTH, "name": "North"})}).school(NORTH, DISTRICT) == NORTH
+    assert await clever({ONE_SCHOOL: one({"id": NORTH, "name": "North"})}).school(NORTH, DISTRICT, ERRAND) == NORTH
 
 
 @pytest.mark.parametrize("place", [SCHOOL, WHOLE])
@@ -133,15 +136,17 @@ async def test_sections_come_once_in_order_without_those_of_another_district(
     caplog.set_level(logging.INFO, "rosterguard")
     path = AT_SCHOOL if place == SCHOOL else EVERYWHERE
     following = f"{path}&starting_after=x"
-    here = several({"id": BIOLOGY, "school": "school-42"}, {"id": "biology!"}, following=f"/v3.0{following}")
+    here = several(
+        {"id": BIOLOGY, "school": NORTH, "students": [CY]}, {"id": "biology!"}, following=f"/v3.0{following}"
+    )
     there = several(
+        {"id": ALGEBRA, "school": "school-42", "students": [CY]},
         {"id": ALGEBRA, "school": NORTH, "students": [BOB]},
-        {"id": BIOLOGY, "school": NORTH, "students": [CY]},
         {"id": "6" * 24, "district": FOREIGN},
         {"id": "7" * 24, "district": None},
     )
     client = clever({path: here, following: there})
-    assert await client.sections(place, DISTRICT) == (
+    assert await client.sections(place, DISTRICT, ERRAND) == (
         Section(ALGEBRA, DISTRICT, NORTH, (BOB,)),
         Section(BIOLOGY, DISTRICT, NORTH, (CY,)),
     )
@@ -153,7 +158,7 @@ async def test_schools_are_their_ids_in_order(caplog: pytest.LogCaptureFixture) 
     here = several({"id": SOUTH}, {"id": "school-42"}, following="?starting_after=x")
     there = several({"id": NORTH}, {"id": "3" * 24, "district": FOREIGN})
     client = clever({SCHOOLS: here, "/schools?starting_after=x": there})
-    assert await client.schools(DISTRICT) == (NORTH, SOUTH)
+    assert await client.schools(DISTRICT, ERRAND) == (NORTH, SOUTH)
     assert odd(caplog) == ["odd data from Clever: district_foreign=1, id_malformed=1"]
 
 
@@ -165,7 +170,7 @@ async def test_people_of_a_section_hold_it_in_the_role_in_which_they_stand_in_it
     users = several(
         user(CY, teacher={"legacy_id": OLD}), user(BOB, teacher={}), user(ADA, student={"schools": [NORTH]})
     )
-    assert await clever({ONE_SECTION: section, IN_SECTION: users}).people(SECTION, DISTRICT) == (
+    assert await clever({ONE_SECTION: section, IN_SECTION: users}).people(SECTION, DISTRICT, None, ERRAND) == (
         Facts(
             ADA,
             DISTRICT,
@@ -184,7 +189,7 @@ async def test_people_of_a_section_hold_it_in_the_role_in_which_they_stand_in_it
 
 async def test_people_of_a_school_hold_no_sections_and_administer_schools_that_nobody_confirmed() -> None:
     users = several(user(ADA, teacher={}, staff={"schools": [NORTH], "title": "Principal"}))
-    assert await clever({IN_SCHOOL: users}).people(SCHOOL, DISTRICT) == (
+    assert await clever({IN_SCHOOL: users}).people(SCHOOL, DISTRICT, None, ERRAND) == (
         Facts(
             ADA,
             DISTRICT,
@@ -201,7 +206,7 @@ async def test_people_of_a_school_hold_no_sections_and_administer_schools_that_n
 async def test_contacts_of_a_student_stand_by_all_their_entries() -> None:
     entries = [{"student": BOB, "type": "Emergency"}, {"student": ADA, "relationship": "Parent"}]
     users = several(user(CY, contact={"student_relationships": entries}))
-    assert await clever({CONTACTS: users}).people(STUDENT, DISTRICT) == (
+    assert await clever({CONTACTS: users}).people(STUDENT, DISTRICT, None, ERRAND) == (
         Facts(
             CY,
             DISTRICT,
@@ -220,10 +225,12 @@ async def test_contacts_of_a_student_stand_by_all_their_entries() -> None:
 
 async def test_people_come_once_in_order_without_those_of_another_district(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "rosterguard")
-    here = several(user(CY), {"id": "user 1"}, user(BOB, student={}), following="?starting_after=x")
-    there = several(user(BOB, teacher={}), {"id": ADA, "district": FOREIGN}, {"id": OLD, "district": None})
+    here = several(user(CY), {"id": "user 1"}, following="?starting_after=x")
+    there = several(
+        user(BOB, student={}), user(BOB, teacher={}), {"id": ADA, "district": FOREIGN}, {"id": OLD, "district": None}
+    )
     client = clever({EVERYBODY: here, "/users?starting_after=x": there})
-    assert await client.people(WHOLE, DISTRICT) == (teaching(BOB), Facts(CY, DISTRICT))
+    assert await client.people(WHOLE, DISTRICT, None, ERRAND) == (teaching(BOB), Facts(CY, DISTRICT))
     assert odd(caplog) == ["odd data from Clever: district_foreign=2, id_malformed=1"]
 
 
@@ -241,7 +248,7 @@ async def test_a_role_is_asked_for_and_held_by_everybody_who_is_returned(
     for role in roles:
         users = several(user(ADA, **{role: {}}), user(BOB))
         client = clever({f"{path}&role={role}": users, ONE_SECTION: one({"id": ALGEBRA})})
-        found = await client.people(place, DISTRICT, role)
+        found = await client.people(place, DISTRICT, role, ERRAND)
         assert [(facts.user, facts.held()) for facts in found] == [(ADA, (role,))]
 
 
@@ -258,26 +265,26 @@ async def test_a_role_is_asked_for_and_held_by_everybody_who_is_returned(
 )
 async def test_clever_is_not_asked_for_people_whom_it_does_not_list(place: Place, role: Role | None) -> None:
     with pytest.raises(ValueError, match="Clever cannot be asked for the people of"):
-        await clever({}).people(place, DISTRICT, role)
+        await clever({}).people(place, DISTRICT, role, ERRAND)
 
 
 @pytest.mark.parametrize("place", [SECTION, STUDENT, (Scope.SELF, ADA)])
 async def test_clever_is_not_asked_for_sections_that_it_does_not_list(place: Place) -> None:
     with pytest.raises(ValueError, match="Clever lists no sections of"):
-        await clever({}).sections(place, DISTRICT)
+        await clever({}).sections(place, DISTRICT, ERRAND)
 
 
 LOOKUPS: dict[str, tuple[str, Lookup]] = {
-    "section": (ONE_SECTION, lambda client: client.section(ALGEBRA, DISTRICT)),
-    "school": (ONE_SCHOOL, lambda client: client.school(NORTH, DISTRICT)),
-    "sections of a school": (AT_SCHOOL, lambda client: client.sections(SCHOOL, DISTRICT)),
-    "sections of the district": (EVERYWHERE, lambda client: client.sections(WHOLE, DISTRICT)),
-    "schools": (SCHOOLS, lambda client: client.schools(DISTRICT)),
-    "people of a section": (IN_SECTION, lambda client: client.people(SECTION, DISTRICT)),
-    "the section of the people": (ONE_SECTION, lambda client: client.people(SECTION, DISTRICT)),
-    "people of a school": (IN_SCHOOL, lambda client: client.people(SCHOOL, DISTRICT)),
-    "contacts of a student": (CONTACTS, lambda client: client.people(STUDENT, DISTRICT)),
-    "people of the district": (EVERYBODY, lambda client: client.people(WHOLE, DISTRICT)),
+    "section": (ONE_SECTION, lambda client: client.section(ALGEBRA, DISTRICT, ERRAND)),
+    "school": (ONE_SCHOOL, lambda client: client.school(NORTH, DISTRICT, ERRAND)),
+    "sections of a school": (AT_SCHOOL, lambda client: client.sections(SCHOOL, DISTRICT, ERRAND)),
+    "sections of the district": (EVERYWHERE, lambda client: client.sections(WHOLE, DISTRICT, ERRAND)),
+    "schools": (SCHOOLS, lambda client: client.schools(DISTRICT, ERRAND)),
+    "people of a section": (IN_SECTION, lambda client: client.people(SECTION, DISTRICT, None, ERRAND)),
+    "the section of the people": (ONE_SECTION, lambda client: client.people(SECTION, DISTRICT, None, ERRAND)),
+    "people of a school": (IN_SCHOOL, lambda client: client.people(SCHOOL, DISTRICT, None, ERRAND)),
+    "contacts of a student": (CONTACTS, lambda client: client.people(STUDENT, DISTRICT, None, ERRAND)),
+    "people of the district": (EVERYBODY, lambda client: client.people(WHOLE, DISTRICT, None, ERRAND)),
 }
 OF_THE_DISTRICT = ("sections of the district", "schools", "people of the district")
 ONES = ("section", "school", "the section of the people")
@@ -322,7 +329,14 @@ async def test_a_connected_district_without_its_lists_is_an_error(name: str) -> 
 
 @pytest.mark.parametrize("name", sorted(LOOKUPS.keys() - set(ONES)))
 @pytest.mark.parametrize(
-    ("second", "error"), [(500, CleverFailed), ({"data": "x"}, CleverMalformed), ("circle", CleverPagingBroken)]
+    ("second", "error"),
+    [
+        (404, CleverPagingBroken),
+        (500, CleverFailed),
+        ({"data": "x"}, CleverMalformed),
+        (several({"id": ADA}), CleverPagingBroken),
+        ("circle", CleverPagingBroken),
+    ],
 )
 async def test_a_list_with_a_page_that_cannot_be_read_is_no_shorter_list(
     name: str, second: object, error: type[RosterguardError]
@@ -375,11 +389,11 @@ async def test_a_token_that_stays_refused_is_an_error(name: str) -> None:
 @pytest.mark.parametrize(
     "look_up",
     [
-        lambda client: client.section(ALGEBRA, FOREIGN),
-        lambda client: client.school(NORTH, FOREIGN),
-        lambda client: client.sections(SCHOOL, FOREIGN),
-        lambda client: client.schools(FOREIGN),
-        lambda client: client.people(SCHOOL, FOREIGN),
+        lambda client: client.section(ALGEBRA, FOREIGN, ERRAND),
+        lambda client: client.school(NORTH, FOREIGN, ERRAND),
+        lambda client: client.sections(SCHOOL, FOREIGN, ERRAND),
+        lambda client: client.schools(FOREIGN, ERRAND),
+        lambda client: client.people(SCHOOL, FOREIGN, None, ERRAND),
     ],
 )
 async def test_in_a_district_that_is_not_connected_everything_is_unknown(look_up: Lookup) -> None:
@@ -395,10 +409,10 @@ async def test_what_is_no_id_is_unknown_and_never_gets_into_a_url(scope: Scope, 
     fake = Clever(USUAL)
     client = fake.client()
     looked_up = [
-        client.people((scope, text), DISTRICT),
-        client.section(SectionId(text), DISTRICT),
-        client.school(SchoolId(text), DISTRICT),
-        client.sections((Scope.SCHOOL, text), DISTRICT),
+        client.people((scope, text), DISTRICT, None, ERRAND),
+        client.section(SectionId(text), DISTRICT, ERRAND),
+        client.school(SchoolId(text), DISTRICT, ERRAND),
+        client.sections((Scope.SCHOOL, text), DISTRICT, ERRAND),
     ]
     for lookup in looked_up:
         with pytest.raises(RecordUnknown):
@@ -417,7 +431,7 @@ async def test_a_section_and_its_people_are_read_at_once() -> None:
             return await super().__call__(request)
 
     fake = Patient(USUAL)
-    assert await fake.client().people(SECTION, DISTRICT) == ()
+    assert await fake.client().people(SECTION, DISTRICT, None, ERRAND) == ()
     assert sorted(fake.asked) == [ONE_SECTION, IN_SECTION]
 
 
@@ -432,7 +446,7 @@ async def test_a_whole_district_lets_others_have_their_turn_between_its_users() 
 
     async def turns_beside(people: int) -> int:
         before, users = turns, several(*(user(f"{number:024x}") for number in range(people)))
-        assert len(await clever({EVERYBODY: users}).people(WHOLE, DISTRICT)) == people
+        assert len(await clever({EVERYBODY: users}).people(WHOLE, DISTRICT, None, ERRAND)) == people
         return turns - before
 
     beside = asyncio.create_task(another())
@@ -443,14 +457,14 @@ async def test_a_whole_district_lets_others_have_their_turn_between_its_users() 
 @pytest.mark.parametrize(
     ("look_up", "whole"),
     [
-        (lambda client: client.section(ALGEBRA, DISTRICT), False),
-        (lambda client: client.school(NORTH, DISTRICT), False),
-        (lambda client: client.sections(SCHOOL, DISTRICT), False),
-        (lambda client: client.people(SECTION, DISTRICT), False),
-        (lambda client: client.people(STUDENT, DISTRICT), False),
-        (lambda client: client.sections(WHOLE, DISTRICT), True),
-        (lambda client: client.schools(DISTRICT), True),
-        (lambda client: client.people(WHOLE, DISTRICT), True),
+        (lambda client: client.section(ALGEBRA, DISTRICT, ERRAND), False),
+        (lambda client: client.school(NORTH, DISTRICT, ERRAND), False),
+        (lambda client: client.sections(SCHOOL, DISTRICT, ERRAND), False),
+        (lambda client: client.people(SECTION, DISTRICT, None, ERRAND), False),
+        (lambda client: client.people(STUDENT, DISTRICT, None, ERRAND), False),
+        (lambda client: client.sections(WHOLE, DISTRICT, ERRAND), True),
+        (lambda client: client.schools(DISTRICT, ERRAND), True),
+        (lambda client: client.people(WHOLE, DISTRICT, None, ERRAND), True),
     ],
 )
 async def test_lists_of_a_whole_district_may_take_longer_than_other_lookups(look_up: Lookup, *, whole: bool) -> None:
@@ -469,7 +483,7 @@ async def test_lists_of_a_whole_district_may_take_longer_than_other_lookups(look
 async def test_a_section_that_is_unknown_leaves_no_read_of_its_people_behind() -> None:
     before = asyncio.all_tasks()
     with pytest.raises(RecordUnknown):
-        await clever(USUAL | {ONE_SECTION: 404}).people(SECTION, DISTRICT)
+        await clever(USUAL | {ONE_SECTION: 404}).people(SECTION, DISTRICT, None, ERRAND)
     assert asyncio.all_tasks() == before
 
 
@@ -478,5 +492,5 @@ async def test_the_token_of_the_settings_looks_up_too() -> None:
     transport = Transport(httpx.AsyncClient(transport=httpx.MockTransport(fake)))
     endpoint = Endpoint("https://clever.test/v3.0", FAMILIES["v3.0"], IdShape())
     client = CleverClient(transport, OneToken(transport, endpoint.api, "token", IdShape()), endpoint)
-    assert await client.school(NORTH, DISTRICT) == NORTH
+    assert await client.school(NORTH, DISTRICT, ERRAND) == NORTH
     assert fake.asked == ["/districts", ONE_SCHOOL]

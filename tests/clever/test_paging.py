@@ -1,13 +1,18 @@
+import math
 from collections.abc import Mapping
 
 import httpx
 import pytest
 
+from app.clever.bodies import Ration
 from app.clever.paging import MOST_PAGES, records_of
 from app.clever.records import IdRecord, Page
 from app.clever.transport import Transport
+from app.clever.warrant import Warrant
+from app.domain.errand import Errand
 from app.domain.errors import CleverMalformed, CleverPagingBroken, CleverRecordMissing
 
+WARRANT = Warrant("Bearer t", Errand(), math.inf)
 ORIGIN = "https://clever.test"
 PATH = "/v3.0/users/u/sections"
 FIRST = f"{ORIGIN}{PATH}?limit=2"
@@ -29,7 +34,7 @@ async def walk(pages: Mapping[str, object], first: str = FIRST) -> list[str]:
         return httpx.Response(404, json={}) if answer is None else httpx.Response(200, json=answer)
 
     transport = Transport(httpx.AsyncClient(transport=httpx.MockTransport(handler)))
-    return [record.id for record in await records_of(transport, first, "Bearer t", Page[IdRecord])]
+    return [record.id for record in await records_of(transport, first, WARRANT, Page[IdRecord])]
 
 
 @pytest.mark.parametrize("rel", ["next", "NEXT", "Next"])
@@ -123,14 +128,35 @@ async def test_a_list_without_an_end_is_left(most_pages: int) -> None:
     def handler(_: httpx.Request) -> httpx.Response:
         nonlocal asked
         asked += 1
-        return httpx.Response(200, json=page("a", following=f"{PATH}?page={asked}"))
+        return httpx.Response(200, json=page(f"{asked}", following=f"{PATH}?page={asked}"))
 
     transport = Transport(httpx.AsyncClient(transport=httpx.MockTransport(handler)))
     with pytest.raises(CleverPagingBroken):
-        await records_of(transport, FIRST, "Bearer t", Page[IdRecord], most_pages=most_pages)
+        await records_of(transport, FIRST, WARRANT, Page[IdRecord], most_pages=most_pages)
     assert asked == most_pages
 
 
 async def test_a_page_that_cannot_be_read_leaves_no_shorter_list() -> None:
-    with pytest.raises(CleverRecordMissing):
+    with pytest.raises(CleverPagingBroken, match=r"^a page of Clever's list is missing$"):
         await walk({f"{PATH}?limit=2": page("a", following=f"{PATH}?page=2")})
+
+
+async def test_a_list_that_is_not_there_is_missing() -> None:
+    with pytest.raises(CleverRecordMissing):
+        await walk({})
+
+
+async def test_a_list_that_changes_while_its_pages_are_read_is_no_list() -> None:
+    pages = {f"{PATH}?limit=2": page("a", "b", following=f"{PATH}?page=2"), f"{PATH}?page=2": page("b", "c")}
+    with pytest.raises(CleverPagingBroken, match=r"^Clever's list changed while its pages were read$"):
+        await walk(pages)
+
+
+async def test_all_pages_of_a_list_together_are_read_up_to_a_limit() -> None:
+    def handler(request: httpx.Request) -> httpx.Response:
+        number = int(request.url.params.get("page", 0)) + 1
+        return httpx.Response(200, json=page(f"{number}", following=f"{PATH}?page={number}"))
+
+    transport = Transport(httpx.AsyncClient(transport=httpx.MockTransport(handler)))
+    with pytest.raises(CleverMalformed, match=r"^Clever sent a body that is larger than any answer should be$"):
+        await records_of(transport, FIRST, WARRANT, Page[IdRecord], ration=Ration(1000, 1000))

@@ -1,12 +1,16 @@
 """What operators see in the log when Clever refuses a token."""
 
 import asyncio
+import math
 
 import httpx
 import pytest
 
+from app.clever.line import Lines
 from app.clever.records import IdRecord, Page
 from app.clever.transport import Transport
+from app.clever.warrant import Warrant
+from app.domain.errand import Errand
 from app.domain.errors import CleverError
 
 REFUSED = (
@@ -26,12 +30,13 @@ class Clever:
         self.now = 0.0
         self.status = 401
         handler = httpx.MockTransport(lambda _: httpx.Response(self.status, json={"message": "hush"}))
-        self.transport = Transport(httpx.AsyncClient(transport=handler), clock=lambda: self.now)
+        self.transport = Transport(httpx.AsyncClient(transport=handler), lines=Lines(lambda: self.now))
 
     async def refuses(self, status: int, *, at: float, authorization: str = "Bearer hush") -> None:
         self.status, self.now = status, at
+        warrant = Warrant(authorization, Errand(), math.inf)
         with pytest.raises(CleverError):
-            await self.transport.read("https://clever.test/v3.0/users/hush", authorization, Page[IdRecord])
+            await self.transport.read("https://clever.test/v3.0/users/hush", warrant, Page[IdRecord])
 
 
 def told(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str]]:

@@ -1,6 +1,7 @@
 import asyncio
 import gzip
 import inspect
+import math
 import socket
 import traceback
 from collections.abc import Callable
@@ -8,11 +9,14 @@ from collections.abc import Callable
 import httpx
 import pytest
 
+from app.clever.bodies import Ration
 from app.clever.failures import FAILURES, failure_of
 from app.clever.records import Entry, UserRecord
 from app.clever.state import CleverState
 from app.clever.transport import Transport
+from app.clever.warrant import Warrant
 from app.domain import errors
+from app.domain.errand import Errand, Urgency
 from app.domain.errors import (
     CleverError,
     CleverFailed,
@@ -29,7 +33,8 @@ from app.domain.errors import (
 
 ME = "a" * 24
 URL = f"https://clever.test/v3.0/users/{ME}?hush=query"
-BEARER = "Bearer hush-token"
+BEARER = Warrant("Bearer hush-token", Errand(), math.inf)
+ONCE = Warrant("Bearer hush-token", Errand(urgency=Urgency.RENEWAL), math.inf)
 JSON = {"content-type": "application/json"}
 HTML = {"content-type": "text/html; charset=utf-8"}
 PAGE = "<!DOCTYPE html><title>hush page</title>"
@@ -37,9 +42,9 @@ PAGE = "<!DOCTYPE html><title>hush page</title>"
 Handler = Callable[[httpx.Request], httpx.Response]
 
 
-def transport_over(handler: Handler, *, largest_body: int = 10_000, seconds: float = 30) -> Transport:
+def transport_over(handler: Handler, *, seconds: float = 30) -> Transport:
     client = httpx.AsyncClient(transport=httpx.MockTransport(handler))
-    return Transport(client, wall=lambda: 1_000_000.0, largest_body=largest_body, seconds=seconds)
+    return Transport(client, wall=lambda: 1_000_000.0, seconds=seconds)
 
 
 def answering(status: int, body: bytes | str = b"", headers: dict[str, str] | None = None) -> Handler:
@@ -48,7 +53,7 @@ def answering(status: int, body: bytes | str = b"", headers: dict[str, str] | No
 
 async def failure(transport: Transport, url: str = URL) -> CleverError:
     with pytest.raises(CleverError) as caught:
-        await transport.read(url, BEARER, Entry[UserRecord])
+        await transport.read(url, ONCE, Entry[UserRecord], Ration(10_000, 10_000))
     told = "".join(traceback.format_exception(caught.value))
     assert "hush" not in told
     assert ME not in told
@@ -57,7 +62,11 @@ async def failure(transport: Transport, url: str = URL) -> CleverError:
 
 async def test_an_answer_in_the_shape_asked_for_is_read_and_remembered_as_accepted() -> None:
     def handler(request: httpx.Request) -> httpx.Response:
-        assert (request.method, str(request.url), request.headers["authorization"]) == ("GET", URL, BEARER)
+        assert (request.method, str(request.url), request.headers["authorization"]) == (
+            "GET",
+            URL,
+            BEARER.authorization,
+        )
         return httpx.Response(
             200, headers={"content-type": "application/json; charset=utf-8"}, json={"data": {"id": ME}}
         )
@@ -81,7 +90,7 @@ async def test_an_answer_in_the_shape_asked_for_is_read_and_remembered_as_accept
         (418, CleverUnexpected, "garbled"),
         (429, CleverLimited, "rate_limited"),
         (500, CleverFailed, "failing"),
-        (501, CleverFailed, "failing"),
+        (501, CleverUnexpected, "garbled"),
         (502, CleverFailed, "failing"),
         (503, CleverFailed, "failing"),
     ],
@@ -153,7 +162,10 @@ async def test_a_redirect_is_not_followed() -> None:
         ({"x-ratelimit-reset": "1009000"}, 60),
         ({"x-ratelimit-reset": "soon", "retry-after": "9"}, 9),
         ({"retry-after": "0"}, 1),
-        ({"retry-after": "Wed, 21 Oct 2026 07:28:00 GMT"}, 5),
+        ({"retry-after": "Mon, 12 Jan 1970 13:47:07 GMT"}, 27),
+        ({"retry-after": "Wed, 21 Oct 2026 07:28:00 GMT"}, 60),
+        ({"retry-after": "Wed, 21 Oct 2026"}, 5),
+        ({"x-ratelimit-reset": "2000017", "date": "Sat, 24 Jan 1970 03:33:20 GMT"}, 17),
         ({"retry-after": "9" * 5000}, 5),
     ],
 )
@@ -191,8 +203,8 @@ async def test_a_body_is_read_up_to_a_limit_after_unpacking(headers: dict[str, s
     body = b'{"data": {"id": "' + b"a" * 10_000 + b'"}}'
     sent = gzip.compress(body) if headers else body
     assert type(await failure(transport_over(answering(200, sent, JSON | headers)))) is CleverMalformed
-    large = transport_over(answering(200, sent, JSON | headers), largest_body=len(body))
-    assert (await large.read(URL, BEARER, Entry[UserRecord])).data.id == "a" * 10_000
+    large = transport_over(answering(200, sent, JSON | headers))
+    assert (await large.read(URL, BEARER, Entry[UserRecord], Ration(len(body), len(body)))).data.id == "a" * 10_000
 
 
 async def test_a_compressed_body_that_cannot_be_unpacked_is_malformed() -> None:
@@ -278,6 +290,9 @@ def test_every_error_of_an_exchange_has_a_word_for_operators() -> None:
         "CleverForbade": "forbidden",
         "CleverRecordMissing": "ok",
         "CleverLimited": "rate_limited",
+        "CleverBarred": "barred",
+        "CleverBusy": "busy",
+        "CallerOverspent": "caller_limited",
         "CleverFailed": "failing",
         "CleverUnexpected": "garbled",
         "CleverUnreachable": "unreachable",

@@ -1,6 +1,5 @@
 """Use cases over the sandbox on a socket, without the service's own HTTP."""
 
-import asyncio
 import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -11,8 +10,11 @@ from app.cache.memory import MemoryCache
 from app.clever.client import connect
 from app.domain.ids import IdShape
 from app.services.policies import read_policy
-from app.services.ports import Context
+from app.services.ports import Context, Deadlines
+from app.services.turns import Turns
 from tests.conftest import TOKEN, MovedClock
+from tests.services import counting
+from tests.services.counting import Asked, CountingClever
 
 Contexts = Callable[[str, str], AbstractAsyncContextManager[Context]]
 
@@ -39,11 +41,15 @@ def context_over(running_clock: MovedClock) -> Contexts:
                 clever=clever,
                 users=MemoryCache(most=10_000, keep_seconds=300, clock=running_clock),
                 places=MemoryCache(most=10_000, keep_seconds=300, clock=running_clock),
+                gone=MemoryCache(most=10_000, keep_seconds=10, clock=running_clock),
+                wall=running_clock,
                 clock=running_clock,
                 policy=read_policy(policy),
                 id_shape=shape,
                 fresh_seconds=300,
-                batch_readers=asyncio.Semaphore(16),
+                stale_seconds=300,
+                deadlines=Deadlines(),
+                turns=Turns(),
                 secret=b"a secret of the tests",
                 reasons=True,
             )
@@ -51,3 +57,11 @@ def context_over(running_clock: MovedClock) -> Contexts:
             await clever.aclose()
 
     return made
+
+
+@pytest.fixture
+async def asked(clock: MovedClock) -> Asked:
+    """The question of one user, to a Clever that answers at once."""
+    clever = CountingClever()
+    clever.let.set()
+    return Asked(clever, clock, counting.context_over(clever, clock))

@@ -213,8 +213,8 @@ async def test_a_search_for_subjects_asks_the_district_that_is_named(context: Co
             Entity("user", "", {"district": district}), Action("edit", {}), Entity("section", FIRST, {}), {}
         )
 
-    found = await subjects(context, holders("668262003b3817d87d000000"), Demand())
+    found = (await subjects(context, holders("668262003b3817d87d000000"), Demand())).results
     assert "668262059155dac234000005" in found
-    assert await subjects(context, holders(None), Demand()) == found
-    assert await subjects(context, holders(UNKNOWN), Demand()) == []
-    assert await subjects(context, holders(5), Demand()) == []
+    assert (await subjects(context, holders(None), Demand())).results == found
+    assert (await subjects(context, holders(UNKNOWN), Demand())).results == []
+    assert (await subjects(context, holders(5), Demand())).results == []

@@ -1,97 +1,17 @@
-"""Freshness and the one flight, with a fake of Clever that counts and can be held back."""
+"""Which reading answers, and the one flight, with a fake of Clever that counts and can be held back."""
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import cast
 
 import pytest
 
-from app.cache.memory import MemoryCache
 from app.domain.errors import CleverTimedOut, NotCached, UserUnknown
 from app.domain.facts import Facts, HeldRole, Role, Standing
-from app.domain.ids import DistrictId, IdShape, UserId
-from app.domain.policy import Policy
-from app.domain.reading import Reading
 from app.main import default_policy
 from app.services.policies import read_policy
-from app.services.ports import Clever, CleverState, Context
-from app.services.reading import Demand, reading_of
-from tests.conftest import MovedClock
+from app.services.reading import Demand
+from tests.services.counting import ANN, NORTH, Asked, settled
 
-ANN, NORTH = UserId("ann"), DistrictId("north")
-POLICY = read_policy(default_policy())
 DROPPING = read_policy(default_policy() + "\nschools: {unconfirmed: drop}\n")
-
-
-@dataclass
-class CountingClever:
-    """A Clever that knows one user, counts its readings, and answers when it is let."""
-
-    readings: int = 0
-    error: Exception | None = None
-    facts_given: Facts = field(default_factory=lambda: Facts(ANN, NORTH))
-    let: asyncio.Event = field(default_factory=asyncio.Event)
-
-    async def districts(self) -> frozenset[DistrictId]:
-        return frozenset({NORTH})
-
-    async def facts(self, user: UserId, district: DistrictId, *, confirm_schools: bool) -> Facts:
-        assert (user, district) == (ANN, NORTH)
-        self.readings += 1
-        await self.let.wait()
-        if self.error:
-            raise self.error
-        return self.facts_given
-
-    def state(self) -> CleverState:
-        raise NotImplementedError
-
-
-@dataclass
-class Asked:
-    """A context over a counting Clever, and the one question of these tests."""
-
-    clever: CountingClever
-    clock: MovedClock
-    context: Context
-
-    async def reading(self, demand: Demand | None = None) -> Reading[Facts]:
-        return await reading_of(self.context, ANN, NORTH, demand or Demand())
-
-    def reading_under_way(self, demand: Demand | None = None) -> asyncio.Task[Reading[Facts]]:
-        return asyncio.create_task(self.reading(demand))
-
-
-@pytest.fixture
-async def asked(clock: MovedClock) -> Asked:
-    clever = CountingClever()
-    clever.let.set()
-    return Asked(clever, clock, _context(clever, clock, POLICY))
-
-
-def _context(clever: CountingClever, clock: MovedClock, policy: Policy) -> Context:
-    return Context(
-        clever=cast(Clever, clever),  # the other questions are not asked here
-        users=MemoryCache(most=10, keep_seconds=300, clock=clock),
-        places=MemoryCache(most=10, keep_seconds=300, clock=clock),
-        clock=clock,
-        policy=policy,
-        id_shape=IdShape(),
-        fresh_seconds=300,
-        batch_readers=asyncio.Semaphore(4),
-        secret=b"",
-        reasons=True,
-    )
-
-
-async def settled(condition: Callable[[], bool]) -> None:
-    """Let other tasks run until ``condition`` holds."""
-    for _ in range(1000):
-        if condition():
-            return
-        await asyncio.sleep(0)
-    raise AssertionError("it never came to that")
 
 
 async def test_a_fresh_reading_answers_without_asking_again(asked: Asked) -> None:
@@ -166,6 +86,9 @@ async def test_a_user_who_is_gone_is_forgotten_at_once(asked: Asked) -> None:
     asked.clever.error = UserUnknown()
     with pytest.raises(UserUnknown):
         await asked.reading(Demand(no_cache=True))
+    with pytest.raises(UserUnknown):
+        await asked.reading(Demand(only_if_cached=True))
+    asked.clock.move(11)
     with pytest.raises(NotCached):
         await asked.reading(Demand(only_if_cached=True))
 

@@ -110,13 +110,13 @@ async def test_a_search_finds_exactly_what_a_decision_grants(
     found = {
         (user, resource)
         for user in there["user"]
-        for resource in await search.resources(context, question(user, action, kind, ""), Demand())
+        for resource in (await search.resources(context, question(user, action, kind, ""), Demand())).results
         if resource in there[kind]
     }
     holders = {
         (user, resource)
         for resource in there[kind]
-        for user in await search.subjects(context, question("", action, kind, resource), Demand())
+        for user in (await search.subjects(context, question("", action, kind, resource), Demand())).results
         if user in there["user"]
     }
     assert found == granted
@@ -135,4 +135,4 @@ async def test_an_action_search_finds_exactly_the_actions_that_a_decision_grants
             granted = {
                 name for name in names if (await evaluate(context, question(user, name, kind, resource), Demand())).held
             }
-            assert set(await search.actions(context, question(user, "", kind, resource), Demand())) == granted
+            assert set((await search.actions(context, question(user, "", kind, resource), Demand())).results) == granted

@@ -8,11 +8,14 @@ from pydantic import BaseModel, ConfigDict, Field, RootModel
 
 from app.api.authzen.examples import SECTION
 from app.api.authzen.reasons import TEXTS
+from app.api.freshness import AsOf, Stale, StalenessMembers, StaleReason, members_of
 from app.api.messages import Refused
 from app.api.problems import message_of, problem_of
 from app.domain.decision import Reason
 from app.domain.errors import RosterguardError
+from app.domain.reading import Staleness
 from app.services.decisions import Decision
+from app.services.many import give_way
 from app.services.ports import Context
 
 Outcome = Decision | RosterguardError | Refused
@@ -47,9 +50,9 @@ class DecisionContext(_Answer):
     reason_admin: Annotated[AuthzenText | None, Field(description="Why, for whoever runs the application.")] = None
     reason_user: Annotated[AuthzenText | None, Field(description="Why, for whoever uses it.")] = None
     policy_revision: Annotated[str | None, Field(description="The revision of the policy in force.")] = None
-    stale: Annotated[
-        bool | None, Field(description="Whether Clever could not be asked and an older reading answers.")
-    ] = None
+    stale: Stale | None = None
+    as_of: AsOf = None
+    stale_reason: StaleReason = None
     error: Annotated[EvaluationError | None, Field(description="One of many questions was not answered.")] = None
 
 
@@ -82,7 +85,9 @@ class SearchContext(_Answer):
     """What there is to say about results."""
 
     policy_revision: Annotated[str, Field(description="The revision of the policy in force.")]
-    stale: Annotated[bool, Field(description="Whether Clever could not be asked and an older reading answers.")] = False
+    stale: Stale = False
+    as_of: AsOf = None
+    stale_reason: StaleReason = None
 
 
 class FoundSubject(_Answer):
@@ -131,33 +136,40 @@ class ActionResults(_Results):
 def rendered(context: Context, outcome: Outcome) -> bytes:
     """Return what came of one question as JSON; what was not answered is denied, and says that it was not."""
     if isinstance(outcome, Decision):
-        return _decision(outcome.reason, context.policy.revision if context.reasons else None)
+        return _decision(outcome, context.policy.revision if context.reasons else None)
     status, message = _told(outcome)
     error = EvaluationError(status=status, message=message)
     return DecisionBody(decision=False, context=DecisionContext(error=error)).rendered()
 
 
-def rendered_many(context: Context, outcomes: Iterable[Outcome]) -> bytes:
+async def rendered_many(context: Context, outcomes: Iterable[Outcome]) -> bytes:
     """Return what came of many questions as JSON, in their order."""
-    return b'{"evaluations":[%b]}' % b",".join(rendered(context, outcome) for outcome in outcomes)
+    answers = []
+    for place, outcome in enumerate(outcomes):
+        answers.append(rendered(context, outcome))
+        await give_way(place)
+    return b'{"evaluations":[%b]}' % b",".join(answers)
 
 
-def search_context(context: Context) -> SearchContext | None:
-    """Return what to say about results, unless reasons are off."""
-    return SearchContext(policy_revision=context.policy.revision) if context.reasons else None
+def search_context(context: Context, staleness: Staleness | None) -> SearchContext | None:
+    """Return what to say about results; with reasons off nothing, unless they are stale."""
+    if not context.reasons and staleness is None:
+        return None
+    return SearchContext(policy_revision=context.policy.revision, **members_of(staleness))
 
 
 @lru_cache(maxsize=64)
-def _decision(reason: Reason, revision: str | None) -> bytes:
+def _decision(decision: Decision, revision: str | None) -> bytes:
     """Render each reason once: ten thousand answers are mostly the same few."""
-    held = Decision(reason).held
     if revision is None:
-        return DecisionBody(decision=held).rendered()
-    admin, user = (AuthzenText(en=text) for text in TEXTS[reason])
+        stale = DecisionContext(**members_of(decision.stale)) if decision.stale else None
+        return DecisionBody(decision=decision.held, context=stale).rendered()
+    admin, user = (AuthzenText(en=text) for text in TEXTS[decision.reason])
+    told: StalenessMembers = {"stale": False, **members_of(decision.stale)}
     context = DecisionContext(
-        reason=reason, reason_admin=admin, reason_user=user, policy_revision=revision, stale=False
+        reason=decision.reason, reason_admin=admin, reason_user=user, policy_revision=revision, **told
     )
-    return DecisionBody(decision=held, context=context).rendered()
+    return DecisionBody(decision=decision.held, context=context).rendered()
 
 
 def _told(error: RosterguardError | Refused) -> tuple[int, str]:

@@ -15,7 +15,7 @@ from app.api.authzen.questions import (
 )
 from app.api.authzen.reference import ERRORS, asks
 from app.api.context import CurrentContext
-from app.api.freshness import CallersDemand, unkept_response
+from app.api.freshness import CallersDemand, DemandOfMany, unkept_response
 from app.api.json_body import Said
 from app.services.decisions import evaluate
 
@@ -49,7 +49,7 @@ async def evaluate_access(context: CurrentContext, demand: CallersDemand, said: 
     response_model=EvaluationsAnswer,
     openapi_extra=asks(EvaluationsRequest),
 )
-async def evaluate_access_many(context: CurrentContext, demand: CallersDemand, said: Said) -> Response:
+async def evaluate_access_many(context: CurrentContext, demand: DemandOfMany, said: Said) -> Response:
     """Decide many questions in one request, in their order; what they have in common stands beside `evaluations`.
 
     A question that is incomplete, or whose data cannot be read, is answered in its place with `"decision": false` and
@@ -59,5 +59,5 @@ async def evaluate_access_many(context: CurrentContext, demand: CallersDemand, s
     if not frame.evaluations:
         return await evaluate_access(context, demand, said)
     semantic = (frame.options or EvaluationsOptions()).evaluations_semantic or EvaluationsSemantic.EXECUTE_ALL
-    outcomes = await outcomes_of(context, items_in(frame, said), semantic, demand)
-    return unkept_response(rendered_many(context, outcomes))
+    outcomes = await outcomes_of(context, await items_in(frame, said), semantic, demand)
+    return unkept_response(await rendered_many(context, outcomes))

@@ -15,6 +15,7 @@ from app.api.authzen.questions import (
 )
 from app.api.messages import Refused
 from app.services.decisions import Decision, Question, evaluate_many, evaluate_until
+from app.services.many import give_way
 from app.services.ports import Context
 from app.services.reading import Demand
 
@@ -29,7 +30,7 @@ _MEMBERS: Mapping[str, type[BaseModel]] = {
 }
 
 
-def items_in(frame: EvaluationsFrame, said: Mapping[str, object]) -> list[Item]:
+async def items_in(frame: EvaluationsFrame, said: Mapping[str, object]) -> list[Item]:
     """Return the questions of a request, each with what it lacks taken from beside them; raises ``Refused``.
 
     Nothing is merged inside an entity: the id of one subject with the type of another would be somebody else.
@@ -38,7 +39,11 @@ def items_in(frame: EvaluationsFrame, said: Mapping[str, object]) -> list[Item]:
     if len(items) > MOST_ITEMS:
         raise Refused(f"evaluations has {len(items)} items, and {MOST_ITEMS} is the most", 413)
     shared = {key: _read_once(key, part) for key, part in _present(said).items()}
-    return [_item(shared, item) for item in items]
+    read = []
+    for place, item in enumerate(items):
+        read.append(_item(shared, item))
+        await give_way(place)
+    return read
 
 
 async def outcomes_of(

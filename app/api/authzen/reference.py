@@ -17,6 +17,7 @@ _ERRORS: Mapping[int, tuple[str, str]] = {
     ),
     404: ("No such path", "nothing is served at this path; /docs tells what is"),
     413: ("Too much asked at once", "evaluations has 10001 items, and 10000 is the most"),
+    429: ("Share of requests used up", "this caller has used up its share of the requests to Clever"),
     502: ("Clever does not answer as documented", "Clever refuses the token"),
     503: ("Clever cannot be read", "Clever did not answer within the time limit"),
     504: ("Not cached", "nothing recent enough is cached, and only-if-cached forbids reading it"),
@@ -34,7 +35,7 @@ def messages(*statuses: int) -> dict[int | str, dict[str, Any]]:
     }
 
 
-ERRORS = messages(400, 401, 413, 502, 503, 504)
+ERRORS = messages(400, 401, 413, 429, 502, 503, 504)
 """What may go wrong with a question."""
 
 

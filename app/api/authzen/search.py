@@ -28,7 +28,7 @@ from app.api.authzen.questions import (
 from app.api.authzen.reference import ERRORS, asks
 from app.api.callers import CurrentCaller
 from app.api.context import CurrentContext
-from app.api.freshness import CallersDemand, unkept_response
+from app.api.freshness import DemandOfMany, unkept_response
 from app.api.json_body import Said
 from app.services import search
 from app.services.ports import Context
@@ -51,7 +51,7 @@ class _Asker:
         return part, PageBody(next_token=part.next_token, count=len(part.results), total=part.total)
 
 
-def _asker(context: CurrentContext, caller: CurrentCaller) -> _Asker:
+async def _asker(context: CurrentContext, caller: CurrentCaller) -> _Asker:
     return _Asker(context, caller)
 
 
@@ -65,16 +65,16 @@ Asker = Annotated[_Asker, Depends(_asker)]
     response_model=SubjectResults,
     openapi_extra=asks(SubjectSearchRequest),
 )
-async def search_subjects(asker: Asker, demand: CallersDemand, said: Said) -> Response:
+async def search_subjects(asker: Asker, demand: DemandOfMany, said: Said) -> Response:
     """Tell which users may do something to a resource, by id; each is one that an evaluation would permit.
 
     Where several districts are connected, `resource.properties.district` names the one to ask.
     """
     asked = read_as(SubjectSearchRequest, said)
     found = await search.subjects(asker.context, asked.question(), demand)
-    part, page = asker.page(found, asked, asked.page)
+    part, page = asker.page(found.results, asked, asked.page)
     results = [FoundSubject(type=asked.subject.type, id=each) for each in part.results]
-    answer = SubjectResults(page=page, context=search_context(asker.context), results=results)
+    answer = SubjectResults(page=page, context=search_context(asker.context, found.stale), results=results)
     return unkept_response(answer.rendered())
 
 
@@ -85,16 +85,16 @@ async def search_subjects(asker: Asker, demand: CallersDemand, said: Said) -> Re
     response_model=ResourceResults,
     openapi_extra=asks(ResourceSearchRequest),
 )
-async def search_resources(asker: Asker, demand: CallersDemand, said: Said) -> Response:
+async def search_resources(asker: Asker, demand: DemandOfMany, said: Said) -> Response:
     """Tell to which resources of a type a user may do something, by id, through schools and district too.
 
     Types of the application's own cannot be enumerated: there are no results.
     """
     asked = read_as(ResourceSearchRequest, said)
     found = await search.resources(asker.context, asked.question(), demand)
-    part, page = asker.page(found, asked, asked.page)
+    part, page = asker.page(found.results, asked, asked.page)
     results = [FoundResource(type=asked.resource.type, id=each) for each in part.results]
-    answer = ResourceResults(page=page, context=search_context(asker.context), results=results)
+    answer = ResourceResults(page=page, context=search_context(asker.context, found.stale), results=results)
     return unkept_response(answer.rendered())
 
 
@@ -105,11 +105,11 @@ async def search_resources(asker: Asker, demand: CallersDemand, said: Said) -> R
     response_model=ActionResults,
     openapi_extra=asks(ActionSearchRequest),
 )
-async def search_actions(asker: Asker, demand: CallersDemand, said: Said) -> Response:
+async def search_actions(asker: Asker, demand: DemandOfMany, said: Said) -> Response:
     """Tell what a user may do to a resource, by name as an evaluation takes it."""
     asked = read_as(ActionSearchRequest, said)
     found = await search.actions(asker.context, asked.question(), demand)
-    part, page = asker.page(found, asked, asked.page)
+    part, page = asker.page(found.results, asked, asked.page)
     results = [FoundAction(name=each) for each in part.results]
-    answer = ActionResults(page=page, context=search_context(asker.context), results=results)
+    answer = ActionResults(page=page, context=search_context(asker.context, found.stale), results=results)
     return unkept_response(answer.rendered())

@@ -1,0 +1,78 @@
+"""A circuit breaker: whoever failed several times in a row is not asked again for a moment."""
+
+import math
+import random
+from collections.abc import Callable
+
+MOST_FAILURES = 5
+"""Failures in a row that open the breaker."""
+
+LONGEST_PAUSE = 5
+"""Seconds between two probes, at most; the first pause is one second, and each later one twice as long."""
+
+_OLD_SECONDS = 60
+_JITTERED = 0.2  # the part of a pause by which it is shortened, so that replicas do not probe in step
+
+
+class Breaker:
+    """Knows whether to ask, of one whom many ask.
+
+    While it is open nobody gets through. Not the next request tries whether all is well again, since somebody waits for
+    it: a probe does. It counts as failed when it fails, and lengthens the pause; any other failure while the breaker is
+    open is of a request that was under way when it opened, and tells nothing new.
+    """
+
+    def __init__(self, clock: Callable[[], float], jitter: Callable[[], float] = random.random) -> None:
+        """Take the clock, seconds that only go forward, and what spreads the pauses, from 0 up to 1."""
+        self._clock = clock
+        self._jitter = jitter
+        self._failures = 0
+        self._pauses = 0
+        self._probe_at = 0.0
+        self._met = 0.0
+        self._probing = False
+
+    def is_open(self) -> bool:
+        """Tell whether those who ask are turned away, as far as is known without one."""
+        return self._pauses > 0
+
+    def lets_through(self) -> bool:
+        """Tell whether a request may be sent; that one asks is noted, since it keeps what is known from growing old."""
+        if not self.is_open():
+            return True
+        now = self._clock()
+        if now - self._met > _OLD_SECONDS:
+            self._failures, self._pauses = MOST_FAILURES - 1, 0
+            return True
+        self._met = now
+        return False
+
+    def wants_probe(self) -> bool:
+        """Tell whether it is time for a probe and none is under way; who is told so has to send one."""
+        if not self.is_open() or self._probing or self._clock() < self._probe_at:
+            return False
+        self._probing = True
+        return True
+
+    def retry_after(self) -> int:
+        """Return the seconds after which asking again may help, at least 1."""
+        return max(1, math.ceil(self._probe_at - self._clock()))
+
+    def answered(self) -> None:
+        """Note an answer, whoever got it."""
+        self._failures = self._pauses = 0
+
+    def failed(self, *, probe: bool = False) -> None:
+        """Note a failure, that of the probe or of any other request."""
+        self._failures += 1
+        if self.is_open() and not probe:
+            return
+        if self._failures >= MOST_FAILURES:
+            pause = min(2**self._pauses, LONGEST_PAUSE) * (1 - _JITTERED * self._jitter())
+            self._pauses += 1
+            self._met = self._clock()
+            self._probe_at = self._met + pause
+
+    def probed(self) -> None:
+        """Note that the probe is over, however it ended."""
+        self._probing = False

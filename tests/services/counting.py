@@ -1,0 +1,96 @@
+"""A fake of Clever that counts and can be held back, and the one question that is asked of it."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import cast
+
+from app.cache.memory import MemoryCache
+from app.domain.errand import Errand
+from app.domain.facts import Facts
+from app.domain.ids import DistrictId, IdShape, UserId
+from app.domain.policy import Policy
+from app.domain.reading import Reading
+from app.main import default_policy
+from app.services.policies import read_policy
+from app.services.ports import Clever, CleverState, Context, Deadlines
+from app.services.reading import Demand, reading_of
+from app.services.turns import Turns
+from tests.conftest import MovedClock
+
+ANN, NORTH = UserId("ann"), DistrictId("north")
+POLICY = read_policy(default_policy())
+
+
+@dataclass
+class CountingClever:
+    """A Clever that knows one user, counts its readings, and answers when it is let."""
+
+    readings: int = 0
+    errands: list[Errand] = field(default_factory=list)
+    error: Exception | None = None
+    facts_given: Facts = field(default_factory=lambda: Facts(ANN, NORTH))
+    let: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def known_districts(self) -> frozenset[DistrictId] | None:
+        return frozenset({NORTH})
+
+    async def districts(self) -> frozenset[DistrictId]:
+        return frozenset({NORTH})
+
+    async def facts(self, user: UserId, district: DistrictId, errand: Errand, *, confirm_schools: bool) -> Facts:
+        assert (user, district) == (ANN, NORTH)
+        self.errands.append(errand)
+        self.readings += 1
+        await self.let.wait()
+        if self.error:
+            raise self.error
+        return self.facts_given
+
+    def state(self) -> CleverState:
+        raise NotImplementedError
+
+
+@dataclass
+class Asked:
+    """A context over a counting Clever, and the one question of these tests."""
+
+    clever: CountingClever
+    clock: MovedClock
+    context: Context
+
+    async def reading(self, demand: Demand | None = None) -> Reading[Facts]:
+        return await reading_of(self.context, ANN, NORTH, demand or Demand())
+
+    def reading_under_way(self, demand: Demand | None = None) -> asyncio.Task[Reading[Facts]]:
+        return asyncio.create_task(self.reading(demand))
+
+
+def context_over(clever: CountingClever, clock: MovedClock, policy: Policy = POLICY) -> Context:
+    """Make a context whose only Clever is one that counts."""
+    return Context(
+        clever=cast(Clever, clever),  # the other questions are not asked here
+        users=MemoryCache(most=10, keep_seconds=3600, clock=clock),
+        places=MemoryCache(most=10, keep_seconds=3600, clock=clock),
+        gone=MemoryCache(most=10, keep_seconds=10, clock=clock),
+        wall=lambda: 1_700_000_000.0 + clock(),
+        clock=clock,
+        policy=policy,
+        id_shape=IdShape(),
+        fresh_seconds=300,
+        stale_seconds=3600,
+        deadlines=Deadlines(slow=0.01),
+        turns=Turns(),
+        secret=b"",
+        reasons=True,
+        jitter=lambda: 0.0,
+    )
+
+
+async def settled(condition: Callable[[], bool]) -> None:
+    """Let other tasks run until ``condition`` holds."""
+    for _ in range(1000):
+        if condition():
+            return
+        await asyncio.sleep(0)
+    raise AssertionError("it never came to that")

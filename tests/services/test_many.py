@@ -1,0 +1,86 @@
+"""Many questions at once: order, width, and what goes wrong with one."""
+
+import asyncio
+
+import pytest
+
+from app.domain.errors import CleverTimedOut, NotCached, RosterguardError, UserUnknown
+from app.services.many import AT_ONCE, answered, several
+from app.services.reading import Demand
+
+ANY = Demand()
+
+
+async def test_answers_come_in_the_order_asked_however_long_each_takes() -> None:
+    async def answer(question: int, _within: Demand) -> int:
+        for _ in range(50 - question):
+            await asyncio.sleep(0)
+        return 2 * question
+
+    assert await answered(range(50), answer, ANY) == [2 * question for question in range(50)]
+
+
+async def test_what_answers_at_once_goes_first_and_only_the_rest_is_read() -> None:
+    asked = []
+
+    async def answer(question: str, within: Demand) -> str:
+        asked.append((question, within.without_waiting))
+        if question == "cold" and within.without_waiting:
+            raise NotCached
+        return question.upper()
+
+    assert await answered(["cold", "held"], answer, ANY) == ["COLD", "HELD"]
+    assert asked == [("cold", True), ("held", True), ("cold", False)]
+
+
+async def test_where_only_the_cache_may_answer_nothing_is_read() -> None:
+    async def answer(_question: str, within: Demand) -> str:
+        assert within.without_waiting
+        raise NotCached
+
+    [outcome] = await answered(["cold"], answer, Demand(only_if_cached=True))
+    assert isinstance(outcome, NotCached)
+
+
+async def test_what_goes_wrong_with_one_is_its_own_answer() -> None:
+    errors: dict[str, RosterguardError] = {"gone": UserUnknown(), "late": CleverTimedOut("too late")}
+
+    async def answer(question: str, _within: Demand) -> str:
+        if question in errors:
+            raise errors[question]
+        return question
+
+    assert await answered(["gone", "here", "late"], answer, ANY) == [errors["gone"], "here", errors["late"]]
+
+
+async def test_only_a_few_of_many_are_under_way_at_once() -> None:
+    under_way: set[int] = set()
+    most = 0
+
+    async def answer(question: int) -> int:
+        nonlocal most
+        under_way.add(question)
+        most = max(most, len(under_way))
+        await asyncio.sleep(0)
+        under_way.remove(question)
+        return question
+
+    assert await several(range(100), answer) == list(range(100))
+    assert most == AT_ONCE
+
+
+async def test_the_first_error_ends_several() -> None:
+    async def answer(question: int) -> int:
+        if question:
+            raise UserUnknown
+        return question
+
+    with pytest.raises(UserUnknown):
+        await several(range(3), answer)
+
+
+async def test_of_nothing_there_is_nothing() -> None:
+    async def answer(_question: int) -> int:
+        raise AssertionError
+
+    assert await several([], answer) == []

@@ -1,0 +1,240 @@
+"""When an older reading answers, marked as such, and when it must not."""
+
+import asyncio
+
+import pytest
+
+from app.domain.errand import Errand, Urgency
+from app.domain.errors import (
+    CallerOverspent,
+    CleverError,
+    CleverForbade,
+    CleverRefusedToken,
+    CleverTimedOut,
+    CleverUnreachable,
+    NotCached,
+    UserUnknown,
+)
+from app.domain.reading import Staleness
+from app.services.reading import Demand
+from tests.services.counting import Asked, settled
+
+
+async def test_a_question_in_the_last_third_is_answered_at_once_while_one_reading_renews(asked: Asked) -> None:
+    first = await asked.reading()
+    asked.clock.move(201)
+    asked.clever.let.clear()
+    assert [await asked.reading() for _ in range(3)] == [first] * 3
+    await settled(lambda: asked.clever.readings == 2)
+    asked.clever.let.set()
+    await settled(lambda: not asked.context.flights)
+    renewed = await asked.reading()
+    assert (asked.clever.readings, asked.clock.now - renewed.began) == (2, 0)
+    assert asked.clever.errands[1].urgency is Urgency.RENEWAL
+
+
+async def test_before_its_last_third_a_reading_is_not_renewed(asked: Asked) -> None:
+    await asked.reading()
+    asked.clock.move(199)
+    await asked.reading()
+    assert not asked.context.flights
+    assert asked.clever.readings == 1
+
+
+async def test_renewals_of_one_morning_are_spread_over_the_last_third(asked: Asked) -> None:
+    asked.context.jitter = lambda: 0.5
+    late = await asked.reading()
+    asked.context.jitter = lambda: 0.0
+    early = await asked.reading(Demand(no_cache=True))
+    assert [round(reading.renew_at - reading.began, 1) for reading in (early, late)] == [200, 242.5]
+
+
+async def test_a_renewal_that_fails_is_not_told_and_not_tried_again_at_once(asked: Asked) -> None:
+    first = await asked.reading()
+    asked.clock.move(201)
+    asked.clever.error = CleverUnreachable("no connection")
+    for _ in range(5):
+        assert await asked.reading() is first
+        await settled(lambda: not asked.context.flights)
+    assert asked.clever.readings == 2
+    asked.clock.move(11)
+    assert await asked.reading() is first
+    await settled(lambda: asked.clever.readings == 3)
+
+
+async def test_what_only_the_cache_may_answer_is_not_renewed_either(asked: Asked) -> None:
+    await asked.reading()
+    asked.clock.move(250)
+    await asked.reading(Demand(only_if_cached=True))
+    assert not asked.context.flights
+
+
+async def test_a_failed_reading_lets_the_older_one_answer_marked_stale(asked: Asked) -> None:
+    older = await asked.reading()
+    asked.clock.move(301)
+    asked.clever.error = CleverUnreachable("no connection")
+    answer = await asked.reading()
+    assert (answer.facts, answer.began) == (older.facts, older.began)
+    assert answer.staleness() == Staleness("unreachable", older.at)
+    assert older.staleness() is None
+
+
+async def test_a_slow_reading_lets_the_older_one_answer_and_goes_on_for_those_who_come_later(asked: Asked) -> None:
+    await asked.reading()
+    asked.clock.move(301)
+    asked.clever.let.clear()
+    assert (await asked.reading()).stale == "slow"
+    asked.clever.let.set()
+    await settled(lambda: not asked.context.flights)
+    answer = await asked.reading()
+    assert (answer.stale, asked.clever.readings) == (None, 2)
+
+
+async def test_past_the_stale_time_the_failure_is_told(asked: Asked) -> None:
+    await asked.reading()
+    asked.clever.error = CleverUnreachable("no connection")
+    asked.clock.move(3599)
+    assert (await asked.reading()).stale == "unreachable"
+    asked.clock.move(2)
+    with pytest.raises(CleverUnreachable):
+        await asked.reading()
+
+
+@pytest.mark.parametrize("refusal", [CleverRefusedToken("401"), CleverForbade("403")])
+async def test_a_refused_token_ends_all_older_answers_of_its_district(asked: Asked, refusal: CleverError) -> None:
+    await asked.reading()
+    asked.clock.move(301)
+    asked.clever.error = refusal
+    with pytest.raises(type(refusal)):
+        await asked.reading()
+    asked.clever.error = CleverUnreachable("and now it is dead, too")
+    with pytest.raises(CleverUnreachable):
+        await asked.reading()
+    with pytest.raises(CleverUnreachable):
+        await asked.reading(Demand(max_stale=3600))
+    asked.clever.error = None
+    assert (await asked.reading()).stale is None
+
+
+async def test_a_refused_token_leaves_fresh_answers_as_they_are(asked: Asked) -> None:
+    first = await asked.reading()
+    asked.clever.error = CleverRefusedToken("401")
+    with pytest.raises(CleverRefusedToken):
+        await asked.reading(Demand(no_cache=True))
+    assert await asked.reading() is first
+
+
+async def test_whoever_is_gone_is_not_told_as_they_were(asked: Asked) -> None:
+    await asked.reading()
+    asked.clock.move(301)
+    asked.clever.error = UserUnknown()
+    with pytest.raises(UserUnknown):
+        await asked.reading()
+    asked.clever.error = CleverUnreachable("no connection")
+    asked.clock.move(11)
+    with pytest.raises(CleverUnreachable):
+        await asked.reading()
+
+
+async def test_that_a_user_is_gone_is_remembered_for_a_moment(asked: Asked) -> None:
+    asked.clever.error = UserUnknown()
+    for _ in range(3):
+        with pytest.raises(UserUnknown):
+            await asked.reading()
+    assert asked.clever.readings == 1
+    asked.clever.error = None
+    assert (await asked.reading(Demand(no_cache=True))).stale is None
+    assert (await asked.reading()).stale is None
+    assert asked.clever.readings == 2
+
+
+async def test_max_age_says_how_recent_the_word_must_be_that_a_user_is_gone(asked: Asked) -> None:
+    asked.clever.error = UserUnknown()
+    with pytest.raises(UserUnknown):
+        await asked.reading()
+    asked.clock.move(5)
+    asked.clever.error = None
+    with pytest.raises(UserUnknown):
+        await asked.reading(Demand(max_age=5))
+    await asked.reading(Demand(max_age=4))
+
+
+async def test_who_says_how_old_an_answer_may_be_gets_no_older_one(asked: Asked) -> None:
+    await asked.reading()
+    asked.clock.move(100)
+    asked.clever.error = CleverUnreachable("no connection")
+    with pytest.raises(CleverUnreachable):
+        await asked.reading(Demand(max_age=99))
+    with pytest.raises(CleverUnreachable):
+        await asked.reading(Demand(no_cache=True))
+    asked.clock.move(300)
+    assert (await asked.reading(Demand(max_age=400))).stale == "unreachable"
+
+
+async def test_max_stale_accepts_an_older_answer_without_asking(asked: Asked) -> None:
+    await asked.reading()
+    asked.clock.move(400)
+    assert (await asked.reading(Demand(max_stale=100))).stale == "accepted"
+    assert (await asked.reading(Demand(max_stale=100, only_if_cached=True))).stale == "accepted"
+    assert asked.clever.readings == 1
+    assert (await asked.reading(Demand(max_stale=99))).stale is None
+    assert asked.clever.readings == 2
+
+
+async def test_max_stale_counts_from_the_age_that_the_caller_names(asked: Asked) -> None:
+    await asked.reading()
+    asked.clock.move(60)
+    assert (await asked.reading(Demand(max_age=50, max_stale=10))).stale == "accepted"
+    with pytest.raises(NotCached):
+        await asked.reading(Demand(max_age=50, max_stale=9, only_if_cached=True))
+
+
+async def test_max_stale_does_not_reach_past_the_stale_time(asked: Asked) -> None:
+    await asked.reading()
+    asked.clock.move(3601)
+    with pytest.raises(NotCached):
+        await asked.reading(Demand(max_stale=100_000, only_if_cached=True))
+
+
+async def test_without_waiting_there_is_only_what_is_there(asked: Asked) -> None:
+    with pytest.raises(NotCached):
+        await asked.reading(Demand().at_once())
+    first = await asked.reading()
+    asked.clock.move(250)
+    assert await asked.reading(Demand().at_once()) is first
+    await settled(lambda: asked.clever.readings == 2)
+
+
+async def test_a_reading_that_lasts_past_the_deadline_is_told_as_such(asked: Asked) -> None:
+    asked.clever.let.clear()
+    until = asyncio.get_running_loop().time() + 0.01
+    with pytest.raises(CleverTimedOut, match="within the time that a request may take"):
+        await asked.reading(Demand(until=until))
+    assert asked.clever.errands == [Errand(until=until)]
+
+
+async def test_whoever_joins_the_reading_of_a_caller_who_overspent_reads_on_their_own_account(asked: Asked) -> None:
+    asked.clever.let.clear()
+    asked.clever.error = CallerOverspent("too much", retry_after=30)
+    spender, other = (asked.reading_under_way(Demand(caller=caller)) for caller in (b"spender", b"other"))
+    await settled(lambda: asked.clever.readings == 1)
+    asked.clever.let.set()
+    with pytest.raises(CallerOverspent):
+        await spender
+    asked.clever.error = None
+    await other
+    assert [errand.caller for errand in asked.clever.errands] == [b"spender", b"other"]
+
+
+async def test_whoever_joins_a_renewal_that_is_put_off_reads_more_urgently(asked: Asked) -> None:
+    await asked.reading()
+    asked.clock.move(250)
+    asked.clever.let.clear()
+    asked.clever.error = CleverUnreachable("no connection")
+    await asked.reading()
+    waiting = asked.reading_under_way(Demand(max_age=10))
+    await settled(lambda: asked.clever.readings == 2)
+    asked.clever.let.set()
+    with pytest.raises(CleverUnreachable):
+        await waiting
+    assert [errand.urgency for errand in asked.clever.errands] == [Urgency.COLD, Urgency.RENEWAL, Urgency.COLD]
