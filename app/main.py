@@ -27,13 +27,14 @@ from app.api.request_ids import RequestIds
 from app.api.request_log import RequestLog
 from app.cache.memory import MemoryCache
 from app.clever.client import CleverClient, connect
-from app.domain.ids import IdShape
+from app.domain.callers import Caller, CallerScope
+from app.domain.ids import DistrictId, IdShape
 from app.domain.policy import Policy
 from app.services.policies import read_policy
 from app.services.policy_watch import InForce, PolicyWatch
 from app.services.ports import Clever, Clock, Context, Deadlines, Flight
 from app.services.turns import Turns
-from app.settings import Settings, SettingsMistakes
+from app.settings import ApiKey, Settings, SettingsMistakes
 
 MOST_BODY_BYTES = 64 * 1024
 MOST_BODY_BYTES_AT = {evaluation.EVALUATIONS_PATH: 4 * 1024 * 1024}
@@ -113,15 +114,15 @@ def create_app(
     app.add_middleware(callers.Gate, keys=keys)
     problems.install(app)
     app.add_exception_handler(ClientDisconnect, refusals.left_early)
-    for router in (
-        permissions.router,
-        roles.router,
-        explanation.router,
-        evaluation.router,
-        search.router,
-        policy.router,
+    for router, scope in (
+        (permissions.router, CallerScope.PERMISSIONS_READ),
+        (roles.router, CallerScope.PERMISSIONS_READ),
+        (explanation.router, CallerScope.PERMISSIONS_READ),
+        (evaluation.router, CallerScope.ACCESS_EVALUATE),
+        (search.router, CallerScope.ACCESS_SEARCH),
+        (policy.router, CallerScope.POLICY_READ),
     ):
-        app.include_router(router, dependencies=[Depends(callers.credential)])
+        app.include_router(router, dependencies=[Depends(callers.credential), Depends(callers.needing(scope))])
     app.include_router(health.router)
     app.include_router(metadata.router_for(settings.public_url or own_url))
     reference.install(app)
@@ -146,11 +147,16 @@ def default_policy() -> str:
     return resources.files(policies).joinpath("default.yaml").read_text(encoding="utf-8")
 
 
-def _keys(settings: Settings, *, no_auth: bool) -> frozenset[bytes] | None:
+def _keys(settings: Settings, *, no_auth: bool) -> tuple[Caller, ...] | None:
     if no_auth == bool(settings.api_keys):
         found = "both are there" if no_auth else "neither is there"
         raise SettingsMistakes([f"ROSTERGUARD_API_KEYS: give API keys, or --no-auth on loopback: {found}"])
-    return frozenset(bytes.fromhex(key.sha256) for key in settings.api_keys) or None
+    return tuple(_caller(key) for key in settings.api_keys) or None
+
+
+def _caller(key: ApiKey) -> Caller:
+    districts = None if key.districts is None else frozenset(map(DistrictId, key.districts))
+    return Caller(key.name, bytes.fromhex(key.sha256), frozenset(map(CallerScope, key.scopes)), districts)
 
 
 def _revealed(secret: SecretStr | None) -> str | None:

@@ -35,13 +35,22 @@ class SettingsMistakes(Exception):
         self.lines = lines
 
 
+CallerScopeName = Literal[
+    "permissions:read", "access:evaluate", "access:search", "policy:read", "facts:refresh", "metrics:read"
+]
+
+
 class ApiKey(BaseModel):
-    """A key that a caller may present: who it is, and the SHA-256 of the key in hex."""
+    """A key that a caller may present: who it is, the SHA-256 of the key in hex, what it may ask, and about whom."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    scopes: frozenset[CallerScopeName] = frozenset(
+        {"permissions:read", "access:evaluate", "access:search", "policy:read"}
+    )
+    districts: frozenset[str] | None = None
 
 
 class Settings(BaseModel):

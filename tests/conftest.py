@@ -17,6 +17,7 @@ from pydantic import SecretStr
 from starlette.applications import Starlette
 
 from app.cli.listening import in_background
+from app.domain.callers import CallerScope
 from app.main import create_app
 from app.sandbox.server import create_sandbox
 from app.sandbox.world import World, generate
@@ -110,12 +111,18 @@ def sandbox(running_sandbox: Sandbox) -> Sandbox:
     return running_sandbox
 
 
+def api_key(name: str, key: str, **given: object) -> ApiKey:
+    """An entry for a key that may ask everything; what a test gives replaces the usual."""
+    sha256 = hashlib.sha256(key.encode()).hexdigest()
+    return ApiKey.model_validate({"name": name, "sha256": sha256, "scopes": set(CallerScope)} | given)
+
+
 def settings_over(sandbox: Sandbox, **given: object) -> Settings:
     """Settings for a service over the sandbox; what a test gives replaces the usual."""
     usual: dict[str, object] = {
         "clever_url": sandbox.url,
         "clever_token": SecretStr(TOKEN),
-        "api_keys": (ApiKey(name="tests", sha256=hashlib.sha256(KEY.encode()).hexdigest()),),
+        "api_keys": (api_key("tests", KEY),),
     }
     return Settings.model_validate(usual | given)
 

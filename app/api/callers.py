@@ -2,7 +2,7 @@
 
 import hashlib
 import hmac
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.api.messages import CONFIGURATION_PATH
 from app.api.problems import status_response
+from app.domain.callers import ANYONE, Caller, CallerScope
 
 OPEN_PATHS = frozenset({"/livez", "/readyz", "/docs", "/openapi.json", CONFIGURATION_PATH})
 OPEN_BELOW = ("/docs/assets/", f"{CONFIGURATION_PATH}/")
@@ -24,13 +25,22 @@ credential = HTTPBearer(
 """Tells the reference that an operation needs a key; the gate has seen to it by then."""
 
 
-async def _caller(request: Request) -> bytes:
-    caller: bytes = request.state.caller
+async def _caller(request: Request) -> Caller:
+    caller: Caller = request.state.caller
     return caller
 
 
-CurrentCaller = Annotated[bytes, Depends(_caller)]
-"""Whoever asks, as the SHA-256 of their key; empty where anyone may ask."""
+CurrentCaller = Annotated[Caller, Depends(_caller)]
+"""Whoever asks."""
+
+
+def needing(scope: CallerScope) -> Callable[[Caller], Awaitable[None]]:
+    """Return a dependency that refuses callers without a scope; raises ``CallerMayNot``."""
+
+    async def needed(caller: CurrentCaller) -> None:
+        caller.require(scope)
+
+    return needed
 
 
 _CHALLENGE = 'Bearer realm="rosterguard"'
@@ -39,8 +49,8 @@ _CHALLENGE = 'Bearer realm="rosterguard"'
 class Gate:
     """Lets a request through to anything but the open paths only with a key: fails closed for routes yet to come."""
 
-    def __init__(self, app: ASGIApp, keys: Collection[bytes] | None) -> None:
-        """Guard ``app`` with ``keys``, the SHA-256 of each; None lets anyone in."""
+    def __init__(self, app: ASGIApp, keys: Collection[Caller] | None) -> None:
+        """Guard ``app`` with ``keys``, callers by the SHA-256 of the key of each; None lets anyone in."""
         self._app = app
         self._keys = keys
 
@@ -58,13 +68,13 @@ class Gate:
         scope.setdefault("state", {})["caller"] = caller
         await self._app(scope, receive, send)
 
-    def _caller_with(self, credentials: list[str]) -> bytes | None:
+    def _caller_with(self, credentials: list[str]) -> Caller | None:
         if self._keys is None:
-            return b""
+            return ANYONE
         if len(credentials) != 1:
             return None
         scheme, _, key = credentials[0].partition(" ")
         digest = hashlib.sha256(key.strip().encode()).digest()
         # Every key is compared, so that the time taken tells nothing of which one came close.
-        matches = [hmac.compare_digest(known, digest) for known in self._keys]
-        return digest if scheme.lower() == "bearer" and any(matches) else None
+        matches = [known for known in self._keys if hmac.compare_digest(known.digest, digest)]
+        return matches[0] if scheme.lower() == "bearer" and matches else None

@@ -13,7 +13,9 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import Field
 from starlette.responses import Response
 
+from app.api.callers import CurrentCaller
 from app.api.context import CurrentContext
+from app.domain.callers import CallerScope
 from app.domain.reading import Staleness
 from app.services.permissions import Answer
 from app.services.reading import Demand
@@ -55,16 +57,18 @@ _LONGEST = 2**31
 """What a number of seconds that is too large to be meant counts as (RFC 9111 section 1.2.2)."""
 
 
-async def _demand(request: Request, context: CurrentContext) -> Demand:
+async def _demand(request: Request, context: CurrentContext, caller: CurrentCaller) -> Demand:
     listed = ",".join(request.headers.getlist("cache-control")).split(",")
     directives = [(name.strip().lower(), value.strip()) for name, _, value in (each.partition("=") for each in listed)]
     names = {name for name, _ in directives}
+    if not names.isdisjoint({"no-cache", "max-age"}):
+        caller.require(CallerScope.FACTS_REFRESH)
     return Demand(
         max_age=_least(directives, "max-age"),
         no_cache="no-cache" in names,
         max_stale=_least([(name, value or str(_LONGEST)) for name, value in directives], "max-stale"),
         only_if_cached="only-if-cached" in names,
-        caller=request.state.caller,
+        caller=caller,
         until=asyncio.get_running_loop().time() + context.deadlines.alone,
     )
 

@@ -15,7 +15,7 @@ from starlette.types import Scope
 from app.api import messages
 from app.api.messages import Refused
 from app.domain import errors
-from app.domain.errors import CleverError, PolicyUnusable, RoleNotHeld, RosterguardError
+from app.domain.errors import CallerMayNot, CleverError, PolicyUnusable, RoleNotHeld, RosterguardError
 
 MEDIA_TYPE = "application/problem+json"
 INVALID = 422
@@ -63,6 +63,7 @@ _KINDS: Mapping[type[RosterguardError], tuple[int, str, str]] = {
     errors.RoleNotHeld: (409, "role-not-held", "Role not held"),
     errors.UserUnknown: (404, "user-unknown", "Unknown user"),
     errors.RecordUnknown: (404, "record-unknown", "Unknown record"),
+    errors.CallerMayNot: (403, "missing-scope", "Scope missing"),
     errors.NotCached: (504, "not-cached", "Not cached"),
     errors.PolicyUnusable: (503, "policy-unusable", "No policy in force"),
     errors.CleverRefusedToken: (502, "clever-refused-token", "Clever refuses the district token"),
@@ -91,6 +92,7 @@ _EXAMPLES = (
     errors.DistrictUnnamed(),
     errors.RoleNotHeld("student", ["staff", "teacher"]),
     errors.UserUnknown(),
+    errors.CallerMayNot("permissions:read"),
     errors.NotCached(),
     errors.CleverRefusedToken("Clever refuses the token"),
     errors.CleverForbade("Clever forbids this token to read what is needed"),
@@ -150,6 +152,9 @@ def error_response(scope: Scope, error: RosterguardError) -> Response:
     problem = problem_of(error)
     if isinstance(error, (CleverError, PolicyUnusable)) and problem.status in _PASSING:
         return problem_response(scope, problem, {"Retry-After": str(error.retry_after)})
+    if isinstance(error, CallerMayNot):
+        challenge = f'Bearer realm="rosterguard", error="insufficient_scope", scope="{error.scope}"'
+        return problem_response(scope, problem, {"WWW-Authenticate": challenge})
     return problem_response(scope, problem)
 
 
@@ -159,14 +164,14 @@ def status_response(scope: Scope, status: int, headers: Mapping[str, str] | None
 
 
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Describe the problems of an operation for its OpenAPI ``responses``: 401 and 422, and those of ``statuses``."""
+    """Describe the problems of an operation for its OpenAPI ``responses``: 401, 403 and 422, and those of ``statuses``."""
     return {
         status: {
             "model": _MODELS.get(status, Problem),
             "description": "; ".join(_titles(status)),
             "content": {MEDIA_TYPE: {"examples": {_kind(shown): _example(shown) for shown in _shown(status)}}},
         }
-        for status in sorted({401, INVALID, *statuses})
+        for status in sorted({401, 403, INVALID, *statuses})
     }
 
 

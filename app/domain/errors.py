@@ -7,6 +7,7 @@ RosterguardError
 │   ├── RoleNotHeld              a role context of a role that the user does not hold
 │   ├── UserUnknown              Clever knows no such user, or does not share them with us
 │   └── RecordUnknown            Clever knows no such section or school, or does not share it with us
+├── CallerMayNot                 the caller's credential does not reach as far as the question
 ├── NotCached                    only the cache was allowed to answer, and it cannot
 ├── PolicyUnusable               no policy is in force, for the file was never fit for use
 ├── CleverError                  Clever could not be read for certain
@@ -76,6 +77,14 @@ class RecordUnknown(QuestionError):
 
     def __init__(self) -> None:
         super().__init__("no such record is shared with this application")
+
+
+class CallerMayNot(RosterguardError):
+    """The caller's credential lacks the scope that a question needs."""
+
+    def __init__(self, scope: str) -> None:
+        super().__init__(f"this credential lacks the scope {scope}")
+        self.scope = scope
 
 
 class NotCached(RosterguardError):

@@ -92,25 +92,35 @@ async def _reading_of(context: Context, subject: Subject, demand: Demand) -> Rea
 
 
 async def district_of(context: Context, named: str | None, demand: Demand) -> DistrictId:
-    """Take the district that the question names, else the only one there is; never guess it from the cache.
+    """Take the district that the question names, else the only one that the caller may ask about; never guess it.
+
+    Whether the caller may ask about it is decided first, so that the time taken tells nothing of other districts.
 
     Raises:
         MalformedId, DistrictUnnamed: what is named is no id, or nothing is named and there are several.
-        UserUnknown: the district is not connected.
+        UserUnknown: the district is not connected, or is none of the caller's.
         CleverError: which districts are connected is not known yet, and cannot be asked.
     """
     district = None if named is None else context.id_shape.district(named)
-    connected = context.clever.known_districts()
-    if connected is None:
-        async with by(demand.until):
-            connected = await context.clever.districts()
+    if district is not None and not demand.caller.may_ask_about(district):
+        raise UserUnknown
+    connected = await _connected(context, demand)
     if district is None:
-        if len(connected) > 1:
+        theirs = connected if demand.caller.districts is None else demand.caller.districts
+        if len(theirs) > 1:
             raise DistrictUnnamed
-        district = next(iter(connected), None)
+        district = next(iter(theirs), None)
     if district is None or district not in connected:
         raise UserUnknown
     return district
+
+
+async def _connected(context: Context, demand: Demand) -> frozenset[DistrictId]:
+    known = context.clever.known_districts()
+    if known is not None:
+        return known
+    async with by(demand.until):
+        return await context.clever.districts()
 
 
 def _answer(context: Context, reading: Reading[Facts], key: Hashable, render: Callable[[], bytes]) -> Answer:

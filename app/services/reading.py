@@ -8,6 +8,7 @@ import asyncio
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
+from app.domain.callers import ANYONE, Caller
 from app.domain.errand import Errand, Urgency
 from app.domain.errors import CleverError, NotCached, QuestionError
 from app.domain.facts import Facts
@@ -34,7 +35,7 @@ class Demand:
         no_cache: only a reading that begins after the question will do.
         max_stale: for how many seconds past that an older reading answers without one being waited for.
         only_if_cached: only the cache may answer.
-        caller: who is charged for what is read, by the digest of their credential.
+        caller: who asks.
         until: when the answer has to be there, in seconds of the event loop's clock.
         one_of_many: whether a batch or a search waits for it, among much else.
         without_waiting: only what answers at once will do, for now.
@@ -44,7 +45,7 @@ class Demand:
     no_cache: bool = False
     max_stale: int | None = None
     only_if_cached: bool = False
-    caller: bytes = b""
+    caller: Caller = ANYONE
     until: float | None = None
     one_of_many: bool = False
     without_waiting: bool = False
@@ -56,7 +57,7 @@ class Demand:
     def errand(self, *, held: bool) -> Errand:
         """Return what a reading is for that this demand causes, where an older one is ``held`` or is not."""
         alone = Urgency.HELD if held else Urgency.COLD
-        return Errand(self.caller, Urgency.BULK if self.one_of_many else alone, self.until)
+        return Errand(self.caller.digest, Urgency.BULK if self.one_of_many else alone, self.until)
 
 
 async def reading_of(context: Context, user: UserId, district: DistrictId, demand: Demand) -> Reading[Facts]:
@@ -131,7 +132,7 @@ def _renew(context: Context, wanted: Wanted[Said], held: Reading[Said], demand: 
         return
     held.renew_at = now + context.fresh_seconds * _PAUSE_AFTER_RENEWAL
     until = asyncio.get_running_loop().time() + RENEWAL_SECONDS
-    take_off(context, wanted, Errand(demand.caller, Urgency.RENEWAL, until))
+    take_off(context, wanted, Errand(demand.caller.digest, Urgency.RENEWAL, until))
 
 
 async def _unless_slow(

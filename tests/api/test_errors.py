@@ -79,6 +79,7 @@ RAISED = [
     errors.RecordUnknown(),
     errors.NotCached(),
     errors.PolicyUnusable(),
+    errors.CallerMayNot("permissions:read"),
     *(kind("what happened") for kind in errors.CleverError.__subclasses__()),
 ]
 

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from app.domain.callers import USUAL_SCOPES, Caller
 from app.domain.errand import Errand, Urgency
 from app.domain.errors import (
     CallerOverspent,
@@ -18,6 +19,10 @@ from app.domain.errors import (
 from app.domain.reading import Staleness
 from app.services.reading import Demand
 from tests.services.counting import Asked, settled
+
+
+def caller(name: bytes) -> Caller:
+    return Caller(name.decode(), name, USUAL_SCOPES)
 
 
 async def test_a_question_in_the_last_third_is_answered_at_once_while_one_reading_renews(asked: Asked) -> None:
@@ -216,7 +221,7 @@ async def test_a_reading_that_lasts_past_the_deadline_is_told_as_such(asked: Ask
 async def test_whoever_joins_the_reading_of_a_caller_who_overspent_reads_on_their_own_account(asked: Asked) -> None:
     asked.clever.let.clear()
     asked.clever.error = CallerOverspent("too much", retry_after=30)
-    spender, other = (asked.reading_under_way(Demand(caller=caller)) for caller in (b"spender", b"other"))
+    spender, other = (asked.reading_under_way(Demand(caller=caller(name))) for name in (b"spender", b"other"))
     await settled(lambda: asked.clever.readings == 1)
     asked.clever.let.set()
     with pytest.raises(CallerOverspent):

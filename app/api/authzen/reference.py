@@ -15,6 +15,7 @@ _ERRORS: Mapping[int, tuple[str, str]] = {
         "Credential missing or not valid",
         "send one header Authorization: Bearer <API key>, with a key of this service",
     ),
+    403: ("Scope missing", "this credential lacks the scope access:evaluate"),
     404: ("No such path", "nothing is served at this path; /docs tells what is"),
     413: ("Too much asked at once", "evaluations has 10001 items, and 10000 is the most"),
     429: ("Share of requests used up", "this caller has used up its share of the requests to Clever"),
@@ -35,7 +36,7 @@ def messages(*statuses: int) -> dict[int | str, dict[str, Any]]:
     }
 
 
-ERRORS = messages(400, 401, 413, 429, 502, 503, 504)
+ERRORS = messages(400, 401, 403, 413, 429, 502, 503, 504)
 """What may go wrong with a question."""
 
 

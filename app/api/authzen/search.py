@@ -30,6 +30,7 @@ from app.api.callers import CurrentCaller
 from app.api.context import CurrentContext
 from app.api.freshness import DemandOfMany, unkept_response
 from app.api.json_body import Said
+from app.domain.callers import Caller
 from app.services import search
 from app.services.ports import Context
 
@@ -39,12 +40,12 @@ router = APIRouter(prefix="/access/v1/search", tags=["authzen"], responses=ERROR
 @dataclass(frozen=True, slots=True)
 class _Asker:
     context: Context
-    caller: bytes
+    caller: Caller
 
     def page(self, found: list[str], asked: BaseModel, page: PageRequest | None) -> tuple[Page, PageBody | None]:
         """Return a page of ``found``, and what to say of it; nothing where it is all and no page was asked for."""
         question = [type(asked).__name__, asked.model_dump(exclude={"page"})]
-        bound_to = canonical([question, self.caller.hex(), self.context.policy.revision])
+        bound_to = canonical([question, self.caller.digest.hex(), self.context.policy.revision])
         part = Pager(key_from(self.context.secret), bound_to).page(found, page or PageRequest())
         if page is None and len(found) <= DEFAULT_SIZE:
             return part, None
