@@ -11,6 +11,7 @@ from http import HTTPStatus
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from app import telemetry
+from app.api.headers import DATA
 from app.api.problems import Problem, problem_response
 from app.api.refusals import BROKEN_HTTP, HEAD_TOO_LARGE, PATH_TOO_LONG, TOO_SLOW
 from app.api.request_ids import marks_for
@@ -182,7 +183,10 @@ class Connection(HttpToolsProtocol):
         if self._in_head and self._has_answered():
             self._tell(problem)
         elif self._in_head:
+            # Nobody takes what follows any more, and until the answer before it has gone it would pile up.
             cycle.keep_alive = False
+            self._deaf = True
+            self._no_longer_coming()
         elif cycle.response_started or self.pipeline:
             self.transport.close()
         else:
@@ -201,12 +205,12 @@ class Connection(HttpToolsProtocol):
         path = self.url.partition(b"?")[0].decode("latin-1")
         response = problem_response({"path": path}, problem, {"Connection": "close"})
         marks = marks_for([] if self._in_head else self.headers)
-        headers = [*self.server_state.default_headers, *response.raw_headers, *marks]
+        headers = [*self.server_state.default_headers, *response.raw_headers, *marks, *DATA]
         status_line = f"HTTP/1.1 {problem.status} {HTTPStatus(problem.status).phrase}".encode()
         lines = [status_line, *(name + b": " + value for name, value in headers), b"", bytes(response.body)]
         self.transport.write(b"\r\n".join(lines))
         if self._in_head:
-            telemetry.answered("-", "-", problem.status, 0)
+            telemetry.unreadable(problem.status)
         self._part()
 
     def _part(self) -> None:

@@ -1,5 +1,6 @@
 """What a request may cost: the size of its body, and the room that batches and searches leave to single questions."""
 
+from collections import Counter
 from collections.abc import Collection, Mapping
 
 from starlette.datastructures import Headers
@@ -54,25 +55,30 @@ class BulkLimit:
     """Lets only so many requests at once ask for many answers; the next is refused before its body is read."""
 
     def __init__(self, app: ASGIApp, most: int, paths: Collection[str], below: tuple[str, ...]) -> None:
-        """Let ``most`` at once into ``paths`` and whatever is ``below``, counted together."""
+        """Let ``most`` at once into ``paths`` and whatever is ``below``, counted together, of each caller fewer."""
         self._app = app
-        self._free = most
+        self._most = most
+        self._most_of_one = max(1, most * 3 // 4)
         self._paths = paths
         self._below = below
+        self._under_way: Counter[bytes] = Counter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request, or answer 503."""
         if scope["type"] != "http" or not self._asks_for_many(scope["path"]):
             await self._app(scope, receive, send)
             return
-        if not self._free:
+        caller: bytes = scope["state"]["caller"].digest
+        if self._under_way.total() >= self._most or self._under_way[caller] >= self._most_of_one:
             await come_again(Request(scope), BULK_BUSY, RETRY_SECONDS)(scope, receive, send)
             return
-        self._free -= 1
+        self._under_way[caller] += 1
         try:
             await self._app(scope, receive, send)
         finally:
-            self._free += 1
+            self._under_way[caller] -= 1
+            if not self._under_way[caller]:
+                del self._under_way[caller]
 
     def _asks_for_many(self, path: str) -> bool:
         return path in self._paths or path.startswith(self._below)

@@ -14,8 +14,9 @@ from app.domain.errors import CleverBusy, CleverMalformed
 MIB = 1024 * 1024
 
 MOST_AT_ONCE = 256 * MIB
-"""Bytes of all unpacked bodies that are being read at one time."""
+"""Bytes of all large unpacked bodies that are being read at one time."""
 
+_LARGEST_RECORD = MIB
 _LARGEST_REFUSAL = 64 * 1024
 _PIECE = MIB  # unpacked before others have their turn
 _GZIP = zlib.MAX_WBITS | 16
@@ -40,21 +41,24 @@ class Ration:
 
 def of_record() -> Ration:
     """Return what one record may need, or a short list."""
-    return Ration(MIB, MIB)
+    return Ration(_LARGEST_RECORD, _LARGEST_RECORD)
 
 
 def of_own_list() -> Ration:
     """Return what a user's own sections or schools may need; a section of thirty students is about 2 KB."""
-    return Ration(16 * MIB, 32 * MIB)
+    return Ration(8 * MIB, 32 * MIB)
 
 
 def of_whole_list() -> Ration:
-    """Return what everything in a place may need; a page of 10 000 sections is about 25 MB."""
-    return Ration(64 * MIB, 512 * MIB)
+    """Return what everything in a place may need; a page of 2000 sections is about 5 MB."""
+    return Ration(16 * MIB, 512 * MIB)
 
 
 class Bodies:
-    """Reads bodies, all of them together within ``most_at_once`` bytes."""
+    """Reads bodies, all of them together within ``most_at_once`` bytes.
+
+    What one record may need of each is not counted, so that lists never shut out the reading of single records.
+    """
 
     def __init__(self, most_at_once: int = MOST_AT_ONCE) -> None:
         self._most_at_once = most_at_once
@@ -82,16 +86,21 @@ class Bodies:
                 if len(body) + len(piece) > most:
                     self._let_go(body)
                     raise CleverMalformed("Clever sent a body that is larger than any answer should be")
-                if self._held + len(piece) > self._most_at_once:
+                counted = _counted(len(body) + len(piece)) - _counted(len(body))
+                if self._held + counted > self._most_at_once:
                     # At once, before the connection is closed: what is let go here may be just what others need.
                     self._let_go(body)
                     raise CleverBusy("too many large answers are being read; ask again in a moment", retry_after=1)
-                self._held += len(piece)
+                self._held += counted
                 body += piece
 
     def _let_go(self, body: bytearray) -> None:
-        self._held -= len(body)
+        self._held -= _counted(len(body))
         body.clear()
+
+
+def _counted(size: int) -> int:
+    return max(0, size - _LARGEST_RECORD)
 
 
 async def drained(response: httpx.Response) -> bytes | None:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from app.clever.rate import WINDOW_SECONDS, Rate
 from app.domain.errand import OWN, Errand, Urgency
 from app.domain.errors import CallerOverspent, CleverError, CleverLimited
+from app.telemetry import metrics
 
 _RESERVED: Mapping[Urgency, float] = {
     Urgency.COLD: 0.0,
@@ -64,6 +65,7 @@ class Budget:
         if refusal is not None:
             # Whoever does not take the room leaves it to the next, who may have to hear the same.
             self._wake()
+            metrics.withheld(refusal.word)
             raise refusal
         self.begin(errand)
 
@@ -82,6 +84,14 @@ class Budget:
         if _is_charged(errand) and self._spent[errand.caller] >= self._limit * self._caller_share:
             return _overspent(self._ends - now)
         return None
+
+    def left(self) -> float:
+        """Return what is left of the window, from 0 to 1, as far as is known."""
+        if self._limit is None:
+            return 1.0
+        now = self._clock()
+        self._turn(now)
+        return 0.0 if now < self._shut_until else max(0, self._left - self._under_way) / self._limit
 
     def room(self) -> int:
         """Return how many more requests may be under way at once."""
@@ -120,10 +130,11 @@ class Budget:
         self._wake()
 
     def refused(self, seconds: int) -> None:
-        """Take in that Clever refused a request because of the limit, and for how long it will."""
+        """Take in for how long requests are refused because of the limit.
+
+        A gateway may refuse them, too, whose limit is another: what is left of Clever's is what its headers say.
+        """
         self._shut_until = max(self._shut_until, self._clock() + seconds)
-        if not self._supposed:
-            self._left = 0
 
     def _begin_window(self, rate: Rate, now: float) -> None:
         if not self._supposed:
@@ -167,7 +178,7 @@ class Budget:
 
 def _is_charged(errand: Errand) -> bool:
     # By identity: a caller without a credential, where none is asked for, has the same empty digest.
-    return errand is not OWN and errand.urgency is not Urgency.RENEWAL
+    return errand is not OWN
 
 
 def _used_up(seconds: float) -> CleverLimited:

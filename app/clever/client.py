@@ -8,12 +8,12 @@ from typing import TypeVar
 from stamina.instrumentation import set_on_retry_hooks
 
 from app import telemetry
-from app.clever.connection import http_client, safe_url
+from app.clever.connection import Pools, safe_url
 from app.clever.following import Following
 from app.clever.line import Lines
 from app.clever.lookups import Lookups
 from app.clever.patience import Patience, deadline, within
-from app.clever.reads import Endpoint, UserReads
+from app.clever.reads import PAGE_LIMIT, Endpoint, UserReads
 from app.clever.state import CleverState
 from app.clever.tokens import DiscoveredTokens, OneToken, Tokens, with_token
 from app.clever.transport import Transport
@@ -51,6 +51,10 @@ class CleverClient:
     def state(self) -> CleverState:
         """Tell how Clever last answered."""
         return self._transport.state
+
+    def lines(self) -> Lines:
+        """Return what is known of the way of each token, to be measured."""
+        return self._transport.lines
 
     def known_districts(self) -> frozenset[DistrictId] | None:
         """Return the connected districts, or None where they are not known yet."""
@@ -170,7 +174,7 @@ def connect(  # noqa: PLR0913 -- a setting each
     clock: Callable[[], float] = time.monotonic,
     wall: Callable[[], float] = time.time,
     caller_share: float = 0.5,
-    page_limit: int = 10_000,
+    page_limit: int = PAGE_LIMIT,
 ) -> CleverClient:
     """Make a client; nothing is asked yet.
 
@@ -193,7 +197,7 @@ def connect(  # noqa: PLR0913 -- a setting each
     api = f"{safe_url(url)}/{version}"
     # Its own reports would be a second log, in another shape than ours.
     set_on_retry_hooks([])
-    transport = Transport(http_client(), wall=wall, lines=Lines(clock, caller_share))
+    transport = Transport(Pools(), wall=wall, lines=Lines(clock, caller_share))
     tokens: Tokens
     if token:
         tokens = OneToken(transport, api, token, id_shape)

@@ -9,7 +9,9 @@ from typing import Generic, TypeVar
 import httpx
 
 from app.clever.bodies import Bodies, Ration, drained
-from app.clever.failures import FAILURES, failure_of, is_json, missing, refusal_of
+from app.clever.connection import Pools
+from app.clever.failures import FAILURES, failure_of, is_failing, is_json, missing, refusal_of
+from app.clever.parsing import parsed
 from app.clever.rate import Rate, rate_of, wait_of
 from app.clever.records import Slim
 from app.clever.warrant import Warrant
@@ -54,7 +56,9 @@ class Exchanges:
     An exchange takes ``seconds`` at most. ``wall`` tells Unix seconds, where Clever does not tell the time.
     """
 
-    def __init__(self, client: httpx.AsyncClient, *, wall: Callable[[], float], seconds: float, bodies: Bodies) -> None:
+    def __init__(
+        self, client: httpx.AsyncClient | Pools, *, wall: Callable[[], float], seconds: float, bodies: Bodies
+    ) -> None:
         self._client = client
         self._wall = wall
         self._seconds = seconds
@@ -68,7 +72,7 @@ class Exchanges:
                 # httpx limits the wait for each piece of a body; a body that drips in has to end, too.
                 async with asyncio.timeout_at(until):
                     await self._fill(body, question, warrant, heard)
-                answer = question.shape.model_validate_json(body)
+                answer = parsed(body, question.shape)
                 question.ration.left -= len(body)
                 return answer
         except FAILURES as error:
@@ -98,5 +102,5 @@ class Exchanges:
 def _head_of(response: httpx.Response, wall: Callable[[], float]) -> Head:
     status, fields = response.status_code, {name.lower(): value for name, value in response.headers.raw}
     limited = status == HTTPStatus.TOO_MANY_REQUESTS
-    told = wait_of(fields, wall, limited=limited) if limited or status >= HTTPStatus.INTERNAL_SERVER_ERROR else None
+    told = wait_of(fields, wall, limited=limited) if limited or is_failing(status) else None
     return Head(status, rate_of(fields, wall), told)

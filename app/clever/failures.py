@@ -6,7 +6,6 @@ The sentences are for operators and are fixed: nothing that was sent or received
 from http import HTTPStatus
 
 import httpx
-from pydantic import ValidationError
 from pydantic_core import from_json
 
 from app.domain.errors import (
@@ -55,7 +54,6 @@ _EXCEPTIONS: tuple[tuple[type[Exception], type[CleverError], str], ...] = (
     (httpx.InvalidURL, CleverUnreachable, "the URL of Clever is none that can be asked"),
     (httpx.CookieConflict, CleverUnexpected, "Clever set cookies that contradict one another"),
     (httpx.StreamError, CleverUnreachable, "the connection to Clever was closed while its answer was read"),
-    (ValidationError, CleverMalformed, "Clever sent JSON that is cut short or has another shape than documented"),
 )
 
 FAILURES = tuple(raised for raised, _, _ in _EXCEPTIONS)
@@ -78,13 +76,18 @@ def refusal_of(status: int, *, told: int | None, by_client: bool = False) -> Cle
     """
     if status == HTTPStatus.TOO_MANY_REQUESTS:
         return _passing(CleverLimited("Clever's limit of requests a minute is used up for this token"), told)
-    # It is what Clever answers to a request that it does not support.
-    if status >= HTTPStatus.INTERNAL_SERVER_ERROR and status != HTTPStatus.NOT_IMPLEMENTED:
+    if is_failing(status):
         return _passing(CleverFailed("Clever says that it is failing"), told)
     if status == HTTPStatus.UNAUTHORIZED and by_client:
         return CleverRefusedToken(_CLIENT_REFUSED)
     error, sentence = _STATUSES.get(status, (CleverUnexpected, "Clever answered with a status that is not documented"))
     return error(sentence)
+
+
+def is_failing(status: int) -> bool:
+    """Tell whether a status says that Clever fails for the moment."""
+    # 501 is what it answers to a request that it does not support.
+    return status >= HTTPStatus.INTERNAL_SERVER_ERROR and status != HTTPStatus.NOT_IMPLEMENTED
 
 
 def is_json(response: httpx.Response) -> bool:

@@ -124,11 +124,12 @@ class Lookups:
     async def _list(
         self, place: Place, path: str, warrant: Warrant, shape: type[Page[R]], role: Role | None = None
     ) -> list[R]:
-        asked = f"?limit={self._endpoint.page_limit}" + (f"&role={role}" if role else "")
+        limit = self._endpoint.page_limit
+        asked = f"?limit={limit}" + (f"&role={role}" if role else "")
         of_district = place[0] is Scope.DISTRICT
         url = self._endpoint.api + path if of_district else self._url(path, place[1])
         try:
-            return await records_of(self._transport, url + asked, warrant, shape)
+            return await records_of(self._transport, url + asked, warrant, shape, limit=limit)
         except CleverRecordMissing as error:
             # That the lists of a connected district are gone says nothing of any record.
             if of_district:

@@ -9,20 +9,21 @@ from app.clever.bodies import Ration, of_whole_list
 from app.clever.records import BarePage, Page
 from app.clever.transport import Transport
 from app.clever.warrant import Warrant
-from app.domain.errors import CleverPagingBroken, CleverRecordMissing
+from app.domain.errors import CleverMalformed, CleverPagingBroken, CleverRecordMissing
 
 T = TypeVar("T")
 
 MOST_PAGES = 1000
-"""Pages of a list; ten million records."""
+"""Pages of a list; two million records."""
 
 
-async def records_of(  # noqa: PLR0913 -- what is asked, and two bounds
+async def records_of(  # noqa: PLR0913 -- what is asked, and three bounds
     transport: Transport,
     first: str,
     warrant: Warrant,
     shape: type[Page[T]] | type[BarePage[T]],
     *,
+    limit: int | None = None,
     most_pages: int = MOST_PAGES,
     ration: Ration | None = None,
 ) -> list[T]:
@@ -33,6 +34,7 @@ async def records_of(  # noqa: PLR0913 -- what is asked, and two bounds
     Raises:
         CleverPagingBroken: a `next` link leads nowhere, in a circle, or off the origin or path of ``first``; there are
             more than ``most_pages``; or the list changed while its pages were read.
+        CleverMalformed: a page has more records than the ``limit`` that was asked for, or another shape.
         CleverError: a page could not be read; a part of a list is never returned.
     """
     url = start = httpx.URL(first)
@@ -48,6 +50,8 @@ async def records_of(  # noqa: PLR0913 -- what is asked, and two bounds
                 raise
             raise CleverPagingBroken("a page of Clever's list is missing") from error
         records, following = page.records(), page.following()
+        if limit is not None and len(records) > limit:
+            raise CleverMalformed("Clever sent a page with more records than it was asked for")
         _keep_apart(ids, page.ids())
         found += records
         if not records or following is None:

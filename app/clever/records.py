@@ -10,6 +10,17 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 T = TypeVar("T")
 
+MOST_RECORDS = 10_000
+"""Records of a page: Clever's maximum (dev.clever.com/docs/paging-and-limits)."""
+
+_MOST_LISTED = 20_000  # of one list without pages, such as the students of a section
+_MOST_LINKS = 100
+
+# Without `fail_fast` an error is kept for each bad element: 6 KB of packed nonsense cost more than a gigabyte.
+_Records = Annotated[list[T], Field(fail_fast=True, max_length=MOST_RECORDS)]
+_Listed = Annotated[list[T], Field(fail_fast=True, max_length=_MOST_LISTED)]
+_Links = Annotated[list[T], Field(fail_fast=True, max_length=_MOST_LINKS)]
+
 _NameOnly = Annotated[None, BeforeValidator(lambda _: None)]
 
 
@@ -46,7 +57,7 @@ class StudentRole(Watched):
         " preferred_name race section_504_status sis_id state_id student_number unweighted_gpa weighted_gpa"
     )
     school: str | None = None
-    schools: list[str] | None = None
+    schools: _Listed[str] | None = None
     legacy_id: str | None = None
 
 
@@ -55,7 +66,7 @@ class TeacherRole(Watched):
 
     documented = _names("created credentials district ext last_modified name sis_id state_id teacher_number")
     school: str | None = None
-    schools: list[str] | None = None
+    schools: _Listed[str] | None = None
     title: str | None = None
     legacy_id: str | None = None
 
@@ -64,8 +75,8 @@ class StaffRole(Watched):
     """`roles.staff`: its `schools` are the only list of administered schools."""
 
     documented = _names("credentials ext staff_id")
-    schools: list[str] | None = None
-    roles: list[str] | None = None
+    schools: _Listed[str] | None = None
+    roles: _Listed[str] | None = None
     title: str | None = None
     department: str | None = None
     legacy_id: str | None = None
@@ -91,7 +102,7 @@ class ContactRole(Watched):
     """`roles.contact`: whom they are a contact of; the fields of API 2.x may still stand beside it."""
 
     documented = _names("credentials ext phone phone_type relationship sis_id students type")
-    student_relationships: list[Relationship] | None = None
+    student_relationships: _Listed[Relationship] | None = None
     legacy_id: str | None = None
 
 
@@ -121,8 +132,8 @@ class SectionRecord(Slim):
     district: str | None = None
     school: str | None = None
     teacher: str | None = None
-    teachers: list[str] | None = None
-    students: list[str] | None = None
+    teachers: _Listed[str] | None = None
+    students: _Listed[str] | None = None
 
     def taught_by(self) -> list[str]:
         """Return the teachers, primary and others; Clever does not promise that one field has them all."""
@@ -162,7 +173,7 @@ class Entry(Slim, Generic[T]):
 class Linked(Slim):
     """A list with its links; a list without any is its own last page."""
 
-    links: list[Link] | None = None
+    links: _Links[Link] | None = None
 
     def following(self) -> str | None:
         """Return where the next page is, or None on the last one.
@@ -179,7 +190,7 @@ class Linked(Slim):
 class Page(Linked, Generic[T]):
     """A list of the Data API, whose entries come in envelopes."""
 
-    data: list[Entry[T]]
+    data: _Records[Entry[T]]
 
     def records(self) -> list[T]:
         """Return the records of this page."""
@@ -193,7 +204,7 @@ class Page(Linked, Generic[T]):
 class BarePage(Linked, Generic[T]):
     """A list of the OAuth API, whose entries come without envelopes."""
 
-    data: list[T]
+    data: _Listed[T]
 
     def records(self) -> list[T]:
         """Return the records of this page."""

@@ -1,11 +1,9 @@
 """Tells operators that Clever refuses a token, without telling it at every read."""
 
-import logging
 from collections.abc import Callable
 
+from app import telemetry
 from app.domain.errors import CleverError, CleverForbade, CleverRefusedToken
-
-_log = logging.getLogger("rosterguard")
 
 _QUIET_SECONDS = 60
 
@@ -24,4 +22,4 @@ class Refusals:
             return
         if kind not in self._told or now - self._told[kind] >= _QUIET_SECONDS:
             self._told[kind] = now
-            _log.warning("a read was refused: %s", error)
+            telemetry.reading_refused(str(error), error.word)

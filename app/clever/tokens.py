@@ -1,7 +1,9 @@
 """Which token reads which district: one from the settings, or those that Clever lists for a client id and secret."""
 
+import asyncio
 from base64 import b64encode
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from typing import Protocol, TypeVar
 
 from app.clever.flight import Flight
@@ -12,12 +14,13 @@ from app.clever.token_list import Listed, by_district, checked
 from app.clever.transport import Transport
 from app.clever.warrant import Warrant, bearer
 from app.domain.errand import OWN
-from app.domain.errors import CleverMalformed, CleverRefusedToken, UserUnknown
+from app.domain.errors import CleverError, CleverMalformed, CleverRefusedToken, UserUnknown
 from app.domain.ids import DistrictId, IdShape
 
 T = TypeVar("T")
 
 _REDISCOVERY_SECONDS, _LONGEST_DISCOVERY = 10, 60
+_RENEWAL_SECONDS = 2.0
 
 
 class Tokens(Protocol):
@@ -47,16 +50,29 @@ class Tokens(Protocol):
         """Break off what is under way."""
 
 
-async def with_token(tokens: Tokens, district: DistrictId, reading: Callable[[str], Awaitable[T]]) -> T:
-    """Read with the token of a district, and once more with another one where Clever refuses it."""
+async def with_token(
+    tokens: Tokens, district: DistrictId, reading: Callable[[str], Awaitable[T]], *, patience: float = _RENEWAL_SECONDS
+) -> T:
+    """Read with the token of a district, and once more with another one where Clever refuses it.
+
+    That the token is refused is an answer. It stays one where no other token can be had within ``patience`` seconds,
+    whatever the reason.
+    """
     token = await tokens.token(district)
     try:
         return await reading(token)
     except CleverRefusedToken:
-        renewed = await tokens.renewed(district, token)
+        renewed = await _renewed(tokens, district, token, patience)
         if renewed is None:
             raise
-        return await reading(renewed)
+    return await reading(renewed)
+
+
+async def _renewed(tokens: Tokens, district: DistrictId, refused: str, patience: float) -> str | None:
+    with suppress(CleverError):
+        async with within(asyncio.get_running_loop().time() + patience):
+            return await tokens.renewed(district, refused)
+    return None
 
 
 class OneToken:

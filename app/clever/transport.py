@@ -1,28 +1,38 @@
 """The way to Clever, a rung for each concern: ask again, not while it is down, within the rate limit, one exchange."""
 
 import asyncio
+import math
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import aclosing, suppress
+from dataclasses import replace
 from typing import TypeVar
 
 import httpx
 
 from app.clever.bodies import Bodies, Ration, of_record
+from app.clever.connection import Pools
 from app.clever.exchange import Exchanges, Head, Question
 from app.clever.line import Line, Lines
+from app.clever.patience import within
 from app.clever.records import Slim
 from app.clever.refusals import Refusals
 from app.clever.retrying import Tries
 from app.clever.state import CleverState
+from app.clever.telling import told
 from app.clever.warrant import Warrant
 from app.domain.errand import OWN
 from app.domain.errors import CleverBarred, CleverBusy, CleverError, CleverTimedOut
+from app.telemetry import metrics
 
 S = TypeVar("S", bound=Slim)
 
 _TELLING_SECONDS = 1.0  # that there was no answer in less time, since nobody waited longer, says nothing of Clever
+_TEST_SECONDS = 1.0  # that others wait for the outcome of a test
 _EARLY = 0.01  # timers may fire a little early
+
+_DOWN = "Clever failed several times in a row and is not asked for a moment"
+_TOLD_TO_STAY_AWAY = "Clever says that it is failing and when to ask again, and is not asked before"
 
 
 class Transport:
@@ -30,47 +40,49 @@ class Transport:
 
     Attributes:
         state: how the last exchange went.
+        lines: what is known of each token's way.
 
-    An exchange takes ``seconds`` at most; ``wall`` tells Unix seconds, in which Clever's headers count.
+    An exchange takes ``seconds`` at most, and a probe ``probe_seconds`` in all; ``wall`` tells Unix seconds, in which
+    Clever's headers count.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- two bounds of time, and the parts
         self,
-        client: httpx.AsyncClient,
+        client: httpx.AsyncClient | Pools,
         *,
         wall: Callable[[], float] = time.time,
         seconds: float = 30,
         lines: Lines | None = None,
+        probe_seconds: float = 5,
         bodies: Bodies | None = None,
     ) -> None:
         self.state = CleverState()
         self._seconds = seconds
-        self._lines = lines or Lines(time.monotonic)
+        self._probe_seconds = probe_seconds
+        self.lines = lines or Lines(time.monotonic)
         self._exchanges = Exchanges(client, wall=wall, seconds=seconds, bodies=bodies or Bodies())
-        self._refusals = Refusals(self._lines.clock)
+        self._refusals = Refusals(self.lines.clock)
         self._probes: set[asyncio.Task[None]] = set()
 
     async def read(self, url: httpx.URL | str, warrant: Warrant, shape: type[S], ration: Ration | None = None) -> S:
         """GET a URL and return its body in the given shape, or raise the ``CleverError`` that says why not.
 
-        What is transient is asked again. A refusal of our own never is: it is raised outside of the attempts.
+        What is transient is asked again; a refusal of our own never is.
         """
         question = Question(url, shape, ration or of_record())
-        line = self._lines.of(warrant.authorization)
+        line = self.lines.of(warrant.authorization)
         tries = Tries(warrant, line.breaker)
-        async for attempt in tries.attempts:
-            tries.begin(attempt)
-            probe = self._admit(line, question, warrant)
-            try:
-                await line.budget.enter(warrant.errand)
-                try:
-                    with attempt:
-                        return await self._answer(line, question, warrant, tries, probe=probe)
-                finally:
-                    line.budget.end()
-            finally:
-                if probe:
-                    line.breaker.probed()
+        try:
+            return await self._try(line, question, warrant, tries)
+        except CleverError as error:
+            if not tries.is_worth_another(error):
+                raise
+            failed = error
+        async with aclosing(tries.after(failed)) as attempts:
+            async for attempt in attempts:
+                metrics.CLEVER_RETRIES.inc()
+                with attempt:
+                    return await self._try(line, question, warrant, tries)
         raise AssertionError("the last attempt returns or raises")
 
     async def aclose(self) -> None:
@@ -80,35 +92,65 @@ class Transport:
         await asyncio.gather(*self._probes, return_exceptions=True)
         await self._exchanges.aclose()
 
-    def _admit(self, line: Line, question: Question[S], warrant: Warrant) -> bool:
-        """Raise ``CleverBarred`` while Clever is down, having it probed now and then; tell whether this is a probe."""
-        if line.breaker.lets_through():
-            return False
-        if line.breaker.wants_probe():
+    async def _try(self, line: Line, question: Question[S], warrant: Warrant, tries: Tries) -> S:
+        """Ask once, or raise ``CleverBarred`` while Clever is down, having it probed now and then."""
+        breaker, is_own = line.breaker, warrant.errand is OWN
+        if breaker.lets_through():
+            return await self._ask(line, question, warrant, tries)
+        if not is_own and breaker.wants_test():
+            return await self._test(line, question, warrant, tries)
+        if line.test is not None:
+            # It is often one of the three reads of a user: the other two need not fail for coming second.
+            await asyncio.wait((line.test,), timeout=_TEST_SECONDS)
+            if breaker.lets_through():
+                return await self._ask(line, question, warrant, tries)
+        if breaker.wants_probe():
             # Before the first district is known nobody else asks, and being ready must not wait for one turn more.
-            if warrant.errand is OWN:
-                return True
-            probe = asyncio.create_task(self._probe(line, question, warrant))
-            self._probes.add(probe)
-            probe.add_done_callback(self._probes.discard)
-        raise CleverBarred(
-            "Clever failed several times in a row and is not asked for a moment", retry_after=line.breaker.retry_after()
-        )
+            if is_own:
+                return await self._probe(line, question, warrant, tries)
+            self._begin_probe(line, question, warrant)
+        metrics.withheld(CleverBarred.word)
+        raise CleverBarred(_TOLD_TO_STAY_AWAY if breaker.is_shut() else _DOWN, retry_after=breaker.retry_after())
 
-    async def _probe(self, line: Line, question: Question[S], warrant: Warrant) -> None:
-        """Ask once more what somebody wanted to know, only to see whether anybody answers."""
-        until = asyncio.get_running_loop().time() + self._seconds
-        own = Warrant(warrant.authorization, OWN, until)
-        again = Question(question.url, question.shape, Ration(question.ration.of_body, question.ration.left))
+    async def _test(self, line: Line, question: Question[S], warrant: Warrant, tries: Tries) -> S:
+        line.test = test = asyncio.get_running_loop().create_future()
         try:
-            with suppress(CleverError):
-                await line.budget.enter(OWN)
-                try:
-                    await self._answer(line, again, own, Tries(own, line.breaker), probe=True)
-                finally:
-                    line.budget.end()
+            return await self._ask(line, question, warrant, tries, probe=True)
         finally:
             line.breaker.probed()
+            line.test = None
+            test.set_result(None)
+
+    async def _probe(self, line: Line, question: Question[S], warrant: Warrant, tries: Tries) -> S:
+        # Not as long as others wait: until it ends nobody is asked, and Clever may be back meanwhile.
+        until = min(warrant.until, asyncio.get_running_loop().time() + min(self._probe_seconds, self._seconds))
+        try:
+            async with within(until):
+                return await self._ask(line, question, replace(warrant, until=until), tries, probe=True)
+        finally:
+            line.breaker.probed()
+
+    def _begin_probe(self, line: Line, question: Question[S], warrant: Warrant) -> None:
+        """Ask once more what somebody wanted to know, only to see whether anybody answers."""
+        again = replace(question, ration=replace(question.ration))
+        own = Warrant(warrant.authorization, OWN, math.inf)
+
+        async def probe() -> None:
+            with suppress(CleverError):
+                await self._probe(line, again, own, Tries(own, line.breaker))
+
+        task = asyncio.create_task(probe())
+        self._probes.add(task)
+        task.add_done_callback(self._probes.discard)
+
+    async def _ask(
+        self, line: Line, question: Question[S], warrant: Warrant, tries: Tries, *, probe: bool = False
+    ) -> S:
+        await line.budget.enter(warrant.errand)
+        try:
+            return await self._answer(line, question, warrant, tries, probe=probe)
+        finally:
+            line.budget.end()
 
     async def _answer(self, line: Line, question: Question[S], warrant: Warrant, tries: Tries, *, probe: bool) -> S:
         """Exchange once, and note what comes of it."""
@@ -119,7 +161,8 @@ class Transport:
             line.heard(head)
 
         try:
-            answer = await self._exchanges.answer(question, warrant, heard)
+            with told(question.url):
+                answer = await self._exchanges.answer(question, warrant, heard)
         except CleverError as error:
             is_telling = not isinstance(error, CleverTimedOut) or self._waited(began)
             line.note(error, probe=probe, is_telling=is_telling)

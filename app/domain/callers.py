@@ -1,5 +1,6 @@
 """Who asks: a backend of the application, what it may ask, and about which districts."""
 
+import hashlib
 from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
@@ -32,7 +33,7 @@ class Caller:
 
     Attributes:
         name: what operators call it.
-        digest: stands for its credential, where one is compared with another; tells nothing of it.
+        digest: tells it from other callers, the same whichever of its keys and tokens it presents; see ``digest_of``.
         scopes: what it may ask.
         districts: about which it may ask; None for whichever is connected.
     """
@@ -50,6 +51,12 @@ class Caller:
     def may_ask_about(self, district: DistrictId) -> bool:
         """Tell whether the caller may ask about a district, connected or not."""
         return self.districts is None or district in self.districts
+
+
+def digest_of(*parts: str) -> bytes:
+    """Return what stands for a caller: whoever vouches for it, such as an issuer, and what it is called there."""
+    # The length of each part keeps ("a", "bc") from being ("ab", "c").
+    return hashlib.sha256("".join(f"{len(part)}:{part}" for part in parts).encode(errors="surrogatepass")).digest()
 
 
 ANYONE = Caller("anyone", b"", frozenset(CallerScope))

@@ -22,7 +22,7 @@ class Errand:
     """What a reading is for.
 
     Attributes:
-        caller: who is charged for what it costs, by the digest of their credential; empty for the service itself.
+        caller: who is charged for what it costs, by the digest that stands for them; empty for the service itself.
         urgency: who waits for it.
         until: when it has to be over, in seconds of the event loop's clock; None leaves it to whoever reads.
     """

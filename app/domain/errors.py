@@ -8,6 +8,7 @@ RosterguardError
 │   ├── UserUnknown              Clever knows no such user, or does not share them with us
 │   └── RecordUnknown            Clever knows no such section or school, or does not share it with us
 ├── CallerMayNot                 the caller's credential does not reach as far as the question
+├── ProviderUnreachable          the keys of the OpenID provider are not known, so no token can be judged
 ├── NotCached                    only the cache was allowed to answer, and it cannot
 ├── PolicyUnusable               no policy is in force, for the file was never fit for use
 ├── CleverError                  Clever could not be read for certain
@@ -31,6 +32,8 @@ RosterguardError
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
+
+from app.domain.staleness import Staleness
 
 
 class RosterguardError(Exception):
@@ -57,12 +60,19 @@ class DistrictUnnamed(QuestionError):
 
 
 class RoleNotHeld(QuestionError):
-    """A role context was asked for that the user does not hold."""
+    """A role context was asked for that the user does not hold.
 
-    def __init__(self, role: str, held: Sequence[str]) -> None:
+    Attributes:
+        role: what was asked for.
+        held: what they do hold.
+        stale: how stale that is; None where it is fresh.
+    """
+
+    def __init__(self, role: str, held: Sequence[str], stale: Staleness | None = None) -> None:
         super().__init__(f"the user does not hold the role {role}")
         self.role = role
         self.held = tuple(held)
+        self.stale = stale
 
 
 class UserUnknown(QuestionError):
@@ -85,6 +95,19 @@ class CallerMayNot(RosterguardError):
     def __init__(self, scope: str) -> None:
         super().__init__(f"this credential lacks the scope {scope}")
         self.scope = scope
+
+
+class ProviderUnreachable(RosterguardError):
+    """The keys of the OpenID provider are not known and cannot be read, so that no token can be judged.
+
+    Attributes:
+        retry_after: seconds after which asking again may help.
+    """
+
+    retry_after = 5
+
+    def __init__(self) -> None:
+        super().__init__("the keys of the OpenID provider cannot be read, and so no token can be judged")
 
 
 class NotCached(RosterguardError):

@@ -7,6 +7,7 @@ from math import inf
 from typing import Any, Generic, TypeVar
 
 from app.domain.access import Access
+from app.domain.staleness import Staleness
 
 Said = TypeVar("Said")
 
@@ -22,19 +23,6 @@ class Rendered:
     def of(cls, body: bytes) -> "Rendered":
         """Tag ``body`` with a hash of it: equal answers are equal bytes, and so have equal tags."""
         return cls(body, hashlib.blake2b(body, digest_size=12).hexdigest())
-
-
-@dataclass(frozen=True, slots=True)
-class Staleness:
-    """That an answer is older than the fresh time: why, in one fixed word, and since when it has been true.
-
-    Attributes:
-        reason: such as ``unreachable``; the words are those of ``CleverError``, and ``slow`` and ``accepted``.
-        as_of: when the oldest reading behind the answer began, in Unix seconds.
-    """
-
-    reason: str
-    as_of: float
 
 
 @dataclass(slots=True)

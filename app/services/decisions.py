@@ -10,13 +10,16 @@ from app.domain.errors import CleverError, MalformedId, NotCached, RoleNotHeld, 
 from app.domain.facts import Facts, Role
 from app.domain.ids import DistrictId, UserId
 from app.domain.policy import Policy
-from app.domain.reading import Reading, Staleness
+from app.domain.reading import Reading
 from app.domain.scopes import CLEVER_TYPES
+from app.domain.staleness import Staleness
+from app.services.journal import Answered, Asked, told
 from app.services.locating import Entity, Seeker, Unlocated
 from app.services.many import answered, give_way
 from app.services.permissions import access, district_of
-from app.services.ports import Context
+from app.services.ports import NO_JOURNAL, Context
 from app.services.reading import Demand, reading_of
+from app.telemetry import metrics
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +72,14 @@ async def evaluate(context: Context, question: Question, demand: Demand) -> Deci
     permission = permission_asked(context.policy, question.action.name, question.resource.type)
     reason = _refused_unread(context.policy, permission, question)
     if reason is not None:
-        return Decision(reason)
+        return _told(context, question, demand, reason)
     try:
         user, district = await whose(context, question.subject, demand)
     except UserUnknown:
-        return Decision(Reason.UNKNOWN_SUBJECT)
+        return _told(context, question, demand, Reason.UNKNOWN_SUBJECT)
     seeker = Seeker(context, district, demand)
     reason = await _reason(seeker, question, permission, user)
-    return Decision(reason, seeker.staleness())
+    return _told(context, question, demand, reason, seeker)
 
 
 async def evaluate_many(
@@ -137,6 +140,30 @@ def role_asked(question: Question) -> Role | None:
         return Role(str(named))
     except ValueError as error:
         raise RoleNotHeld(str(named), ()) from error
+
+
+def _told(
+    context: Context, question: Question, demand: Demand, reason: Reason, seeker: Seeker | None = None
+) -> Decision:
+    """Return the decision, and tell of it."""
+    decision = Decision(reason, seeker.staleness() if seeker else None)
+    metrics.decided(reason)
+    if context.journal is not NO_JOURNAL:
+        asked = asked_in(context, question, "evaluation", seeker)
+        told(context, demand, asked, Answered(decision.held, reason, seeker.readings if seeker else ()))
+    return decision
+
+
+def asked_in(context: Context, question: Question, kind: str, seeker: Seeker | None = None) -> Asked:
+    """Return what a question asks, for the journal."""
+    return Asked(
+        kind,
+        question.subject.id if question.subject.type == "user" else None,
+        seeker.district if seeker else question.subject.properties.get("district"),
+        question.context.get("role_context"),
+        permission_asked(context.policy, question.action.name, question.resource.type),
+        question.resource,
+    )
 
 
 def _unless_all_failed(outcomes: list[Decision | RosterguardError]) -> list[Decision | RosterguardError]:

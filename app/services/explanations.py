@@ -10,9 +10,10 @@ from app.domain.facts import Facts
 from app.domain.ids import IdShape
 from app.domain.places import Location, location_of_district
 from app.domain.policy import Policy
-from app.domain.reading import Staleness
 from app.domain.scopes import applies_in
+from app.domain.staleness import Staleness
 from app.services.decisions import permission_asked
+from app.services.journal import Answered, Asked, told
 from app.services.locating import Entity, Seeker, Unlocated
 from app.services.permissions import Subject, access, district_of
 from app.services.ports import Context
@@ -65,8 +66,15 @@ async def explain(
     asked = permission_asked(policy, permission, "")
     seeker = Seeker(context, district, demand, [reading])
     explanation = await _explanation(seeker, policy, known, asked, places)
+    _tell(seeker, subject, asked, explanation)
     age = int(context.clock() - min(read.began for read in seeker.readings))
     return Explained(reading.facts, asked, policy, explanation, age, seeker.staleness())
+
+
+def _tell(seeker: Seeker, subject: Subject, permission: str, explanation: Explanation) -> None:
+    asked = Asked("explanation", subject.user, seeker.district, subject.role, permission)
+    answered = Answered(explanation.held, explanation.reason, seeker.readings)
+    told(seeker.context, seeker.demand, asked, answered)
 
 
 def _check_shapes(shape: IdShape, places: Mapping[str, str]) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass
+from math import inf
 from typing import Any, Generic, TypeVar
 
 from app.domain.errand import Errand, Urgency
@@ -13,6 +14,7 @@ from app.domain.errors import (
     CleverForbade,
     CleverLimited,
     CleverRefusedToken,
+    CleverTimedOut,
     RecordUnknown,
     UserUnknown,
 )
@@ -36,6 +38,7 @@ class Wanted(Generic[Said]):
 
     Attributes:
         cache: where readings of it are kept.
+        kind: such as ``user`` or ``sections``.
         district: whose it is.
         key: what they are kept under; readings of different things have different keys.
         read: asks Clever.
@@ -43,6 +46,7 @@ class Wanted(Generic[Said]):
     """
 
     cache: Cache
+    kind: str
     district: DistrictId
     key: Hashable
     read: Callable[[Errand], Awaitable[Said]]
@@ -50,51 +54,58 @@ class Wanted(Generic[Said]):
 
 
 async def landed(
-    context: Context, wanted: Wanted[Said], errand: Errand, *, oldest: float, anew: bool = False
+    context: Context, wanted: Wanted[Said], errand: Errand, is_recent: Callable[[float], bool]
 ) -> Reading[Said]:
-    """Return what the reading under way comes to if it began late enough, else what one begun now does.
+    """Return what the reading under way comes to if that will do, else what one begun now does.
 
     Args:
         context: the ports.
         wanted: what to read.
         errand: what the reading is for.
-        oldest: when the reading must have begun, by the context's clock.
-        anew: whether only a reading that begins from here on will do.
+        is_recent: tells of a reading under way, by when it began, whether that is recent enough.
 
     Raises:
         UserUnknown, RecordUnknown: there is no such thing at Clever; whatever was cached of it is forgotten.
         CleverError: the reading failed, or lasts longer than the errand may.
     """
     async with by(errand.until):
-        return await _landed(context, wanted, errand, oldest=oldest, anew=anew)
+        while True:
+            flight = context.flights.get(wanted.key)
+            if flight is not None and flight.began is not None and not is_recent(flight.began):
+                await asyncio.wait([_task(flight)])
+                continue
+            ours = flight is None or (flight.began is None and _less_urgent(flight.errand, errand))
+            if flight is None or ours:
+                context.turns.look(wanted.district, errand)
+                flight = take_off(context, wanted, errand)
+            try:
+                # A caller who goes away must not take the reading of the others along.
+                reading: Reading[Said] = await asyncio.shield(_task(flight))
+            except CleverError as error:
+                if ours or not _is_not_for(error, flight.errand, errand):
+                    raise
+                continue
+            # It may be one that another took meanwhile, and under another policy less may have been read.
+            if ours or (is_recent(reading.began) and wanted.suffices(reading.facts)):
+                return reading
 
 
 def take_off(context: Context, wanted: Wanted[Said], errand: Errand) -> Flight:
     """Begin a reading, for whoever joins it."""
-    began = context.clock()
-    flight = Flight(began, errand, asyncio.create_task(_fly(context, wanted, errand, began)))
+    flight = context.flights[wanted.key] = Flight(errand)
+    flight.task = asyncio.create_task(_fly(context, wanted, flight))
     flight.task.add_done_callback(_look_at_outcome)
-    context.flights[wanted.key] = flight
     return flight
 
 
-async def _landed(
-    context: Context, wanted: Wanted[Said], errand: Errand, *, oldest: float, anew: bool
-) -> Reading[Said]:
-    too_early = context.flights.get(wanted.key) if anew else None
-    while True:
-        flight = context.flights.get(wanted.key)
-        if flight is not None and (flight is too_early or flight.began < oldest):
-            await asyncio.wait([flight.task])
-            continue
-        if flight is None:
-            flight = take_off(context, wanted, errand)
-        try:
-            # A caller who goes away must not take the reading of the others along.
-            return await asyncio.shield(flight.task)
-        except CleverError as error:
-            if not _is_not_for(error, flight.errand, errand):
-                raise
+def allows_stale(context: Context, wanted: Wanted[Said]) -> bool:
+    """Tell whether an older reading may be told: not where Clever refused to tell it when it was last asked."""
+    return context.refused.keys().isdisjoint(_refusals_of(wanted))
+
+
+def _task(flight: Flight) -> asyncio.Task[Reading[Any]]:
+    assert flight.task is not None, "a flight is taken off before others see it"  # noqa: S101 -- for the type's sake
+    return flight.task
 
 
 def _is_not_for(error: CleverError, theirs: Errand, ours: Errand) -> bool:
@@ -103,33 +114,58 @@ def _is_not_for(error: CleverError, theirs: Errand, ours: Errand) -> bool:
         return not isinstance(error, REFUSALS)
     if isinstance(error, CallerOverspent):
         return theirs.caller != ours.caller
+    if isinstance(error, CleverTimedOut):
+        return (theirs.until or inf) < (ours.until or inf)
     return isinstance(error, (CleverBusy, CleverLimited)) and _less_urgent(theirs, ours)
 
 
+_ORDER = {urgency: place for place, urgency in enumerate(Urgency)}
+
+
 def _less_urgent(one: Errand, other: Errand) -> bool:
-    order = list(Urgency)
-    return order.index(one.urgency) > order.index(other.urgency)
+    return _ORDER[one.urgency] > _ORDER[other.urgency]
 
 
-async def _fly(context: Context, wanted: Wanted[Said], errand: Errand, began: float) -> Reading[Said]:
+async def _fly(context: Context, wanted: Wanted[Said], flight: Flight) -> Reading[Said]:
+    asked = context.clock()
+    try:
+        async with context.turns.turn(wanted.district, flight.errand):
+            meanwhile = wanted.cache.get(wanted.key)
+            if meanwhile is not None and meanwhile.began > asked and wanted.suffices(meanwhile.facts):
+                # Somebody more urgent did not wait for this turn.
+                return meanwhile
+            return await _read(context, wanted, flight)
+    finally:
+        if context.flights.get(wanted.key) is flight:
+            del context.flights[wanted.key]
+
+
+async def _read(context: Context, wanted: Wanted[Said], flight: Flight) -> Reading[Said]:
+    flight.began = began = context.clock()
     at = context.wall()
     try:
-        async with context.turns.turn(wanted.district, errand):
-            facts = await wanted.read(errand)
+        facts = await wanted.read(flight.errand)
     except (UserUnknown, RecordUnknown) as error:
-        wanted.cache.forget(wanted.key)
+        wanted.cache.forget(wanted.key, began)
         context.gone.put(wanted.key, Reading(type(error), began, at))
         raise
-    except REFUSALS:
-        context.refused.add(wanted.district)
+    except CleverRefusedToken:
+        context.refused[wanted.district, None] = began
         raise
-    finally:
-        del context.flights[wanted.key]
-    context.refused.discard(wanted.district)
-    context.gone.forget(wanted.key)
+    except CleverForbade:
+        context.refused[wanted.district, wanted.kind] = began
+        raise
+    for refusal in _refusals_of(wanted):
+        if context.refused.get(refusal, inf) <= began:
+            del context.refused[refusal]
+    context.gone.forget(wanted.key, began)
     reading = Reading(facts, began, at, began + context.fresh_seconds * _renewed_from(context.jitter()))
     wanted.cache.put(wanted.key, reading)
     return reading
+
+
+def _refusals_of(wanted: Wanted[Said]) -> tuple[tuple[DistrictId, str | None], ...]:
+    return (wanted.district, None), (wanted.district, wanted.kind)
 
 
 def _renewed_from(jitter: float) -> float:

@@ -99,8 +99,10 @@ class Lister:
         )
         return self.seeker.noted(await fresh(context, wanted, self.seeker.demand))
 
-    def _wanted(self, key: Hashable, read: Callable[[Errand], Awaitable[Said]]) -> Wanted[Said]:
-        return Wanted(self.seeker.context.places, self.seeker.district, key, read)
+    def _wanted(
+        self, key: tuple[str, *tuple[Hashable, ...]], read: Callable[[Errand], Awaitable[Said]]
+    ) -> Wanted[Said]:
+        return Wanted(self.seeker.context.places, key[0], self.seeker.district, key, read)
 
     async def _confirmed(self, person: Facts) -> Facts:
         if person.confirmed():

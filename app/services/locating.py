@@ -19,8 +19,9 @@ from app.domain.places import (
     location_of_student,
     location_of_user,
 )
-from app.domain.reading import Reading, Staleness, staleness_of
+from app.domain.reading import Reading, staleness_of
 from app.domain.scopes import CLEVER_TYPES
+from app.domain.staleness import Staleness
 from app.services.flights import Wanted
 from app.services.ports import Context
 from app.services.reading import Demand, fresh, reading_of
@@ -77,14 +78,18 @@ class Seeker:
         """Return a section of the district; raises ``RecordUnknown`` or ``MalformedId``."""
         asked, of = self.context.id_shape.section(section), self.district
         key = ("section", of, asked)
-        wanted = Wanted(self.context.places, of, key, lambda errand: self.context.clever.section(asked, of, errand))
+        wanted = Wanted(
+            self.context.places, key[0], of, key, lambda errand: self.context.clever.section(asked, of, errand)
+        )
         return self.noted(await fresh(self.context, wanted, self.demand))
 
     async def school(self, school: str) -> SchoolId:
         """Return a school of the district; raises ``RecordUnknown`` or ``MalformedId``."""
         asked, of = self.context.id_shape.school(school), self.district
         key = ("school", of, asked)
-        wanted = Wanted(self.context.places, of, key, lambda errand: self.context.clever.school(asked, of, errand))
+        wanted = Wanted(
+            self.context.places, key[0], of, key, lambda errand: self.context.clever.school(asked, of, errand)
+        )
         return self.noted(await fresh(self.context, wanted, self.demand))
 
     async def user(self, user: str) -> Facts:

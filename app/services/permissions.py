@@ -4,15 +4,18 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 
 from app.domain.access import Access, access_of
+from app.domain.decision import Reason
 from app.domain.engine import set_of
-from app.domain.errors import DistrictUnnamed, RosterguardError, UserUnknown
+from app.domain.errors import DistrictUnnamed, RoleNotHeld, RosterguardError, UserUnknown
 from app.domain.facts import Facts, Role
 from app.domain.grants import PermissionSet
 from app.domain.ids import DistrictId
-from app.domain.reading import Reading, Rendered, Staleness
+from app.domain.reading import Reading, Rendered
+from app.domain.staleness import Staleness
 from app.services.deadlines import by
+from app.services.journal import Answered, Asked, refused, told
 from app.services.many import answered
-from app.services.ports import Context
+from app.services.ports import NO_JOURNAL, Context
 from app.services.reading import Demand, reading_of
 
 RenderSet = Callable[[PermissionSet, Staleness | None], bytes]
@@ -49,14 +52,20 @@ async def permissions_of(context: Context, subject: Subject, demand: Demand, ren
         QuestionError: a malformed id, a district left open, an unknown user, or a role that is not held.
         NotCached, CleverError: see ``reading_of``.
     """
-    reading = await _reading_of(context, subject, demand)
-    policy = context.policy
-    key = (render, subject.role, policy.revision, reading.stale)
+    try:
+        reading = await _reading_of(context, subject, demand)
+        policy = context.policy
+        key = (render, subject.role, policy.revision, reading.stale)
 
-    def rendered() -> bytes:
-        return render(set_of(access(context, reading, subject.role), policy), reading.staleness())
+        def rendered() -> bytes:
+            return render(set_of(access(context, reading, subject.role), policy), reading.staleness())
 
-    return _answer(context, reading, key, rendered)
+        answer = _answer(context, reading, key, rendered)
+    except (RoleNotHeld, UserUnknown) as error:
+        _tell_refusal(context, demand, "permissions", subject, error)
+        raise
+    _tell(context, demand, "permissions", subject, (answer, reading))
+    return answer
 
 
 def access(context: Context, reading: Reading[Facts], role: Role | None = None) -> Access:
@@ -64,7 +73,11 @@ def access(context: Context, reading: Reading[Facts], role: Role | None = None) 
     key = (role, context.policy.revision)
     found = reading.accesses.get(key)
     if found is None:
-        found = reading.accesses[key] = access_of(reading.facts, context.policy, role)
+        try:
+            found = reading.accesses[key] = access_of(reading.facts, context.policy, role)
+        except RoleNotHeld as error:
+            # What is not held by an older reading may be held by now.
+            raise RoleNotHeld(error.role, error.held, reading.staleness()) from error
     return found
 
 
@@ -81,8 +94,14 @@ async def permissions_of_many(
 
 async def roles_of(context: Context, subject: Subject, demand: Demand, render: RenderRoles) -> Answer:
     """Answer which roles a user holds, for an application with a role switcher; raises as ``permissions_of``."""
-    reading = await _reading_of(context, subject, demand)
-    return _answer(context, reading, (render, reading.stale), lambda: render(reading.facts, reading.staleness()))
+    try:
+        reading = await _reading_of(context, subject, demand)
+    except UserUnknown as error:
+        _tell_refusal(context, demand, "roles", subject, error)
+        raise
+    answer = _answer(context, reading, (render, reading.stale), lambda: render(reading.facts, reading.staleness()))
+    _tell(context, demand, "roles", subject, (answer, reading))
+    return answer
 
 
 async def _reading_of(context: Context, subject: Subject, demand: Demand) -> Reading[Facts]:
@@ -128,3 +147,19 @@ def _answer(context: Context, reading: Reading[Facts], key: Hashable, render: Ca
     if rendered is None:
         rendered = reading.rendered[key] = Rendered.of(render())
     return Answer(rendered, int(context.clock() - reading.began))
+
+
+def _tell(
+    context: Context, demand: Demand, kind: str, subject: Subject, answered: tuple[Answer, Reading[Facts]]
+) -> None:
+    if context.journal is not NO_JOURNAL:
+        answer, reading = answered
+        asked = Asked(kind, subject.user, reading.facts.district, subject.role)
+        told(context, demand, asked, Answered(answer.rendered.tag, readings=(reading,)))
+
+
+def _tell_refusal(
+    context: Context, demand: Demand, kind: str, subject: Subject, error: RoleNotHeld | UserUnknown
+) -> None:
+    reason = Reason.ROLE_NOT_HELD if isinstance(error, RoleNotHeld) else Reason.UNKNOWN_SUBJECT
+    refused(context, demand, Asked(kind, subject.user, subject.district, subject.role), reason)

@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
+from math import inf
 from typing import Any, Protocol
 
 from app.domain.errand import Errand
@@ -13,6 +14,7 @@ from app.domain.places import Place, Section
 from app.domain.policy import Policy
 from app.domain.reading import Reading
 from app.services.turns import Turns
+from app.telemetry.decisions import Decided
 
 Clock = Callable[[], float]
 """Seconds that only ever go forward, from an arbitrary start."""
@@ -92,23 +94,48 @@ class Clever(Protocol):
 class Cache(Protocol):
     """A bounded store of readings."""
 
+    def __len__(self) -> int:
+        """Return how many readings are held."""
+
     def get(self, key: Hashable) -> Reading[Any] | None:
         """Return the reading under ``key``, or None where there is none young enough to be of use."""
 
     def put(self, key: Hashable, reading: Reading[Any]) -> None:
         """Keep a reading, unless a newer one is there."""
 
-    def forget(self, key: Hashable) -> None:
-        """Drop whatever is kept under ``key``."""
+    def forget(self, key: Hashable, began: float = inf) -> None:
+        """Drop what is kept under ``key`` and began no later than ``began``, by the clock."""
 
 
-@dataclass(frozen=True, slots=True)
+class Journal(Protocol):
+    """Where decisions are told."""
+
+    def decided(self, decided: Decided, *, caller: str, alone: bool) -> None:
+        """Tell a decision, the name of who asked, and whether the request asked for this and nothing else."""
+
+
+class _NoJournal:
+    def decided(self, decided: Decided, *, caller: str, alone: bool) -> None:
+        """Tell nobody."""
+
+
+NO_JOURNAL: Journal = _NoJournal()
+"""Where decisions are not told."""
+
+
+@dataclass(slots=True)
 class Flight:
-    """A reading under way, for everyone who waits for it: when it began by the clock, what for, and the task."""
+    """A reading under way, for everyone who waits for it.
 
-    began: float
+    Attributes:
+        errand: what it is for.
+        began: when it began, by the clock; None while it waits for its turn.
+        task: comes to what is read.
+    """
+
     errand: Errand
-    task: asyncio.Task[Reading[Any]]
+    began: float | None = None
+    task: asyncio.Task[Reading[Any]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,8 +169,10 @@ class Context:
         secret: from which keys are derived, one for each purpose; the same in every process that shares answers.
         reasons: whether decisions say why.
         flights: the readings that are under way, by what they will be kept under.
-        refused: the districts whose token Clever refused when it was last asked.
+        refused: when a reading began that Clever refused, by district and, where its token is good and only this kind
+            of thing is forbidden, by that kind; gone with the next one that it answers.
         jitter: spreads renewals, from 0 up to 1.
+        journal: where decisions are told.
     """
 
     clever: Clever
@@ -161,5 +190,6 @@ class Context:
     secret: bytes
     reasons: bool
     flights: dict[Hashable, Flight] = field(default_factory=dict)
-    refused: set[DistrictId] = field(default_factory=set)
+    refused: dict[tuple[DistrictId, str | None], float] = field(default_factory=dict)
     jitter: Callable[[], float] = random.random
+    journal: Journal = NO_JOURNAL

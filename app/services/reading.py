@@ -5,6 +5,7 @@ had is its section 4.2.4, and for how long is RFC 5861's `stale-if-error`.
 """
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -14,8 +15,9 @@ from app.domain.errors import CleverError, NotCached, QuestionError
 from app.domain.facts import Facts
 from app.domain.ids import DistrictId, UserId
 from app.domain.reading import Reading
-from app.services.flights import REFUSALS, Wanted, landed, take_off
+from app.services.flights import REFUSALS, Wanted, allows_stale, landed, take_off
 from app.services.ports import Context
+from app.telemetry import metrics, tracing
 
 Said = TypeVar("Said")
 
@@ -32,9 +34,10 @@ class Demand:
 
     Attributes:
         max_age: the age that is still good enough, in seconds; None leaves it to the service's fresh time.
-        no_cache: only a reading that begins after the question will do.
+        no_cache: only a reading that begins after the request will do.
         max_stale: for how many seconds past that an older reading answers without one being waited for.
         only_if_cached: only the cache may answer.
+        asked_at: when the request came, by the context's clock; None for when its question is answered.
         caller: who asks.
         until: when the answer has to be there, in seconds of the event loop's clock.
         one_of_many: whether a batch or a search waits for it, among much else.
@@ -45,6 +48,7 @@ class Demand:
     no_cache: bool = False
     max_stale: int | None = None
     only_if_cached: bool = False
+    asked_at: float | None = None
     caller: Caller = ANYONE
     until: float | None = None
     one_of_many: bool = False
@@ -67,7 +71,7 @@ async def reading_of(context: Context, user: UserId, district: DistrictId, deman
         confirm = context.policy.drops_unconfirmed_schools
         return await context.clever.facts(user, district, errand, confirm_schools=confirm)
 
-    wanted = Wanted(context.users, district, (district, user), read, lambda facts: _suffices(context, facts))
+    wanted = Wanted(context.users, "user", district, (district, user), read, lambda facts: _suffices(context, facts))
     return await fresh(context, wanted, demand)
 
 
@@ -79,22 +83,69 @@ async def fresh(context: Context, wanted: Wanted[Said], demand: Demand) -> Readi
         NotCached: only the cache might have answered, or only what answers without waiting.
         CleverError: a reading was needed and failed, and no older one may answer.
     """
+    with tracing.tracer().working("cache") as span:
+        cached = "users" if wanted.cache is context.users else "places"
+
+        def had(outcome: str) -> None:
+            metrics.looked_up(cached, outcome)
+            span.says("outcome", outcome)
+
+        return await _fresh(context, wanted, demand, had)
+
+
+async def _fresh(context: Context, wanted: Wanted[Said], demand: Demand, had: Callable[[str], None]) -> Reading[Said]:
+    """Return a reading, and tell ``had`` what the cache had of it: ``hit``, ``stale``, ``miss`` or ``gone``."""
     now = context.clock()
-    good_for = context.fresh_seconds if demand.max_age is None else min(demand.max_age, context.fresh_seconds)
-    held = None if demand.no_cache else _held(wanted)
-    if held is not None and now - held.began <= good_for:
+    wish = _Wish.of(context, demand, now)
+    held = _held(wanted)
+    if held is not None and wish.is_met_by(held.began):
         _renew(context, wanted, held, demand)
+        had("hit")
         return held
-    _refuse_gone(context, wanted, demand, now)
-    older = held if held is not None and _may_answer(context, wanted, held, demand, now) else None
-    if older is not None and demand.max_stale is not None and now - older.began <= good_for + demand.max_stale:
+    _refuse_gone(context, wanted, wish, had)
+    older = held if held is not None and _may_answer(context, wanted, held, demand, wish) else None
+    if older is not None and demand.max_stale is not None and wish.oldest - older.began <= demand.max_stale:
+        had("stale")
         return older.aged("accepted")
     if demand.only_if_cached or demand.without_waiting:
         raise NotCached
     errand = demand.errand(held=older is not None)
     if older is None:
-        return await landed(context, wanted, errand, oldest=now - good_for, anew=demand.no_cache)
-    return await _unless_slow(context, wanted, errand, older, oldest=now - good_for)
+        had("miss")
+        return await landed(context, wanted, errand, wish.is_met_by_flight)
+    reading = await _unless_slow(context, wanted, errand, older, wish)
+    had("stale" if reading.stale else "miss")
+    return reading
+
+
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """How recent a reading must be to be told without a mark, by the context's clock.
+
+    Attributes:
+        now: when the question is answered.
+        asked: when the request came, of which the question may be one of many.
+        oldest: when a reading must have begun.
+        anew: whether it must have begun after the request came.
+    """
+
+    now: float
+    asked: float
+    oldest: float
+    anew: bool
+
+    @classmethod
+    def of(cls, context: Context, demand: Demand, now: float) -> "_Wish":
+        asked = now if demand.asked_at is None else demand.asked_at
+        fresh_from = now - context.fresh_seconds
+        oldest = fresh_from if demand.max_age is None else max(fresh_from, asked - demand.max_age)
+        return cls(now, asked, oldest, demand.no_cache)
+
+    def is_met_by(self, began: float) -> bool:
+        return began > self.asked if self.anew else began >= self.oldest
+
+    def is_met_by_flight(self, began: float) -> bool:
+        return began >= (self.asked if self.anew else self.oldest)
 
 
 def _held(wanted: Wanted[Said]) -> Reading[Said] | None:
@@ -107,22 +158,23 @@ def _suffices(context: Context, facts: Facts) -> bool:
     return facts.confirmed() or not context.policy.drops_unconfirmed_schools
 
 
-def _refuse_gone(context: Context, wanted: Wanted[Said], demand: Demand, now: float) -> None:
+def _refuse_gone(context: Context, wanted: Wanted[Said], wish: _Wish, had: Callable[[str], None]) -> None:
     """Raise what Clever lately said, that there is no such thing, where that is recent enough for the caller."""
-    gone = None if demand.no_cache else context.gone.get(wanted.key)
-    if gone is not None and (demand.max_age is None or now - gone.began <= demand.max_age):
+    gone = context.gone.get(wanted.key)
+    if gone is not None and wish.is_met_by(gone.began):
+        had("gone")
         error: type[QuestionError] = gone.facts
         raise error
 
 
-def _may_answer(context: Context, wanted: Wanted[Said], held: Reading[Said], demand: Demand, now: float) -> bool:
+def _may_answer(context: Context, wanted: Wanted[Said], held: Reading[Said], demand: Demand, wish: _Wish) -> bool:
     """Tell whether an older reading may stand in for one that cannot be had."""
-    oldest = context.stale_seconds
+    oldest = wish.now - context.stale_seconds
     if demand.max_age is not None:
         # Who says how old an answer may be takes no older one, but by so many seconds as they say.
-        oldest = min(oldest, demand.max_age + (demand.max_stale or 0))
+        oldest = max(oldest, wish.asked - demand.max_age - (demand.max_stale or 0))
     # That Clever refuses the token is an answer: what the district no longer lets us read is not told for much longer.
-    return now - held.began <= oldest and wanted.district not in context.refused
+    return not demand.no_cache and held.began >= oldest and allows_stale(context, wanted)
 
 
 def _renew(context: Context, wanted: Wanted[Said], held: Reading[Said], demand: Demand) -> None:
@@ -136,7 +188,7 @@ def _renew(context: Context, wanted: Wanted[Said], held: Reading[Said], demand: 
 
 
 async def _unless_slow(
-    context: Context, wanted: Wanted[Said], errand: Errand, older: Reading[Said], *, oldest: float
+    context: Context, wanted: Wanted[Said], errand: Errand, older: Reading[Said], wish: _Wish
 ) -> Reading[Said]:
     """Return what a reading comes to, or the older one where it fails or is slow; it goes on for those who come later.
 
@@ -145,7 +197,7 @@ async def _unless_slow(
     """
     try:
         async with asyncio.timeout(context.deadlines.slow):
-            return await landed(context, wanted, errand, oldest=oldest)
+            return await landed(context, wanted, errand, wish.is_met_by_flight)
     except TimeoutError:
         return older.aged("slow")
     except REFUSALS:

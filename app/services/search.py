@@ -9,13 +9,14 @@ from app.domain.errors import MalformedId, RoleNotHeld, UserUnknown
 from app.domain.facts import Facts
 from app.domain.places import Location
 from app.domain.policy import FIRST_SCOPE, Policy
-from app.domain.reading import Staleness
 from app.domain.scopes import CLEVER_TYPES, Scope
-from app.services.decisions import Question, permission_asked, role_asked, whose
+from app.domain.staleness import Staleness
+from app.services.decisions import Question, asked_in, permission_asked, role_asked, whose
+from app.services.journal import Answered, told
 from app.services.listing import Lister
 from app.services.locating import Seeker, Unlocated
 from app.services.permissions import access, district_of
-from app.services.ports import Context
+from app.services.ports import NO_JOURNAL, Context
 from app.services.reading import Demand, reading_of
 
 
@@ -37,6 +38,10 @@ async def subjects(context: Context, question: Question, demand: Demand) -> Foun
         DistrictUnnamed: several districts are connected and the question names none.
         NotCached, CleverError: something that the answer rests on could not be read.
     """
+    return _told(context, question, demand, await _subjects(context, question, demand))
+
+
+async def _subjects(context: Context, question: Question, demand: Demand) -> Found:
     permission = permission_asked(context.policy, question.action.name, question.resource.type)
     if unanswerable(context.policy, permission, question.resource.type) or question.subject.type != "user":
         return _NOTHING
@@ -44,11 +49,13 @@ async def subjects(context: Context, question: Question, demand: Demand) -> Foun
     if named is not None and not isinstance(named, str):
         return _NOTHING
     try:
-        district = await district_of(context, named, demand)
-        seeker = Seeker(context, district, demand)
-        location, role = await seeker.location(question.resource), role_asked(question)
-    except (MalformedId, RoleNotHeld, Unlocated, UserUnknown):
+        seeker = Seeker(context, await district_of(context, named, demand), demand)
+    except (MalformedId, UserUnknown):
         return _NOTHING
+    try:
+        location, role = await seeker.location(question.resource), role_asked(question)
+    except (RoleNotHeld, Unlocated):
+        return Found([], seeker.staleness())
     found = set()
     async for person in _candidates(Lister(seeker), location, permission):
         if role is None or role in person.held():
@@ -63,13 +70,17 @@ async def resources(context: Context, question: Question, demand: Demand) -> Fou
 
     The application's own types cannot be enumerated: there are none of them here.
     """
+    return _told(context, question, demand, await _resources(context, question, demand))
+
+
+async def _resources(context: Context, question: Question, demand: Demand) -> Found:
     kind = context.policy.type_of(question.resource.type)
     permission = permission_asked(context.policy, question.action.name, question.resource.type)
     if kind not in CLEVER_TYPES or unanswerable(context.policy, permission, question.resource.type):
         return _NOTHING
     subject = await _subject(context, question, demand)
-    if subject is None:
-        return _NOTHING
+    if isinstance(subject, Found):
+        return subject
     held = {place for place, names in subject.access.at.items() if permission in names}
     for given in subject.access.conditional:
         if permission in given.clause.permissions and given.clause.asks and given.clause.asks.holds(question):
@@ -83,9 +94,13 @@ async def actions(context: Context, question: Question, demand: Demand) -> Found
 
     Names are those that a decision takes: short for the resource's own type, whole for others that lie in it.
     """
+    return _told(context, question, demand, await _actions(context, question, demand))
+
+
+async def _actions(context: Context, question: Question, demand: Demand) -> Found:
     subject = await _subject(context, question, demand)
-    if subject is None:
-        return _NOTHING
+    if isinstance(subject, Found):
+        return subject
     kind = context.policy.type_of(question.resource.type)
     location = await _location_or_itself(subject.seeker, question, kind)
     found = sorted(
@@ -96,22 +111,33 @@ async def actions(context: Context, question: Question, demand: Demand) -> Found
     return Found(found, subject.seeker.staleness())
 
 
+def _told(context: Context, question: Question, demand: Demand, found: Found) -> Found:
+    """Return what was found, and tell how many that were."""
+    if context.journal is not NO_JOURNAL:
+        told(context, demand, asked_in(context, question, "search"), Answered(len(found.results)))
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class _Subject:
     access: Access
     seeker: Seeker
 
 
-async def _subject(context: Context, question: Question, demand: Demand) -> _Subject | None:
-    """Return what the subject may do, or None where there is no such subject in that role."""
+async def _subject(context: Context, question: Question, demand: Demand) -> _Subject | Found:
+    """Return what the subject may do, or that nothing is found where there is no such subject in that role."""
     if question.subject.type != "user":
-        return None
+        return _NOTHING
     try:
         user, district = await whose(context, question.subject, demand)
         reading = await reading_of(context, user, district, demand)
-        return _Subject(access(context, reading, role_asked(question)), Seeker(context, district, demand, [reading]))
-    except (RoleNotHeld, UserUnknown):
-        return None
+    except UserUnknown:
+        return _NOTHING
+    seeker = Seeker(context, district, demand, [reading])
+    try:
+        return _Subject(access(context, reading, role_asked(question)), seeker)
+    except RoleNotHeld:
+        return Found([], seeker.staleness())
 
 
 async def _location_or_itself(seeker: Seeker, question: Question, kind: str) -> Location:

@@ -8,8 +8,19 @@ from weakref import WeakValueDictionary
 
 from app.domain.errand import Errand, Urgency
 from app.domain.errors import CleverBusy
+from app.telemetry import metrics
 
 _PATIENT = frozenset({Urgency.BULK, Urgency.RENEWAL})
+
+
+class _Turns:
+    """The turns of one district; kept for as long as somebody holds one or waits for one."""
+
+    __slots__ = ("__weakref__", "every", "many")
+
+    def __init__(self, room: "Room") -> None:
+        self.every = asyncio.Semaphore(room.of_one_district)
+        self.many = asyncio.Semaphore(room.of_many_of_one)
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +30,9 @@ class Room:
     Attributes:
         at_once: readings under way, each of up to three requests.
         of_one_district: of these at most, so that one district whose Clever dawdles leaves room for the others.
-        of_many: of these at most for batches, searches and renewals, so that those who ask for one user find room.
+        of_many: of these at most for batches and searches, so that those who ask for one user find room.
+        of_many_of_one: of those again at most for one district.
+        of_renewals: of these at most for renewals.
         waiting: single readings that may wait for their turn.
         patience: seconds that a single reading waits at most.
     """
@@ -27,6 +40,8 @@ class Room:
     at_once: int = 32
     of_one_district: int = 24
     of_many: int = 16
+    of_many_of_one: int = 8
+    of_renewals: int = 8
     waiting: int = 64
     patience: float = 1.0
 
@@ -44,16 +59,18 @@ class Turns:
         self._room = room or Room()
         self._all = asyncio.Semaphore(self._room.at_once)
         self._many = asyncio.Semaphore(self._room.of_many)
-        self._districts: WeakValueDictionary[Hashable, asyncio.Semaphore] = WeakValueDictionary()
-        self._waiting = 0
+        self._renewals = asyncio.Semaphore(self._room.of_renewals)
+        self._districts: WeakValueDictionary[Hashable, _Turns] = WeakValueDictionary()
+        self.in_progress = self.waiting = 0
+
+    def _end(self) -> None:
+        self.in_progress -= 1
 
     @asynccontextmanager
     async def turn(self, district: Hashable, errand: Errand) -> AsyncGenerator[None]:
         """Wait for a turn to read from ``district``, and hold it for the block; raises ``CleverBusy``."""
-        of_district = self._districts.setdefault(district, asyncio.Semaphore(self._room.of_one_district))
-        gates = [of_district, self._all]
-        if errand.urgency in _PATIENT:
-            gates.insert(0, self._many)
+        theirs = self._districts.setdefault(district, _Turns(self._room))
+        gates = self._gates(theirs, errand.urgency)
         async with AsyncExitStack() as held:
             try:
                 async with asyncio.timeout_at(self._until(errand, gates)):
@@ -62,7 +79,23 @@ class Turns:
                         held.callback(gate.release)
             except TimeoutError as error:
                 raise _busy() from error
+            self.in_progress += 1
+            held.callback(self._end)
             yield
+
+    def look(self, district: Hashable, errand: Errand) -> None:
+        """Raise ``CleverBusy`` where nobody who asks now would get a turn: it costs less than to ask for one."""
+        if errand.urgency is Urgency.BULK:
+            return
+        theirs = self._districts.get(district)
+        locked = self._all.locked() or (theirs is not None and theirs.every.locked())
+        if locked and (errand.urgency is Urgency.RENEWAL or self.waiting >= self._room.waiting):
+            raise _busy()
+
+    def _gates(self, theirs: _Turns, urgency: Urgency) -> list[asyncio.Semaphore]:
+        if urgency is Urgency.BULK:
+            return [theirs.many, self._many, theirs.every, self._all]
+        return [*([self._renewals] if urgency is Urgency.RENEWAL else []), theirs.every, self._all]
 
     def _until(self, errand: Errand, gates: list[asyncio.Semaphore]) -> float | None:
         if errand.urgency in _PATIENT:
@@ -76,14 +109,15 @@ class Turns:
         if not gate.locked() or errand.urgency in _PATIENT:
             await gate.acquire()
             return
-        if self._waiting >= self._room.waiting:
+        if self.waiting >= self._room.waiting:
             raise _busy()
-        self._waiting += 1
+        self.waiting += 1
         try:
             await gate.acquire()
         finally:
-            self._waiting -= 1
+            self.waiting -= 1
 
 
 def _busy() -> CleverBusy:
+    metrics.withheld(CleverBusy.word)
     return CleverBusy("too many readings are under way; ask again in a moment", retry_after=1)

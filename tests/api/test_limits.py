@@ -8,8 +8,9 @@ import pytest
 
 from app.main import MOST_BULK_REQUESTS
 from tests.api.connecting import connected_to
-from tests.conftest import KEY, Sandbox
+from tests.conftest import KEY, Sandbox, Serve, api_key
 
+MOST_OF_ONE = MOST_BULK_REQUESTS * 3 // 4
 BULK_BUSY = "too many batches and searches are under way; ask again in a moment, single questions are still answered"
 
 
@@ -30,7 +31,7 @@ def bulk_requests(service: httpx.Client, path: str, times: int) -> Iterator[None
 
 @pytest.mark.parametrize("path", ["/access/v1/evaluations", "/access/v1/search/subject", "/v1/users/permissions"])
 def test_one_batch_or_search_too_many_is_to_come_again(path: str, service: httpx.Client) -> None:
-    with bulk_requests(service, path, MOST_BULK_REQUESTS):
+    with bulk_requests(service, path, MOST_OF_ONE):
         message = service.post("/access/v1/search/action", content=b"not read")
         problem = service.post("/v1/users/permissions", content=b"not read")
     assert (message.status_code, message.headers["retry-after"], message.text) == (503, "1", BULK_BUSY)
@@ -44,20 +45,28 @@ def test_one_batch_or_search_too_many_is_to_come_again(path: str, service: httpx
 
 
 def test_batches_and_searches_leave_single_questions_alone(service: httpx.Client, sandbox: Sandbox) -> None:
-    with bulk_requests(service, "/access/v1/evaluations", MOST_BULK_REQUESTS):
+    with bulk_requests(service, "/access/v1/evaluations", MOST_OF_ONE):
         assert service.get(f"/v1/users/{sandbox.user('teacher_only')}/permissions").status_code == 200
         assert service.get("/readyz").status_code == 200
 
 
+def test_one_caller_leaves_room_for_the_batches_of_others(serve: Serve) -> None:
+    service = serve(api_keys=(api_key("tests", KEY), api_key("other", "another key")))
+    with bulk_requests(service, "/access/v1/evaluations", MOST_OF_ONE):
+        assert service.post("/v1/users/permissions", json={"users": []}).status_code == 503
+        other = {"Authorization": "Bearer another key"}
+        assert service.post("/v1/users/permissions", json={"users": []}, headers=other).status_code == 422
+
+
 def test_without_a_key_nobody_takes_up_room(service: httpx.Client) -> None:
-    with bulk_requests(service, "/access/v1/evaluations", MOST_BULK_REQUESTS):
+    with bulk_requests(service, "/access/v1/evaluations", MOST_OF_ONE):
         refused = httpx.post(f"{service.base_url}/access/v1/evaluations", content=b"not read")
     assert refused.status_code == 401
 
 
 def test_room_is_free_again_once_they_are_over(service: httpx.Client) -> None:
     for _ in range(2):
-        with bulk_requests(service, "/access/v1/evaluations", MOST_BULK_REQUESTS):
+        with bulk_requests(service, "/access/v1/evaluations", MOST_OF_ONE):
             pass
         for _ in range(1000):
             if service.post("/v1/users/permissions", json={"users": []}).status_code != 503:

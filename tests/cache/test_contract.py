@@ -62,3 +62,28 @@ def test_what_is_forgotten_is_gone(cache: MemoryCache, clock: MovedClock) -> Non
     cache.forget("ann")
     cache.forget("ben")
     assert cache.get("ann") is None
+
+
+def test_what_began_later_than_what_is_to_be_forgotten_stays(cache: MemoryCache, clock: MovedClock) -> None:
+    newer = Reading("facts", clock.now)
+    cache.put("ann", newer)
+    cache.forget("ann", clock.now - 1)
+    assert cache.get("ann") is newer
+    cache.forget("ann", clock.now)
+    assert cache.get("ann") is None
+
+
+def test_large_readings_take_the_room_of_many_small_ones(clock: MovedClock) -> None:
+    cache = MemoryCache(most=4, keep_seconds=300, clock=clock, size_of=lambda reading: len(reading.facts))
+    cache.put("small", Reading("a", clock.now))
+    cache.put("large", Reading("abc", clock.now))
+    assert cache.get("small") is not None
+    cache.put("larger", Reading("abcd", clock.now))
+    assert [cache.get(key) is not None for key in ("small", "large", "larger")] == [False, False, True]
+
+
+def test_a_reading_larger_than_all_the_room_is_not_kept_and_neither_is_what_it_replaces(clock: MovedClock) -> None:
+    cache = MemoryCache(most=2, keep_seconds=300, clock=clock, size_of=lambda reading: len(reading.facts))
+    cache.put("ann", Reading("a", clock.now))
+    cache.put("ann", Reading("abc", clock.now))
+    assert cache.get("ann") is None

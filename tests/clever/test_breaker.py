@@ -67,14 +67,45 @@ def test_a_probe_that_was_broken_off_may_be_followed_by_another(still: MovedCloc
     assert breaker.wants_probe()
 
 
-def test_what_nobody_met_for_a_minute_is_forgotten_up_to_one_failure(still: MovedClock) -> None:
+def test_after_a_minute_in_which_nobody_asked_one_request_is_the_test_and_the_rest_wait(still: MovedClock) -> None:
     breaker = opened(still)
     still.move(60)
-    assert not breaker.lets_through()
+    assert not breaker.wants_test()
     still.move(60.1)
+    assert [breaker.wants_test() for _ in range(3)] == [True, False, False]
+    assert (breaker.lets_through(), breaker.wants_probe()) == (False, False)
+    breaker.answered()
+    breaker.probed()
     assert breaker.lets_through()
-    breaker.failed()
-    assert not breaker.lets_through()
+
+
+def test_a_test_that_fails_or_is_broken_off_is_followed_by_probes(still: MovedClock) -> None:
+    breaker = opened(still)
+    still.move(60.1)
+    assert breaker.wants_test()
+    breaker.probed()
+    assert (breaker.wants_test(), breaker.wants_probe()) == (False, True)
+    breaker.failed(probe=True)
+    breaker.probed()
+    assert (breaker.wants_probe(), breaker.retry_after()) == (False, 2)
+
+
+def test_who_said_for_how_long_to_stay_away_is_not_even_probed_before(still: MovedClock) -> None:
+    for breaker in (Breaker(still), opened(still)):
+        breaker.shut(30)
+        breaker.shut(7)
+        still.move(29.5)
+        asked = breaker.lets_through(), breaker.wants_test(), breaker.wants_probe()
+        assert (asked, breaker.retry_after()) == ((False, False, False), 1)
+        still.move(0.5)
+        assert breaker.lets_through() or breaker.wants_probe()
+
+
+def test_an_answer_does_not_take_back_for_how_long_to_stay_away(still: MovedClock) -> None:
+    breaker = Breaker(still)
+    breaker.shut(30)
+    breaker.answered()
+    assert (breaker.lets_through(), breaker.retry_after(), breaker.is_open()) == (False, 30, False)
 
 
 @pytest.mark.parametrize(("passed", "seconds"), [(0, 1), (0.5, 1), (3, 1)])
@@ -95,7 +126,8 @@ def test_whatever_happens_it_wants_a_probe_within_the_longest_pause(events: list
             case "answered":
                 breaker.answered()
             case "ask":
-                breaker.lets_through()
+                if breaker.wants_test():
+                    breaker.probed()
             case "wait":
                 clock.move(0.7)
             case "probe failed" if breaker.wants_probe():

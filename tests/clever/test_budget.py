@@ -124,15 +124,32 @@ def test_after_a_429_nothing_is_sent_for_as_long_as_it_says(still: MovedClock) -
     assert outcome(budget, COLD) is None
 
 
+def test_a_429_of_a_gateway_says_nothing_of_what_is_left_afterwards(still: MovedClock) -> None:
+    budget = told(still, 1000)
+    budget.refused(1)
+    assert outcome(budget, COLD) == (*USED_UP[:2], 1)
+    still.move(1.5)
+    assert [outcome(budget, errand) for errand in EVERY] == [None] * 4
+
+
 def test_one_caller_spends_their_share_of_a_window_and_no_more(still: MovedClock) -> None:
     budget = told(still, 1200, share=0.5)
     for _ in range(600):
         budget.begin(COLD)
         budget.end()
-    assert [outcome(budget, errand) for errand in EVERY] == [SHARE, SHARE, SHARE, None]
+    assert [outcome(budget, errand) for errand in EVERY] == [SHARE] * 4
     assert outcome(budget, Errand(b"bob")) is None
     still.move(30)
     assert outcome(budget, COLD) is None
+
+
+def test_renewals_are_charged_to_the_caller_who_caused_them(still: MovedClock) -> None:
+    budget = told(still, 1200, share=0.5)
+    for _ in range(600):
+        budget.begin(RENEWAL)
+        budget.end()
+    assert [outcome(budget, errand) for errand in EVERY] == [SHARE] * 4
+    assert [outcome(budget, errand) for errand in (Errand(b"bob", Urgency.RENEWAL), OWN)] == [None, None]
 
 
 def test_callers_without_a_credential_are_charged_together_and_the_service_is_not(still: MovedClock) -> None:

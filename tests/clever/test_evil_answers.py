@@ -5,14 +5,17 @@ import gzip
 import math
 import tracemalloc
 import zlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 
+import httpx
 import pytest
+from pydantic import ValidationError
 
-from app.clever.bodies import MIB, Bodies, Ration
+from app.clever.bodies import MIB, Bodies, Ration, of_own_list
 from app.clever.connection import http_client
-from app.clever.records import IdRecord, Page
+from app.clever.parsing import MOST_LISTED, MOST_NESTED
+from app.clever.records import BarePage, Entry, IdRecord, Page, SchoolRecord, SectionRecord, Slim, UserRecord
 from app.clever.state import CleverState
 from app.clever.transport import Transport
 from app.clever.warrant import Warrant
@@ -70,6 +73,25 @@ def bomb(size: int, times: int = 1) -> bytes:
     for _ in range(times - 1):
         packed = gzip.compress(packed)
     return packed
+
+
+class Blanks(httpx.AsyncByteStream):
+    """A body of so many blanks."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+
+    async def __aiter__(self) -> AsyncGenerator[bytes]:
+        yield b" " * self.size
+
+
+def objects_in(schema: object) -> Iterator[dict[str, object]]:
+    """Every object of a JSON Schema."""
+    inner: list[object] = list(schema.values()) if isinstance(schema, dict) else []
+    if isinstance(schema, dict):
+        yield schema
+    for one in schema if isinstance(schema, list) else inner:
+        yield from objects_in(one)
 
 
 async def test_headers_without_end_are_cut_off() -> None:
@@ -158,17 +180,70 @@ async def test_large_bodies_are_not_all_read_at_once() -> None:
     ready = asyncio.Event()
 
     async def send(writer: asyncio.StreamWriter) -> None:
-        writer.write(HEAD + b"\r\n" + b" " * 600_000)
+        writer.write(HEAD + b"\r\n" + b" " * (MIB + 600_000))
         await ready.wait()
         writer.write(b'{"data": []}')
 
     async with clever_sending(send) as url, http_client() as client:
         transport = Transport(client, bodies=Bodies(MIB))
-        first = asyncio.create_task(transport.read(url, ONCE, SHAPE))
-        second = asyncio.create_task(transport.read(url, ONCE, SHAPE))
+        first = asyncio.create_task(transport.read(url, ONCE, SHAPE, of_own_list()))
+        second = asyncio.create_task(transport.read(url, ONCE, SHAPE, of_own_list()))
         done, _ = await asyncio.wait([first, second], return_when=asyncio.FIRST_COMPLETED)
         assert [type(one.exception()) for one in done] == [CleverBusy]
         assert transport.state == CleverState()
         ready.set()
         assert [await one for one in (first, second) if one not in done] == [SHAPE(data=[])]
-        assert await transport.read(url, ONCE, SHAPE) == SHAPE(data=[])
+        assert await transport.read(url, ONCE, SHAPE, of_own_list()) == SHAPE(data=[])
+
+
+async def test_large_bodies_leave_room_for_single_records() -> None:
+    record = sending(HEAD + b"\r\n" + b" " * (MIB - 100) + b'{"data": []}')
+    bodies = Bodies(MIB)
+    async with clever_sending(record) as url, http_client() as client:
+        with bodies.held() as of_a_list, bodies.held() as of_another:
+            await bodies.fill(of_a_list, httpx.Response(200, stream=Blanks(2 * MIB)), 2 * MIB)
+            assert await Transport(client, bodies=bodies).read(url, ONCE, SHAPE) == SHAPE(data=[])
+            with pytest.raises(CleverBusy):
+                await bodies.fill(of_another, httpx.Response(200, stream=Blanks(MIB + 1)), 2 * MIB)
+
+
+@pytest.mark.parametrize(
+    ("shape", "said"),
+    [
+        (Page[SectionRecord], '{"data": [1, 1, 1]}'),
+        (Page[SectionRecord], '{"data": [], "links": [1, 1, 1]}'),
+        (Page[SectionRecord], '{"data": [{"data": {"id": "a", "students": [1, 1, 1]}}]}'),
+        (Page[SectionRecord], '{"data": [{"data": {"id": "a", "teachers": [1, 1, 1]}}]}'),
+        (Page[UserRecord], '{"data": [{"data": {"id": "a", "roles": {"staff": {"schools": [1, 1, 1]}}}}]}'),
+        (Entry[UserRecord], '{"data": {"id": "a", "roles": {"staff": {"roles": [1, 1, 1]}}}}'),
+        (Entry[UserRecord], '{"data": {"id": "a", "roles": {"teacher": {"schools": [1, 1, 1]}}}}'),
+        (Entry[UserRecord], '{"data": {"id": "a", "roles": {"student": {"schools": [1, 1, 1]}}}}'),
+        (Entry[UserRecord], '{"data": {"id": "a", "roles": {"contact": {"student_relationships": [1, 1, 1]}}}}'),
+        (BarePage[IdRecord], '{"data": [1, 1, 1]}'),
+    ],
+)
+def test_of_a_list_of_nonsense_one_mistake_is_kept_and_not_one_of_each_entry(shape: type[Slim], said: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        shape.model_validate_json(said)
+    assert caught.value.error_count() == 1
+
+
+@pytest.mark.parametrize("shape", [Page[SectionRecord], Page[UserRecord], Page[SchoolRecord], BarePage[IdRecord]])
+def test_every_list_has_a_longest(shape: type[Slim]) -> None:
+    lists = [one for one in objects_in(shape.model_json_schema()) if one.get("type") == "array"]
+    assert lists
+    assert {one.get("maxItems") for one in lists} <= {100, 10_000, 20_000}
+
+
+@pytest.mark.parametrize(
+    "dense", ["{}," * (MOST_NESTED + 1), "[]," * (MOST_NESTED + 1), "1," * (MOST_LISTED + 1)], ids=["{}", "[]", "1"]
+)
+async def test_a_body_that_is_absurdly_dense_is_not_even_parsed(dense: str) -> None:
+    packed = gzip.compress(f'{{"nobody": [{dense}1], "data": []}}'.encode())
+    error = await failure(sending(HEAD + b"Content-Encoding: gzip\r\n\r\n", packed), ration=of_own_list())
+    assert str(error) == "Clever sent a body with more in it than any answer should have"
+
+
+async def test_what_was_sent_does_not_live_on_in_the_error() -> None:
+    error = await failure(sending(HEAD + b'\r\n{"data": [1, 1, 1]}'))
+    assert (type(error), error.__cause__, error.__context__) == (CleverMalformed, None, None)

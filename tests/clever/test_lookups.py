@@ -38,10 +38,10 @@ NORTH, SOUTH = SchoolId("1" * 24), SchoolId("2" * 24)
 ALGEBRA, BIOLOGY = SectionId("4" * 24), SectionId("5" * 24)
 ADA, BOB, CY, OLD = UserId("a" * 24), UserId("b" * 24), UserId("c" * 24), "f" * 24
 
-IN_SECTION, IN_SCHOOL = f"/sections/{ALGEBRA}/users?limit=10000", f"/schools/{NORTH}/users?limit=10000"
-CONTACTS, EVERYBODY = f"/users/{ADA}/mycontacts?limit=10000", "/users?limit=10000"
-AT_SCHOOL, EVERYWHERE = f"/schools/{NORTH}/sections?limit=10000", "/sections?limit=10000"
-SCHOOLS, ONE_SECTION, ONE_SCHOOL = "/schools?limit=10000", f"/sections/{ALGEBRA}", f"/schools/{NORTH}"
+IN_SECTION, IN_SCHOOL = f"/sections/{ALGEBRA}/users?limit=2000", f"/schools/{NORTH}/users?limit=2000"
+CONTACTS, EVERYBODY = f"/users/{ADA}/mycontacts?limit=2000", "/users?limit=2000"
+AT_SCHOOL, EVERYWHERE = f"/schools/{NORTH}/sections?limit=2000", "/sections?limit=2000"
+SCHOOLS, ONE_SECTION, ONE_SCHOOL = "/schools?limit=2000", f"/sections/{ALGEBRA}", f"/schools/{NORTH}"
 
 SECTION, SCHOOL = (Scope.SECTION, ALGEBRA), (Scope.SCHOOL, NORTH)
 STUDENT, WHOLE = (Scope.STUDENT, ADA), (Scope.DISTRICT, DISTRICT)

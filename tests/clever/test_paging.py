@@ -152,6 +152,15 @@ async def test_a_list_that_changes_while_its_pages_are_read_is_no_list() -> None
         await walk(pages)
 
 
+async def test_a_page_with_more_records_than_asked_for_is_no_page() -> None:
+    transport = Transport(
+        httpx.AsyncClient(transport=httpx.MockTransport(lambda _: httpx.Response(200, json=page("a", "b", "c"))))
+    )
+    assert len(await records_of(transport, FIRST, WARRANT, Page[IdRecord], limit=3)) == 3
+    with pytest.raises(CleverMalformed, match=r"^Clever sent a page with more records than it was asked for$"):
+        await records_of(transport, FIRST, WARRANT, Page[IdRecord], limit=2)
+
+
 async def test_all_pages_of_a_list_together_are_read_up_to_a_limit() -> None:
     def handler(request: httpx.Request) -> httpx.Response:
         number = int(request.url.params.get("page", 0)) + 1

@@ -67,7 +67,8 @@ class Clever:
 
     def transport(self, *, seconds: float = 30, share: float = 0.5) -> Transport:
         client = httpx.AsyncClient(transport=httpx.MockTransport(self))
-        return Transport(client, wall=lambda: 0, seconds=seconds, lines=Lines(self.clock, share, jitter=lambda: 0.0))
+        lines = Lines(self.clock, share, jitter=lambda: 0.0)
+        return Transport(client, wall=lambda: 0, seconds=seconds, probe_seconds=0.02, lines=lines)
 
 
 async def read(transport: Transport, errand: Errand | None = None, *, until: float = math.inf) -> object:
@@ -154,6 +155,65 @@ async def test_after_a_429_it_is_asked_again_when_the_window_that_clever_named_i
     assert clever.asked == 2
 
 
+@pytest.mark.parametrize(("status", "error"), [(503, CleverFailed), (429, CleverLimited)])
+async def test_nobody_sleeps_through_a_long_wait_that_clever_tells(status: int, error: type[CleverError]) -> None:
+    clever = Clever([status], {"retry-after": "3"})
+    with waiting():
+        failed = await failure(clever.transport())
+    assert (type(failed), failed.retry_after, clever.asked) == (error, 3, 1)
+
+
+async def test_a_clever_that_says_how_long_it_fails_is_left_alone_for_as_long() -> None:
+    clever = Clever([503], {"retry-after": "40"})
+    transport = clever.transport()
+    assert type(await failure(transport)) is CleverFailed
+    clever.clock.move(30)
+    for errand in (Errand(b"ann"), OWN):
+        error = await failure(transport, errand)
+        assert (type(error), error.retry_after) == (CleverBarred, 10)
+        assert str(error) == "Clever says that it is failing and when to ask again, and is not asked before"
+    assert await transport.read(URL, Warrant("Bearer other", OWN, math.inf), SHAPE) == NOTHING
+    clever.clock.move(10)
+    assert await read(transport) == NOTHING
+    assert clever.asked == 3
+
+
+async def test_a_clever_that_is_down_is_not_probed_before_it_said() -> None:
+    clever = Clever()
+    async with down(clever) as transport:
+        clever.clock.move(1)
+        clever.answers, clever.headers = [503], {"retry-after": "30"}
+        await probed(transport)
+        clever.clock.move(29)
+        await probed(transport)
+        assert clever.asked == 6
+        clever.clock.move(1)
+        await probed(transport)
+        assert await read(transport) == NOTHING
+
+
+async def test_a_429_of_a_gateway_bars_for_as_long_as_it_says_and_no_longer() -> None:
+    clever = Clever(headers={"x-ratelimit-limit": "20", "x-ratelimit-remaining": "19", "x-ratelimit-reset": "50"})
+    transport = clever.transport()
+    await read(transport)
+    clever.answers, clever.headers = [429], {"retry-after": "3"}
+    assert (await failure(transport)).retry_after == 3
+    clever.clock.move(2)
+    error = await failure(transport)
+    assert (type(error), error.retry_after) == (CleverLimited, 1)
+    clever.clock.move(1)
+    assert await read(transport) == NOTHING
+
+
+async def test_a_429_of_clever_itself_says_that_nothing_is_left_of_the_window() -> None:
+    clever = Clever([429], {"x-ratelimit-limit": "20", "x-ratelimit-remaining": "19", "x-ratelimit-reset": "50"})
+    transport = clever.transport()
+    assert (await failure(transport)).retry_after == 50
+    clever.clock.move(49)
+    error = await failure(transport)
+    assert (type(error), error.retry_after, clever.asked) == (CleverLimited, 1, 1)
+
+
 async def test_a_limit_that_is_used_up_is_not_run_into() -> None:
     clever = Clever(headers={"x-ratelimit-limit": "2", "x-ratelimit-remaining": "0", "x-ratelimit-reset": "17"})
     transport = clever.transport()
@@ -220,6 +280,46 @@ async def test_one_probe_goes_out_however_many_ask_and_is_broken_off_in_the_end(
             assert type(await failure(transport)) is CleverBarred
         await asyncio.sleep(0)
         assert clever.asked == 6
+
+
+@pytest.mark.parametrize("errand", [Errand(b"ann"), OWN])
+async def test_a_probe_is_broken_off_sooner_than_other_requests(errand: Errand) -> None:
+    clever = Clever()
+    async with down(clever) as transport:
+        clever.answers = [HANGS]
+        clever.clock.move(1)
+        before = asyncio.all_tasks()
+        await failure(transport, errand)
+        await asyncio.gather(*(asyncio.all_tasks() - before))
+        await probed(transport)
+        assert await read(transport) == NOTHING
+    assert clever.asked == 8
+
+
+async def test_after_a_quiet_minute_one_request_tries_whether_clever_is_back_and_waits_for_it() -> None:
+    clever = Clever()
+    async with down(clever) as transport:
+        clever.answers = [HANGS]
+        clever.clock.move(61)
+        test = asyncio.create_task(read(transport))
+        await asyncio.sleep(0)
+        others = await asyncio.gather(*(failure(transport) for _ in range(20)))
+        assert {type(error) for error in others} == {CleverBarred}
+        clever.wakes.set()
+        assert await test == NOTHING
+        assert await read(transport) == NOTHING
+    assert clever.asked == 7
+
+
+async def test_whoever_comes_while_one_request_tries_gets_an_answer_once_clever_is_back() -> None:
+    clever = Clever()
+    async with down(clever) as transport:
+        clever.answers = [HANGS]
+        clever.clock.move(61)
+        reads = [asyncio.create_task(read(transport)) for _ in range(3)]
+        await asyncio.sleep(0)
+        clever.wakes.set()
+        assert await asyncio.gather(*reads) == [NOTHING] * 3
 
 
 async def test_what_the_service_asks_of_its_own_accord_is_the_probe_itself() -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import httpx
 import pytest
 
-from app.clever.tokens import DiscoveredTokens, OneToken
+from app.clever.tokens import DiscoveredTokens, OneToken, with_token
 from app.clever.transport import Transport
 from app.domain.errors import CleverFailed, CleverMalformed, CleverPagingBroken, CleverRefusedToken, UserUnknown
 from app.domain.ids import DistrictId, IdShape
@@ -23,9 +23,14 @@ class Clever:
     answers: dict[str, object]
     asked: list[str] = field(default_factory=list)
     now: float = 100.0
+    wakes: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self.wakes.set()
 
     async def __call__(self, request: httpx.Request) -> httpx.Response:
         await asyncio.sleep(0)  # lets others join the flight
+        await self.wakes.wait()
         self.asked.append(f"{request.headers['authorization']} {request.url.raw_path.decode()}")
         answer = self.answers[request.url.raw_path.decode()]
         return (
@@ -184,6 +189,42 @@ async def test_whether_a_token_was_rightly_refused_stays_unknown_while_discovery
         with pytest.raises(CleverFailed):
             await tokens.renewed(NORTH, "old")
     assert len(clever.asked) == 5
+
+
+async def refusal(tokens: DiscoveredTokens, *, patience: float = 2) -> CleverRefusedToken:
+    """What a reading ends in that Clever refuses with every token."""
+    refused = CleverRefusedToken("refused")
+
+    async def reading(_: str) -> None:
+        raise refused
+
+    with pytest.raises(CleverRefusedToken) as caught:
+        await with_token(tokens, NORTH, reading, patience=patience)
+    assert caught.value is refused
+    return caught.value
+
+
+@pytest.mark.parametrize("trouble", [401, 503, {"data": "hush"}])
+async def test_a_refused_token_is_an_answer_where_no_other_can_be_had(trouble: object) -> None:
+    clever = Clever({LISTING: listing(entry(NORTH, "old"))})
+    tokens = clever.discovered()
+    await tokens.districts()
+    clever.answers[LISTING] = trouble
+    clever.now += 10
+    assert str(await refusal(tokens)) == "refused"
+
+
+async def test_another_token_than_a_refused_one_is_not_waited_for_long() -> None:
+    clever = Clever({LISTING: listing(entry(NORTH, "old"))})
+    tokens = clever.discovered()
+    await tokens.districts()
+    clever.wakes.clear()
+    clever.now += 10
+    async with asyncio.timeout(5):
+        assert str(await refusal(tokens, patience=0.01)) == "refused"
+    clever.answers[LISTING] = listing(entry(NORTH, "new"))
+    clever.wakes.set()
+    assert await tokens.renewed(NORTH, "old") == "new"
 
 
 async def test_a_district_that_disconnected_is_unknown_from_the_next_refresh_on() -> None:

@@ -20,6 +20,7 @@ from tests.conftest import MovedClock
 
 ANN, NORTH = UserId("ann"), DistrictId("north")
 POLICY = read_policy(default_policy())
+DROPPING = read_policy(default_policy() + "\nschools: {unconfirmed: drop}\n")
 
 
 @dataclass

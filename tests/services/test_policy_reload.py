@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from app.domain.policy import Policy
 from app.main import default_policy
-from app.services.policy_watch import LOOK_SECONDS, InForce, PolicyState, PolicyWatch
+from app.services.file_watch import LOOK_SECONDS, FileState, FileWatch
+from app.services.policy_watch import InForce, policy_watch
 from tests.services.counting import Asked
 
 DEFAULT = default_policy()
@@ -23,10 +25,10 @@ class Watched:
 
     file: Path
     in_force: InForce
-    watch: PolicyWatch
+    watch: FileWatch[Policy]
 
     @property
-    def fares(self) -> tuple[str | None, PolicyState]:
+    def fares(self) -> tuple[str | None, FileState]:
         """The rule in force, and how the policy fares."""
         context = self.in_force.context
         return None if context is None else context.policy.rule, self.in_force.state
@@ -44,14 +46,14 @@ class Watched:
 def watched(asked: Asked, tmp_path: Path) -> Watched:
     in_force = InForce(lambda policy: replace(asked.context, policy=policy))
     file = tmp_path / "policy.yaml"
-    return Watched(file, in_force, PolicyWatch(file, in_force))
+    return Watched(file, in_force, policy_watch(file, in_force))
 
 
 async def test_what_a_file_comes_to_say_is_in_force(watched: Watched) -> None:
     await watched.begin(DEFAULT)
     watched.file.write_text(SCOPED)
     await watched.look()
-    assert watched.fares == ("scoped", PolicyState.OK)
+    assert watched.fares == ("scoped", FileState.OK)
 
 
 async def test_what_may_be_half_written_is_not_taken_yet(watched: Watched) -> None:
@@ -59,7 +61,7 @@ async def test_what_may_be_half_written_is_not_taken_yet(watched: Watched) -> No
     for text in (SCOPED, DEFAULT.replace("rule: superset", "rule: maximum"), SCOPED):
         watched.file.write_text(text)
         await watched.look(times=1)
-    assert watched.fares == ("superset", PolicyState.OK)
+    assert watched.fares == ("superset", FileState.OK)
 
 
 async def test_whoever_took_the_context_before_keeps_its_policy_and_shares_all_else(watched: Watched) -> None:
@@ -81,7 +83,7 @@ async def test_a_comment_changes_nothing(watched: Watched) -> None:
     watched.file.write_text(f"{DEFAULT}# and that was that\n")
     await watched.look()
     assert watched.in_force.context is before
-    assert watched.fares == ("superset", PolicyState.OK)
+    assert watched.fares == ("superset", FileState.OK)
 
 
 @pytest.mark.parametrize(
@@ -96,10 +98,10 @@ async def test_a_file_unfit_for_use_leaves_what_there_was(watched: Watched, cont
     else:
         watched.file.write_bytes(content)
     await watched.look()
-    assert watched.fares == ("superset", PolicyState.OUTDATED)
+    assert watched.fares == ("superset", FileState.OUTDATED)
     watched.file.write_text(SCOPED)
     await watched.look()
-    assert watched.fares == ("scoped", PolicyState.OK)
+    assert watched.fares == ("scoped", FileState.OK)
 
 
 async def test_what_is_in_force_is_no_longer_outdated_once_the_file_says_it_again(watched: Watched) -> None:
@@ -107,7 +109,7 @@ async def test_what_is_in_force_is_no_longer_outdated_once_the_file_says_it_agai
     for text in (BAD, DEFAULT):
         watched.file.write_text(text)
         await watched.look()
-    assert watched.fares == ("superset", PolicyState.OK)
+    assert watched.fares == ("superset", FileState.OK)
 
 
 async def test_a_mistake_is_logged_once_with_its_line(watched: Watched, caplog: pytest.LogCaptureFixture) -> None:
@@ -124,7 +126,7 @@ async def test_nothing_is_in_force_until_a_bad_file_is_mended(watched: Watched) 
     assert watched.in_force.state == "unusable"
     watched.file.write_text(SCOPED)
     await watched.look()
-    assert watched.fares == ("scoped", PolicyState.OK)
+    assert watched.fares == ("scoped", FileState.OK)
 
 
 async def test_a_link_that_comes_to_point_elsewhere_is_noticed(watched: Watched) -> None:
@@ -139,7 +141,7 @@ async def test_a_link_that_comes_to_point_elsewhere_is_noticed(watched: Watched)
     data.with_name("..new").symlink_to(other)
     data.with_name("..new").rename(data)
     await watched.look()
-    assert watched.fares == ("scoped", PolicyState.OK)
+    assert watched.fares == ("scoped", FileState.OK)
 
 
 async def test_it_keeps_looking(watched: Watched) -> None:
@@ -155,4 +157,4 @@ async def test_it_keeps_looking(watched: Watched) -> None:
     with suppress(asyncio.CancelledError):
         await watched.watch.keep_looking(sleep=pause)
     assert pauses == [LOOK_SECONDS] * 3
-    assert watched.fares == ("scoped", PolicyState.OK)
+    assert watched.fares == ("scoped", FileState.OK)

@@ -6,12 +6,8 @@ import pytest
 
 from app.domain.errors import CleverTimedOut, NotCached, UserUnknown
 from app.domain.facts import Facts, HeldRole, Role, Standing
-from app.main import default_policy
-from app.services.policies import read_policy
 from app.services.reading import Demand
-from tests.services.counting import ANN, NORTH, Asked, settled
-
-DROPPING = read_policy(default_policy() + "\nschools: {unconfirmed: drop}\n")
+from tests.services.counting import ANN, DROPPING, NORTH, Asked, settled
 
 
 async def test_a_fresh_reading_answers_without_asking_again(asked: Asked) -> None:
@@ -113,6 +109,7 @@ async def test_no_cache_wants_a_reading_that_begins_after_the_question(asked: As
     asked.clever.let.clear()
     ordinary = asked.reading_under_way()
     await settled(lambda: asked.clever.readings == 1)
+    asked.clock.move(1)
     demanding = [asked.reading_under_way(Demand(no_cache=True)) for _ in range(5)]
     asked.clever.let.set()
     before, *after = await asyncio.gather(ordinary, *demanding)

@@ -1,6 +1,7 @@
 """When an older reading answers, marked as such, and when it must not."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -16,9 +17,11 @@ from app.domain.errors import (
     NotCached,
     UserUnknown,
 )
-from app.domain.reading import Staleness
+from app.domain.facts import Facts, HeldRole, Role, Standing
+from app.domain.staleness import Staleness
 from app.services.reading import Demand
-from tests.services.counting import Asked, settled
+from app.services.turns import Room, Turns
+from tests.services.counting import ANN, DROPPING, NORTH, Asked, settled
 
 
 def caller(name: bytes) -> Caller:
@@ -148,6 +151,7 @@ async def test_that_a_user_is_gone_is_remembered_for_a_moment(asked: Asked) -> N
             await asked.reading()
     assert asked.clever.readings == 1
     asked.clever.error = None
+    asked.clock.move(1)
     assert (await asked.reading(Demand(no_cache=True))).stale is None
     assert (await asked.reading()).stale is None
     assert asked.clever.readings == 2
@@ -243,3 +247,74 @@ async def test_whoever_joins_a_renewal_that_is_put_off_reads_more_urgently(asked
     with pytest.raises(CleverUnreachable):
         await waiting
     assert [errand.urgency for errand in asked.clever.errands] == [Urgency.COLD, Urgency.RENEWAL, Urgency.COLD]
+
+
+async def test_whoever_joins_a_reading_with_an_earlier_deadline_reads_on_when_that_is_over(asked: Asked) -> None:
+    asked.clever.let.clear()
+    asked.clever.error = CleverTimedOut("it took too long")
+    now = asyncio.get_running_loop().time()
+    hasty, patient = (asked.reading_under_way(Demand(until=now + seconds)) for seconds in (20, 30))
+    await settled(lambda: asked.clever.readings == 1)
+    asked.clever.let.set()
+    with pytest.raises(CleverTimedOut):
+        await hasty
+    asked.clever.error = None
+    await patient
+    assert asked.clever.readings == 2
+
+
+async def test_a_single_question_does_not_wait_behind_a_batch_that_has_no_turn_yet(asked: Asked) -> None:
+    asked.context.turns = Turns(Room(of_many_of_one=1))
+    async with asked.context.turns.turn(NORTH, Errand(urgency=Urgency.BULK)):
+        of_batch = asked.reading_under_way(Demand(one_of_many=True))
+        await settled(lambda: bool(asked.context.flights))
+        alone = await asked.reading()
+        assert asked.clever.readings == 1
+    assert (await of_batch).facts == alone.facts
+    await settled(lambda: not asked.context.flights)
+
+
+async def test_one_request_has_a_user_read_anew_once_however_often_it_asks(asked: Asked) -> None:
+    await asked.reading()
+    asked.clock.move(10)
+    at = asked.clock.now
+    for demand in (Demand(no_cache=True, asked_at=at), Demand(max_age=0, asked_at=at)):
+        asked.clever.readings = 0
+        for _ in range(5):
+            asked.clock.move(1)
+            await asked.reading(demand)
+        assert asked.clever.readings == (1 if demand.no_cache else 0)
+
+
+async def test_what_is_forbidden_of_one_kind_leaves_older_answers_of_another(asked: Asked) -> None:
+    await asked.reading()
+    asked.clock.move(301)
+    asked.context.refused[NORTH, "sections"] = asked.clock.now
+    asked.clever.error = CleverUnreachable("no connection")
+    assert (await asked.reading()).stale == "unreachable"
+
+
+async def test_a_reading_that_began_before_a_refusal_does_not_undo_it(asked: Asked) -> None:
+    asked.clever.let.clear()
+    early = asked.reading_under_way()
+    await settled(lambda: asked.clever.readings == 1)
+    asked.clock.move(1)
+    asked.context.refused[NORTH, None] = asked.clock.now
+    asked.clever.let.set()
+    await early
+    assert (NORTH, None) in asked.context.refused
+    asked.clock.move(1)
+    await asked.reading(Demand(no_cache=True))
+    assert not asked.context.refused
+
+
+async def test_a_reading_under_another_policy_is_not_joined_for_what_it_lacks(asked: Asked) -> None:
+    asked.clever.facts_given = Facts(ANN, NORTH, (HeldRole(Role.STAFF, (Standing(unconfirmed=None),)),))
+    asked.clever.let.clear()
+    keeping = asked.reading_under_way()
+    await settled(lambda: asked.clever.readings == 1)
+    asked.context = replace(asked.context, policy=DROPPING)
+    dropping = asked.reading_under_way()
+    asked.clever.let.set()
+    await asyncio.gather(keeping, dropping)
+    assert asked.clever.readings == 2

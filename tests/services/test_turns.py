@@ -66,7 +66,7 @@ async def test_a_reading_waits_only_so_long_for_its_turn() -> None:
 
 
 async def test_batches_leave_room_for_single_readings() -> None:
-    crowd = Crowd(Room(at_once=4, of_one_district=4, of_many=2))
+    crowd = Crowd(Room(at_once=4, of_one_district=4, of_many=2, of_many_of_one=2))
     readings = [crowd.begin(MANY) for _ in range(50)]
     await settled(crowd.are_reading(2))
     readings += [crowd.begin(COLD) for _ in range(2)]
@@ -87,8 +87,18 @@ async def test_a_district_leaves_room_for_the_others() -> None:
     await asyncio.gather(*readings)
 
 
+async def test_batches_of_one_district_leave_places_to_those_of_others_and_to_renewals() -> None:
+    crowd = Crowd(Room(at_once=8, of_one_district=8, of_many=4, of_many_of_one=2))
+    readings = [crowd.begin(MANY) for _ in range(20)]
+    await settled(crowd.are_reading(2))
+    readings += [crowd.begin(MANY, "south"), crowd.begin(RENEWAL, "south")]
+    await settled(crowd.are_reading(4))
+    crowd.let.set()
+    await asyncio.gather(*readings)
+
+
 async def test_a_renewal_takes_what_is_free_and_does_not_wait() -> None:
-    crowd = Crowd(Room(at_once=2, of_one_district=2, of_many=1))
+    crowd = Crowd(Room(at_once=2, of_one_district=2, of_renewals=1))
     renewal = crowd.begin(RENEWAL)
     await settled(crowd.are_reading(1))
     with pytest.raises(CleverBusy):
