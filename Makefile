@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint compatible format types unit openapi released bench clean
+.PHONY: help setup demo test lint compatible format types unit openapi released audit sbom bench chaos clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -55,12 +55,25 @@ openapi: setup  ## Write openapi/ anew from the application
 	$(BIN)/rosterguard policy schema > openapi/policy.schema.json
 	$(BIN)/rosterguard policy test-schema > openapi/policy-test.schema.json
 
-released: openapi  ## At a release: what openapi/ describes now is what callers rely on from here on
+released: openapi audit  ## At a release: what openapi/ describes now is what callers rely on from here on
 	cp openapi/openapi.json openapi/released.json
+
+audit: setup  ## Look up what is known against the locked packages; exits with 1 if anything is
+	@$(BIN)/python -m tests.supply_chain
+
+SBOM ?= dist/rosterguard.cdx.json
+
+sbom: setup  ## Write what the image is made of as a CycloneDX bill of materials
+	@mkdir -p $(dir $(SBOM))
+	@$(UV) export --quiet --locked --no-dev --format cyclonedx1.5 --output-file $(SBOM) > /dev/null
+	@echo $(SBOM)
 
 bench: setup  ## Measure ratios on this machine
 	$(BIN)/python -m tests.bench.cold
 	$(BIN)/python -m tests.bench.decisions
+
+chaos: setup  ## Let everything go wrong for some minutes, and tell what was reached
+	$(BIN)/python -m tests.chaos
 
 clean:  ## Remove the environment and all that was made
 	rm -rf .venv $(NODE)/node_modules .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

@@ -1,0 +1,15 @@
+"""A short form of `make chaos`: some seconds of mixed faults in fast-forward, judged by the oracle."""
+
+from tests.chaos.faults import Plan, run
+
+SHORT = Plan(speed=60, hands=6, hand_seconds=0.8, kinds=4, askers=10, seed=11)
+
+
+def test_under_mixed_faults_every_answer_is_right_or_a_marked_error() -> None:
+    outcome = run(SHORT)
+    assert outcome.complaints == []
+    assert outcome.broken == []
+    assert outcome.logged == []
+    assert outcome.refused == 0
+    assert outcome.judge.verdicts["200 fresh"] > 0
+    assert len(outcome.kinds_that_struck) > 3
