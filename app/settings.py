@@ -1,6 +1,5 @@
 """The settings of the service: read once from the environment and `.env`, frozen, and passed in from there."""
 
-import json
 import os
 import re
 from ipaddress import ip_address
@@ -15,10 +14,13 @@ from pydantic import (
     Field,
     SecretStr,
     ValidationError,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from app.api_keys import ApiKeys, parsed
 
 PREFIX = "ROSTERGUARD_"
 
@@ -27,30 +29,16 @@ _KUBERNETES = re.compile(rf"{PREFIX}(SERVICE_.*|PORT(_.*)?)")
 _ADDRESS = re.compile(r"(https?)://[^/?#@\s]+(/[A-Za-z0-9._~-]+)*/?")
 
 
+_ORIGIN = re.compile(r"(https?)://[a-z0-9.\[\]:-]+(?<!:80)(?<!:443)")
+"""As browsers write it (RFC 6454 section 6.2): in small letters, without the usual port, path or end slash."""
+
+
 class SettingsMistakes(Exception):
     """Settings that the service cannot start with: a line for each mistake, none of which repeats a value."""
 
     def __init__(self, lines: list[str]) -> None:
         super().__init__("\n".join(lines))
         self.lines = lines
-
-
-CallerScopeName = Literal[
-    "permissions:read", "access:evaluate", "access:search", "policy:read", "facts:refresh", "metrics:read"
-]
-
-
-class ApiKey(BaseModel):
-    """A key that a caller may present: who it is, the SHA-256 of the key in hex, what it may ask, and about whom."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
-    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-    scopes: frozenset[CallerScopeName] = frozenset(
-        {"permissions:read", "access:evaluate", "access:search", "policy:read"}
-    )
-    districts: frozenset[str] | None = None
 
 
 class Settings(BaseModel):
@@ -64,30 +52,65 @@ class Settings(BaseModel):
     clever_version: Annotated[Literal["v3.0", "v3.1"], Field(description="The version of Clever's API to read.")] = (
         "v3.1"
     )
+    clever_token_file: Annotated[
+        Path | None, Field(description="A file with the token below, instead of the token itself; read at the start.")
+    ] = None
     clever_token: Annotated[
-        SecretStr | None, Field(description="The token of the one connected district; or the two below.")
+        SecretStr | None,
+        Field(
+            validate_default=True,
+            description="The token of the one connected district; or the client id and secret below.",
+        ),
     ] = None
     clever_client_id: Annotated[
         str | None, Field(description="The application's client id, to discover every connected district.")
     ] = None
+    clever_client_secret_file: Annotated[
+        Path | None, Field(description="A file with the secret below, instead of the secret itself; read at the start.")
+    ] = None
     clever_client_secret: Annotated[
-        SecretStr | None, Field(description="The application's client secret, to go with the id.")
+        SecretStr | None,
+        Field(validate_default=True, description="The application's client secret, to go with the id."),
     ] = None
     clever_auth_url: Annotated[str, Field(description="Where Clever's token endpoints are.")] = "https://clever.com"
     policy: Annotated[
         Path | None, Field(description="The policy file; unset, the default policy that ships with the package.")
     ] = None
     api_keys: Annotated[
-        tuple[ApiKey, ...],
+        ApiKeys,
         NoDecode,
         Field(
             description='Who may ask: a JSON list of `{"name": …, "sha256": …}`, as `rosterguard key new` prints them.'
         ),
     ] = ()
+    api_keys_file: Annotated[
+        Path | None,
+        Field(description="A file with that list, instead of the list itself; what it comes to say is in force."),
+    ] = None
+    oidc_issuer: Annotated[
+        str | None,
+        Field(
+            description="The OpenID provider whose tokens are taken as well, as its tokens name it; unset, none are."
+        ),
+    ] = None
+    oidc_audience: Annotated[
+        str | None, Field(min_length=1, description="What tokens call this service: one of their `aud`.")
+    ] = None
+    oidc_districts_claim: Annotated[
+        str | None,
+        Field(min_length=1, description="The claim of a token with the districts that its caller may ask about."),
+    ] = None
+    oidc_jwks_url: Annotated[
+        str | None, Field(description="Where the provider's keys are; unset, it is asked where.")
+    ] = None
+    secret_file: Annotated[
+        Path | None, Field(description="A file with the secret below, instead of the secret itself; read at the start.")
+    ] = None
     secret: Annotated[
         SecretStr | None,
         Field(
             min_length=16,
+            validate_default=True,
             description="What page tokens are signed with; needed with several workers, and the same in every replica. "
             "Unset, random.",
         ),
@@ -98,6 +121,14 @@ class Settings(BaseModel):
             description="Where callers reach this service, as its metadata says; unset, its own address on loopback."
         ),
     ] = None
+    cors_origins: Annotated[
+        tuple[str, ...],
+        NoDecode,
+        Field(
+            description="The sites whose pages may ask from a browser, separated by commas, such as "
+            "`https://app.example.org`; unset, none."
+        ),
+    ] = ()
     reasons: Annotated[Literal["on", "off"], Field(description="Whether decisions say why: `on` or `off`.")] = "on"
     id_pattern: Annotated[
         str, Field(description="What a whole id must match; it stays within `[A-Za-z0-9_-]{1,64}` whatever this says.")
@@ -126,21 +157,55 @@ class Settings(BaseModel):
         ),
     ] = 0.5
     cache_users: Annotated[int, Field(ge=1, description="How many users are cached at most.")] = 100_000
+    log_format: Annotated[
+        Literal["auto", "json", "console"],
+        Field(description="What logs look like: `json`, `console` for people, or `auto`: the latter in a terminal."),
+    ] = "auto"
+    log_ids: Annotated[
+        Literal["hashed", "plain"],
+        Field(description="How ids stand in the log of decisions: `hashed` by a key from the secret, or `plain`."),
+    ] = "hashed"
+    decision_log: Annotated[
+        str,
+        Field(min_length=1, description="Where decisions are told: `off`, `stdout`, or a file that is appended to."),
+    ] = "off"
+    decision_sample: Annotated[
+        float, Field(ge=0, le=1, description="The part of all decisions that is told, from 0 to 1.")
+    ] = 1
+    decision_denials: Annotated[
+        Literal["all", "sampled"],
+        Field(description="Whether `all` denials are told whatever the sample, or they are `sampled` like the rest."),
+    ] = "all"
+    otel: Annotated[
+        Literal["off", "on"],
+        Field(description="Whether traces are sent by OpenTelemetry, which the extra `rosterguard[otel]` installs."),
+    ] = "off"
 
     @field_validator("api_keys", mode="before")
     @classmethod
     def _parsed_keys(cls, given: object) -> object:
-        try:
-            return json.loads(given) if isinstance(given, str) else given
-        except json.JSONDecodeError:
-            raise ValueError("this is not JSON") from None
+        return parsed(given)
 
-    @field_validator("api_keys")
+    @field_validator("clever_token", "clever_client_secret", "secret", mode="before")
     @classmethod
-    def _told_apart(cls, keys: tuple[ApiKey, ...]) -> tuple[ApiKey, ...]:
-        if len({key.name for key in keys}) < len(keys):
-            raise ValueError("two keys have the same name")
-        return keys
+    def _from_file(cls, given: object, info: ValidationInfo) -> object:
+        named = f"{info.field_name}_file"
+        file: Path | None = info.data.get(named)
+        if file is None:
+            return given
+        if given is not None:
+            raise ValueError(f"{PREFIX}{named.upper()} is set, too: give one of them")
+        return _content(file)
+
+    @field_validator("oidc_issuer", "oidc_jwks_url")
+    @classmethod
+    def _provided(cls, url: str | None, info: ValidationInfo) -> str | None:
+        is_odd = info.field_name == "oidc_issuer" and "?" in (url or "")
+        if url is not None and (is_odd or not is_safe_address(url)):
+            raise ValueError(
+                "this is not an https address such as https://login.example.org; http is for loopback alone"
+            )
+        return url
 
     @field_validator("clever_url", "clever_auth_url")
     @classmethod
@@ -169,6 +234,23 @@ class Settings(BaseModel):
             raise ValueError("only https keeps keys secret on their way; http is for loopback alone")
         return url
 
+    @field_validator("cors_origins", mode="before")
+    @classmethod
+    def _split(cls, given: object) -> object:
+        return [each.strip() for each in given.split(",") if each.strip()] if isinstance(given, str) else given
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _exact(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in origins:
+            if not _ORIGIN.fullmatch(origin) or not _host(origin):
+                raise ValueError(
+                    "name each site as its browser does, such as https://app.example.org; no * and no path"
+                )
+            if origin.startswith("http:") and not is_loopback(_host(origin)):
+                raise ValueError("only https keeps a page from being forged on its way; http is for loopback alone")
+        return origins
+
     @field_validator("id_pattern")
     @classmethod
     def _compiles(cls, pattern: str) -> str:
@@ -177,6 +259,15 @@ class Settings(BaseModel):
         except re.error as error:
             raise ValueError(f"this is not a regular expression: {error}") from error
         return pattern
+
+    @model_validator(mode="after")
+    def _who_may_ask(self) -> Self:
+        if self.api_keys and self.api_keys_file is not None:
+            raise ValueError(f"set either {PREFIX}API_KEYS or {PREFIX}API_KEYS_FILE")
+        provider = [self.oidc_issuer, self.oidc_audience, self.oidc_districts_claim]
+        if any(provider) != all(provider) or (self.oidc_jwks_url and not any(provider)):
+            raise ValueError(f"{PREFIX}OIDC_ISSUER, {PREFIX}OIDC_AUDIENCE and {PREFIX}OIDC_DISTRICTS_CLAIM go together")
+        return self
 
     @model_validator(mode="after")
     def _one_way_to_tokens(self) -> Self:
@@ -204,6 +295,26 @@ def _host(url: str) -> str:
     except ValueError:
         return ""
     return "" if port == 0 else parts.hostname or ""
+
+
+def _content(file: Path) -> str:
+    """Return the secret that a file holds, without the end of its line; raises ``ValueError``."""
+    try:
+        secret = file.read_text(encoding="utf-8").rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"its file cannot be read: {type(error).__name__}") from None
+    if not secret:
+        raise ValueError("its file is empty")
+    return secret
+
+
+def is_safe_address(url: str) -> bool:
+    """Tell whether ``url`` is https, or http on loopback, and is nothing but an address that can be asked."""
+    host = _host(url) if url.isascii() and url.isprintable() and " " not in url else ""
+    if not host or "@" in url or "#" in url:
+        return False
+    scheme = urlsplit(url).scheme
+    return scheme == "https" or (scheme == "http" and is_loopback(host))
 
 
 def is_loopback(host: str) -> bool:

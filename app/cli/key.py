@@ -3,14 +3,21 @@
 import hashlib
 import json
 import secrets
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 from pydantic import ValidationError
 
-from app.settings import ApiKey
+from app.api_keys import ApiKey
 
 app = typer.Typer(name="key", help="Keys for the callers of the service.", no_args_is_help=True)
+
+_MISTAKES = {
+    "name": "a name has 1 to 64 letters, digits, dots, hyphens and underscores.",
+    "scopes": "the scopes are permissions:read, access:evaluate, access:search, policy:read, facts:refresh, "
+    "metrics:read.",
+}
 
 
 @app.callback()
@@ -19,18 +26,41 @@ def _group() -> None:
 
 
 @app.command()
-def new(name: Annotated[str, typer.Argument(help="Whose key it is, such as the name of a backend.")]) -> None:
+def new(
+    name: Annotated[str, typer.Argument(help="Whose key it is, such as the name of a backend.")],
+    *,
+    scope: Annotated[
+        list[str] | None, typer.Option(help="What the caller may ask; repeatable. Without: the usual four.")
+    ] = None,
+    district: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A district that the caller may ask about; repeatable. Without: the one of a district token."
+        ),
+    ] = None,
+) -> None:
     """Make a key: print it once, and the entry for ROSTERGUARD_API_KEYS, which holds only its hash."""
-    key, entry = new_key(name)
+    key, entry = new_key(name, scope, district)
     typer.echo(f"key (shown only now):           {key}")
-    typer.echo(f"entry for ROSTERGUARD_API_KEYS: {json.dumps(entry.model_dump())}")
+    typer.echo(f"entry for ROSTERGUARD_API_KEYS: {json.dumps(_written(entry))}")
 
 
-def new_key(name: str) -> tuple[str, ApiKey]:
-    """Return a new random key of 256 bits and its entry; ends the command where ``name`` cannot be one."""
+def new_key(
+    name: str, scopes: Sequence[str] | None = None, districts: Sequence[str] | None = None
+) -> tuple[str, ApiKey]:
+    """Return a new random key of 256 bits and its entry; ends the command where what is given cannot be in one."""
     key = f"rg_{secrets.token_urlsafe(32)}"
+    rights = {"scopes": scopes or None, "districts": districts or None}
+    given = {right: frozenset(listed) for right, listed in rights.items() if listed is not None}
     try:
-        return key, ApiKey(name=name, sha256=hashlib.sha256(key.encode()).hexdigest())
-    except ValidationError:
-        typer.echo("Error: a name has 1 to 64 letters, digits, dots, hyphens and underscores.", err=True)
+        return key, ApiKey.model_validate({"name": name, "sha256": hashlib.sha256(key.encode()).hexdigest(), **given})
+    except ValidationError as error:
+        for part in sorted({str(found["loc"][0]) for found in error.errors()}):
+            typer.echo(f"Error: {_MISTAKES[part]}", err=True)
         raise typer.Exit(2) from None
+
+
+def _written(entry: ApiKey) -> dict[str, object]:
+    """Return an entry as operators write it: what was not given is left out, and so keeps its default."""
+    given = entry.model_dump(exclude_unset=True)
+    return {name: value if isinstance(value, str) else sorted(value) for name, value in given.items()}

@@ -1,22 +1,26 @@
 """`rosterguard serve`: the service itself."""
 
-from contextlib import suppress
-from copy import deepcopy
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from functools import partial
-from typing import Annotated, Any
+from tempfile import TemporaryDirectory
+from typing import Annotated
 
 import typer
 import uvicorn
 from fastapi import FastAPI
-from uvicorn.config import LOGGING_CONFIG
 from uvicorn.supervisors import Multiprocess
 
 from app.api.connections import Connection
 from app.cli.listening import listening, url_of
 from app.domain.errors import PolicyMistakes
 from app.domain.policy_review import warnings
+from app.entrance import check_keys_file
 from app.main import create_app, policy_in
 from app.settings import Settings, SettingsMistakes, is_loopback, read_settings, unknown_settings
+from app.telemetry import logs, metrics
+from app.telemetry.sinks import STDERR, Stream
 
 DRAIN_SECONDS = 8
 """How long requests under way may take to end after SIGTERM; Docker kills a container after 10."""
@@ -43,23 +47,26 @@ def serve(
         typer.echo(f"Rosterguard on {url}")
         own_url = _own_url(settings, url if is_loopback(host) else None)
         # Handed over as they are, so that the workers do not read the environment again.
-        app = partial(create_app, settings, no_auth=no_auth, own_url=own_url)
+        app = partial(create_app, settings, no_auth=no_auth, own_url=own_url, requests_to=Stream(STDERR))
         if workers == 1:
-            uvicorn.Server(_config(app)).run([listener])
+            uvicorn.Server(_config(app, settings)).run([listener])
         else:
-            Multiprocess(_config(app, workers), [listener]).run()
+            with _folder_for_metrics():
+                Multiprocess(_config(app, settings, workers), [listener]).run()
 
 
 def _checked(*, no_auth: bool, workers: int) -> Settings:
     """Read the settings and try them: a mistake ends the start with a line each.
 
-    The policy is read here once, to be judged. Each worker reads the file itself: it may start days later.
+    The policy and the file of keys are read here once, to be judged. Each worker reads them itself: it may start days
+    later.
     """
     try:
         settings = read_settings()
         for name in unknown_settings():
             typer.echo(f"Warning: there is no setting {name}; is it misspelt?", err=True)
         create_app(settings, no_auth=no_auth)
+        check_keys_file(settings)
         for warning in warnings(policy_in(settings).file):
             typer.echo(f"Warning: the policy: {warning}", err=True)
         _look_for_secret(settings, workers)
@@ -85,25 +92,24 @@ def _own_url(settings: Settings, url: str | None) -> str | None:
     return url
 
 
-def _config(app: partial[FastAPI], workers: int = 1) -> uvicorn.Config:
-    # All logs go to stderr: who started the process may have stopped reading stdout after the address.
+@contextmanager
+def _folder_for_metrics() -> Iterator[None]:
+    """Have the workers, which begin anew and inherit the environment, keep their metrics in one folder."""
+    with TemporaryDirectory(prefix="rosterguard-metrics-") as folder:
+        os.environ[metrics.FOLDER] = folder
+        yield
+
+
+def _config(app: partial[FastAPI], settings: Settings, workers: int = 1) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         factory=True,
         http=Connection,
         workers=workers,
-        log_config=_log_config(),
+        log_config=logs.config(readable=logs.is_readable(settings.log_format)),
         server_header=False,
         timeout_graceful_shutdown=DRAIN_SECONDS,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         # It tells paths and queries whole; a line of our own tells routes.
         access_log=False,
     )
-
-
-def _log_config() -> dict[str, Any]:
-    config = deepcopy(LOGGING_CONFIG)
-    config["loggers"]["rosterguard"] = {"handlers": ["default"], "level": "INFO", "propagate": False}
-    # At INFO it tells every URL, and so whom we asked Clever about.
-    config["loggers"]["httpx"] = {"level": "WARNING"}
-    return config
