@@ -1,0 +1,245 @@
+"""Metrics for Prometheus, all of them in one place; none has a label for a user, a district or a caller.
+
+They belong to the process. With several workers each keeps its own in files of one folder, and whichever is asked tells
+the sum (prometheus.github.io/client_python/multiprocess).
+"""
+
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.gc_collector import GCCollector
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+from prometheus_client.process_collector import ProcessCollector
+
+MEDIA_TYPE = CONTENT_TYPE_LATEST
+
+FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+"""The variable that names the folder of several workers; the library reads it when it is imported."""
+
+METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
+
+_OF_PROCESS = re.compile(r"gauge_live[a-z]*_([0-9]+)\.db")
+
+REGISTRY = CollectorRegistry()
+
+# When a series began is told by a series of its own, which doubles them and which nobody reads.
+disable_created_metrics()  # type: ignore[no-untyped-call]
+
+REQUESTS = Counter("rosterguard_requests", "Requests answered.", ["method", "route", "status"], registry=REGISTRY)
+REQUEST_SECONDS = Histogram(
+    "rosterguard_request_duration_seconds",
+    "How long requests took to be answered.",
+    ["route"],
+    buckets=(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 6, 60),
+    registry=REGISTRY,
+)
+REQUESTS_IN_PROGRESS = Gauge(
+    "rosterguard_requests_in_progress",
+    "Requests that are being answered.",
+    multiprocess_mode="livesum",
+    registry=REGISTRY,
+)
+DECISIONS = Counter("rosterguard_decisions", "Decisions of the standard API, by reason.", ["reason"], registry=REGISTRY)
+LOOKUPS = Counter(
+    "rosterguard_cache_lookups",
+    "What the cache had when it was asked: hit, miss, stale (an older reading answered), gone (known not to be).",
+    ["cache", "outcome"],
+    registry=REGISTRY,
+)
+CACHED = Gauge(
+    "rosterguard_cache_entries", "Readings in the cache.", ["cache"], multiprocess_mode="livesum", registry=REGISTRY
+)
+READINGS_IN_PROGRESS = Gauge(
+    "rosterguard_readings_in_progress",
+    "Readings from Clever under way, each of up to three requests.",
+    multiprocess_mode="livesum",
+    registry=REGISTRY,
+)
+READINGS_WAITING = Gauge(
+    "rosterguard_readings_waiting",
+    "Single readings that wait for their turn.",
+    multiprocess_mode="livesum",
+    registry=REGISTRY,
+)
+CLEVER_REQUESTS = Counter(
+    "rosterguard_clever_requests",
+    "Requests to Clever, by what they ask for and how they end.",
+    ["endpoint", "outcome"],
+    registry=REGISTRY,
+)
+CLEVER_SECONDS = Histogram(
+    "rosterguard_clever_request_duration_seconds",
+    "How long requests to Clever took.",
+    ["endpoint"],
+    buckets=(0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+    registry=REGISTRY,
+)
+CLEVER_RETRIES = Counter("rosterguard_clever_retries", "Requests to Clever that were tried again.", registry=REGISTRY)
+CLEVER_WITHHELD = Counter(
+    "rosterguard_clever_withheld",
+    "Requests and readings that were not sent to Clever, by why: barred, rate_limited, caller_limited, busy.",
+    ["reason"],
+    registry=REGISTRY,
+)
+CLEVER_BUDGET = Gauge(
+    "rosterguard_clever_budget_left_ratio",
+    "What is left of Clever's requests a minute, from 0 to 1, of the token that has least left.",
+    multiprocess_mode="livemin",
+    registry=REGISTRY,
+)
+CLEVER_BREAKERS = Gauge(
+    "rosterguard_clever_breakers_open",
+    "Tokens with which Clever is not asked for a moment, since it failed several times in a row.",
+    multiprocess_mode="livemax",
+    registry=REGISTRY,
+)
+CLEVER_BREAKER_OPENED = Counter(
+    "rosterguard_clever_breaker_opened", "How often Clever began not to be asked for a moment.", registry=REGISTRY
+)
+CLEVER_ODDITIES = Counter(
+    "rosterguard_clever_oddities", "Data from Clever that grants nothing, by kind.", ["kind"], registry=REGISTRY
+)
+POLICY = Gauge(
+    "rosterguard_policy_info",
+    "In how many processes a revision of the policy is in force.",
+    ["revision"],
+    multiprocess_mode="livesum",
+    registry=REGISTRY,
+)
+POLICY_FIT = Gauge(
+    "rosterguard_policy_fit",
+    "Whether the policy file can be used as it is, 1 or 0.",
+    multiprocess_mode="livemin",
+    registry=REGISTRY,
+)
+READY = Gauge(
+    "rosterguard_ready",
+    "Whether the service is fit to take traffic, 1 or 0.",
+    multiprocess_mode="livemin",
+    registry=REGISTRY,
+)
+LINES_DROPPED = Counter(
+    "rosterguard_log_lines_dropped",
+    "Lines that were not written, since too many waited or they could not be.",
+    ["log"],
+    registry=REGISTRY,
+)
+
+if FOLDER not in os.environ:
+    ProcessCollector(registry=REGISTRY)
+    GCCollector(registry=REGISTRY)
+
+
+@dataclass(frozen=True, slots=True)
+class Measures:
+    """What is measured now and then, rather than told when it changes."""
+
+    requests_in_progress: int
+    readings_in_progress: int
+    readings_waiting: int
+    cached: Mapping[str, int]
+    budget_left: float
+    breakers_open: int
+    policy_revision: str | None
+    policy_fit: bool
+    ready: bool
+
+
+def answered(method: str, route: str, status: int, seconds: float) -> None:
+    """Count a request that was answered."""
+    requests, durations = _of_request(method, route, status // 100)
+    requests.inc()
+    durations.observe(seconds)
+
+
+@cache
+def _of_request(method: str, route: str, kind: int) -> tuple[Counter, Histogram]:
+    known = method if method in METHODS else "other"
+    return REQUESTS.labels(known, route, f"{kind}xx"), REQUEST_SECONDS.labels(route)
+
+
+@cache
+def counter(of: Counter, *labels: str) -> Counter:
+    """Return the counter with these labels; finding it anew each time would cost more than counting."""
+    return of.labels(*labels)
+
+
+def looked_up(cached: str, outcome: str) -> None:
+    """Count what the cache had."""
+    counter(LOOKUPS, cached, outcome).inc()
+
+
+def decided(reason: str) -> None:
+    """Count a decision."""
+    counter(DECISIONS, reason).inc()
+
+
+def clever_asked(endpoint: str, outcome: str, seconds: float) -> None:
+    """Count a request to Clever, and how long it took."""
+    counter(CLEVER_REQUESTS, endpoint, outcome).inc()
+    CLEVER_SECONDS.labels(endpoint).observe(seconds)
+
+
+def withheld(reason: str) -> None:
+    """Count a request or reading that was not sent to Clever."""
+    counter(CLEVER_WITHHELD, reason).inc()
+
+
+def measured(measures: Measures) -> None:
+    """Take in what was measured."""
+    REQUESTS_IN_PROGRESS.set(measures.requests_in_progress)
+    READINGS_IN_PROGRESS.set(measures.readings_in_progress)
+    READINGS_WAITING.set(measures.readings_waiting)
+    for cached, entries in measures.cached.items():
+        CACHED.labels(cached).set(entries)
+    CLEVER_BUDGET.set(measures.budget_left)
+    CLEVER_BREAKERS.set(measures.breakers_open)
+    POLICY_FIT.set(measures.policy_fit)
+    READY.set(measures.ready)
+    _tell_revision(measures.policy_revision)
+
+
+def exposition() -> bytes:
+    """Return the metrics of all processes as Prometheus reads them; it reads files where there are several."""
+    folder = os.environ.get(FOLDER)
+    if folder is None:
+        return generate_latest(REGISTRY)
+    for process in _processes(Path(folder)):
+        if not _is_alive(process):
+            mark_process_dead(process, folder)  # type: ignore[no-untyped-call]
+    of_all = CollectorRegistry()
+    MultiProcessCollector(of_all, folder)  # type: ignore[no-untyped-call]
+    return generate_latest(of_all)
+
+
+def _processes(folder: Path) -> set[int]:
+    return {int(found[1]) for file in folder.iterdir() if (found := _OF_PROCESS.fullmatch(file.name))}
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+_told: set[str] = set()
+
+
+def _tell_revision(revision: str | None) -> None:
+    # What was once told cannot be taken back where there are several processes, so it is told to be no more.
+    if revision is not None:
+        _told.add(revision)
+    for each in _told:
+        POLICY.labels(each).set(each == revision)
+
+
+Measure = Callable[[], Measures]
+"""Measures now."""

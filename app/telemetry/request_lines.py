@@ -1,0 +1,67 @@
+"""A line for each request: method, route, status and how long it took; with what was decided, where that is told."""
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import orjson
+
+from app.telemetry import metrics
+from app.telemetry.decisions import AS_LINE
+from app.telemetry.lines import Lines
+from app.telemetry.requests import CURRENT, Request
+
+_UNNAMED = Request([], "", "")
+
+
+class RequestLines:
+    """Tells each request once: those whose decision is told in the log of decisions, all others in that of requests.
+
+    Attributes:
+        in_progress: how many requests are being answered.
+        requests: where requests are told, None for nowhere.
+        decisions: where they are told together with what was decided for them; likewise.
+    """
+
+    def __init__(self, *, readable: bool = False, wall: Callable[[], float] = time.time) -> None:
+        """Tell nobody yet; ``readable`` says that the lines of requests are for people rather than machines."""
+        self.in_progress = 0
+        self.requests: Lines | None = None
+        self.decisions: Lines | None = None
+        self._encoded = _readable if readable else _as_json
+        self._wall = wall
+
+    def answered(self, caller: str | None, method: str, route: str, status: int, seconds: float) -> None:
+        """Tell that a request was answered: its route, such as ``/v1/users/{user_id}/roles``, and never its path."""
+        metrics.answered(method, route, status, seconds)
+        request = CURRENT.get() or _UNNAMED
+        if request.decision is None and self.requests is None:
+            return
+        line: dict[str, object] = {
+            "time": datetime.fromtimestamp(self._wall(), UTC),
+            "level": "info",
+            "event": "request",
+            "request_id": request.id,
+            "trace_id": request.trace,
+            "caller": caller,
+            "method": method,
+            "route": route,
+            "status": status,
+            "ms": round(seconds * 1000, 3),
+        }
+        if request.decision is not None and self.decisions is not None:
+            line["decision"] = request.decision
+            self.decisions.put(_as_json(line))
+        elif self.requests is not None:
+            self.requests.put(self._encoded(line))
+
+
+def _as_json(line: dict[str, object]) -> bytes:
+    return orjson.dumps(line, option=AS_LINE)
+
+
+def _readable(line: dict[str, object]) -> bytes:
+    at = line["time"]
+    told = f"{at:%H:%M:%S} {line['method']} {line['route']} {line['status']} {line['ms']} ms"
+    names = f"caller={line['caller']} request_id={line['request_id']} trace_id={line['trace_id']}"
+    return f"{told}  {names}\n".encode()

@@ -1,0 +1,75 @@
+"""The request that is being answered: by which names it goes in logs and traces, and what was decided for it.
+
+`X-Request-ID` is whatever a caller sends; `traceparent` is that of W3C Trace Context, level 1.
+"""
+
+import os
+import re
+from collections.abc import Callable, Iterable, Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+REQUEST_ID, TRACEPARENT = b"x-request-id", b"traceparent"
+
+_FIT_FOR_LOGS = re.compile(rb"[A-Za-z0-9._:/+=-]{1,128}")
+_TRACEPARENT = re.compile(rb"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
+
+
+@dataclass(frozen=True, slots=True)
+class Parent:
+    """The span of the caller's that a request belongs to."""
+
+    trace: str
+    span: str
+    sampled: bool
+
+
+@dataclass(slots=True)
+class Request:
+    """A request under way.
+
+    Attributes:
+        named: the ids by which the caller calls it, byte for byte, or one that is made up.
+        id: the first of them that is fit for a log, else empty: what callers send is theirs, and logs are ours.
+        trace: the trace that it belongs to, in 32 hexadecimal digits.
+        parent: the caller's span; None where it names none.
+        decision: what was decided for it, as the log of decisions tells it; None where it is not told there.
+    """
+
+    named: list[bytes]
+    id: str
+    trace: str
+    parent: Parent | None = None
+    decision: Mapping[str, object] | None = None
+
+
+CURRENT: ContextVar[Request | None] = ContextVar("request", default=None)
+"""The request on whose behalf something happens; what it sets off in the background keeps it."""
+
+
+def random_id() -> str:
+    """Return 32 hexadecimal digits."""
+    return os.urandom(16).hex()
+
+
+def request_of(headers: Iterable[tuple[bytes, bytes]], made_up: Callable[[], str] = random_id) -> Request:
+    """Return the request that has these headers; what they lack is made up."""
+    named, parents = [], []
+    for name, value in headers:
+        if name == REQUEST_ID:
+            named.append(value)
+        elif name == TRACEPARENT:
+            parents.append(value)
+    parent = _parent(parents[0]) if len(parents) == 1 else None
+    if not named:
+        own = made_up()
+        return Request([own.encode()], own, parent.trace if parent else own, parent)
+    said = next((value.decode() for value in named if _FIT_FOR_LOGS.fullmatch(value)), "")
+    return Request(named, said, parent.trace if parent else made_up(), parent)
+
+
+def _parent(said: bytes) -> Parent | None:
+    found = _TRACEPARENT.fullmatch(said)
+    if found is None or (found[4] is not None and said.startswith(b"00")):
+        return None
+    return Parent(found[1].decode(), found[2].decode(), bool(int(found[3], 16) & 1))

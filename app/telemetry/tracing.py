@@ -1,0 +1,108 @@
+"""Traces by OpenTelemetry: nothing of its SDK is imported, and next to nothing is paid, until they are switched on.
+
+Spans say which route, which part of Clever and what came of it; never a path, an id or what an exception says. What the
+caller sends along is read, and nothing of it is sent on to Clever, which is somebody else.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Protocol
+
+from app.telemetry.requests import Request
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace.export import SpanExporter
+
+_EXPORTER = "opentelemetry.exporter.otlp.proto.http"
+_NEEDED = ("opentelemetry", "opentelemetry.sdk", "opentelemetry.exporter", _EXPORTER)
+
+
+class Span(Protocol):
+    """A piece of work that is timed."""
+
+    def says(self, key: str, value: str | int) -> None:
+        """Say something of it, in fixed words."""
+
+    def failed(self, kind: str) -> None:
+        """Say that it failed, and with what kind of error."""
+
+
+class Tracer(Protocol):
+    """Times the work that is done for requests."""
+
+    def serving(self, request: Request, method: str) -> AbstractContextManager[Span]:
+        """Time a request; its trace is the caller's, or one that begins here."""
+
+    def working(self, name: str) -> AbstractContextManager[Span]:
+        """Time a part of it."""
+
+    def asking(self, name: str) -> AbstractContextManager[Span]:
+        """Time a question to somebody else."""
+
+
+class _Nobody:
+    def says(self, key: str, value: str | int) -> None:
+        """Ignore it."""
+
+    def failed(self, kind: str) -> None:
+        """Ignore it."""
+
+
+class _Off:
+    """Times nothing."""
+
+    def __init__(self) -> None:
+        self._nothing: AbstractContextManager[Span] = nullcontext(_Nobody())
+
+    def serving(self, request: Request, method: str) -> AbstractContextManager[Span]:  # noqa: ARG002 -- the protocol's
+        return self._nothing
+
+    def working(self, name: str) -> AbstractContextManager[Span]:  # noqa: ARG002 -- the protocol's
+        return self._nothing
+
+    def asking(self, name: str) -> AbstractContextManager[Span]:  # noqa: ARG002 -- the protocol's
+        return self._nothing
+
+
+OFF: Tracer = _Off()
+"""No traces."""
+
+_tracer: Tracer = OFF
+
+
+def tracer() -> Tracer:
+    """Return the tracer of the process."""
+    return _tracer
+
+
+def is_installed() -> bool:
+    """Tell whether there is what traces need: the extra `otel`."""
+    return all(find_spec(name) is not None for name in _NEEDED)
+
+
+def otlp_exporter() -> "SpanExporter":
+    """Return what sends traces to a collector; which one, the environment says as OpenTelemetry's own docs have it."""
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415 -- the extra's
+
+    return OTLPSpanExporter()
+
+
+@contextmanager
+def switched_on(exporter: Callable[[], "SpanExporter"] = otlp_exporter) -> Iterator[None]:
+    """Trace the work of this process for the block; spans are sent from a thread of their own."""
+    global _tracer  # noqa: PLW0603 -- a process has one
+    from opentelemetry.sdk.resources import Resource  # noqa: PLC0415 -- the extra's
+    from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415
+
+    from app.telemetry.spans import Spans  # noqa: PLC0415
+
+    provider = TracerProvider(resource=Resource.create({"service.name": "rosterguard"}), shutdown_on_exit=False)
+    provider.add_span_processor(BatchSpanProcessor(exporter()))
+    _tracer = Spans(provider.get_tracer("rosterguard"))
+    try:
+        yield
+    finally:
+        _tracer = OFF
+        provider.shutdown()

@@ -1,0 +1,252 @@
+"""What is logged of requests and decisions, and that nobody waits for it."""
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from app.cli.listening import in_background
+from app.main import create_app, default_policy
+from app.services.policies import read_policy
+from tests import planted
+from tests.conftest import KEY, MovedClock, Sandbox, rosterguard_process, settings_over
+
+REVISION = read_policy(default_policy()).revision
+TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
+ROUTE = "/v1/users/{user_id}/permissions"
+
+
+@dataclass
+class Kept:
+    """Lines that are kept."""
+
+    text: bytes = b""
+
+    def write(self, lines: Sequence[bytes]) -> None:
+        self.text += b"".join(lines)
+
+    def close(self) -> None:
+        pass
+
+
+@dataclass
+class Logs:
+    """What a service told while it ran."""
+
+    decided: Path
+    kept: Kept = field(default_factory=Kept)
+
+    @property
+    def requests(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.kept.text.splitlines()]
+
+    @property
+    def decisions(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.decided.read_text().splitlines()]
+
+
+@contextmanager
+def logging_to(logs: Logs, sandbox: Sandbox, clock: MovedClock, **given: object) -> Iterator[httpx.Client]:
+    """Run a service, and have all that it tells in ``logs`` when it has ended."""
+    app = create_app(settings_over(sandbox, **given), clock=clock, requests_to=logs.kept)
+    credential = {"Authorization": f"Bearer {KEY}"}
+    with in_background(app) as url, httpx.Client(base_url=url, headers=credential, timeout=30) as client:
+        client.get(f"/v1/users/{sandbox.user('co_teacher')}/roles")  # the first question asks which district there is
+        yield client
+
+
+@pytest.fixture
+def logs(tmp_path: Path) -> Logs:
+    return Logs(tmp_path / "decisions")
+
+
+def shortened(line: dict[str, Any]) -> dict[str, Any]:
+    """The line without what is another each time."""
+    return {name: value for name, value in line.items() if name not in {"time", "ms"}}
+
+
+def evaluation(user: str, action: str, kind: str, named: str) -> dict[str, Any]:
+    return {
+        "subject": {"type": "user", "id": user},
+        "action": {"name": action},
+        "resource": {"type": kind, "id": named},
+    }
+
+
+def test_a_request_is_one_line_with_its_names_and_route(logs: Logs, sandbox: Sandbox, clock: MovedClock) -> None:
+    with logging_to(logs, sandbox, clock) as client:
+        headers = {"X-Request-ID": "mine", "traceparent": f"00-{TRACE}-{SPAN}-01"}
+        client.get(f"/v1/users/{sandbox.user('teacher_only')}/permissions", headers=headers)
+    assert shortened(logs.requests[-1]) == {
+        "level": "info",
+        "event": "request",
+        "request_id": "mine",
+        "trace_id": TRACE,
+        "caller": "tests",
+        "method": "GET",
+        "route": ROUTE,
+        "status": 200,
+    }
+
+
+def test_a_request_without_names_is_told_by_the_one_that_comes_back(
+    logs: Logs, sandbox: Sandbox, clock: MovedClock
+) -> None:
+    with logging_to(logs, sandbox, clock) as client:
+        answer = client.get("/v1/policy")
+    assert logs.requests[-1]["request_id"] == answer.headers["x-request-id"]
+
+
+def test_a_request_that_is_refused_at_the_gate_is_told_without_a_caller(
+    logs: Logs, sandbox: Sandbox, clock: MovedClock
+) -> None:
+    with logging_to(logs, sandbox, clock) as client:
+        httpx.get(f"{client.base_url}/v1/policy")
+    assert (logs.requests[-1]["caller"], logs.requests[-1]["route"], logs.requests[-1]["status"]) == (None, "-", 401)
+
+
+def test_nothing_that_a_caller_writes_gets_into_a_line(logs: Logs, sandbox: Sandbox, clock: MovedClock) -> None:
+    with logging_to(logs, sandbox, clock, decision_log=str(logs.decided)) as client:
+        client.get("/v1/users/jane-doe/permissions?x=jane", headers={"X-Request-ID": 'jane", "doe'})
+        client.post("/access/v1/evaluation", json=evaluation("jane", "jane", "jane", "jane"))
+        client.post("/access/v1/evaluation", json=evaluation("f" * 24, "jane:doe", "section", "jane"))
+        client.post(
+            "/access/v1/evaluation",
+            json={**evaluation("jane", "view", "school", "jane"), "context": {"role_context": "jane"}},
+        )
+    assert len(logs.decisions) == 4
+    assert "jane" not in logs.kept.text.decode() + logs.decided.read_text()
+
+
+def test_a_request_for_one_decision_is_one_line_with_the_decision_in_it(
+    logs: Logs, sandbox: Sandbox, clock: MovedClock
+) -> None:
+    with logging_to(logs, sandbox, clock, decision_log=str(logs.decided), log_ids="plain") as client:
+        answer = client.get(f"/v1/users/{sandbox.user('teacher_only')}/permissions?role=teacher")
+    assert logs.requests == []
+    told = logs.decisions[-1]
+    assert (told["event"], told["route"], told["caller"]) == ("request", ROUTE, "tests")
+    assert told["decision"] == {
+        "kind": "permissions",
+        "revision": REVISION,
+        "answer": answer.headers["etag"].strip('"'),
+        "district": sandbox.district,
+        "user": sandbox.user("teacher_only"),
+        "role": "teacher",
+        "permission": None,
+        "resource": None,
+        "reason": None,
+        "age": 0,
+        "stale": None,
+    }
+
+
+def test_an_evaluation_is_told_with_what_was_asked_and_why_it_was_denied(
+    logs: Logs, sandbox: Sandbox, clock: MovedClock
+) -> None:
+    user = sandbox.user("teacher_only")
+    with logging_to(logs, sandbox, clock, decision_log=str(logs.decided), log_ids="plain") as client:
+        client.post("/access/v1/evaluation", json=evaluation(user, "view", "district", sandbox.district))
+    assert logs.decisions[-1]["decision"] == {
+        "kind": "evaluation",
+        "revision": REVISION,
+        "answer": False,
+        "district": sandbox.district,
+        "user": user,
+        "role": None,
+        "permission": "district:view",
+        "resource": {"type": "district", "id": sandbox.district},
+        "reason": "not_permitted",
+        "age": 0,
+        "stale": None,
+    }
+
+
+def test_ids_are_hashed_unless_they_are_wanted_plain(logs: Logs, sandbox: Sandbox, clock: MovedClock) -> None:
+    with logging_to(logs, sandbox, clock, decision_log=str(logs.decided)) as client:
+        for _ in range(2):
+            client.get(f"/v1/users/{sandbox.user('teacher_only')}/permissions")
+    users = {line["decision"]["user"] for line in logs.decisions[-2:]}
+    assert len(users) == 1
+    assert sandbox.user("teacher_only") not in logs.decided.read_text()
+    assert sandbox.district not in logs.decided.read_text()
+
+
+def test_each_answer_of_a_batch_is_a_line_beside_that_of_the_request(
+    logs: Logs, sandbox: Sandbox, clock: MovedClock
+) -> None:
+    users = [{"id": sandbox.user("teacher_only")}, {"id": "f" * 24}]
+    with logging_to(logs, sandbox, clock, decision_log=str(logs.decided), log_ids="plain") as client:
+        client.post("/v1/users/permissions", json={"users": users}, headers={"X-Request-ID": "mine"})
+    told = {line["decision"]["user"]: line for line in logs.decisions[1:]}
+    assert [line["route"] for line in logs.requests] == ["/v1/users/permissions"]
+    assert set(told) == {sandbox.user("teacher_only"), "f" * 24}
+    assert {(line["event"], line["request_id"], line["caller"]) for line in told.values()} == {
+        ("decision", "mine", "tests")
+    }
+    assert told["f" * 24]["decision"]["reason"] == "unknown_subject"
+
+
+def test_a_search_tells_how_many_it_found(logs: Logs, sandbox: Sandbox, clock: MovedClock) -> None:
+    asked = {
+        "subject": {"type": "user", "id": sandbox.user("teacher_only")},
+        "action": {"name": "edit"},
+        "resource": {"type": "section"},
+    }
+    with logging_to(logs, sandbox, clock, decision_log=str(logs.decided)) as client:
+        found = client.post("/access/v1/search/resource", json=asked).json()["results"]
+    told = logs.decisions[-1]["decision"]
+    assert (told["kind"], told["permission"], told["answer"]) == ("search", "section:edit", len(found))
+
+
+def test_what_is_not_drawn_is_told_as_a_request_and_a_denial_always(
+    logs: Logs, sandbox: Sandbox, clock: MovedClock
+) -> None:
+    with logging_to(logs, sandbox, clock, decision_log=str(logs.decided), decision_sample=0) as client:
+        client.get(f"/v1/users/{sandbox.user('teacher_only')}/permissions")
+        client.get(f"/v1/users/{'f' * 24}/permissions")
+    assert [line["status"] for line in logs.requests] == [200, 200]
+    assert [line["decision"]["answer"] for line in logs.decisions] == [False]
+
+
+def test_whoever_stops_reading_the_decisions_keeps_nobody_waiting(sandbox: Sandbox) -> None:
+    settings = {"ROSTERGUARD_CLEVER_URL": sandbox.url, "ROSTERGUARD_SECRET": planted.SECRET}
+    settings |= {"ROSTERGUARD_DECISION_LOG": "stdout"}
+    user = sandbox.user("teacher_only")
+    with (
+        rosterguard_process("--no-auth", stderr=None, **settings) as (_, url),
+        httpx.Client(base_url=url, timeout=30) as client,
+    ):
+        # More than a pipe holds, of which nothing is read.
+        answers = [client.get(f"/v1/users/{user}/permissions").status_code for _ in range(400)]
+    assert answers == [200] * 400
+
+
+def test_a_process_tells_json_but_to_a_terminal(sandbox: Sandbox, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    with (
+        log.open("w") as stderr,
+        rosterguard_process("--no-auth", stderr=stderr.fileno(), ROSTERGUARD_CLEVER_URL=sandbox.url) as (_, url),
+    ):
+        httpx.get(f"{url}/livez")
+    told = [json.loads(line) for line in log.read_text().splitlines()]
+    assert ("request", "/livez") in {(line["event"], line.get("route")) for line in told}
+    assert all(line["level"] == "info" for line in told)
+
+
+def test_a_process_tells_people_what_they_can_read(sandbox: Sandbox, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    settings = {"ROSTERGUARD_CLEVER_URL": sandbox.url, "ROSTERGUARD_LOG_FORMAT": "console"}
+    with (
+        log.open("w") as stderr,
+        rosterguard_process("--no-auth", stderr=stderr.fileno(), **settings) as (_, url),
+    ):
+        httpx.get(f"{url}/livez", headers={"X-Request-ID": "mine"})
+    [line] = [line for line in log.read_text().splitlines() if "/livez" in line]
+    assert line.split()[1:4] == ["GET", "/livez", "200"]
+    assert "request_id=mine" in line

@@ -1,0 +1,83 @@
+import io
+import logging
+from collections.abc import Iterator
+
+import orjson
+import pytest
+
+from app.telemetry import logs
+
+
+@pytest.fixture(params=["json", "readable"])
+def log(request: pytest.FixtureRequest) -> Iterator[tuple[logging.Logger, io.StringIO]]:
+    """A logger whose lines are kept, in each of the formats."""
+    kept, logger = io.StringIO(), logging.getLogger(f"rosterguard.tests.{request.param}")
+    handler = logging.StreamHandler(kept)
+    handler.setFormatter(logs.json_formatter() if request.param == "json" else logs.readable_formatter())
+    logger.addHandler(handler)
+    logger.propagate = False
+    logger.setLevel(logging.INFO)
+    yield logger, kept
+    logger.removeHandler(handler)
+
+
+@pytest.fixture
+def json_log() -> Iterator[tuple[logging.Logger, io.StringIO]]:
+    kept, logger = io.StringIO(), logging.getLogger("rosterguard.tests")
+    handler = logging.StreamHandler(kept)
+    handler.setFormatter(logs.json_formatter())
+    logger.addHandler(handler)
+    yield logger, kept
+    logger.removeHandler(handler)
+
+
+def test_an_event_is_json_with_what_was_said_apart(json_log: tuple[logging.Logger, io.StringIO]) -> None:
+    logger, kept = json_log
+    logger.warning("the sentence: %s", 3, extra={"counts": {"a": 3}})
+    line = orjson.loads(kept.getvalue())
+    assert line.pop("time")
+    assert line == {
+        "event": "the sentence: 3",
+        "level": "warning",
+        "logger": "rosterguard.tests",
+        "counts": {"a": 3},
+    }
+
+
+def test_what_is_said_makes_no_second_line_and_moves_no_cursor(log: tuple[logging.Logger, io.StringIO]) -> None:
+    logger, kept = log
+    logger.warning('one\n{"event":"forged"}\r\x1b[2J\x9b')
+    assert kept.getvalue().count("\n") == 1
+    assert not set(kept.getvalue()) & set("\r\x1b\x9b")
+
+
+def fail() -> None:
+    try:
+        dict[str, int]()["jane@school.example"]
+    except KeyError as error:
+        raise ValueError("born 2010-01-01") from error
+
+
+def test_an_exception_tells_kinds_and_places_and_not_what_it_says(log: tuple[logging.Logger, io.StringIO]) -> None:
+    logger, kept = log
+    try:
+        fail()
+    except ValueError:
+        logger.exception("it failed")
+    told = kept.getvalue()
+    assert all(word in told for word in ("it failed", "ValueError", "KeyError", "test_logs.py"))
+    assert "jane" not in told
+    assert "2010" not in told
+
+
+def test_of_what_asyncio_says_only_the_sentence_is_told(json_log: tuple[logging.Logger, io.StringIO]) -> None:
+    _, kept = json_log
+    handler = logging.getLogger("rosterguard.tests").handlers[0]
+    said = "Task exception was never retrieved\nfuture: <Task exception=ValueError('jane')>"
+    handler.emit(logging.LogRecord("asyncio", logging.ERROR, "", 0, said, None, None))
+    assert orjson.loads(kept.getvalue())["event"] == "Task exception was never retrieved"
+
+
+def test_what_goes_wrong_in_a_library_is_told_and_what_httpx_asks_is_not() -> None:
+    levels = logs.config(readable=False)["loggers"]
+    assert (levels["httpx"], levels["rosterguard"]) == ({"level": "WARNING"}, {"level": "INFO"})
