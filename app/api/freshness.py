@@ -1,56 +1,21 @@
 """How old an answer may be and is, in HTTP's own words: Cache-Control, Age, ETag (RFC 9110, RFC 9111)."""
 
 import asyncio
-import operator
 import re
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
-from typing import Annotated, TypedDict
+from typing import Annotated
 
 from fastapi import Depends, Request
 from fastapi.exceptions import RequestValidationError
-from pydantic import Field
 from starlette.responses import Response
 
 from app.api.callers import CurrentCaller
 from app.api.context import CurrentContext
-from app.domain.callers import CallerScope
-from app.domain.reading import Staleness
+from app.domain.callers import Caller, CallerScope
 from app.services.permissions import Answer
+from app.services.ports import Context
 from app.services.reading import Demand
-
-Stale = Annotated[bool, Field(description="Whether Clever could not be asked and an older reading answers.")]
-AsOf = Annotated[
-    datetime | None,
-    Field(description="Of a stale answer: when Clever said what it rests on.", exclude_if=operator.not_),
-]
-StaleReason = Annotated[
-    str | None,
-    Field(
-        description="Of a stale answer: why Clever was not asked, in one word, such as `unreachable`, `slow` or "
-        "`rate_limited`; `accepted` where the request's `max-stale` allowed it. The list only grows.",
-        exclude_if=operator.not_,
-    ),
-]
-
-
-class StalenessMembers(TypedDict, total=False):
-    """What an answer says of itself where it is stale."""
-
-    stale: bool
-    as_of: datetime
-    stale_reason: str
-
-
-def members_of(staleness: Staleness | None) -> StalenessMembers:
-    """Return what an answer says of itself; nothing while it is fresh."""
-    if staleness is None:
-        return {}
-    # Whole seconds, rounded down: it never claims to be more recent than it is.
-    as_of = datetime.fromtimestamp(int(staleness.as_of), UTC)
-    return {"stale": True, "as_of": as_of, "stale_reason": staleness.reason}
-
 
 _SECONDS = re.compile(r'"?([0-9]{1,4000})"?')
 _LONGEST = 2**31
@@ -58,19 +23,27 @@ _LONGEST = 2**31
 
 
 async def _demand(request: Request, context: CurrentContext, caller: CurrentCaller) -> Demand:
-    listed = ",".join(request.headers.getlist("cache-control")).split(",")
+    written = request.headers.getlist("cache-control")
+    if not written:
+        return plain_demand(context, caller)
+    listed = ",".join(written).split(",")
     directives = [(name.strip().lower(), value.strip()) for name, _, value in (each.partition("=") for each in listed)]
     names = {name for name, _ in directives}
     if not names.isdisjoint({"no-cache", "max-age"}):
         caller.require(CallerScope.FACTS_REFRESH)
-    return Demand(
+    return replace(
+        plain_demand(context, caller),
         max_age=_least(directives, "max-age"),
         no_cache="no-cache" in names,
         max_stale=_least([(name, value or str(_LONGEST)) for name, value in directives], "max-stale"),
         only_if_cached="only-if-cached" in names,
-        caller=caller,
-        until=asyncio.get_running_loop().time() + context.deadlines.alone,
     )
+
+
+def plain_demand(context: Context, caller: Caller) -> Demand:
+    """Return what a request without a Cache-Control of its own demands."""
+    until = asyncio.get_running_loop().time() + context.deadlines.alone
+    return Demand(asked_at=context.clock(), caller=caller, until=until)
 
 
 async def _demand_of_many(demand: Annotated[Demand, Depends(_demand)], context: CurrentContext) -> Demand:
@@ -100,6 +73,11 @@ DemandOfMany = Annotated[Demand, Depends(_demand_of_many)]
 
 def dated_response(request: Request, answer: Answer, fresh_seconds: int) -> Response:
     """Send ``answer`` with its age and tag, or 304 where the caller has it already."""
+    return dated(request.headers.getlist("if-none-match"), answer, fresh_seconds)
+
+
+def dated(held: Sequence[str], answer: Answer, fresh_seconds: int) -> Response:
+    """Do the same for a caller who holds what the values of If-None-Match say."""
     tag = f'"{answer.rendered.tag}"'
     headers = {
         "Age": str(answer.age),
@@ -107,7 +85,7 @@ def dated_response(request: Request, answer: Answer, fresh_seconds: int) -> Resp
         "ETag": tag,
         "Vary": "Authorization",
     }
-    if has(request, tag):
+    if held and _names(held, tag):
         return Response(status_code=304, headers=headers)
     return Response(answer.rendered.body, headers=headers, media_type="application/json")
 
@@ -119,6 +97,9 @@ def unkept_response(body: bytes, status: int = 200) -> Response:
 
 def has(request: Request, tag: str) -> bool:
     """Tell whether If-None-Match names ``tag``, compared weakly (RFC 9110 section 13.1.2)."""
-    listed = ",".join(request.headers.getlist("if-none-match"))
-    named = [each.strip().removeprefix("W/") for each in listed.split(",")]
+    return _names(request.headers.getlist("if-none-match"), tag)
+
+
+def _names(held: Sequence[str], tag: str) -> bool:
+    named = [each.strip().removeprefix("W/") for each in ",".join(held).split(",")]
     return tag in named or named == ["*"]

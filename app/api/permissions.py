@@ -10,26 +10,18 @@ from starlette.responses import Response
 
 from app.api.context import CurrentContext
 from app.api.document import CACHE_CONTROL
-from app.api.freshness import (
-    AsOf,
-    CallersDemand,
-    DemandOfMany,
-    Stale,
-    StaleReason,
-    dated_response,
-    members_of,
-    unkept_response,
-)
+from app.api.freshness import CallersDemand, DemandOfMany, dated_response, unkept_response
 from app.api.json_body import object_in
 from app.api.messages import Refused
 from app.api.problems import Problem, RoleNotHeldProblem, documented, problem_of
 from app.api.queries import DistrictQuery, RoleQuery, UserPath, no_other_parameters
+from app.api.staleness import AsOf, Stale, StaleReason, members_of
 from app.domain.errors import RosterguardError
 from app.domain.facts import Role
 from app.domain.grants import ConditionalGrant, PermissionSet
 from app.domain.policy_file import Rule, Value
-from app.domain.reading import Staleness
 from app.domain.scopes import Scope
+from app.domain.staleness import Staleness
 from app.services.permissions import Answer, Subject, permissions_of, permissions_of_many
 
 router = APIRouter(prefix="/v1/users", tags=["permissions"], dependencies=[Depends(no_other_parameters)])
@@ -154,7 +146,7 @@ async def get_permissions(
     The grants follow from the user's roles, sections and schools at Clever and from the policy. With `role` the same
     user is seen in that role only. Send the `ETag` back in `If-None-Match` to get 304 while nothing has changed.
     """
-    answer = await permissions_of(context, Subject(user_id, district, role), demand, _rendered)
+    answer = await permissions_of(context, Subject(user_id, district, role), demand, rendered)
     return dated_response(request, answer, context.fresh_seconds)
 
 
@@ -171,11 +163,12 @@ async def get_permissions_of_many(
 ) -> Response:
     """Tell what up to a hundred users may do, each with a status of its own, in the order asked."""
     subjects = [Subject(item.id, item.district, item.role) for item in batch.users]
-    answers = await permissions_of_many(context, subjects, demand, _rendered)
+    answers = await permissions_of_many(context, subjects, demand, rendered)
     return unkept_response(b'{"results":[%b]}' % b",".join(map(_result, answers)))
 
 
-def _rendered(whole: PermissionSet, staleness: Staleness | None) -> bytes:
+def rendered(whole: PermissionSet, staleness: Staleness | None) -> bytes:
+    """Return a permission set as the body of an answer, with how stale it is."""
     body = PermissionSetBody(
         user=whole.user,
         district=whole.district,
