@@ -4,37 +4,43 @@ import asyncio
 import re
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Hashable
+from collections.abc import AsyncIterator, Callable, Hashable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from importlib import resources
 from importlib.metadata import version
-from typing import TypedDict
+from typing import Any, TypedDict
 
-from fastapi import Depends, FastAPI
+from fastapi import FastAPI
 from fastapi.telemetry import TelemetryConfig
 from pydantic import SecretStr
 from starlette.requests import ClientDisconnect
 
 from app import policies
-from app.api import callers, explanation, health, permissions, policy, problems, reference, refusals, roles
+from app.api import callers, explanation, health, metrics, permissions, policy, problems, reference, refusals, roles
 from app.api.authzen import evaluation, metadata, search
 from app.api.connections import Connection
 from app.api.draining import Draining
+from app.api.fastlane import FastLane
 from app.api.head import Head
+from app.api.headers import Protected, shared_with
 from app.api.limits import BodyLimit, BulkLimit
 from app.api.request_ids import RequestIds
 from app.api.request_log import RequestLog
 from app.cache.memory import MemoryCache
 from app.clever.client import CleverClient, connect
-from app.domain.callers import Caller, CallerScope
-from app.domain.ids import DistrictId, IdShape
+from app.domain.callers import CallerScope
+from app.domain.ids import IdShape
 from app.domain.policy import Policy
+from app.domain.reading import Reading
+from app.entrance import entrance_of
+from app.outlook import Outlook, measured
 from app.services.policies import read_policy
-from app.services.policy_watch import InForce, PolicyWatch
-from app.services.ports import Clever, Clock, Context, Deadlines, Flight
+from app.services.policy_watch import InForce, policy_watch
+from app.services.ports import Clever, Clock, Context, Deadlines, Flight, Journal
 from app.services.turns import Turns
-from app.settings import ApiKey, Settings, SettingsMistakes
+from app.settings import Settings, SettingsMistakes
+from app.telemetry.lines import Sink
 
 MOST_BODY_BYTES = 64 * 1024
 MOST_BODY_BYTES_AT = {evaluation.EVALUATIONS_PATH: 4 * 1024 * 1024}
@@ -42,7 +48,8 @@ MOST_BULK_REQUESTS = 16
 BULK_PATHS = frozenset({evaluation.EVALUATIONS_PATH, f"{permissions.router.prefix}/permissions"})
 BULK_BELOW = (f"{search.router.prefix}/",)
 SECRET_BYTES = 32
-CACHE_PLACES = 10_000
+CACHE_PLACES = 300_000
+"""Sections, schools and people in lists, each of which takes some 650 bytes."""
 CACHE_GONE = 10_000
 GONE_SECONDS = 10
 """How long it is remembered that there is no such user; whoever is created meanwhile waits for as long."""
@@ -55,8 +62,8 @@ Rosterguard answers one question for the backends of a school application: **wha
 It reads the user, their sections and their schools from the Clever API, keeps the facts for a while, and computes from
 them, by a policy file, a set of grants: permissions, and the places where they hold.
 
-Every call needs `Authorization: Bearer <API key>`. Errors are `application/problem+json` (RFC 9457), each with a stable
-`type`.
+Every call needs `Authorization: Bearer <API key>`, or an access token of the OpenID provider that the service is told
+of. Errors are `application/problem+json` (RFC 9457), each with a stable `type`.
 Answers say how old they are (`Age`, `Cache-Control`, `ETag`), and `Cache-Control` in a request demands how recent they
 have to be: `max-age`, `no-cache`, `only-if-cached`.
 """
@@ -67,15 +74,18 @@ class State(TypedDict):
 
     in_force: InForce
     clever: Clever
+    entrance: Mapping[str, Callable[[], str]]
+    measure: Callable[[], None]
 
 
-def create_app(
+def create_app(  # noqa: PLR0913 -- the settings, and what only a test or a command decides
     settings: Settings,
     *,
     no_auth: bool = False,
     own_url: str | None = None,
     clock: Clock = time.monotonic,
     wall: Clock = time.time,
+    requests_to: Sink | None = None,
 ) -> FastAPI:
     """Put the application together; its policy file is read when it starts, and while it runs.
 
@@ -85,18 +95,26 @@ def create_app(
         own_url: where the service listens, if that is loopback; it names itself so unless the settings name it.
         clock: seconds that only go forward; by it readings age.
         wall: Unix seconds.
+        requests_to: where a line is written for each request; None for nowhere.
 
     Raises:
         SettingsMistakes: a setting that shows its mistake only here, such as a token that no header can carry; or there
             are no API keys and no word that none are wanted, or the other way round.
     """
-    keys = _keys(settings, no_auth=no_auth)
+    entrance = entrance_of(settings, no_auth=no_auth, clock=clock, wall=wall)
     client = _client(settings, clock, wall)
+    outlook = Outlook(settings, requests_to=requests_to, wall=wall)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[State]:
-        async with _contexts(settings, client, clock, wall) as context_by, _policy(settings, context_by) as in_force:
-            yield State(in_force=in_force, clever=client)
+        async with (
+            entrance.open(),
+            outlook.open() as journal,
+            _contexts(settings, client, clock, wall, journal) as context_by,
+            _policy(settings, context_by) as in_force,
+            measured(in_force, client, outlook.lines) as measure,
+        ):
+            yield State(in_force=in_force, clever=client, entrance=entrance.parts, measure=measure)
 
     app = FastAPI(
         title="Rosterguard",
@@ -109,9 +127,10 @@ def create_app(
         redirect_slashes=False,
         telemetry=NO_TELEMETRY,
     )
+    app.add_middleware(FastLane)
     app.add_middleware(BodyLimit, most_bytes=MOST_BODY_BYTES, most_bytes_at=MOST_BODY_BYTES_AT)
     app.add_middleware(BulkLimit, most=MOST_BULK_REQUESTS, paths=BULK_PATHS, below=BULK_BELOW)
-    app.add_middleware(callers.Gate, keys=keys)
+    app.add_middleware(callers.Gate, caller_of=entrance.caller_of)
     problems.install(app)
     app.add_exception_handler(ClientDisconnect, refusals.left_early)
     for router, scope in (
@@ -121,13 +140,16 @@ def create_app(
         (evaluation.router, CallerScope.ACCESS_EVALUATE),
         (search.router, CallerScope.ACCESS_SEARCH),
         (policy.router, CallerScope.POLICY_READ),
+        (metrics.router, CallerScope.METRICS_READ),
     ):
-        app.include_router(router, dependencies=[Depends(callers.credential), Depends(callers.needing(scope))])
+        app.include_router(router, dependencies=callers.allowed(scope))
     app.include_router(health.router)
     app.include_router(metadata.router_for(settings.public_url or own_url))
     reference.install(app)
     # Outside of all that the framework puts around the application, so that no answer is without an id.
-    app.middleware_stack = RequestIds(Head(RequestLog(Draining(app.build_middleware_stack()))))
+    shared = shared_with(settings.cors_origins, app.build_middleware_stack())
+    answering = Head(RequestLog(Draining(shared), outlook.lines))
+    app.middleware_stack = Protected(RequestIds(answering), {reference.PATH: reference.protection()})
     app.state.protocol = Connection
     return app
 
@@ -145,18 +167,6 @@ def policy_in(settings: Settings) -> Policy:
 def default_policy() -> str:
     """Return the text of the policy that ships with the package."""
     return resources.files(policies).joinpath("default.yaml").read_text(encoding="utf-8")
-
-
-def _keys(settings: Settings, *, no_auth: bool) -> tuple[Caller, ...] | None:
-    if no_auth == bool(settings.api_keys):
-        found = "both are there" if no_auth else "neither is there"
-        raise SettingsMistakes([f"ROSTERGUARD_API_KEYS: give API keys, or --no-auth on loopback: {found}"])
-    return tuple(_caller(key) for key in settings.api_keys) or None
-
-
-def _caller(key: ApiKey) -> Caller:
-    districts = None if key.districts is None else frozenset(map(DistrictId, key.districts))
-    return Caller(key.name, bytes.fromhex(key.sha256), frozenset(map(CallerScope, key.scopes)), districts)
 
 
 def _revealed(secret: SecretStr | None) -> str | None:
@@ -182,6 +192,10 @@ def _client(settings: Settings, clock: Clock, wall: Clock) -> CleverClient:
         raise SettingsMistakes([f"ROSTERGUARD_CLEVER_…: {error}"]) from error
 
 
+def _weight(reading: Reading[Any]) -> int:
+    return 1 + len(reading.facts) if isinstance(reading.facts, tuple) else 1
+
+
 def _id_shape(settings: Settings) -> IdShape:
     return IdShape(re.compile(settings.id_pattern))
 
@@ -193,7 +207,7 @@ async def _policy(settings: Settings, context_by: Callable[[Policy], Context]) -
         in_force.take(read_policy(default_policy()))
         yield in_force
         return
-    watch = PolicyWatch(settings.policy, in_force)
+    watch = policy_watch(settings.policy, in_force)
     await watch.begin()
     looking = asyncio.create_task(watch.keep_looking())
     try:
@@ -205,7 +219,7 @@ async def _policy(settings: Settings, context_by: Callable[[Policy], Context]) -
 
 @asynccontextmanager
 async def _contexts(
-    settings: Settings, client: CleverClient, clock: Clock, wall: Clock
+    settings: Settings, client: CleverClient, clock: Clock, wall: Clock, journal: Journal
 ) -> AsyncIterator[Callable[[Policy], Context]]:
     flights: dict[Hashable, Flight] = {}
     keep_seconds = max(settings.fresh_seconds, settings.stale_seconds)
@@ -214,7 +228,7 @@ async def _contexts(
         Context,
         clever=client,
         users=MemoryCache(most=settings.cache_users, keep_seconds=keep_seconds, clock=clock),
-        places=MemoryCache(most=CACHE_PLACES, keep_seconds=keep_seconds, clock=clock),
+        places=MemoryCache(most=CACHE_PLACES, keep_seconds=keep_seconds, clock=clock, size_of=_weight),
         gone=MemoryCache(most=CACHE_GONE, keep_seconds=GONE_SECONDS, clock=clock),
         clock=clock,
         wall=wall,
@@ -226,11 +240,12 @@ async def _contexts(
         secret=(_revealed(settings.secret) or secrets.token_hex(SECRET_BYTES)).encode(),
         reasons=settings.reasons == "on",
         flights=flights,
+        journal=journal,
     )
     try:
         yield lambda policy: context_by(policy=policy)
     finally:
-        under_way = [connecting, *(flight.task for flight in flights.values())]
+        under_way = [connecting, *(flight.task for flight in flights.values() if flight.task)]
         for task in under_way:
             task.cancel()
         await asyncio.gather(*under_way, return_exceptions=True)

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
@@ -16,18 +16,28 @@ import stamina
 from pydantic import SecretStr
 from starlette.applications import Starlette
 
+from app.api_keys import ApiKey
 from app.cli.listening import in_background
 from app.domain.callers import CallerScope
 from app.main import create_app
 from app.sandbox.server import create_sandbox
 from app.sandbox.world import World, generate
-from app.settings import PREFIX, ApiKey, Settings
+from app.settings import PREFIX, Settings
+from tests import planted
 
 CLEAN = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
 """The environment without settings of whoever runs the tests."""
 
-KEY = "a key that only the tests know"
-TOKEN = "sandbox-token"
+KEY, TOKEN = planted.KEY, planted.TOKEN
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Fail the test during which a secret got out; the last report of a test comes after its fixtures have ended."""
+    report = yield
+    if report.when == "teardown" and (seen := planted.judged(report.sections)):
+        report.outcome, report.longrepr = "failed", f"a planted secret got out: {'; '.join(seen)}"
+    return report
 
 
 @pytest.fixture(scope="session")
@@ -123,6 +133,7 @@ def settings_over(sandbox: Sandbox, **given: object) -> Settings:
         "clever_url": sandbox.url,
         "clever_token": SecretStr(TOKEN),
         "api_keys": (api_key("tests", KEY),),
+        "secret": SecretStr(planted.SECRET),
     }
     return Settings.model_validate(usual | given)
 
@@ -131,8 +142,10 @@ def settings_over(sandbox: Sandbox, **given: object) -> Settings:
 def serving(settings: Settings, clock: MovedClock) -> Iterator[httpx.Client]:
     """Run a service on a socket, and yield a client that carries the key."""
     credential = {"Authorization": f"Bearer {KEY}"}
+    app = create_app(settings, clock=clock)
+    app.middleware_stack = planted.watched(app.middleware_stack or app.build_middleware_stack())
     with (
-        in_background(create_app(settings, clock=clock)) as url,
+        in_background(app) as url,
         httpx.Client(base_url=url, headers=credential, timeout=30) as client,
     ):
         yield client
@@ -160,17 +173,28 @@ def serve(sandbox: Sandbox, clock: MovedClock) -> Iterator[Serve]:
 
 @contextmanager
 def rosterguard_process(
-    *arguments: str, stderr: int = subprocess.DEVNULL, **environment: str
+    *arguments: str, stderr: int | None = None, **environment: str
 ) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """Run `rosterguard serve` as a process on a free port, and yield it and the address that it printed."""
     command = [sys.executable, "-m", "app.cli", "serve", "--port", "0", *arguments]
     environment = CLEAN | {"ROSTERGUARD_CLEVER_TOKEN": TOKEN} | environment
-    with subprocess.Popen(
-        command, cwd=tempfile.gettempdir(), env=environment, stdout=subprocess.PIPE, stderr=stderr, text=True
-    ) as process:
+    with (
+        tempfile.TemporaryFile("w+") as told,
+        subprocess.Popen(
+            command,
+            cwd=tempfile.gettempdir(),
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=told if stderr is None else stderr,
+            text=True,
+        ) as process,
+    ):
         assert process.stdout is not None
         try:
             yield process, process.stdout.readline().removeprefix("Rosterguard on ").strip()
         finally:
             process.terminate()
-            process.communicate()
+            for text in process.communicate():
+                planted.WATCH.look(text or "", "is written by a process")
+            told.seek(0)
+            planted.WATCH.look(told.read(), "is logged by a process")

@@ -142,13 +142,114 @@ WAY = "set either ROSTERGUARD_CLEVER_TOKEN, or ROSTERGUARD_CLEVER_CLIENT_ID and 
             "ROSTERGUARD_API_KEYS[0].sha256: String should match pattern '^[0-9a-f]{64}$'",
         ),
         (
-            {"API_KEYS": f'[{{"name": "a", "sha256": "{HASH}"}}, {{"name": "a", "sha256": "{HASH}"}}]'},
-            "ROSTERGUARD_API_KEYS: two keys have the same name",
+            {"API_KEYS": f'[{{"name": "a", "sha256": "{HASH}"}}, {{"name": "b", "sha256": "{HASH}"}}]'},
+            "ROSTERGUARD_API_KEYS: the same key stands here twice",
+        ),
+        (
+            {
+                "API_KEYS": f'[{{"name": "a", "sha256": "{HASH}"}}, '
+                f'{{"name": "a", "sha256": "{"1" * 64}", "scopes": ["metrics:read"]}}]'
+            },
+            "ROSTERGUARD_API_KEYS: two keys of one name differ in scopes or districts: they are of one caller",
+        ),
+        (
+            {"API_KEYS": f'[{{"name": "a", "sha256": "{HASH}", "scopes": ["t0ken"]}}]'},
+            (
+                "ROSTERGUARD_API_KEYS[0].scopes[0]: Input should be 'permissions:read', 'access:evaluate', "
+                "'access:search', 'policy:read', 'facts:refresh' or 'metrics:read'"
+            ),
+        ),
+        (
+            {"API_KEYS": f'[{{"name": "a", "sha256": "{HASH}"}}]', "API_KEYS_FILE": "/keys.json"},
+            "settings: set either ROSTERGUARD_API_KEYS or ROSTERGUARD_API_KEYS_FILE",
+        ),
+        *(
+            (
+                {"OIDC_ISSUER": url, "OIDC_AUDIENCE": "a", "OIDC_DISTRICTS_CLAIM": "d"},
+                (
+                    "ROSTERGUARD_OIDC_ISSUER: this is not an https address such as https://login.example.org; "
+                    "http is for loopback alone"
+                ),
+            )
+            for url in (
+                "login.example.org",
+                "http://login.example.org",
+                "https://",
+                "https://u:t0ken@login.example.org",
+                "https://login.example.org/#t0ken",
+                "https://login.example.org/?t0ken",
+                "https://login.example.org/t0 ken",
+                "https://[t0ken",
+                "file:///t0ken",
+            )
+        ),
+        *(
+            (
+                given,
+                (
+                    "settings: ROSTERGUARD_OIDC_ISSUER, ROSTERGUARD_OIDC_AUDIENCE and ROSTERGUARD_OIDC_DISTRICTS_CLAIM "
+                    "go together"
+                ),
+            )
+            for given in (
+                {"OIDC_ISSUER": "https://login.example.org"},
+                {"OIDC_AUDIENCE": "a"},
+                {"OIDC_ISSUER": "https://login.example.org", "OIDC_AUDIENCE": "a"},
+                {"OIDC_JWKS_URL": "https://login.example.org/keys"},
+            )
         ),
     ],
 )
 def test_a_mistake_is_told(variables: dict[str, str], line: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert mistakes(monkeypatch, **variables) == [line]
+
+
+@pytest.mark.parametrize("end", ["", "\n", "\r\n"])
+def test_a_secret_may_stand_in_a_file(end: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    secrets = {"clever_token": "t0ken", "secret": "a secret of the tests"}
+    for name, secret in secrets.items():
+        (tmp_path / name).write_bytes(f"{secret}{end}".encode())
+        monkeypatch.setenv(f"{PREFIX}{name.upper()}_FILE", str(tmp_path / name))
+    settings = read_settings()
+    assert settings.clever_token is not None
+    assert settings.secret is not None
+    assert settings.clever_token.get_secret_value() == "t0ken"
+    assert settings.secret.get_secret_value() == "a secret of the tests"
+    assert not [secret for secret in secrets.values() if secret in f"{settings!r} {settings.model_dump_json()}"]
+
+
+def test_a_client_secret_may_stand_in_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("t0ken\n")
+    monkeypatch.setenv("ROSTERGUARD_CLEVER_CLIENT_ID", "id")
+    monkeypatch.setenv("ROSTERGUARD_CLEVER_CLIENT_SECRET_FILE", str(tmp_path / "secret"))
+    secret = read_settings().clever_client_secret
+    assert secret is not None
+    assert secret.get_secret_value() == "t0ken"
+
+
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        (None, "ROSTERGUARD_SECRET: its file cannot be read: FileNotFoundError"),
+        (b"t0ken\xff", "ROSTERGUARD_SECRET: its file cannot be read: UnicodeDecodeError"),
+        (b"\n", "ROSTERGUARD_SECRET: its file is empty"),
+        (b"t0ken", "ROSTERGUARD_SECRET: Value should have at least 16 items after validation, not 5"),
+    ],
+)
+def test_a_file_without_a_secret_is_told(
+    content: bytes | None, line: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = tmp_path / "secret"
+    if content is not None:
+        file.write_bytes(content)
+    assert mistakes(monkeypatch, SECRET_FILE=str(file)) == [line]
+
+
+def test_a_secret_is_given_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("t0ken")
+    assert mistakes(monkeypatch, CLEVER_TOKEN_FILE=str(tmp_path / "token")) == [
+        "ROSTERGUARD_CLEVER_TOKEN: ROSTERGUARD_CLEVER_TOKEN_FILE is set, too: give one of them"
+    ]
 
 
 def test_a_variable_that_looks_like_a_setting_and_is_none_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

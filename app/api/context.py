@@ -1,5 +1,6 @@
 """What the routes hand on to services."""
 
+from collections.abc import Callable, Mapping
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -35,3 +36,12 @@ async def _clever(request: Request) -> Clever:
 
 TheClever = Annotated[Clever, Depends(_clever)]
 """The Clever that is asked, for those who ask how it fares whether there is a policy or not."""
+
+
+async def _entrance(request: Request) -> Mapping[str, Callable[[], str]]:
+    parts: Mapping[str, Callable[[], str]] = request.state.entrance
+    return parts
+
+
+EntranceParts = Annotated[Mapping[str, Callable[[], str]], Depends(_entrance)]
+"""How that fares by which callers are known, where it may fail: a word for each part."""

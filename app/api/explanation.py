@@ -9,10 +9,11 @@ from starlette.responses import Response
 
 from app.api import examples
 from app.api.context import CurrentContext
-from app.api.freshness import AsOf, CallersDemand, Stale, StaleReason, dated_response, members_of
+from app.api.freshness import CallersDemand, dated_response
 from app.api.permissions import Conditions, PolicyMark
 from app.api.problems import documented
 from app.api.queries import DistrictQuery, RoleQuery, UserPath, no_other_parameters
+from app.api.staleness import AsOf, Stale, StaleReason, members_of
 from app.domain.decision import Reason
 from app.domain.facts import Role
 from app.domain.grounds import Ground, How

@@ -6,7 +6,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
-from app.api.context import CurrentlyInForce, TheClever
+from app.api.context import CurrentlyInForce, EntranceParts, TheClever
 from app.api.freshness import unkept_response
 
 router = APIRouter(tags=["health"])
@@ -29,7 +29,8 @@ class Readiness(BaseModel):
             "force; `unusable`, while there is nothing to be in force. `clever`: `ok`, `not_asked`, or what its last "
             "answer was: `token_refused`, `forbidden`, `rate_limited`, `failing`, `unreachable`, `timed_out`, "
             "`garbled`. Clever failing after it has once accepted a token does not end readiness: cached users are "
-            "still answered."
+            "still answered. `keys`, where a file says them: as `policy`. `provider`, where there is one whose "
+            "tokens are taken: `ok`, `not_asked`, or why its keys could not be read: `unreachable`, `garbled`."
         ),
     ]
 
@@ -47,11 +48,12 @@ async def get_liveness() -> Response:
     response_model=Readiness,
     responses={503: {"model": Readiness, "description": "Not ready"}},
 )
-async def get_readiness(in_force: CurrentlyInForce, clever: TheClever) -> Response:
-    """Tell whether to send traffic here: a policy is in force and Clever accepted a token once."""
+async def get_readiness(in_force: CurrentlyInForce, clever: TheClever, entrance: EntranceParts) -> Response:
+    """Tell whether to send traffic here: a policy and keys are in force and Clever accepted a token once."""
     state = clever.state()
-    ready = in_force.context is not None and state.accepted_once
+    parts = {name: told() for name, told in entrance.items()}
+    ready = in_force.context is not None and state.accepted_once and parts.get("keys") != "unusable"
     readiness = Readiness(
-        status="ready" if ready else "not_ready", parts={"policy": in_force.state, "clever": state.word}
+        status="ready" if ready else "not_ready", parts={"policy": in_force.state, "clever": state.word} | parts
     )
     return unkept_response(readiness.model_dump_json().encode(), 200 if ready else 503)

@@ -14,8 +14,16 @@ from starlette.types import Scope
 
 from app.api import messages
 from app.api.messages import Refused
+from app.api.staleness import AsOf, Stale, StaleReason, members_of
 from app.domain import errors
-from app.domain.errors import CallerMayNot, CleverError, PolicyUnusable, RoleNotHeld, RosterguardError
+from app.domain.errors import (
+    CallerMayNot,
+    CleverError,
+    PolicyUnusable,
+    ProviderUnreachable,
+    RoleNotHeld,
+    RosterguardError,
+)
 
 MEDIA_TYPE = "application/problem+json"
 INVALID = 422
@@ -52,6 +60,9 @@ class RoleNotHeldProblem(Problem):
     """A role context that the user does not have."""
 
     held: Annotated[list[str], Field(description="The roles that the user does hold.")]
+    stale: Stale = False
+    as_of: AsOf = None
+    stale_reason: StaleReason = None
 
 
 SCHEMAS = frozenset(model.__name__ for model in (Problem, InvalidRequest, RoleNotHeldProblem))
@@ -64,6 +75,7 @@ _KINDS: Mapping[type[RosterguardError], tuple[int, str, str]] = {
     errors.UserUnknown: (404, "user-unknown", "Unknown user"),
     errors.RecordUnknown: (404, "record-unknown", "Unknown record"),
     errors.CallerMayNot: (403, "missing-scope", "Scope missing"),
+    errors.ProviderUnreachable: (503, "provider-unreachable", "OpenID provider cannot be read"),
     errors.NotCached: (504, "not-cached", "Not cached"),
     errors.PolicyUnusable: (503, "policy-unusable", "No policy in force"),
     errors.CleverRefusedToken: (502, "clever-refused-token", "Clever refuses the district token"),
@@ -109,7 +121,7 @@ _STATUSES: Mapping[int, tuple[str, str, str]] = {
     401: (
         "unauthenticated",
         "Credential missing or not valid",
-        "send one header Authorization: Bearer <API key>, with a key of this service",
+        "send one header Authorization: Bearer <credential>, with a key of this service or a token of its provider",
     ),
     404: ("no-such-path", "No such path", "nothing is served at this path; /docs tells what is"),
     405: ("method-not-allowed", "Method not allowed", "the header Allow tells which methods this path takes"),
@@ -129,7 +141,7 @@ def problem_of(error: RosterguardError) -> Problem:
     detail = f"{error}. {remedy}" if (remedy := _REMEDIES.get(type(error))) else str(error)
     problem = Problem(type=_TYPE + kind, title=title, status=status, detail=detail)
     if isinstance(error, RoleNotHeld):
-        return RoleNotHeldProblem(**problem.model_dump(), held=list(error.held))
+        return RoleNotHeldProblem(**problem.model_dump(), held=list(error.held), **members_of(error.stale))
     return problem
 
 
@@ -150,7 +162,7 @@ def problem_response(scope: Scope, problem: Problem, headers: Mapping[str, str] 
 def error_response(scope: Scope, error: RosterguardError) -> Response:
     """Send what the caller is told of ``error``, with ``Retry-After`` in seconds where asking again may help."""
     problem = problem_of(error)
-    if isinstance(error, (CleverError, PolicyUnusable)) and problem.status in _PASSING:
+    if isinstance(error, (CleverError, PolicyUnusable, ProviderUnreachable)) and problem.status in _PASSING:
         return problem_response(scope, problem, {"Retry-After": str(error.retry_after)})
     if isinstance(error, CallerMayNot):
         challenge = f'Bearer realm="rosterguard", error="insufficient_scope", scope="{error.scope}"'
@@ -164,7 +176,7 @@ def status_response(scope: Scope, status: int, headers: Mapping[str, str] | None
 
 
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Describe the problems of an operation for its OpenAPI ``responses``: 401, 403 and 422, and those of ``statuses``."""
+    """Describe the problems of an operation for its OpenAPI ``responses``: 401, 403, 422, and those of ``statuses``."""
     return {
         status: {
             "model": _MODELS.get(status, Problem),

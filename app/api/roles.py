@@ -7,12 +7,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from app.api.context import CurrentContext
-from app.api.freshness import AsOf, CallersDemand, Stale, StaleReason, dated_response, members_of
+from app.api.freshness import CallersDemand, dated_response
 from app.api.problems import documented
 from app.api.queries import DistrictQuery, UserPath, no_other_parameters
+from app.api.staleness import AsOf, Stale, StaleReason, members_of
 from app.domain.facts import Facts, HeldRole, Role
-from app.domain.reading import Staleness
 from app.domain.scopes import Scope
+from app.domain.staleness import Staleness
 from app.services.permissions import Subject, roles_of
 
 router = APIRouter(prefix="/v1/users", tags=["permissions"], dependencies=[Depends(no_other_parameters)])

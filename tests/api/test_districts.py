@@ -9,7 +9,7 @@ from pydantic import SecretStr
 from app.cli.listening import in_background
 from app.sandbox.server import create_sandbox
 from app.sandbox.world import World, generate
-from tests.conftest import Serve
+from tests.conftest import KEY, Serve, api_key
 
 
 @pytest.fixture(scope="module")
@@ -26,6 +26,7 @@ def service(two_districts: World, serve: Serve) -> Iterator[httpx.Client]:
             clever_token=None,
             clever_client_id="sandbox-client",
             clever_client_secret=SecretStr("sandbox-secret"),
+            api_keys=(api_key("tests", KEY, districts={district.id for district in two_districts.districts}),),
         )
 
 

@@ -66,6 +66,7 @@ def test_a_role_that_is_not_held_is_a_conflict_that_tells_the_held_ones(
         "status": 409,
         "detail": "the user does not hold the role student",
         "held": ["staff", "teacher"],
+        "stale": False,
     }
 
 

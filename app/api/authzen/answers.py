@@ -8,12 +8,12 @@ from pydantic import BaseModel, ConfigDict, Field, RootModel
 
 from app.api.authzen.examples import SECTION
 from app.api.authzen.reasons import TEXTS
-from app.api.freshness import AsOf, Stale, StalenessMembers, StaleReason, members_of
 from app.api.messages import Refused
 from app.api.problems import message_of, problem_of
+from app.api.staleness import AsOf, Stale, StalenessMembers, StaleReason, members_of
 from app.domain.decision import Reason
 from app.domain.errors import RosterguardError
-from app.domain.reading import Staleness
+from app.domain.staleness import Staleness
 from app.services.decisions import Decision
 from app.services.many import give_way
 from app.services.ports import Context

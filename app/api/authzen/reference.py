@@ -13,7 +13,7 @@ _ERRORS: Mapping[int, tuple[str, str]] = {
     400: ("Malformed question", "resource.id is required"),
     401: (
         "Credential missing or not valid",
-        "send one header Authorization: Bearer <API key>, with a key of this service",
+        "send one header Authorization: Bearer <credential>, with a key of this service or a token of its provider",
     ),
     403: ("Scope missing", "this credential lacks the scope access:evaluate"),
     404: ("No such path", "nothing is served at this path; /docs tells what is"),

@@ -12,7 +12,7 @@ from app.sandbox.oauth import CLIENT_ID, CLIENT_SECRET
 from app.sandbox.records import District, School, Section, User
 from app.sandbox.server import create_sandbox
 from app.sandbox.world import World, generate
-from tests.conftest import KEY, MovedClock, Sandbox, serving, settings_over
+from tests.conftest import KEY, MovedClock, Sandbox, api_key, serving, settings_over
 
 Json = dict[str, Any]
 
@@ -115,6 +115,7 @@ def two_districts(two_worlds: Sandbox, running_clock: MovedClock) -> Iterator[ht
         clever_client_id=CLIENT_ID,
         clever_client_secret=CLIENT_SECRET,
         clever_auth_url=two_worlds.url,
+        api_keys=(api_key("tests", KEY, districts={district.id for district in two_worlds.world.districts}),),
     )
     with serving(settings, running_clock) as service:
         yield service

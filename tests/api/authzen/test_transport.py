@@ -31,7 +31,9 @@ def test_without_a_key_the_body_is_not_looked_at(path: str, body: bytes, service
         answer = stranger.post(f"/access/v1/{path}", content=body)
     assert (answer.status_code, answer.headers["content-type"]) == (401, TEXT)
     assert answer.headers["www-authenticate"] == 'Bearer realm="rosterguard"'
-    assert answer.text == "send one header Authorization: Bearer <API key>, with a key of this service"
+    assert answer.text == (
+        "send one header Authorization: Bearer <credential>, with a key of this service or a token of its provider"
+    )
 
 
 @pytest.mark.parametrize(

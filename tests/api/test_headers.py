@@ -1,0 +1,171 @@
+"""What every answer tells a browser, and which other sites' pages may read answers."""
+
+import re
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from pydantic import ValidationError
+
+from app.settings import Settings
+from tests.conftest import KEY, Sandbox, Serve, rosterguard_process
+
+PERMISSIONS = "/v1/users/{}/permissions"
+NOBODY = PERMISSIONS.format("f" * 24)
+APP, STRANGER = "https://app.example.org", "https://stranger.example.org"
+
+PROTECTION = {
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cross-origin-resource-policy": "same-origin",
+    "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+}
+
+
+def protection_of(answer: httpx.Response) -> dict[str, str | None]:
+    return {name: ", ".join(answer.headers.get_list(name)) or None for name in PROTECTION}
+
+
+def about_users(service: httpx.Client, user: str) -> Iterator[httpx.Response]:
+    """Ask of a user what there is to ask, well and badly."""
+    for path in ("permissions", "roles", "explanation?permission=section:view"):
+        yield service.get(f"/v1/users/{user}/{path}")
+        yield service.get(f"/v1/users/{'f' * 24}/{path}")
+        yield service.get(f"/v1/users/{user}/{path}", params={"rol": "teacher", "permission": "section:view"})
+        yield service.get(f"/v1/users/{user}/{path}", headers={"Authorization": "Bearer of nothing"})
+        yield service.post(f"/v1/users/{user}/{path}")
+        yield service.get(f"/v1/users/{'e' * 24}/{path}", headers={"Cache-Control": "only-if-cached"})
+    yield service.post("/v1/users/permissions", json={"users": [{"id": user}]})
+    subject, action = {"type": "user", "id": user}, {"name": "view"}
+    question = {"subject": subject, "action": action, "resource": {"type": "section", "id": "f" * 24}}
+    for path in ("evaluation", "evaluations", "search/subject", "search/resource", "search/action"):
+        yield service.post(f"/access/v1/{path}", json=question)
+        yield service.post(f"/access/v1/{path}", json=[])
+
+
+def test_answers_about_users_are_kept_by_nobody_else(service: httpx.Client, sandbox: Sandbox) -> None:
+    answers = [(answer.status_code, answer.headers) for answer in about_users(service, sandbox.user("teacher_only"))]
+    assert {status for status, _ in answers} == {200, 400, 401, 404, 405, 422, 504}
+    assert {re.sub("max-age=[0-9]+", "max-age=N", headers["cache-control"]) for _, headers in answers} == {
+        "private, max-age=N, must-revalidate",
+        "no-store",
+    }
+    kept = [headers for status, headers in answers if "private" in headers["cache-control"]]
+    assert {headers["vary"] for headers in kept} == {"Authorization"}
+
+
+def test_a_304_is_kept_by_nobody_else_either(service: httpx.Client, sandbox: Sandbox) -> None:
+    path = PERMISSIONS.format(sandbox.user("teacher_only"))
+    again = service.get(path, headers={"If-None-Match": service.get(path).headers["etag"]})
+    assert (again.status_code, again.headers["vary"]) == (304, "Authorization")
+    assert again.headers["cache-control"].startswith("private, ")
+
+
+@pytest.mark.parametrize(
+    "path", ["/livez", "/readyz", "/openapi.json", "/docs/assets/swagger-ui.css", "/nowhere", NOBODY]
+)
+def test_every_answer_is_to_be_taken_as_what_it_says_that_it_is(path: str, service: httpx.Client) -> None:
+    assert protection_of(service.get(path)) == PROTECTION
+    assert protection_of(service.head(path, headers={"Authorization": ""})) == PROTECTION
+
+
+def test_what_is_no_request_is_answered_no_less_carefully(service: httpx.Client) -> None:
+    answer = service.get("/livez", headers={"X-Large": "x" * 20_000})
+    assert (answer.status_code, protection_of(answer)) == (431, PROTECTION)
+
+
+def test_the_reference_may_run_its_own_scripts_alone(service: httpx.Client) -> None:
+    page = service.get("/docs")
+    [policy] = page.headers.get_list("content-security-policy")
+    directives = dict(each.strip().split(" ", 1) for each in policy.split(";"))
+    assert (directives["default-src"], directives["connect-src"]) == ("'none'", "'self'")
+    assert "unsafe" not in directives["script-src"]
+    assert page.text.count("<script") == 2
+    assert '"validatorUrl": null' in page.text
+    # Nothing stands in the page that would come from elsewhere, or run without having a digest.
+    assert not re.findall(r"https?://|//cdn|\son\w+=", page.text)
+
+
+def test_nothing_tells_which_server_this_is() -> None:
+    with rosterguard_process("--no-auth") as (_, url), httpx.Client(base_url=url) as client:
+        told = [client.get(path).headers.keys() for path in ("/livez", "/docs", "/nowhere")]
+    assert [names & {"server", "x-powered-by"} for names in map(set, told)] == [set(), set(), set()]
+
+
+def preflight(service: httpx.Client, path: str, origin: str) -> httpx.Response:
+    asked = {"Access-Control-Request-Method": "GET", "Access-Control-Request-Headers": "authorization"}
+    return httpx.options(f"{service.base_url}{path}", headers={"Origin": origin, **asked})
+
+
+def allowed(answer: httpx.Response) -> dict[str, str]:
+    return {name: value for name, value in answer.headers.items() if name.startswith("access-control-allow-")}
+
+
+def test_no_other_site_may_read_answers_unless_it_is_configured(service: httpx.Client, sandbox: Sandbox) -> None:
+    path = PERMISSIONS.format(sandbox.user("teacher_only"))
+    assert allowed(service.get(path, headers={"Origin": APP})) == {}
+    beforehand = preflight(service, path, APP)
+    assert (beforehand.status_code, allowed(beforehand)) == (401, {})
+
+
+def test_a_configured_site_may_read_answers_and_errors(serve: Serve, sandbox: Sandbox) -> None:
+    service = serve(cors_origins=(APP,))
+    for path in (PERMISSIONS.format(sandbox.user("teacher_only")), NOBODY, "/nowhere"):
+        answer = service.get(path, headers={"Origin": APP})
+        assert allowed(answer) == {"access-control-allow-origin": APP}
+        assert "Origin" in answer.headers["vary"]
+        assert answer.headers["access-control-expose-headers"] == "Age, ETag, Retry-After, X-Request-ID"
+
+
+@pytest.mark.parametrize(
+    "origin", [STRANGER, "null", "https://app.example.org.evil.example", "http://app.example.org", "*"]
+)
+def test_another_site_may_not(origin: str, serve: Serve, sandbox: Sandbox) -> None:
+    service = serve(cors_origins=(APP,))
+    answer = service.get(PERMISSIONS.format(sandbox.user("teacher_only")), headers={"Origin": origin})
+    assert (answer.status_code, allowed(answer)) == (200, {})
+    assert "access-control-allow-origin" not in preflight(service, NOBODY, origin).headers
+
+
+def test_what_a_browser_asks_beforehand_needs_no_key_and_tells_nothing(serve: Serve, sandbox: Sandbox) -> None:
+    service = serve(cors_origins=(APP,))
+    there, nobody, nowhere = (
+        preflight(service, path, APP) for path in (PERMISSIONS.format(sandbox.user("teacher_only")), NOBODY, "/nowhere")
+    )
+    assert (there.status_code, there.text, there.headers["access-control-allow-origin"]) == (200, "OK", APP)
+    for answer in (there, nobody, nowhere):
+        del answer.headers["x-request-id"], answer.headers["date"]
+    assert there.headers == nobody.headers == nowhere.headers
+    assert "access-control-allow-credentials" not in there.headers
+    assert sandbox.requests.total() <= 1  # the service's own question for its district
+
+
+def test_a_site_that_may_read_still_needs_a_key(serve: Serve) -> None:
+    service = serve(cors_origins=(APP,))
+    answer = httpx.get(f"{service.base_url}{NOBODY}", headers={"Origin": APP, "Cookie": f"key={KEY}"})
+    assert (answer.status_code, allowed(answer)) == (401, {"access-control-allow-origin": APP})
+
+
+@pytest.mark.parametrize(
+    "given", [f"{APP}", f"{APP}, http://localhost:3000", "", "http://127.0.0.1:5173,https://a.b:8443"]
+)
+def test_sites_are_named_with_commas_between(given: str) -> None:
+    settings = Settings.model_validate({"clever_token": "t", "cors_origins": given})
+    assert settings.cors_origins == tuple(each.strip() for each in given.split(",") if each)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        *("*", "null", f"{APP},*", f"{APP}/", "app.example.org", "https://*.example.org", "https://App.example.org"),
+        *("https://app.example.org:443", "http://app.example.org", "https://u@app.example.org", "https://:8443"),
+        "ftp://a.b",
+    ],
+)
+def test_what_is_no_exact_site_is_a_mistake(given: str) -> None:
+    with pytest.raises(ValidationError) as mistake:
+        Settings.model_validate({"clever_token": "t", "cors_origins": given})
+    [told] = mistake.value.errors()
+    said = {"only https keeps a page from being forged on its way; http is for loopback alone"}
+    said |= {"name each site as its browser does, such as https://app.example.org; no * and no path"}
+    assert (told["loc"], told["msg"].removeprefix("Value error, ") in said) == (("cors_origins",), True)
