@@ -48,6 +48,15 @@ class Breaker:
         """Tell whether any request may be sent."""
         return not self.is_open() and not self.is_shut()
 
+    def turns_away(self) -> bool:
+        """Tell whether whoever asks now is certain to be turned away; that one asks is noted likewise."""
+        now = self._clock()
+        is_old, is_due = now - self._met > _OLD_SECONDS, now >= self._probe_at
+        if self.lets_through() or not (self.is_shut() or self._probing or not (is_old or is_due)):
+            return False
+        self._met = now
+        return True
+
     def wants_test(self) -> bool:
         """Tell whether the request that asks has to be the test; who is told so has to say when it is over.
 

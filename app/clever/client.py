@@ -20,7 +20,7 @@ from app.clever.transport import Transport
 from app.clever.versions import FAMILIES, Version
 from app.clever.warrant import Warrant, bearer
 from app.domain.errand import Errand
-from app.domain.errors import RecordUnknown, UserUnknown
+from app.domain.errors import CleverBarred, RecordUnknown, UserUnknown
 from app.domain.facts import Facts, Role
 from app.domain.ids import DistrictId, IdShape, SchoolId, SectionId, UserId
 from app.domain.places import Place, Section
@@ -55,6 +55,11 @@ class CleverClient:
     def lines(self) -> Lines:
         """Return what is known of the way of each token, to be measured."""
         return self._transport.lines
+
+    def barred(self, district: DistrictId) -> CleverBarred | None:
+        """Return why nothing can be read of a district just now, where that is known without asking; else None."""
+        token = self._tokens.known_token(district)
+        return None if token is None else self._transport.barred(f"Bearer {token}")
 
     def known_districts(self) -> frozenset[DistrictId] | None:
         """Return the connected districts, or None where they are not known yet."""

@@ -32,6 +32,9 @@ class Tokens(Protocol):
     async def districts(self) -> frozenset[DistrictId]:
         """Return the connected districts, asking Clever where they are not known yet; raises ``CleverError``."""
 
+    def known_token(self, district: DistrictId) -> str | None:
+        """Return the token of a district, or None where none is known."""
+
     async def token(self, district: DistrictId) -> str:
         """Return the token of a connected district.
 
@@ -96,6 +99,10 @@ class OneToken:
             self._districts = frozenset({await self._asking.join()})
         return self._districts
 
+    def known_token(self, district: DistrictId) -> str | None:
+        """Return the token if the district is known to be the token's."""
+        return self._token if self._districts is not None and district in self._districts else None
+
     async def token(self, district: DistrictId) -> str:
         """Return the token if the district is the token's."""
         if district not in await self.districts():
@@ -143,6 +150,10 @@ class DiscoveredTokens:
     async def districts(self) -> frozenset[DistrictId]:
         """Return the connected districts."""
         return frozenset(await self._known())
+
+    def known_token(self, district: DistrictId) -> str | None:
+        """Return the token of a district, or None where it was not connected when Clever was last asked."""
+        return None if self._tokens is None else self._tokens.get(district)
 
     async def token(self, district: DistrictId) -> str:
         """Return the token of a district that was connected when Clever was last asked."""

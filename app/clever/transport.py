@@ -11,6 +11,7 @@ from typing import TypeVar
 import httpx
 
 from app.clever.bodies import Bodies, Ration, of_record
+from app.clever.breaker import Breaker
 from app.clever.connection import Pools
 from app.clever.exchange import Exchanges, Head, Question
 from app.clever.line import Line, Lines
@@ -85,6 +86,11 @@ class Transport:
                     return await self._try(line, question, warrant, tries)
         raise AssertionError("the last attempt returns or raises")
 
+    def barred(self, authorization: str) -> CleverBarred | None:
+        """Return why whoever asks with this header would be turned away, if they would."""
+        breaker = self.lines.of(authorization).breaker
+        return _barred(breaker) if breaker.turns_away() else None
+
     async def aclose(self) -> None:
         """Break off what is under way and close the connections."""
         for probe in self._probes:
@@ -109,8 +115,7 @@ class Transport:
             if is_own:
                 return await self._probe(line, question, warrant, tries)
             self._begin_probe(line, question, warrant)
-        metrics.withheld(CleverBarred.word)
-        raise CleverBarred(_TOLD_TO_STAY_AWAY if breaker.is_shut() else _DOWN, retry_after=breaker.retry_after())
+        raise _barred(breaker)
 
     async def _test(self, line: Line, question: Question[S], warrant: Warrant, tries: Tries) -> S:
         line.test = test = asyncio.get_running_loop().create_future()
@@ -187,3 +192,8 @@ class Transport:
             self.state = self.state.after(error)
         if not warrant.is_of_client():
             self._refusals.tell(error)
+
+
+def _barred(breaker: Breaker) -> CleverBarred:
+    metrics.withheld(CleverBarred.word)
+    return CleverBarred(_TOLD_TO_STAY_AWAY if breaker.is_shut() else _DOWN, retry_after=breaker.retry_after())

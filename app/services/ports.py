@@ -8,6 +8,7 @@ from math import inf
 from typing import Any, Protocol
 
 from app.domain.errand import Errand
+from app.domain.errors import CleverBarred
 from app.domain.facts import Facts, Role
 from app.domain.ids import DistrictId, IdShape, SchoolId, SectionId, UserId
 from app.domain.places import Place, Section
@@ -34,6 +35,9 @@ class CleverState(Protocol):
 
 class Clever(Protocol):
     """The Clever API, as far as use cases know it."""
+
+    def barred(self, district: DistrictId) -> CleverBarred | None:
+        """Return why nothing can be read of a district just now, where that is known without asking; else None."""
 
     def known_districts(self) -> frozenset[DistrictId] | None:
         """Return the connected districts, or None where they are not known yet."""

@@ -110,8 +110,14 @@ async def _fresh(context: Context, wanted: Wanted[Said], demand: Demand, had: Ca
     if demand.only_if_cached or demand.without_waiting:
         raise NotCached
     errand = demand.errand(held=older is not None)
+    barred = context.clever.barred(wanted.district)
+    if barred is not None and older is not None:
+        had("stale")
+        return older.aged(barred.word)
     if older is None:
         had("miss")
+        if barred is not None:
+            raise barred
         return await landed(context, wanted, errand, wish.is_met_by_flight)
     reading = await _unless_slow(context, wanted, errand, older, wish)
     had("stale" if reading.stale else "miss")

@@ -37,13 +37,13 @@ class Room:
         patience: seconds that a single reading waits at most.
     """
 
-    at_once: int = 32
-    of_one_district: int = 24
-    of_many: int = 16
+    at_once: int = 24
+    of_one_district: int = 18
+    of_many: int = 12
     of_many_of_one: int = 8
     of_renewals: int = 8
-    waiting: int = 64
-    patience: float = 1.0
+    waiting: int = 16
+    patience: float = 0.5
 
 
 class Turns:

@@ -128,9 +128,9 @@ class Judge:
             self._role_not_held(asked, body)
 
     def _role_not_held(self, asked: Asked, body: Record) -> None:
-        """A role that is not held is an answer; it has no mark, and so it has to be fresh."""
+        """A role that is not held is an answer, and is marked where it is stale."""
         user, role = asked.question.users[0], asked.question.role
-        seen = self.history.people(user, self._unstamped(asked, stale=False))
+        seen = self.history.people(user, self._dated(asked, body))
         if not any(role not in person.held and body["held"] == sorted(person.held) for _, person in seen):
             raise Wrong("a role not held, though it was held all the time")
 
@@ -196,7 +196,8 @@ class Judge:
         return "200 stale" if body["stale"] else "200 fresh"
 
     def _explanation(self, asked: Asked, body: Record) -> str:
-        window = self._age(asked, body)
+        # It rests on more than one reading, and its age is that of the oldest.
+        window = Window(self._age(asked, body).start, asked.received)
         self._decided(asked, asked.question, (body["held"], body["reason"]), window)
         return "200 stale" if body["stale"] else "200 fresh"
 

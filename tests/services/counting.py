@@ -7,6 +7,7 @@ from typing import cast
 
 from app.cache.memory import MemoryCache
 from app.domain.errand import Errand
+from app.domain.errors import CleverBarred
 from app.domain.facts import Facts
 from app.domain.ids import DistrictId, IdShape, UserId
 from app.domain.policy import Policy
@@ -30,8 +31,13 @@ class CountingClever:
     readings: int = 0
     errands: list[Errand] = field(default_factory=list)
     error: Exception | None = None
+    bar: CleverBarred | None = None
     facts_given: Facts = field(default_factory=lambda: Facts(ANN, NORTH))
     let: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def barred(self, district: DistrictId) -> CleverBarred | None:
+        assert district == NORTH
+        return self.bar
 
     def known_districts(self) -> frozenset[DistrictId] | None:
         return frozenset({NORTH})

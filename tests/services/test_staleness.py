@@ -9,6 +9,7 @@ from app.domain.callers import USUAL_SCOPES, Caller
 from app.domain.errand import Errand, Urgency
 from app.domain.errors import (
     CallerOverspent,
+    CleverBarred,
     CleverError,
     CleverForbade,
     CleverRefusedToken,
@@ -318,3 +319,13 @@ async def test_a_reading_under_another_policy_is_not_joined_for_what_it_lacks(as
     asked.clever.let.set()
     await asyncio.gather(keeping, dropping)
     assert asked.clever.readings == 2
+
+
+async def test_while_clever_is_barred_older_answers_and_refusals_cost_no_reading(asked: Asked) -> None:
+    await asked.reading()
+    asked.clock.move(301)
+    asked.clever.bar = CleverBarred("Clever is down")
+    assert (await asked.reading()).stale == "barred"
+    with pytest.raises(CleverBarred):
+        await asked.reading(Demand(max_age=10))
+    assert (asked.clever.readings, asked.context.flights) == (1, {})
