@@ -200,3 +200,28 @@ def test_a_token_that_clever_refuses_ends_what_the_district_no_longer_lets_us_re
     fail(sandbox)
     assert permissions(service, sandbox).status_code == 503
     assert permissions(service, sandbox, **{"Cache-Control": "max-stale"}).status_code == 503
+
+
+def test_a_role_that_an_older_reading_lacks_is_marked_stale(
+    service: httpx.Client, sandbox: Sandbox, clock: MovedClock
+) -> None:
+    question = f"/v1/users/{sandbox.user('teacher_only')}/permissions?role=staff"
+    assert service.get(question).json()["stale"] is False
+    fail(sandbox)
+    clock.move(301)
+    answer = service.get(question)
+    assert (answer.status_code, answer.json()["held"], answer.json()["stale"]) == (409, ["teacher"], True)
+    assert sorted(answer.json()) == sorted(
+        ["type", "title", "status", "detail", "held", "stale", "as_of", "stale_reason"]
+    )
+
+
+def test_a_search_that_finds_nothing_in_older_readings_is_marked_stale(
+    service: httpx.Client, sandbox: Sandbox, clock: MovedClock
+) -> None:
+    permissions(service, sandbox)
+    fail(sandbox)
+    clock.move(301)
+    asked = {**question(sandbox), "action": None, "context": {"role_context": "staff"}}
+    answer = service.post("/access/v1/search/action", json=asked).json()
+    assert (answer["results"], answer["context"]["stale"]) == ([], True)
