@@ -65,7 +65,7 @@ them, by a policy file, a set of grants: permissions, and the places where they 
 Every call needs `Authorization: Bearer <API key>`, or an access token of the OpenID provider that the service is told
 of. Errors are `application/problem+json` (RFC 9457), each with a stable `type`.
 Answers say how old they are (`Age`, `Cache-Control`, `ETag`), and `Cache-Control` in a request demands how recent they
-have to be: `max-age`, `no-cache`, `only-if-cached`.
+have to be: `max-age`, `no-cache`, `max-stale`, `only-if-cached`. An answer older than the fresh time says `stale`.
 """
 
 

@@ -15,7 +15,7 @@ from app.domain.scopes import CLEVER_TYPES
 from app.domain.staleness import Staleness
 from app.services.journal import Answered, Asked, told
 from app.services.locating import Entity, Seeker, Unlocated
-from app.services.many import answered, give_way
+from app.services.many import answered, give_way, outcome_of
 from app.services.permissions import access, district_of
 from app.services.ports import NO_JOURNAL, Context
 from app.services.reading import Demand, reading_of
@@ -107,7 +107,7 @@ async def evaluate_until(
     """
     outcomes: list[Decision | RosterguardError] = []
     for place, question in enumerate(questions):
-        outcomes.append(await _outcome(context, question, demand))
+        outcomes.append(await outcome_of(evaluate(context, question, demand)))
         if ends(outcomes[-1]):
             break
         await give_way(place)
@@ -171,13 +171,6 @@ def _unless_all_failed(outcomes: list[Decision | RosterguardError]) -> list[Deci
     if failures and len(failures) == len(outcomes):
         raise failures[0]
     return outcomes
-
-
-async def _outcome(context: Context, question: Question, demand: Demand) -> Decision | RosterguardError:
-    try:
-        return await evaluate(context, question, demand)
-    except RosterguardError as error:
-        return error
 
 
 def _refused_unread(policy: Policy, permission: str, question: Question) -> Reason | None:

@@ -21,23 +21,25 @@ async def answered(
     questions: Sequence[Q], answer: Callable[[Q, Demand], Awaitable[A]], demand: Demand
 ) -> list[A | RosterguardError]:
     """Answer many questions, in the order asked; what goes wrong with one is its own answer."""
-
-    async def outcome(question: Q, within: Demand) -> A | RosterguardError:
-        try:
-            return await answer(question, within)
-        except RosterguardError as error:
-            return error
-
-    at_once, outcomes = demand.at_once(), []
+    at_once = demand.at_once()
+    outcomes: list[A | RosterguardError] = []
     for place, question in enumerate(questions):
-        outcomes.append(await outcome(question, at_once))
+        outcomes.append(await outcome_of(answer(question, at_once)))
         await give_way(place)
     if not demand.only_if_cached:
         unread = [place for place, each in enumerate(outcomes) if isinstance(each, NotCached)]
-        read = await several(unread, lambda place: outcome(questions[place], demand))
+        read = await several(unread, lambda place: outcome_of(answer(questions[place], demand)))
         for place, each in zip(unread, read, strict=True):
             outcomes[place] = each
     return outcomes
+
+
+async def outcome_of(answer: Awaitable[A]) -> A | RosterguardError:
+    """Return what an answer comes to, or the error that it ends in."""
+    try:
+        return await answer
+    except RosterguardError as error:
+        return error
 
 
 async def several(questions: Sequence[Q], answer: Callable[[Q], Awaitable[A]]) -> list[A]:
