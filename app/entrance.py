@@ -1,6 +1,5 @@
 """Who gets in: the keys and the OpenID provider that the settings name, put together."""
 
-import asyncio
 import logging
 import re
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -48,9 +47,7 @@ class Entrance:
             if self.provider is not None:
                 stack.push_async_callback(self.provider.aclose)
             if self.watch is not None:
-                await self.watch.begin()
-                looking = asyncio.create_task(self.watch.keep_looking())
-                stack.push_async_callback(_ended, looking)
+                await stack.enter_async_context(self.watch.looking())
             yield
 
 
@@ -133,8 +130,3 @@ def _provider(settings: Settings, clock: Clock) -> Provider | None:
 
 def _expected(settings: Settings) -> Expected:
     return Expected(settings.oidc_issuer or "", settings.oidc_audience or "", settings.oidc_districts_claim or "")
-
-
-async def _ended(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)

@@ -207,14 +207,8 @@ async def _policy(settings: Settings, context_by: Callable[[Policy], Context]) -
         in_force.take(read_policy(default_policy()))
         yield in_force
         return
-    watch = policy_watch(settings.policy, in_force)
-    await watch.begin()
-    looking = asyncio.create_task(watch.keep_looking())
-    try:
+    async with policy_watch(settings.policy, in_force).looking():
         yield in_force
-    finally:
-        looking.cancel()
-        await asyncio.gather(looking, return_exceptions=True)
 
 
 @asynccontextmanager

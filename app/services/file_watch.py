@@ -1,7 +1,8 @@
 """A file that is looked at again and again, by content, and taken whole or not at all."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -56,6 +57,17 @@ class FileWatch(Generic[T]):
         self._refuse = refuse
         self._seen: Found | None = None
         self._weighed: Found | None = None
+
+    @asynccontextmanager
+    async def looking(self) -> AsyncGenerator[None]:
+        """Begin, and go on looking until the end of the block."""
+        await self.begin()
+        looks = asyncio.create_task(self.keep_looking())
+        try:
+            yield
+        finally:
+            looks.cancel()
+            await asyncio.gather(looks, return_exceptions=True)
 
     async def begin(self) -> None:
         """Take what the file says, or refuse it; a bad file raises nothing."""
