@@ -4,7 +4,7 @@ import asyncio
 import re
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Hashable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from importlib import resources
@@ -215,7 +215,7 @@ async def _policy(settings: Settings, context_by: Callable[[Policy], Context]) -
 async def _contexts(
     settings: Settings, client: CleverClient, clock: Clock, wall: Clock, journal: Journal
 ) -> AsyncIterator[Callable[[Policy], Context]]:
-    flights: dict[Hashable, Flight] = {}
+    flights: dict[str, Flight] = {}
     keep_seconds = max(settings.fresh_seconds, settings.stale_seconds)
     connecting = asyncio.create_task(client.keep_connected())
     context_by = partial(

@@ -1,12 +1,11 @@
-"""A reading: something that Clever said, dated, with what has been worked out from it so far."""
+"""A reading: something that Clever said, dated, with the answers that have been given from it so far."""
 
 import hashlib
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field, replace
 from math import inf
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
-from app.domain.access import Access
 from app.domain.staleness import Staleness
 
 Said = TypeVar("Said")
@@ -14,15 +13,20 @@ Said = TypeVar("Said")
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """The body of an answer, and a tag that changes with it."""
+    """The body of an answer, a tag that changes with it, and what it answers."""
 
     body: bytes
     tag: str
+    question: Hashable = None
 
     @classmethod
-    def of(cls, body: bytes) -> "Rendered":
+    def of(cls, body: bytes, question: Hashable = None) -> "Rendered":
         """Tag ``body`` with a hash of it: equal answers are equal bytes, and so have equal tags."""
-        return cls(body, hashlib.blake2b(body, digest_size=12).hexdigest())
+        return cls(body, hashlib.blake2b(body, digest_size=12).hexdigest(), question)
+
+
+_MOST_RENDERED = 8
+"""Answers that are kept of one reading; as many as roles, views and reasons to be stale; few are asked."""
 
 
 @dataclass(slots=True)
@@ -30,13 +34,12 @@ class Reading(Generic[Said]):
     """What Clever said, and when.
 
     Attributes:
-        facts: of one user, complete as far as the roles held need them; or of one section, or a list.
+        facts: of one user, packed, and complete as far as the roles held need them; or a section, or a list.
         began: when the reading began, in seconds of the process's clock; the age of an answer counts from here.
         at: the same in Unix seconds.
         renew_at: when a question makes it worth renewing, by the process's clock.
         stale: why it answers although it is not fresh; None while it is.
-        accesses: what has been worked out from the facts, by all that it depends on beside them.
-        rendered: answers, likewise; both fall with the reading.
+        rendered: answers, the latest last; they fall with the reading.
     """
 
     facts: Said
@@ -44,16 +47,34 @@ class Reading(Generic[Said]):
     at: float = 0.0
     renew_at: float = inf
     stale: str | None = None
-    accesses: dict[Hashable, Access] = field(default_factory=dict)
-    rendered: dict[Hashable, Rendered] = field(default_factory=dict)
+    rendered: list[Rendered] = field(default_factory=list)
 
     def aged(self, reason: str) -> "Reading[Said]":
-        """Return the same reading, marked stale; what is worked out from it is worked out for both."""
+        """Return the same reading, marked stale; what is answered from it is kept for both."""
         return replace(self, stale=reason)
+
+    def answer(self, question: Hashable) -> Rendered | None:
+        """Return what was answered to ``question``: all that the answer depends on beside the reading."""
+        for rendered in self.rendered:
+            if rendered.question == question:
+                return rendered
+        return None
+
+    def keep(self, answer: Rendered) -> Rendered:
+        """Keep an answer, in the place of the oldest where there are many, and return it."""
+        self.rendered[:] = [*self.rendered[1 - _MOST_RENDERED :], answer]
+        return answer
 
     def staleness(self) -> Staleness | None:
         """Return how stale it is, or None where it is fresh."""
         return None if self.stale is None else Staleness(self.stale, self.at)
+
+
+class Found(NamedTuple, Generic[Said]):
+    """What another process has read, and when that reading began, in Unix seconds."""
+
+    said: Said
+    at: float
 
 
 def staleness_of(readings: Iterable[Reading[Any]]) -> Staleness | None:

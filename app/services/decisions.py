@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from app.domain.access import Access
 from app.domain.decision import SCOPE_OF, Reason, decided, unanswerable
 from app.domain.errors import CleverError, MalformedId, NotCached, RoleNotHeld, RosterguardError, UserUnknown
-from app.domain.facts import Facts, Role
+from app.domain.facts import Role
 from app.domain.ids import DistrictId, UserId
+from app.domain.packed_facts import PackedFacts
 from app.domain.policy import Policy
 from app.domain.reading import Reading
 from app.domain.scopes import CLEVER_TYPES
@@ -211,7 +212,7 @@ async def _decided(seeker: Seeker, question: Question, permission: str, user: Us
     return decided(known, permission, location, question)
 
 
-async def _cached(seeker: Seeker, user: UserId) -> Reading[Facts] | None:
+async def _cached(seeker: Seeker, user: UserId) -> Reading[PackedFacts] | None:
     try:
         return await reading_of(seeker.context, user, seeker.district, seeker.demand.at_once())
     except NotCached:

@@ -68,7 +68,7 @@ async def explain(
     explanation = await _explanation(seeker, policy, known, asked, places)
     _tell(seeker, subject, asked, explanation)
     age = int(context.clock() - min(read.began for read in seeker.readings))
-    return Explained(reading.facts, asked, policy, explanation, age, seeker.staleness())
+    return Explained(known.facts, asked, policy, explanation, age, seeker.staleness())
 
 
 def _tell(seeker: Seeker, subject: Subject, permission: str, explanation: Explanation) -> None:

@@ -1,7 +1,8 @@
 """One reading for all who wait for it: taken off by the first, joined by the others."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Hashable
+from collections.abc import Awaitable, Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from math import inf
 from typing import Any, Generic, TypeVar
@@ -21,14 +22,14 @@ from app.domain.errors import (
 from app.domain.ids import DistrictId
 from app.domain.reading import Reading
 from app.services.deadlines import by
-from app.services.ports import Cache, Context, Flight
+from app.services.ports import Cache, Context, Flight, Shared
 
 Said = TypeVar("Said")
 
 REFUSALS = (CleverRefusedToken, CleverForbade)
 """What Clever says when it will not tell, which is an answer and not an outage."""
 
-_RENEWED_FROM, _RENEWED_UNTIL = 2 / 3, 0.95
+RENEWED_FROM, _RENEWED_UNTIL = 2 / 3, 0.95
 """The part of the fresh time in which a question makes a reading be renewed; its beginning is jittered over it."""
 
 
@@ -43,18 +44,24 @@ class Wanted(Generic[Said]):
         key: what they are kept under; readings of different things have different keys.
         read: asks Clever.
         suffices: tells whether what was read is enough for now.
+        shared: where other processes put what they read of it, under the key as text; None where they do not.
     """
 
     cache: Cache
     kind: str
     district: DistrictId
-    key: Hashable
+    key: str
     read: Callable[[Errand], Awaitable[Said]]
     suffices: Callable[[Said], bool] = lambda _said: True
+    shared: Shared[Said] | None = None
+
+
+IsRecent = Callable[[float], bool]
+"""Tells whether a reading is recent enough, by when it began, in seconds of the process's clock."""
 
 
 async def landed(
-    context: Context, wanted: Wanted[Said], errand: Errand, is_recent: Callable[[float], bool]
+    context: Context, wanted: Wanted[Said], errand: Errand, is_recent: IsRecent, *, anew: bool = False
 ) -> Reading[Said]:
     """Return what the reading under way comes to if that will do, else what one begun now does.
 
@@ -62,7 +69,8 @@ async def landed(
         context: the ports.
         wanted: what to read.
         errand: what the reading is for.
-        is_recent: tells of a reading under way, by when it began, whether that is recent enough.
+        is_recent: of a reading under way.
+        anew: whether Clever itself has to be asked, rather than other processes what they read.
 
     Raises:
         UserUnknown, RecordUnknown: there is no such thing at Clever; whatever was cached of it is forgotten.
@@ -76,8 +84,9 @@ async def landed(
                 continue
             ours = flight is None or (flight.began is None and _less_urgent(flight.errand, errand))
             if flight is None or ours:
-                context.turns.look(wanted.district, errand)
-                flight = take_off(context, wanted, errand)
+                if wanted.shared is None:
+                    context.turns.look(wanted.district, errand)
+                flight = take_off(context, wanted, errand, None if anew else is_recent)
             try:
                 # A caller who goes away must not take the reading of the others along.
                 reading: Reading[Said] = await asyncio.shield(_task(flight))
@@ -90,9 +99,9 @@ async def landed(
                 return reading
 
 
-def take_off(context: Context, wanted: Wanted[Said], errand: Errand) -> Flight:
-    """Begin a reading, for whoever joins it."""
-    flight = context.flights[wanted.key] = Flight(errand)
+def take_off(context: Context, wanted: Wanted[Said], errand: Errand, is_recent: IsRecent | None) -> Flight:
+    """Begin a reading, for whoever joins it; one of another process will do if it ``is_recent``."""
+    flight = context.flights[wanted.key] = Flight(errand, is_recent)
     flight.task = asyncio.create_task(_fly(context, wanted, flight))
     flight.task.add_done_callback(_look_at_outcome)
     return flight
@@ -127,24 +136,82 @@ def _less_urgent(one: Errand, other: Errand) -> bool:
 
 
 async def _fly(context: Context, wanted: Wanted[Said], flight: Flight) -> Reading[Said]:
-    asked = context.clock()
     try:
-        async with context.turns.turn(wanted.district, flight.errand):
-            meanwhile = wanted.cache.get(wanted.key)
-            if meanwhile is not None and meanwhile.began > asked and wanted.suffices(meanwhile.facts):
-                # Somebody more urgent did not wait for this turn.
-                return meanwhile
-            return await _read(context, wanted, flight)
+        if wanted.shared is None:
+            return await _in_turn(context, wanted, flight)
+        return await _from_others(context, wanted, wanted.shared, flight) or await _for_all(
+            context, wanted, wanted.shared, flight
+        )
     finally:
         if context.flights.get(wanted.key) is flight:
             del context.flights[wanted.key]
+
+
+async def _from_others(
+    context: Context, wanted: Wanted[Said], shared: Shared[Said], flight: Flight
+) -> Reading[Said] | None:
+    """Return what another process has read, or is reading, if that is recent enough; None for Clever to be asked.
+
+    Raises:
+        CleverBarred: nobody has read it, and Clever cannot be asked just now.
+    """
+    if flight.is_recent is None or not allows_stale(context, wanted):
+        return None
+    reading = await _found(context, wanted, shared, flight.is_recent)
+    if reading is not None:
+        return reading
+    barred = context.clever.barred(wanted.district)
+    if barred is not None:
+        raise barred
+    if await shared.lead(wanted.key, flight.errand.until):
+        return None
+    return await _found(context, wanted, shared, flight.is_recent)
+
+
+async def _found(
+    context: Context, wanted: Wanted[Said], shared: Shared[Said], is_recent: IsRecent
+) -> Reading[Said] | None:
+    found = await shared.find(wanted.key)
+    if found is None or not wanted.suffices(found.said):
+        return None
+    reading = _reading(context, found.said, context.clock() - (context.wall() - found.at), found.at)
+    # Be it too old for now, it may stand in for one that cannot be had.
+    wanted.cache.put(wanted.key, reading)
+    return reading if is_recent(reading.began) else None
+
+
+async def _for_all(context: Context, wanted: Wanted[Said], shared: Shared[Said], flight: Flight) -> Reading[Said]:
+    """Ask Clever, and tell other processes what came of it."""
+    with ExitStack() as ending:
+        ending.callback(shared.give_up, wanted.key)
+        try:
+            reading = await _in_turn(context, wanted, flight)
+        except (UserUnknown, RecordUnknown):
+            gone = context.gone.get(wanted.key)
+            if gone is not None:
+                ending.pop_all()
+                shared.forget(wanted.key, gone.at)
+            raise
+        ending.pop_all()
+        shared.put(wanted.key, reading.facts, reading.at)
+        return reading
+
+
+async def _in_turn(context: Context, wanted: Wanted[Said], flight: Flight) -> Reading[Said]:
+    asked = context.clock()
+    async with context.turns.turn(wanted.district, flight.errand):
+        meanwhile = wanted.cache.get(wanted.key)
+        if meanwhile is not None and meanwhile.began > asked and wanted.suffices(meanwhile.facts):
+            # Somebody more urgent did not wait for this turn.
+            return meanwhile
+        return await _read(context, wanted, flight)
 
 
 async def _read(context: Context, wanted: Wanted[Said], flight: Flight) -> Reading[Said]:
     flight.began = began = context.clock()
     at = context.wall()
     try:
-        facts = await wanted.read(flight.errand)
+        said = await wanted.read(flight.errand)
     except (UserUnknown, RecordUnknown) as error:
         wanted.cache.forget(wanted.key, began)
         context.gone.put(wanted.key, Reading(type(error), began, at))
@@ -159,18 +226,19 @@ async def _read(context: Context, wanted: Wanted[Said], flight: Flight) -> Readi
         if context.refused.get(refusal, inf) <= began:
             del context.refused[refusal]
     context.gone.forget(wanted.key, began)
-    reading = Reading(facts, began, at, began + context.fresh_seconds * _renewed_from(context.jitter()))
+    reading = _reading(context, said, began, at)
     wanted.cache.put(wanted.key, reading)
     return reading
 
 
+def _reading(context: Context, said: Said, began: float, at: float) -> Reading[Said]:
+    # Without the jitter whoever came in the morning's first minute would be renewed in one minute too, for ever.
+    renewed_from = RENEWED_FROM + context.jitter() * (_RENEWED_UNTIL - RENEWED_FROM)
+    return Reading(said, began, at, began + context.fresh_seconds * renewed_from)
+
+
 def _refusals_of(wanted: Wanted[Said]) -> tuple[tuple[DistrictId, str | None], ...]:
     return (wanted.district, None), (wanted.district, wanted.kind)
-
-
-def _renewed_from(jitter: float) -> float:
-    # Without the jitter whoever came in the morning's first minute would be renewed in one minute too, for ever.
-    return _RENEWED_FROM + jitter * (_RENEWED_UNTIL - _RENEWED_FROM)
 
 
 def _look_at_outcome(task: asyncio.Task[Reading[Any]]) -> None:

@@ -1,21 +1,16 @@
 """What lies and who stands in a place: lists from Clever, kept like facts."""
 
-from collections.abc import Awaitable, Callable, Hashable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
-from app.domain.errand import Errand
 from app.domain.errors import RecordUnknown, UserUnknown
 from app.domain.facts import Facts, Role
 from app.domain.ids import SchoolId
 from app.domain.places import Place, Section
 from app.domain.scopes import Scope
-from app.services.flights import Wanted
 from app.services.locating import Seeker
 from app.services.many import several
 from app.services.reading import fresh
-
-Said = TypeVar("Said")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +74,7 @@ class Lister:
         context, of = self.seeker.context, self.seeker.district
         if place[0] not in {Scope.SCHOOL, Scope.DISTRICT}:
             return ()
-        wanted = self._wanted(("sections", of, place), lambda errand: context.clever.sections(place, of, errand))
+        wanted = self.seeker.wanted("sections", lambda errand: context.clever.sections(place, of, errand), *place)
         try:
             return self.seeker.noted(await fresh(context, wanted, self.seeker.demand))
         except RecordUnknown:
@@ -89,20 +84,15 @@ class Lister:
 
     async def _schools(self) -> Sequence[SchoolId]:
         context, of = self.seeker.context, self.seeker.district
-        wanted = self._wanted(("schools", of), lambda errand: context.clever.schools(of, errand))
+        wanted = self.seeker.wanted("schools", lambda errand: context.clever.schools(of, errand))
         return self.seeker.noted(await fresh(context, wanted, self.seeker.demand))
 
     async def _people(self, place: Place, role: Role | None) -> Sequence[Facts]:
         context, of = self.seeker.context, self.seeker.district
-        wanted = self._wanted(
-            ("people", of, place, role), lambda errand: context.clever.people(place, of, role, errand)
+        wanted = self.seeker.wanted(
+            "people", lambda errand: context.clever.people(place, of, role, errand), *place, role or "any"
         )
         return self.seeker.noted(await fresh(context, wanted, self.seeker.demand))
-
-    def _wanted(
-        self, key: tuple[str, *tuple[Hashable, ...]], read: Callable[[Errand], Awaitable[Said]]
-    ) -> Wanted[Said]:
-        return Wanted(self.seeker.context.places, key[0], self.seeker.district, key, read)
 
     async def _confirmed(self, person: Facts) -> Facts:
         if person.confirmed():

@@ -1,14 +1,16 @@
 """Where a resource lies: Clever's own types are looked up, the application's lie where the caller says they do."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from app.domain.decision import Reason
+from app.domain.errand import Errand
 from app.domain.errors import MalformedId, RecordUnknown, UserUnknown
 from app.domain.facts import Facts, Role
 from app.domain.ids import DistrictId, SchoolId
+from app.domain.packed_facts import unpacked
 from app.domain.places import (
     Location,
     Section,
@@ -77,25 +79,19 @@ class Seeker:
     async def section(self, section: str) -> Section:
         """Return a section of the district; raises ``RecordUnknown`` or ``MalformedId``."""
         asked, of = self.context.id_shape.section(section), self.district
-        key = ("section", of, asked)
-        wanted = Wanted(
-            self.context.places, key[0], of, key, lambda errand: self.context.clever.section(asked, of, errand)
-        )
+        wanted = self.wanted("section", lambda errand: self.context.clever.section(asked, of, errand), asked)
         return self.noted(await fresh(self.context, wanted, self.demand))
 
     async def school(self, school: str) -> SchoolId:
         """Return a school of the district; raises ``RecordUnknown`` or ``MalformedId``."""
         asked, of = self.context.id_shape.school(school), self.district
-        key = ("school", of, asked)
-        wanted = Wanted(
-            self.context.places, key[0], of, key, lambda errand: self.context.clever.school(asked, of, errand)
-        )
+        wanted = self.wanted("school", lambda errand: self.context.clever.school(asked, of, errand), asked)
         return self.noted(await fresh(self.context, wanted, self.demand))
 
     async def user(self, user: str) -> Facts:
         """Return the facts of a user of the district; raises ``UserUnknown`` or ``MalformedId``."""
         asked = self.context.id_shape.user(user)
-        return self.noted(await reading_of(self.context, asked, self.district, self.demand))
+        return unpacked(self.noted(await reading_of(self.context, asked, self.district, self.demand)))
 
     async def student(self, student: str) -> Facts:
         """Return the facts of a user who is a student; raises ``UserUnknown`` for whoever is none."""
@@ -103,6 +99,10 @@ class Seeker:
         if Role.STUDENT not in facts.held():
             raise UserUnknown
         return facts
+
+    def wanted(self, kind: str, read: Callable[[Errand], Awaitable[Said]], *which: str) -> Wanted[Said]:
+        """Return what to read: the place or list of a kind in the district that ``which`` tells from others."""
+        return Wanted(self.context.places, kind, self.district, "/".join((kind, self.district, *which)), read)
 
     def noted(self, reading: Reading[Said]) -> Said:
         """Return what was read, and remember that an answer rests on it."""

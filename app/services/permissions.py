@@ -10,6 +10,7 @@ from app.domain.errors import DistrictUnnamed, RoleNotHeld, RosterguardError, Us
 from app.domain.facts import Facts, Role
 from app.domain.grants import PermissionSet
 from app.domain.ids import DistrictId
+from app.domain.packed_facts import PackedFacts, unpacked
 from app.domain.reading import Reading, Rendered
 from app.domain.staleness import Staleness
 from app.services.deadlines import by
@@ -53,7 +54,7 @@ async def permissions_of(context: Context, subject: Subject, demand: Demand, ren
         NotCached, CleverError: see ``reading_of``.
     """
     try:
-        reading = await _reading_of(context, subject, demand)
+        district, reading = await _reading_of(context, subject, demand)
         policy = context.policy
         key = (render, subject.role, policy.revision, reading.stale)
 
@@ -64,17 +65,17 @@ async def permissions_of(context: Context, subject: Subject, demand: Demand, ren
     except (RoleNotHeld, UserUnknown) as error:
         _tell_refusal(context, demand, "permissions", subject, error)
         raise
-    _tell(context, demand, "permissions", subject, (answer, reading))
+    _tell(context, demand, Asked("permissions", subject.user, district, subject.role), answer, reading)
     return answer
 
 
-def access(context: Context, reading: Reading[Facts], role: Role | None = None) -> Access:
-    """Return what a user may do under the policy in force, worked out once for each reading; raises ``RoleNotHeld``."""
-    key = (role, context.policy.revision)
-    found = reading.accesses.get(key)
+def access(context: Context, reading: Reading[PackedFacts], role: Role | None = None) -> Access:
+    """Return what a user may do under the policy in force; raises ``RoleNotHeld``."""
+    key = (reading.facts, role, context.policy.revision)
+    found = context.accesses.get(key)
     if found is None:
         try:
-            found = reading.accesses[key] = access_of(reading.facts, context.policy, role)
+            found = context.accesses[key] = access_of(unpacked(reading.facts), context.policy, role)
         except RoleNotHeld as error:
             # What is not held by an older reading may be held by now.
             raise RoleNotHeld(error.role, error.held, reading.staleness()) from error
@@ -95,19 +96,21 @@ async def permissions_of_many(
 async def roles_of(context: Context, subject: Subject, demand: Demand, render: RenderRoles) -> Answer:
     """Answer which roles a user holds, for an application with a role switcher; raises as ``permissions_of``."""
     try:
-        reading = await _reading_of(context, subject, demand)
+        district, reading = await _reading_of(context, subject, demand)
     except UserUnknown as error:
         _tell_refusal(context, demand, "roles", subject, error)
         raise
-    answer = _answer(context, reading, (render, reading.stale), lambda: render(reading.facts, reading.staleness()))
-    _tell(context, demand, "roles", subject, (answer, reading))
+    answer = _answer(
+        context, reading, (render, reading.stale), lambda: render(unpacked(reading.facts), reading.staleness())
+    )
+    _tell(context, demand, Asked("roles", subject.user, district, subject.role), answer, reading)
     return answer
 
 
-async def _reading_of(context: Context, subject: Subject, demand: Demand) -> Reading[Facts]:
+async def _reading_of(context: Context, subject: Subject, demand: Demand) -> tuple[DistrictId, Reading[PackedFacts]]:
     user = context.id_shape.user(subject.user)
     district = await district_of(context, subject.district, demand)
-    return await reading_of(context, user, district, demand)
+    return district, await reading_of(context, user, district, demand)
 
 
 async def district_of(context: Context, named: str | None, demand: Demand) -> DistrictId:
@@ -142,19 +145,13 @@ async def _connected(context: Context, demand: Demand) -> frozenset[DistrictId]:
         return await context.clever.districts()
 
 
-def _answer(context: Context, reading: Reading[Facts], key: Hashable, render: Callable[[], bytes]) -> Answer:
-    rendered = reading.rendered.get(key)
-    if rendered is None:
-        rendered = reading.rendered[key] = Rendered.of(render())
+def _answer(context: Context, reading: Reading[PackedFacts], key: Hashable, render: Callable[[], bytes]) -> Answer:
+    rendered = reading.answer(key) or reading.keep(Rendered.of(render(), key))
     return Answer(rendered, int(context.clock() - reading.began))
 
 
-def _tell(
-    context: Context, demand: Demand, kind: str, subject: Subject, answered: tuple[Answer, Reading[Facts]]
-) -> None:
+def _tell(context: Context, demand: Demand, asked: Asked, answer: Answer, reading: Reading[PackedFacts]) -> None:
     if context.journal is not NO_JOURNAL:
-        answer, reading = answered
-        asked = Asked(kind, subject.user, reading.facts.district, subject.role)
         told(context, demand, asked, Answered(answer.rendered.tag, readings=(reading,)))
 
 

@@ -2,20 +2,26 @@
 
 import asyncio
 import random
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, MutableMapping
 from dataclasses import dataclass, field
 from math import inf
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
+from cachetools import LRUCache
+
+from app.domain.access import Access
 from app.domain.errand import Errand
 from app.domain.errors import CleverBarred
 from app.domain.facts import Facts, Role
 from app.domain.ids import DistrictId, IdShape, SchoolId, SectionId, UserId
+from app.domain.packed_facts import PackedFacts
 from app.domain.places import Place, Section
 from app.domain.policy import Policy
-from app.domain.reading import Reading
+from app.domain.reading import Found, Reading
 from app.services.turns import Turns
 from app.telemetry.decisions import Decided
+
+Said = TypeVar("Said")
 
 Clock = Callable[[], float]
 """Seconds that only ever go forward, from an arbitrary start."""
@@ -111,6 +117,34 @@ class Cache(Protocol):
         """Drop what is kept under ``key`` and began no later than ``began``, by the clock."""
 
 
+class Shared(Protocol[Said]):
+    """Readings that all replicas share. Whatever goes wrong with it, it is as if it had nothing."""
+
+    async def find(self, key: str) -> Found[Said] | None:
+        """Return what is there under ``key``, or None; in a few milliseconds in any case."""
+
+    async def lead(self, key: str, until: float | None) -> bool:
+        """Tell whether to read now, so that one replica reads for all.
+
+        Args:
+            key: what is to be read.
+            until: when the answer has to be there, in seconds of the event loop's clock.
+
+        Returns:
+            False once another replica's reading has been put; True where nobody else reads, or whoever does has put
+            nothing in time.
+        """
+
+    def put(self, key: str, said: Said, at: float) -> None:
+        """Share a reading that began ``at`` Unix seconds, unless a newer one is there; nobody waits for that."""
+
+    def forget(self, key: str, at: float) -> None:
+        """Have all replicas drop what began no later than ``at``: there is no such user any more."""
+
+    def give_up(self, key: str) -> None:
+        """Let others read: the reading failed."""
+
+
 class Journal(Protocol):
     """Where decisions are told."""
 
@@ -133,13 +167,19 @@ class Flight:
 
     Attributes:
         errand: what it is for.
+        is_recent: tells by when a reading began whether another process's will do; None where none will.
         began: when it began, by the clock; None while it waits for its turn.
         task: comes to what is read.
     """
 
     errand: Errand
+    is_recent: Callable[[float], bool] | None = None
     began: float | None = None
     task: asyncio.Task[Reading[Any]] | None = None
+
+
+MOST_ACCESSES = 10_000
+"""Users of whom is kept what they may do, some 5 KB each, beside what is kept of all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +212,8 @@ class Context:
         turns: who may begin to read.
         secret: from which keys are derived, one for each purpose; the same in every process that shares answers.
         reasons: whether decisions say why.
+        shared: what other processes have read of users; None where there is no such store.
+        accesses: what has been worked out from facts, by all that it depends on.
         flights: the readings that are under way, by what they will be kept under.
         refused: when a reading began that Clever refused, by district and, where its token is good and only this kind
             of thing is forbidden, by that kind; gone with the next one that it answers.
@@ -193,7 +235,9 @@ class Context:
     turns: Turns
     secret: bytes
     reasons: bool
-    flights: dict[Hashable, Flight] = field(default_factory=dict)
+    shared: Shared[PackedFacts] | None = None
+    accesses: MutableMapping[Hashable, Access] = field(default_factory=lambda: LRUCache(MOST_ACCESSES))
+    flights: dict[str, Flight] = field(default_factory=dict)
     refused: dict[tuple[DistrictId, str | None], float] = field(default_factory=dict)
     jitter: Callable[[], float] = random.random
     journal: Journal = NO_JOURNAL

@@ -12,10 +12,10 @@ from typing import TypeVar
 from app.domain.callers import ANYONE, Caller
 from app.domain.errand import Errand, Urgency
 from app.domain.errors import CleverError, NotCached, QuestionError
-from app.domain.facts import Facts
 from app.domain.ids import DistrictId, UserId
+from app.domain.packed_facts import PackedFacts, is_confirmed, packed
 from app.domain.reading import Reading
-from app.services.flights import REFUSALS, Wanted, allows_stale, landed, take_off
+from app.services.flights import REFUSALS, RENEWED_FROM, Wanted, allows_stale, landed, take_off
 from app.services.ports import Context
 from app.telemetry import metrics, tracing
 
@@ -64,15 +64,35 @@ class Demand:
         return Errand(self.caller.digest, Urgency.BULK if self.one_of_many else alone, self.until)
 
 
-async def reading_of(context: Context, user: UserId, district: DistrictId, demand: Demand) -> Reading[Facts]:
+async def reading_of(context: Context, user: UserId, district: DistrictId, demand: Demand) -> Reading[PackedFacts]:
     """Return what Clever says of a user, as recent as the caller demands; raises as ``fresh``."""
+    key = f"{district}/{user}"
+    held = _fresh_user(context, key, demand)
+    if held is not None:
+        return held
 
-    async def read(errand: Errand) -> Facts:
+    async def read(errand: Errand) -> PackedFacts:
         confirm = context.policy.drops_unconfirmed_schools
-        return await context.clever.facts(user, district, errand, confirm_schools=confirm)
+        return packed(await context.clever.facts(user, district, errand, confirm_schools=confirm))
 
-    wanted = Wanted(context.users, "user", district, (district, user), read, lambda facts: _suffices(context, facts))
-    return await fresh(context, wanted, demand)
+    def suffices(facts: PackedFacts) -> bool:
+        return _suffices(context, facts)
+
+    return await fresh(context, Wanted(context.users, "user", district, key, read, suffices, context.shared), demand)
+
+
+def _fresh_user(context: Context, key: str, demand: Demand) -> Reading[PackedFacts] | None:
+    """Return what ``fresh`` would of a user, where that is as usual: there, not to be renewed, and nobody traces."""
+    if demand.max_age is not None or demand.no_cache or tracing.tracer() is not tracing.OFF:
+        return None
+    held = context.users.get(key)
+    now = context.clock()
+    if held is None or now >= held.renew_at or now - held.began > context.fresh_seconds:
+        return None
+    if not _suffices(context, held.facts):
+        return None
+    metrics.USER_HITS.inc()
+    return held
 
 
 async def fresh(context: Context, wanted: Wanted[Said], demand: Demand) -> Reading[Said]:
@@ -116,9 +136,9 @@ async def _fresh(context: Context, wanted: Wanted[Said], demand: Demand, had: Ca
         return older.aged(barred.word)
     if older is None:
         had("miss")
-        if barred is not None:
+        if barred is not None and wanted.shared is None:
             raise barred
-        return await landed(context, wanted, errand, wish.is_met_by_flight)
+        return await _cold(context, wanted, errand, demand, wish)
     reading = await _unless_slow(context, wanted, errand, older, wish)
     had("stale" if reading.stale else "miss")
     return reading
@@ -159,9 +179,9 @@ def _held(wanted: Wanted[Said]) -> Reading[Said] | None:
     return held if held is not None and wanted.suffices(held.facts) else None
 
 
-def _suffices(context: Context, facts: Facts) -> bool:
+def _suffices(context: Context, facts: PackedFacts) -> bool:
     """Facts read under a policy that kept unconfirmed schools may lack what one that drops them has to know."""
-    return facts.confirmed() or not context.policy.drops_unconfirmed_schools
+    return not context.policy.drops_unconfirmed_schools or is_confirmed(facts)
 
 
 def _refuse_gone(context: Context, wanted: Wanted[Said], wish: _Wish, had: Callable[[str], None]) -> None:
@@ -190,7 +210,21 @@ def _renew(context: Context, wanted: Wanted[Said], held: Reading[Said], demand: 
         return
     held.renew_at = now + context.fresh_seconds * _PAUSE_AFTER_RENEWAL
     until = asyncio.get_running_loop().time() + RENEWAL_SECONDS
-    take_off(context, wanted, Errand(demand.caller.digest, Urgency.RENEWAL, until))
+    due = now - context.fresh_seconds * RENEWED_FROM
+    take_off(context, wanted, Errand(demand.caller.digest, Urgency.RENEWAL, until), lambda began: began > due)
+
+
+async def _cold(context: Context, wanted: Wanted[Said], errand: Errand, demand: Demand, wish: _Wish) -> Reading[Said]:
+    """Return what a reading comes to, or what another process has of it where that fails; raises as ``landed``."""
+    try:
+        return await landed(context, wanted, errand, wish.is_met_by_flight, anew=wish.anew)
+    except REFUSALS:
+        raise
+    except CleverError as error:
+        older = _held(wanted)
+        if older is None or not _may_answer(context, wanted, older, demand, wish):
+            raise
+        return older.aged(error.word)
 
 
 async def _unless_slow(
@@ -203,7 +237,7 @@ async def _unless_slow(
     """
     try:
         async with asyncio.timeout(context.deadlines.slow):
-            return await landed(context, wanted, errand, wish.is_met_by_flight)
+            return await landed(context, wanted, errand, wish.is_met_by_flight, anew=wish.anew)
     except TimeoutError:
         return older.aged("slow")
     except REFUSALS:

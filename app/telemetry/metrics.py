@@ -52,6 +52,8 @@ LOOKUPS = Counter(
     ["cache", "outcome"],
     registry=REGISTRY,
 )
+USER_HITS = LOOKUPS.labels("users", "hit")
+"""By far the most frequent outcome."""
 CACHED = Gauge(
     "rosterguard_cache_entries", "Readings in the cache.", ["cache"], multiprocess_mode="livesum", registry=REGISTRY
 )

@@ -1,5 +1,3 @@
-from app.domain.facts import Facts
-from app.domain.ids import DistrictId, UserId
 from app.domain.reading import Reading, Rendered
 
 
@@ -12,8 +10,27 @@ def test_a_tag_is_of_characters_that_an_etag_may_hold() -> None:
     assert set(Rendered.of(b"{}").tag) <= set("0123456789abcdef")
 
 
+def test_an_answer_is_found_by_its_question() -> None:
+    reading = Reading("facts", began=1)
+    kept = reading.keep(Rendered.of(b"{}", ("permissions", None)))
+    assert reading.answer(("permissions", None)) is kept
+    assert reading.answer(("permissions", "teacher")) is None
+
+
 def test_readings_share_no_answers() -> None:
-    facts = Facts(UserId("user"), DistrictId("district"))
-    one, other = Reading(facts, began=1), Reading(facts, began=1)
-    one.rendered["permissions"] = Rendered.of(b"{}")
-    assert other.rendered == {}
+    one, other = Reading("facts", began=1), Reading("facts", began=1)
+    one.keep(Rendered.of(b"{}"))
+    assert other.rendered == []
+
+
+def test_a_reading_that_has_become_stale_shares_its_answers_with_the_fresh_one() -> None:
+    reading = Reading("facts", began=1)
+    kept = reading.aged("unreachable").keep(Rendered.of(b"{}", "stale"))
+    assert reading.answer("stale") is kept
+
+
+def test_of_many_answers_the_oldest_are_dropped() -> None:
+    reading = Reading("facts", began=1)
+    for question in range(20):
+        reading.keep(Rendered.of(b"{}", question))
+    assert [rendered.question for rendered in reading.rendered] == list(range(12, 20))

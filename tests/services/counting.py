@@ -10,6 +10,7 @@ from app.domain.errand import Errand
 from app.domain.errors import CleverBarred
 from app.domain.facts import Facts
 from app.domain.ids import DistrictId, IdShape, UserId
+from app.domain.packed_facts import PackedFacts
 from app.domain.policy import Policy
 from app.domain.reading import Reading
 from app.main import default_policy
@@ -66,10 +67,10 @@ class Asked:
     clock: MovedClock
     context: Context
 
-    async def reading(self, demand: Demand | None = None) -> Reading[Facts]:
+    async def reading(self, demand: Demand | None = None) -> Reading[PackedFacts]:
         return await reading_of(self.context, ANN, NORTH, demand or Demand())
 
-    def reading_under_way(self, demand: Demand | None = None) -> asyncio.Task[Reading[Facts]]:
+    def reading_under_way(self, demand: Demand | None = None) -> asyncio.Task[Reading[PackedFacts]]:
         return asyncio.create_task(self.reading(demand))
 
 

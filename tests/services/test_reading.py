@@ -6,6 +6,7 @@ import pytest
 
 from app.domain.errors import CleverTimedOut, NotCached, UserUnknown
 from app.domain.facts import Facts, HeldRole, Role, Standing
+from app.domain.packed_facts import packed
 from app.services.reading import Demand
 from tests.services.counting import ANN, DROPPING, NORTH, Asked, settled
 
@@ -52,7 +53,7 @@ async def test_a_caller_that_goes_away_does_not_take_the_reading_of_the_others_a
     await settled(lambda: asked.clever.readings == 1)
     first.cancel()
     asked.clever.let.set()
-    assert (await second).facts == Facts(ANN, NORTH)
+    assert (await second).facts == packed(Facts(ANN, NORTH))
     assert asked.clever.readings == 1
 
 
