@@ -1,81 +1,113 @@
-"""A cold permission set beside the reads that it is made of: `python -m tests.bench.cold`.
+"""The cold path: what a user who is not cached costs, beside the three reads of Clever that it is made of.
 
-Sandbox and service run as processes of their own. Every round asks Clever for each of the three reads, alone, and the
-service for a set that it may not take from its cache; the medians of all rounds are compared.
+Sandbox, service and a bare reader are processes of their own; some users are read by the one, then by the other.
 """
 
-import os
-import platform
 import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from statistics import median
 
 import httpx
 
-from app.sandbox.world import generate
+from app.sandbox.world import World, generate
+from tests.bench.cast import path_of
+from tests.bench.cores import SERVING, pinned, processor_seconds
+from tests.bench.processes import HOUSE, Served, ended, module, sandbox, service, settings, until_ready
+from tests.bench.reads import CREDENTIAL, paths_of
+from tests.chaos.report import Figure, at_most, told
+from tests.conftest import CLEAN
 
-DELAY_MS = 50
-ROUNDS = 40
-TOKEN = "sandbox-token"
-COMMAND = [sys.executable, "-m", "app.cli"]
+SIZE = {"schools": 20, "teachers": 700, "students": 9_000}
+ROUNDS, USERS_A_ROUND = 7, 60
+WARM = 60
+LATE_MS, LATE_USERS = 50, 40
+
+_Reader = Callable[[Sequence[str]], float]
+
+
+def main() -> list[Figure]:
+    """Measure, and return what was reached."""
+    teachers = iter(_teachers(generate(**SIZE)))
+    with sandbox(**SIZE) as clever, service(settings(clever)) as ours, _bare_reader(clever) as bare:
+        until_ready(ours)
+        return [*_processor_time(ours, bare, teachers), *_latency(clever, ours, teachers)]
+
+
+def _teachers(world: World) -> Sequence[str]:
+    """Return the teachers who hold no other role; most teach some five sections of 25 students."""
+    district = world.districts[0]
+    return [user.id for user in district.users_in_role["teacher"] if set(user.roles) == {"teacher"}]
 
 
 @contextmanager
-def running(*arguments: str, **environment: str) -> Iterator[str]:
-    """Run a command of ours that prints the address it serves on, and yield that."""
+def _bare_reader(clever: Served) -> Iterator[_Reader]:
     with subprocess.Popen(
-        [*COMMAND, *arguments],
-        env=os.environ | environment,
+        pinned(module("reads", clever.url), SERVING),
+        cwd=HOUSE,
+        env=CLEAN,
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
         text=True,
     ) as process:
+        assert process.stdin is not None
         assert process.stdout is not None
+        said, heard = process.stdin, process.stdout
+        heard.readline()
+
+        def taken(users: Sequence[str]) -> float:
+            said.write(" ".join(users) + "\n")
+            said.flush()
+            return float(heard.readline())
+
         try:
-            yield process.stdout.readline().rpartition(" ")[2].strip()
+            yield taken
         finally:
-            process.terminate()
+            ended(process)
 
 
-def milliseconds(act: Callable[[], httpx.Response]) -> float:
-    """Return how long a successful request takes."""
+def _processor_time(ours: Served, bare: _Reader, teachers: Iterator[str]) -> Iterator[Figure]:
+    with ours.asking() as asking:
+
+        def taken(users: Sequence[str]) -> float:
+            began = processor_seconds(ours.pid)
+            for user in users:
+                asking.get(path_of(user)).raise_for_status()
+            return processor_seconds(ours.pid) - began
+
+        first = [*islice(teachers, WARM)]
+        taken(first)
+        bare(first)
+        both = []
+        for number in range(ROUNDS):
+            users = [*islice(teachers, USERS_A_ROUND)]
+            order = (bare, taken) if number % 2 else (taken, bare)
+            by_reader = {reader: reader(users) for reader in order}
+            both.append((by_reader[taken], by_reader[bare]))
+    mine, theirs = (median(each) / USERS_A_ROUND * 1000 for each in zip(*both, strict=True))
+    yield told("processor time of three bare reads", theirs, " ms")
+    yield told("processor time of a cold user", mine, " ms")
+    yield at_most("processor time of a cold user / of three bare reads", median(a / b for a, b in both), 1.4)
+
+
+def _latency(clever: Served, ours: Served, teachers: Iterator[str]) -> Iterator[Figure]:
+    """Time cold users, and each of their reads alone, with Clever far away."""
+    reads: list[tuple[float, ...]] = []
+    sets: list[float] = []
+    with httpx.Client(base_url=clever.url, headers=CREDENTIAL) as direct, ours.asking() as asking:
+        direct.put("/_sandbox/limits", json={"delay_ms": LATE_MS}).raise_for_status()
+        for user in islice(teachers, LATE_USERS):
+            reads.append(tuple(_milliseconds(direct, path) for path in paths_of(user)))
+            sets.append(_milliseconds(asking, path_of(user)))
+    slowest = max(median(each) for each in zip(*reads, strict=True))
+    yield told(f"slowest of the three reads, Clever {LATE_MS} ms away (p50)", slowest, " ms")
+    yield told(f"cold permission set, Clever {LATE_MS} ms away (p50)", median(sets), " ms")
+    yield at_most("cold permission set / the slowest of the three reads (p50)", median(sets) / slowest, 1.2)
+
+
+def _milliseconds(client: httpx.Client, path: str) -> float:
     began = time.perf_counter()
-    act().raise_for_status()
+    client.get(path).raise_for_status()
     return (time.perf_counter() - began) * 1000
-
-
-def main() -> None:
-    """Measure, and print a table."""
-    user = generate().cases["staff_who_also_teach_elsewhere"].user
-    reads = [f"/v3.1/users/{user}{part}" for part in ("", "/sections", "/schools")]
-    taken: dict[str, list[float]] = {name: [] for name in (*reads, "cold permission set")}
-    credential = {"Authorization": f"Bearer {TOKEN}"}
-    anew = {"Cache-Control": "no-cache"}
-    with (
-        running("sandbox", "--port", "0", "--delay-ms", str(DELAY_MS), "--rate-limit", "0") as clever,
-        running(
-            "serve", "--port", "0", "--no-auth", ROSTERGUARD_CLEVER_URL=clever, ROSTERGUARD_CLEVER_TOKEN=TOKEN
-        ) as url,
-        httpx.Client(base_url=clever, headers=credential) as direct,
-        httpx.Client(base_url=url, headers=anew) as service,
-    ):
-        service.get(f"/v1/users/{user}/permissions").raise_for_status()
-        for _ in range(ROUNDS):
-            for path in reads:
-                taken[path].append(milliseconds(lambda path=path: direct.get(path)))  # type: ignore[misc]
-            taken["cold permission set"].append(milliseconds(lambda: service.get(f"/v1/users/{user}/permissions")))
-    print(
-        f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, Clever {DELAY_MS} ms away"
-    )
-    print("\n| what | median ms |\n| --- | --- |")
-    for name, times in taken.items():
-        print(f"| {name.replace(user, '{id}')} | {median(times):.1f} |")
-    slowest = max(median(taken[path]) for path in reads)
-    print(f"\ncold permission set / slowest read: {median(taken['cold permission set']) / slowest:.2f}")
-
-
-if __name__ == "__main__":
-    main()

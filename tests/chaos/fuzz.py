@@ -1,287 +1,166 @@
 """Requests that nobody would send: made from the OpenAPI document, and HTTP that is barely any.
 
-Whatever comes, the answer is one that the document describes, an error is a problem or the standard's message, and
-nobody without a key is told anything.
+Whatever comes, the answer is one that the document describes, an error is a problem or the standard's message, nobody
+without a key is told anything, and nothing that is personal, secret or the caller's own gets out or into a log.
 """
 
 import asyncio
-import json
-import random
-import socket
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
-from urllib.parse import urlsplit
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TypeVar
 
 import httpx
-import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from pydantic import SecretStr
-from schemathesis.core.result import Ok
-from schemathesis.schemas import APIOperation
-from schemathesis.specs.openapi.checks import (
-    content_type_conformance,
-    response_schema_conformance,
-    status_code_conformance,
-)
 
-from app.api.connections import Connection
 from app.cli.listening import in_background
-from app.cli.openapi import document
-from app.main import create_app
-from app.sandbox.server import create_sandbox
-from app.sandbox.world import World, generate
-from app.settings import Settings
+from app.sandbox.oauth import CLIENT_ID, CLIENT_SECRET
+from app.sandbox.world import World
+from tests.chaos.barely_http import abrupt, ask_raw, raw_requests
+from tests.chaos.described import ask, ask_without_key, cases_of, operations
+from tests.chaos.exchanges import Peer
+from tests.chaos.faults import ready
+from tests.chaos.findings import RIGHT, Findings
 from tests.chaos.report import Figure, at_least, at_most, told
-from tests.conftest import KEY, TOKEN, api_key
+from tests.conftest import api_key, rosterguard_process
+from tests.marking import Marks, marked_sandbox
+from tests.planted import KEY, SECRET
 
-OPEN = ("/livez", "/readyz", "/docs", "/openapi.json", "/.well-known/authzen-configuration")
-EXPECTED_5XX = {502, 503, 504}
-CREDENTIAL = {"Authorization": f"Bearer {KEY}"}
 
-Operation = APIOperation[Any, Any, Any, Any]
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How much is sent.
+
+    Attributes:
+        described: requests that are made from the document, about so many.
+        raw: requests that are barely HTTP.
+        abrupt: callers who go away in the middle.
+    """
+
+    described: int = 20_500
+    raw: int = 6_000
+    abrupt: int = 200
+
+
+LONG = Plan()
+WELCOME = ("title", "said", "request id", "request id in the log", "request id in the log of decisions")
+
+Drawn = TypeVar("Drawn")
 
 
 @contextmanager
-def served(world: World) -> Iterator[str]:
-    """Serve the service over a sandbox of a world, for whoever carries the key."""
-    with in_background(create_sandbox(world, rate_limit=0)) as clever:
-        given_settings = Settings(clever_url=clever, clever_token=SecretStr(TOKEN), api_keys=(api_key("fuzz", KEY),))
-        with in_background(create_app(given_settings), http=Connection) as url:
-            yield url
+def staged(findings: Findings) -> Iterator[tuple[str, World]]:
+    """Run the service with every secret, over a sandbox full of marks; at the end look through all that it told."""
+    clever = marked_sandbox(Marks())
+    world: World = clever.state.world.start
+    with TemporaryDirectory() as folder, in_background(clever) as clever_url:
+        log, decisions = Path(folder) / "log", Path(folder) / "decisions"
+        environment = _environment(clever_url, world, decisions)
+        with log.open("wb") as stderr, rosterguard_process(stderr=stderr.fileno(), **environment) as (process, url):
+            asyncio.run(_ready(url))
+            yield url, world
+            findings.alive = httpx.get(f"{url}/livez").status_code
+            metrics = httpx.get(f"{url}/metrics", headers={"Authorization": RIGHT[0]}).content
+            process.terminate()
+            process.wait()
+            stdout = process.stdout.read() if process.stdout else ""
+        written = {"standard output": stdout.encode(), "the metrics": metrics}
+        written |= {"the log": log.read_bytes(), "the log of decisions": decisions.read_bytes()}
+    for where, text in written.items():
+        findings.lookout.written(text, where)
 
 
-def operations() -> dict[str, Operation]:
-    """Return what the document describes, by method and path."""
-    schema = schemathesis.openapi.from_dict(document())
-    found = [each.ok() for each in schema.get_all_operations() if isinstance(each, Ok)]
-    return {operation.label: operation for operation in found}
+def _environment(clever: str, world: World, decisions: Path) -> Mapping[str, str]:
+    """Return the settings of a service that has every secret, and tells as much as it can."""
+    key = api_key("fuzz", KEY, districts={world.cases["teacher_only"].district})
+    return {
+        "ROSTERGUARD_CLEVER_URL": clever,
+        "ROSTERGUARD_CLEVER_AUTH_URL": clever,
+        # The token comes from Clever then, and is no less a secret.
+        "ROSTERGUARD_CLEVER_TOKEN": "",
+        "ROSTERGUARD_CLEVER_CLIENT_ID": CLIENT_ID,
+        "ROSTERGUARD_CLEVER_CLIENT_SECRET": CLIENT_SECRET,
+        "ROSTERGUARD_SECRET": SECRET,
+        "ROSTERGUARD_API_KEYS": f"[{key.model_dump_json(exclude_none=True)}]",
+        "ROSTERGUARD_CALLER_SHARE": "1",
+        "ROSTERGUARD_DECISION_LOG": str(decisions),
+        "ROSTERGUARD_LOG_FORMAT": "json",
+        "ROSTERGUARD_LOG_IDS": "plain",
+    }
 
 
-def try_operation(operation: Operation, url: str, world: World, examples: int) -> Counter[int]:
-    """Ask one operation for what the document allows and for what it does not, with a key.
-
-    Returns:
-        How often which status was answered.
-
-    Raises:
-        AssertionError: an answer that the document does not describe, or a failure.
-    """
-    statuses: Counter[int] = Counter()
-    known = st.sampled_from([case.user for case in world.cases.values()])
-    modes = (schemathesis.GenerationMode.POSITIVE, schemathesis.GenerationMode.NEGATIVE)
-
-    with httpx.Client(base_url=url, headers=CREDENTIAL, timeout=30) as client:
-
-        @settings(
-            max_examples=examples,
-            deadline=None,
-            derandomize=True,
-            database=None,
-            phases=[Phase.explicit, Phase.generate],
-            suppress_health_check=list(HealthCheck),
-        )
-        @given(data=st.data())
-        def ask(data: st.DataObject) -> None:
-            case = data.draw(st.sampled_from(modes).flatmap(lambda mode: operation.as_strategy(generation_mode=mode)))
-            if "user_id" in case.path_parameters and data.draw(st.booleans()):
-                case.path_parameters["user_id"] = data.draw(known)
-            sent = case.as_transport_kwargs(base_url=url)
-            request = _request(client, sent)
-            if request is None:
-                return
-            response = client.send(request)
-            statuses[response.status_code] += 1
-            judge(response)
-            if response.status_code not in {400, 404, 405, 413, 414, 415, 431}:
-                case.validate_response(response, checks=_CHECKS)
-
-        ask()
-    return statuses
+async def _ready(url: str) -> None:
+    peer = Peer(url)
+    await ready(peer)
+    peer.close()
 
 
-def _request(client: httpx.Client, sent: Mapping[str, Any]) -> httpx.Request | None:
-    """Return what was made up as a request; None where HTTP cannot say it."""
-    headers = {name: str(value) for name, value in (sent.get("headers") or {}).items()}
-    try:
-        return client.build_request(
-            sent["method"],
-            sent["url"],
-            params=sent.get("params") or None,
-            headers={**headers, **CREDENTIAL},
-            json=sent.get("json"),
-            content=sent.get("data") if isinstance(sent.get("data"), (str, bytes)) else None,
-        )
-    except (httpx.InvalidURL, UnicodeError, ValueError, TypeError):
-        return None
+def run(plan: Plan) -> Findings:
+    """Send all that is planned, and return what came of it; whatever fails, the rest is sent still."""
+    findings, described = Findings(), operations()
+    with staged(findings) as (url, world):
+        users = st.just("f" * 24) | st.sampled_from([case.user for case in world.cases.values()])
+        for label, operation in described.items():
+            with findings.noting(label), httpx.Client(base_url=url, timeout=30) as client:
+                made_up(
+                    st.data(),
+                    plan.described // len(described),
+                    partial(ask, cases_of(operation), users, client, findings),
+                )
+            with findings.noting(label):
+                ask_without_key(url, operation, findings)
+        with findings.noting("barely HTTP"):
+            made_up(raw_requests(), plan.raw, partial(ask_raw, url, findings))
+        asyncio.run(abrupt(url, plan.abrupt, 1))
+    return findings
 
 
-_CHECKS = [status_code_conformance, content_type_conformance, response_schema_conformance]
-
-
-def judge(response: httpx.Response) -> None:
-    """Raise ``AssertionError`` unless an error is one of those that are meant, and says what it is."""
-    status, kind = response.status_code, response.headers.get("content-type", "")
-    assert status < 500 or status in EXPECTED_5XX, (status, response.text)
-    if status in {429, 503}:
-        assert response.headers.get("retry-after", "").isdigit(), dict(response.headers)
-    if status >= 400 and response.request.method != "HEAD":
-        assert kind == "application/problem+json" or kind.startswith("text/plain"), (status, kind, response.text)
-
-
-# HTTP that is barely any
-
-_TOKENS = st.text("abcdefghijklmnopqrstuvwxyzABC-_0123456789", min_size=1, max_size=20)
-_RUBBISH = st.binary(max_size=60)
-_METHODS = st.sampled_from([b"GET", b"POST", b"HEAD", b"OPTIONS", b"PUT", b"DELETE", b"PATCH", b"TRACE", b"BREW"])
-_PATHS = (
-    *(b"/v1/users/%s/permissions", b"/v1/users/%s/roles", b"/v1/users/%s/explanation?permission=section:edit"),
-    *(b"/v1/users/permissions", b"/v1/policy", b"/livez", b"/readyz", b"/openapi.json", b"/docs", b"/", b"/%s"),
-    *(b"/access/v1/evaluation", b"/access/v1/evaluations", b"/access/v1/search/subject"),
-    *(b"/access/v1/search/resource", b"/access/v1/search/action", b"/.well-known/authzen-configuration"),
-)
-_IDS = st.one_of(
-    st.binary(max_size=30),
-    st.sampled_from([b"0" * 24, b"668262009155dac234000003", b"%00", b"%ff%fe", b"..%2f..", b"a" * 9000, b"\xc3\xa9"]),
-)
-_BODIES = st.one_of(
-    _RUBBISH,
-    st.recursive(
-        st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=20),
-        lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
-        max_leaves=12,
-    ).map(lambda said: json.dumps(said).encode()),
-    st.sampled_from(
-        [
-            *(b'{"subject":', b"[" * 50_000, b'{"a":' * 20_000, b"1e999999", b'{"users":[' + b"9" * 5000 + b"]}"),
-            *(b'{"users":[{"id":"a","id":"b"}]}', b'"\\ud800"', b"\xef\xbb\xbf{}", b'{"users": NaN}', b"null"),
-            *(b'{"evaluations":[' + b"{}," * 500 + b"{}]}", b'{"page":{"limit":1e400}}', b'{"page":{"token":"\x00"}}'),
-        ]
-    ),
-)
-_CONTROLS = st.sampled_from(
-    [
-        *(b"max-age=99999999999999999999", b"max-age=-1", b"max-age", b"no-cache, only-if-cached", b"max-stale=x"),
-        *(b",,,=,=", b'max-age="5"', b"max-age=\xff", b"max-age=" + b"9" * 4001, b"max-stale"),
-    ]
-)
-
-
-@st.composite
-def raw_requests(draw: st.DrawFn) -> tuple[bytes, bytes, bool]:
-    """Draw a request as bytes, its path, and whether it carries the key."""
-    keyed, body = draw(st.booleans()), draw(_BODIES)
-    path = draw(st.sampled_from(_PATHS))
-    path = path.replace(b"%s", draw(_IDS)) if b"%s" in path else path
-    headers = [(b"Host", b"x"), (b"Cache-Control", draw(_CONTROLS))]
-    headers += [(draw(_TOKENS).encode(), draw(_RUBBISH)) for _ in range(draw(st.integers(0, 3)))]
-    headers += [(b"Authorization", f"Bearer {KEY}".encode())] if keyed else []
-    headers += [(b"Content-Type", draw(st.sampled_from([b"application/json", b"text/html", b"\xff"])))]
-    headers += [(b"Content-Length", draw(st.sampled_from([b"%d" % len(body)] * 6 + [b"-1", b"x", b"99999999999999"])))]
-    lines = b"".join(b"%s: %s\r\n" % header for header in headers)
-    request = b"%s %s HTTP/1.1\r\n%sConnection: close\r\n\r\n%s" % (draw(_METHODS), path, lines, body)
-    return request, path, keyed
-
-
-def exchanged(url: str, request: bytes) -> bytes:
-    """Send bytes, and return all that comes back; nothing where the other side just hangs up."""
-    parts = urlsplit(url)
-    with socket.create_connection((parts.hostname or "", parts.port or 80), timeout=20) as line:
-        try:
-            line.sendall(request)
-            line.shutdown(socket.SHUT_WR)
-        except OSError:
-            pass  # It may have refused and closed already.
-        found = b""
-        try:
-            while piece := line.recv(65536):
-                found += piece
-        except ConnectionResetError:
-            pass
-        return found
-
-
-def try_raw(url: str, examples: int) -> Counter[int]:
-    """Send HTTP that is barely any; return how often which status was answered, 0 for none.
-
-    Raises:
-        AssertionError: a failure, or an answer for somebody without a key.
-    """
-    statuses: Counter[int] = Counter()
+def made_up(strategy: st.SearchStrategy[Drawn], examples: int, act: Callable[[Drawn], None]) -> None:
+    """Act upon so many examples, the same each time; raises what an act raises."""
 
     @settings(
         max_examples=examples,
         deadline=None,
         derandomize=True,
         database=None,
-        phases=[Phase.explicit, Phase.generate],
+        phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )
-    @given(raw_requests())
-    def send(drawn: tuple[bytes, bytes, bool]) -> None:
-        request, path, keyed = drawn
-        answer = exchanged(url, request)
-        status = int(answer.split(b" ", 2)[1]) if answer.startswith(b"HTTP/1.1 ") else 0
-        statuses[status] += 1
-        assert status < 500 or status in EXPECTED_5XX, (request[:500], answer[:500])
-        is_open = path.split(b"?")[0].decode("latin-1").startswith(OPEN)
-        assert keyed or is_open or status not in {200, 204, 304}, (request[:500], answer[:500])
+    @given(strategy)
+    def acting(drawn: Drawn) -> None:
+        act(drawn)
 
-    send()
-    return statuses
+    acting()
 
 
-def try_without_key(url: str) -> None:
-    """Ask every operation without a key, and with a wrong one; raises ``AssertionError`` where it is let in."""
-    for operation in operations().values():
-        path = operation.path.replace("{user_id}", "0" * 24)
-        for credential in ({}, {"Authorization": "Bearer another"}, {"Authorization": f"Basic {KEY}"}):
-            response = httpx.request(operation.method, url + path, headers=credential, json={})
-            if not path.startswith(OPEN):
-                assert response.status_code == 401, (operation.label, response.status_code)
-                assert response.headers["www-authenticate"].startswith("Bearer"), dict(response.headers)
-
-
-async def abrupt(url: str, times: int, seed: int) -> None:
-    """Connect, say a part of a request, and go away."""
-    parts, draw = urlsplit(url), random.Random(seed)
-    whole = f"GET /v1/policy HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {KEY}\r\n\r\n".encode()
-    for _ in range(times):
-        _, writer = await asyncio.open_connection(parts.hostname, parts.port)
-        writer.write(whole[: draw.randrange(len(whole) + 1)])
-        writer.transport.abort()
-
-
-def main() -> list[Figure]:
+def main(plan: Plan = LONG, wanted: int = 20_000) -> list[Figure]:
     """Run, and return what came of it."""
-    world, failures, asked = generate(), list[str](), 0
-    with served(world) as url:
-        statuses: Counter[int] = Counter()
-        for label, operation in operations().items():
-            try:
-                statuses += try_operation(operation, url, world, 150)
-            except (AssertionError, BaseExceptionGroup) as error:
-                failures.append(f"{label}: {error}")
-        try:
-            raw = try_raw(url, 1500)
-        except AssertionError as error:
-            raw = Counter()
-            failures.append(f"raw: {error}")
-        try_without_key(url)
-        asyncio.run(abrupt(url, 200, 1))
-        asked = statuses.total() + raw.total()
-        alive = httpx.get(f"{url}/livez").status_code
-    for line in failures:
+    findings = run(plan)
+    for line in (*findings.failures, *findings.let_in[:10], *findings.lookout.found):
         print(line[:2000])
+    lookout, statuses = findings.lookout, findings.statuses
+    failed = sum(times for status, times in statuses.items() if status >= 500 and status != 504)
+    described = findings.with_key.total() + findings.without_key.total()
     return [
-        at_least("requests", asked, 1000),
-        told("… from the document, by status: " + _by_status(statuses), statuses.total()),
-        told("… barely HTTP, by status: " + _by_status(raw), raw.total()),
-        at_most("operations with an answer that is not as documented, or a failure", len(failures), 0),
-        at_most("5xx", sum(times for status, times in (statuses + raw).items() if status >= 500), 0),
-        Figure("alive in the end", str(alive), "200", alive == 200),
+        at_least("requests from the document", described, wanted),
+        told(f"… with a key, by status: {_by_status(findings.with_key)}", findings.with_key.total()),
+        told(
+            f"… without, or with a wrong one, by status: {_by_status(findings.without_key)}",
+            described - findings.with_key.total(),
+        ),
+        told(f"requests that are barely HTTP, by status: {_by_status(findings.raw)}", findings.raw.total()),
+        at_most("operations with an answer that is not as documented, or a failure", len(findings.failures), 0),
+        at_most("5xx but 504, which is told to who asks for what is cached alone", failed, 0),
+        at_most("answers for somebody without a key", len(findings.let_in), 0),
+        at_most("leaks: of anything personal, of secrets, of what callers sent", lookout.found.total(), 0),
+        *(told(f"… bytes looked through {where}", count) for where, count in lookout.looked.items()),
+        *(at_least(f"… planted and found where it may be: {what}", lookout.welcome[what], 1) for what in WELCOME),
+        Figure("alive in the end", str(findings.alive), "200", findings.alive == 200),
     ]
 
 

@@ -6,27 +6,28 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A figure, in words; ``wanted`` is empty for one that is only told."""
+    """A figure, in words; ``wanted`` is empty for one that is only told, and ``number`` is what was reached."""
 
     what: str
     reached: str
     wanted: str = ""
     met: bool = True
+    number: float | None = None
 
 
 def at_most(what: str, reached: float, most: float, unit: str = "") -> Figure:
     """Return a figure that must not be larger."""
-    return Figure(what, _said(reached, unit), f"≤ {_said(most, unit)}", reached <= most)
+    return Figure(what, _said(reached, unit), f"≤ {_said(most, unit)}", reached <= most, reached)
 
 
 def at_least(what: str, reached: float, least: float, unit: str = "") -> Figure:
     """Return a figure that must not be smaller."""
-    return Figure(what, _said(reached, unit), f"≥ {_said(least, unit)}", reached >= least)
+    return Figure(what, _said(reached, unit), f"≥ {_said(least, unit)}", reached >= least, reached)
 
 
 def told(what: str, reached: float, unit: str = "") -> Figure:
     """Return a figure that is only told."""
-    return Figure(what, _said(reached, unit))
+    return Figure(what, _said(reached, unit), number=reached)
 
 
 def _said(number: float, unit: str) -> str:
@@ -36,11 +37,18 @@ def _said(number: float, unit: str) -> str:
 def printed(title: str, figures: Iterable[Figure]) -> bool:
     """Print a table, and tell whether everything wanted was reached."""
     listed = list(figures)
-    print(f"\n## {title}\n\n| what | reached | wanted | |\n| --- | --- | --- | --- |")
-    for one in listed:
-        mark = "" if not one.wanted else "met" if one.met else "**MISSED**"
-        print(f"| {one.what} | {one.reached} | {one.wanted} | {mark} |")
+    print(f"\n{table(title, listed)}")
     return all(one.met for one in listed)
+
+
+def table(title: str, figures: Iterable[Figure]) -> str:
+    """Return figures as a table in Markdown under a title."""
+    rows = (f"| {one.what} | {one.reached} | {one.wanted} | {_mark(one)} |" for one in figures)
+    return "\n".join((f"## {title}\n", "| what | reached | wanted | |", "| --- | --- | --- | --- |", *rows))
+
+
+def _mark(figure: Figure) -> str:
+    return "" if not figure.wanted else "met" if figure.met else "**MISSED**"
 
 
 def quantile(numbers: Iterable[float], part: float) -> float:
