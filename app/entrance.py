@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.api.callers import CallerOf
+from app.api.callers import CallerOf, Known
 from app.api_keys import ApiKey, KeyListMistakes, mistakes_in, read_keys
 from app.domain.ids import IdShape
 from app.identity.credentials import Credentials
@@ -30,12 +30,14 @@ class Entrance:
 
     Attributes:
         caller_of: tells who presents what; None lets anyone in.
+        known: tells the same at once, of those who are known already; None likewise.
         parts: how each part of it fares that may fail, in fixed words, for `/readyz`.
         watch: the file of keys, where there is one.
         provider: whose tokens are taken, if any.
     """
 
     caller_of: CallerOf | None
+    known: Known | None
     parts: Mapping[str, Callable[[], str]]
     watch: FileWatch[Sequence[Key]] | None = None
     provider: Provider | None = None
@@ -63,7 +65,7 @@ def entrance_of(settings: Settings, *, no_auth: bool, clock: Clock, wall: Clock)
         found = "both are there" if no_auth else "neither is there"
         raise SettingsMistakes([f"ROSTERGUARD_API_KEYS: give API keys, or --no-auth on loopback: {found}"])
     if no_auth:
-        return Entrance(None, {})
+        return Entrance(None, None, {})
     keys = Keys()
     parts: dict[str, Callable[[], str]] = {}
     if file is None:
@@ -74,7 +76,8 @@ def entrance_of(settings: Settings, *, no_auth: bool, clock: Clock, wall: Clock)
         parts["provider"] = lambda: provider.state
     tokens = None if provider is None else Tokens(_expected(settings), provider, clock=clock, wall=wall)
     watch = None if file is None else _watch(file, keys, settings)
-    return Entrance(Credentials(keys, tokens).caller, parts, watch, provider)
+    credentials = Credentials(keys, tokens)
+    return Entrance(credentials.caller, credentials.known, parts, watch, provider)
 
 
 def check_keys_file(settings: Settings) -> None:

@@ -14,7 +14,7 @@ from app import telemetry
 from app.api.headers import DATA
 from app.api.problems import Problem, problem_response
 from app.api.refusals import BROKEN_HTTP, HEAD_TOO_LARGE, PATH_TOO_LONG, TOO_SLOW
-from app.api.request_ids import marks_for
+from app.telemetry.requests import request_of
 
 MOST_HEAD_BYTES = 16 * 1024
 """Of the request line and all headers; also of what surrounds a body in chunks, such as trailers."""
@@ -112,14 +112,14 @@ class Connection(HttpToolsProtocol):
         size = len(self.url) + sum(len(name) + len(value) + _AROUND_HEADER for name, value in self.headers)
         if size > MOST_HEAD_BYTES:
             self._give_up(HEAD_TOO_LARGE)
-        super().on_headers_complete()
+        self._begin()
         self._in_head = False
         self._no_longer_coming()
 
     def on_body(self, body: bytes) -> None:
         """Take a part of the body, which may be surrounded by as much again."""
         self._beside = max(0, self._beside - 2 * len(body))
-        super().on_body(body)
+        self._take(body)
 
     def on_message_complete(self) -> None:
         """End a request; the next may follow."""
@@ -127,6 +127,15 @@ class Connection(HttpToolsProtocol):
         self._in_head = True
         self._beside = 0
         self._no_longer_coming()
+        self._end()
+
+    def _begin(self) -> None:
+        super().on_headers_complete()
+
+    def _take(self, body: bytes) -> None:
+        super().on_body(body)
+
+    def _end(self) -> None:
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
@@ -204,7 +213,7 @@ class Connection(HttpToolsProtocol):
     def _tell(self, problem: Problem) -> None:
         path = self.url.partition(b"?")[0].decode("latin-1")
         response = problem_response({"path": path}, problem, {"Connection": "close"})
-        marks = marks_for([] if self._in_head else self.headers)
+        marks = request_of([] if self._in_head else self.headers).marks()
         headers = [*self.server_state.default_headers, *response.raw_headers, *marks, *DATA]
         status_line = f"HTTP/1.1 {problem.status} {HTTPStatus(problem.status).phrase}".encode()
         lines = [status_line, *(name + b": " + value for name, value in headers), b"", bytes(response.body)]

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.api.freshness import dated, plain_demand
+from app.api.freshness import plain_demand, stamped
+from app.api.headers import raw
 from app.api.permissions import rendered, router
 from app.api.problems import error_response
 from app.domain.callers import Caller, CallerScope
@@ -18,7 +19,7 @@ from app.domain.facts import Role
 from app.services.permissions import Subject, permissions_of
 from app.services.policy_watch import InForce
 
-_PATH = re.compile(rf"{router.prefix}/([A-Za-z0-9_-]{{1,64}})/permissions")
+PATH = re.compile(rf"{router.prefix}/([A-Za-z0-9_-]{{1,64}})/permissions")
 _PLAIN = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _ROLES = {role.value: role for role in Role}
 
@@ -27,10 +28,11 @@ _ROLES = {role.value: role for role in Role}
 class _Route:
     """What the log calls these requests by: the route that they would have taken."""
 
-    path: str = f"{router.prefix}/{{user_id}}/permissions"
+    path: str
 
 
-_ROUTE = _Route()
+ROUTE = f"{router.prefix}/{{user_id}}/permissions"
+_ROUTE = _Route(ROUTE)
 
 
 class FastLane:
@@ -57,34 +59,36 @@ class FastLane:
             if context is None:
                 raise PolicyUnusable
             answer = await permissions_of(context, subject, plain_demand(context, caller), rendered)
-            response = dated(held, answer, context.fresh_seconds)
+            status, head, body = stamped(held, answer, context.fresh_seconds)
         except RosterguardError as error:
-            response = error_response(scope, error)
-        await response(scope, receive, send)
+            await error_response(scope, error)(scope, receive, send)
+        else:
+            await send({"type": "http.response.start", "status": status, "headers": raw(head)})
+            await send({"type": "http.response.body", "body": body})
 
 
-def _asked(scope: Scope) -> tuple[Subject, list[str]] | None:
+def _asked(scope: Scope) -> tuple[Subject, str | None] | None:
     """Return what is asked and which tags the caller holds, or None for anything unusual."""
-    path = _PATH.fullmatch(scope["path"])
+    path = PATH.fullmatch(scope["path"])
     if path is None:
         return None
     query: bytes = scope["query_string"]
     role = district = None
     if query:
-        said = _said_in(query.decode("latin-1"))
+        said = asks(query.decode("latin-1"))
         if said is None:
             return None
         role, district = said
-    held = []
+    held: list[str] = []
     for name, value in scope["headers"]:
         if name == b"cache-control":
             return None
         if name == b"if-none-match":
             held.append(value.decode("latin-1"))
-    return Subject(path[1], district, role), held
+    return Subject(path[1], district, role), ",".join(held) or None
 
 
-def _said_in(query: str) -> tuple[Role | None, str | None] | None:
+def asks(query: str) -> tuple[Role | None, str | None] | None:
     """Return role and district of a query that has nothing else and each once, or None for any other."""
     said: dict[str, str] = {}
     for part in query.split("&"):

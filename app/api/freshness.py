@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from app.api.callers import CurrentCaller
 from app.api.context import CurrentContext
+from app.api.headers import raw
 from app.domain.callers import Caller, CallerScope
 from app.services.permissions import Answer
 from app.services.ports import Context
@@ -73,21 +74,34 @@ DemandOfMany = Annotated[Demand, Depends(_demand_of_many)]
 
 def dated_response(request: Request, answer: Answer, fresh_seconds: int) -> Response:
     """Send ``answer`` with its age and tag, or 304 where the caller has it already."""
-    return dated(request.headers.getlist("if-none-match"), answer, fresh_seconds)
+    held = request.headers.getlist("if-none-match")
+    status, head, body = stamped(",".join(held) or None, answer, fresh_seconds)
+    response = Response(status_code=status)
+    response.raw_headers, response.body = raw(head), body
+    return response
 
 
-def dated(held: Sequence[str], answer: Answer, fresh_seconds: int) -> Response:
-    """Do the same for a caller who holds what the values of If-None-Match say."""
+Stamped = tuple[int, bytes, bytes]
+"""Status, headers as they are sent, and body of an answer."""
+
+
+def stamped(held: str | None, answer: Answer, fresh_seconds: int) -> Stamped:
+    """Return ``answer`` for a caller who holds what If-None-Match says, if it is there."""
     tag = f'"{answer.rendered.tag}"'
-    headers = {
-        "Age": str(answer.age),
-        "Cache-Control": f"private, max-age={fresh_seconds}, must-revalidate",
-        "ETag": tag,
-        "Vary": "Authorization",
-    }
-    if held and _names(held, tag):
-        return Response(status_code=304, headers=headers)
-    return Response(answer.rendered.body, headers=headers, media_type="application/json")
+    head = _DATED % (fresh_seconds, answer.age, tag.encode())
+    if held is not None and _names(held, tag):
+        return 304, head, b""
+    body = answer.rendered.body
+    return 200, head + _JSON % len(body), body
+
+
+def unkept(body: bytes) -> Stamped:
+    """Return an answer that nobody is to keep."""
+    return 200, b"cache-control: no-store\r\n" + _JSON % len(body), body
+
+
+_DATED = b"cache-control: private, max-age=%d, must-revalidate\r\nvary: Authorization\r\nage: %d\r\netag: %b\r\n"
+_JSON = b"content-type: application/json\r\ncontent-length: %d\r\n"
 
 
 def unkept_response(body: bytes, status: int = 200) -> Response:
@@ -97,9 +111,9 @@ def unkept_response(body: bytes, status: int = 200) -> Response:
 
 def has(request: Request, tag: str) -> bool:
     """Tell whether If-None-Match names ``tag``, compared weakly (RFC 9110 section 13.1.2)."""
-    return _names(request.headers.getlist("if-none-match"), tag)
+    return _names(",".join(request.headers.getlist("if-none-match")), tag)
 
 
-def _names(held: Sequence[str], tag: str) -> bool:
-    named = [each.strip().removeprefix("W/") for each in ",".join(held).split(",")]
+def _names(held: str, tag: str) -> bool:
+    named = [each.strip().removeprefix("W/") for each in held.split(",")]
     return tag in named or named == ["*"]

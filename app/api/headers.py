@@ -1,9 +1,9 @@
 """What every answer tells a browser, and which other sites' pages may read answers."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable
 
 from starlette.middleware.cors import CORSMiddleware
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp
 
 RawHeaders = tuple[tuple[bytes, bytes], ...]
 
@@ -18,31 +18,18 @@ def protecting(policy: str) -> RawHeaders:
     )
 
 
+def wire(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """Return headers as they are sent (RFC 9112 section 5)."""
+    return b"".join([b"%b: %b\r\n" % header for header in headers])
+
+
+def raw(lines: bytes) -> list[tuple[bytes, bytes]]:
+    """Return headers that are written as they are sent, as the framework has them."""
+    return [(name, value) for name, _, value in (line.partition(b": ") for line in lines.splitlines())]
+
+
 DATA = protecting("default-src 'none'; frame-ancestors 'none'")
 """Of an answer that is read and never shown as a page."""
-
-
-class Protected:
-    """Puts the headers that protect whoever reads it with a browser on every answer, the errors included."""
-
-    def __init__(self, app: ASGIApp, pages: Mapping[str, RawHeaders]) -> None:
-        """Wrap ``app``; ``pages`` are the paths that are meant to be shown, with the headers of each."""
-        self._app = app
-        self._pages = pages
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve a request."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        protection = self._pages.get(scope["path"], DATA)
-
-        async def protected(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message.get("headers", ()), *protection]
-            await send(message)
-
-        await self._app(scope, receive, protected)
 
 
 _READ_BY_PAGES = ("Age", "ETag", "Retry-After", "X-Request-ID")

@@ -35,8 +35,11 @@ class MemoryCache:
 
     def get(self, key: Hashable) -> Reading[Any] | None:
         """Return the reading under ``key``, or None where there is none young enough to be of use."""
-        reading = self._readings.get(key)
-        if reading is None or self._clock() - reading.began < self._keep_seconds:
+        try:
+            reading = self._readings[key]
+        except KeyError:
+            return None
+        if self._clock() - reading.began < self._keep_seconds:
             return reading
         del self._readings[key]
         return None

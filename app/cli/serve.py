@@ -12,7 +12,7 @@ import uvicorn
 from fastapi import FastAPI
 from uvicorn.supervisors import Multiprocess
 
-from app.api.connections import Connection
+from app.api.express import Express
 from app.cli.listening import listening, url_of
 from app.domain.errors import PolicyMistakes
 from app.domain.policy_review import warnings
@@ -104,7 +104,7 @@ def _config(app: partial[FastAPI], settings: Settings, workers: int = 1) -> uvic
     return uvicorn.Config(
         app,
         factory=True,
-        http=Connection,
+        http=Express,
         workers=workers,
         log_config=logs.config(readable=logs.is_readable(settings.log_format)),
         server_header=False,

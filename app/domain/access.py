@@ -21,6 +21,7 @@ class Access:
         holdings: for each place, what each role gives there without any condition.
         at: for each place, all that is given there without any condition.
         conditional: what is given where a request meets a condition.
+        anywhere: the permissions that are held at some place, be it on a condition.
     """
 
     facts: Facts
@@ -28,10 +29,7 @@ class Access:
     holdings: Holdings
     at: Mapping[Place, Names]
     conditional: tuple[Given, ...]
-
-    def anywhere(self) -> Names:
-        """Return the permissions that are held at some place, be it on a condition."""
-        return NOTHING.union(*self.at.values(), *(given.clause.permissions for given in self.conditional))
+    anywhere: Names
 
 
 def access_of(facts: Facts, policy: Policy, role: Role | None = None) -> Access:
@@ -65,7 +63,8 @@ def _access(facts: Facts, policy: Policy) -> Access:
 
 def _made(facts: Facts, role: Role | None, holdings: Holdings, conditional: tuple[Given, ...]) -> Access:
     at = {place: NOTHING.union(*by_role.values()) for place, by_role in holdings.items()}
-    return Access(facts, role, holdings, at, conditional)
+    anywhere = NOTHING.union(*at.values(), *(given.clause.permissions for given in conditional))
+    return Access(facts, role, holdings, at, conditional, anywhere)
 
 
 def _cut_down(part: Holdings, whole: Mapping[Place, Names]) -> Holdings:

@@ -71,4 +71,4 @@ def decided(access: Access, permission: str, location: Location, asked: Asked) -
         return Reason.GRANTED
     if there:
         return Reason.CONDITION_NOT_MET
-    return Reason.NOT_IN_REACH if permission in access.anywhere() else Reason.NOT_PERMITTED
+    return Reason.NOT_IN_REACH if permission in access.anywhere else Reason.NOT_PERMITTED

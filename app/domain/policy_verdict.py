@@ -39,7 +39,7 @@ def answer(question: Question, case: CaseFile, policy: Policy) -> Reason:
         access = access_of(facts, policy, question.role or case.role)
     except RoleNotHeld:
         return Reason.ROLE_NOT_HELD
-    if permission not in access.anywhere():
+    if permission not in access.anywhere:
         return Reason.NOT_PERMITTED
     location = _location(question, policy, facts)
     return decided(access, permission, location, question.asked) if location else Reason.NO_PLACE

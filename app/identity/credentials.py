@@ -15,6 +15,12 @@ class Credentials:
         self._keys = keys
         self._tokens = tokens
 
+    def known(self, presented: str) -> Caller | None:
+        """Return who presents it, or None where it is not valid or cannot be told at once."""
+        if self._tokens is not None and presented.count(".") == _DOTS_IN_TOKEN:
+            return self._tokens.known(presented) or self._keys.caller(presented)
+        return self._keys.caller(presented)
+
     async def caller(self, presented: str) -> Caller | None:
         """Return who presents it, or None.
 

@@ -201,7 +201,8 @@ async def _decided(seeker: Seeker, question: Question, permission: str, user: Us
             reading = await reading_of(seeker.context, user, seeker.district, seeker.demand)
         seeker.readings.append(reading)
         known = access(seeker.context, reading, role)
-        reason = _by_facts_alone(known, permission, seeker.context.policy.type_of(question.resource.type), question)
+        kind = seeker.context.policy.type_of(question.resource.type)
+        reason = by_facts_alone(known, permission, kind, question.resource.id)
         if reason is not None:
             return reason
         location = await (located or seeker.location(question.resource))
@@ -221,9 +222,9 @@ async def _cached(seeker: Seeker, user: UserId) -> Reading[PackedFacts] | None:
         return None
 
 
-def _by_facts_alone(known: Access, permission: str, kind: str, question: Question) -> Reason | None:
+def by_facts_alone(known: Access, permission: str, kind: str, named: str) -> Reason | None:
     """Decide where the user holds the permission nowhere, or on the very thing that is asked about."""
-    if permission not in known.anywhere():
+    if permission not in known.anywhere:
         return Reason.NOT_PERMITTED
-    here = (SCOPE_OF[kind], question.resource.id) if kind in CLEVER_TYPES else None
+    here = (SCOPE_OF[kind], named) if kind in CLEVER_TYPES else None
     return Reason.GRANTED if here and permission in known.at.get(here, ()) else None

@@ -102,7 +102,7 @@ class Seeker:
 
     def wanted(self, kind: str, read: Callable[[Errand], Awaitable[Said]], *which: str) -> Wanted[Said]:
         """Return what to read: the place or list of a kind in the district that ``which`` tells from others."""
-        return Wanted(self.context.places, kind, self.district, "/".join((kind, self.district, *which)), read)
+        return Wanted(self.context.places, kind, self.district, place_key(kind, self.district, *which), read)
 
     def noted(self, reading: Reading[Said]) -> Said:
         """Return what was read, and remember that an answer rests on it."""
@@ -155,6 +155,11 @@ class Seeker:
             if not isinstance(value, str) or named.setdefault(kind, value) != value:
                 raise Unlocated(Reason.PLACES_DISAGREE)
         return named
+
+
+def place_key(kind: str, district: str, *which: str) -> str:
+    """Return what a place, or a list of a place, is kept under."""
+    return "/".join((kind, district, *which))
 
 
 async def _nothing() -> None:

@@ -1,7 +1,7 @@
 """Permission sets and role contexts of users, rendered once for each reading and policy."""
 
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from app.domain.access import Access, access_of
 from app.domain.decision import Reason
@@ -14,17 +14,17 @@ from app.domain.packed_facts import PackedFacts, unpacked
 from app.domain.reading import Reading, Rendered
 from app.domain.staleness import Staleness
 from app.services.deadlines import by
-from app.services.journal import Answered, Asked, refused, told
+from app.services.journal import Asked, refused
 from app.services.many import answered
 from app.services.ports import NO_JOURNAL, Context
 from app.services.reading import Demand, reading_of
+from app.telemetry.decisions import Decided
 
 RenderSet = Callable[[PermissionSet, Staleness | None], bytes]
 RenderRoles = Callable[[Facts, Staleness | None], bytes]
 
 
-@dataclass(frozen=True, slots=True)
-class Subject:
+class Subject(NamedTuple):
     """Whom a question is about, as the caller wrote it.
 
     Attributes:
@@ -38,8 +38,7 @@ class Subject:
     role: Role | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """A rendered answer and its age in seconds, counted from when the reading behind it began."""
 
     rendered: Rendered
@@ -65,7 +64,7 @@ async def permissions_of(context: Context, subject: Subject, demand: Demand, ren
     except (RoleNotHeld, UserUnknown) as error:
         _tell_refusal(context, demand, "permissions", subject, error)
         raise
-    _tell(context, demand, Asked("permissions", subject.user, district, subject.role), answer, reading)
+    _tell(context, demand, "permissions", subject, (district, reading, answer))
     return answer
 
 
@@ -103,7 +102,7 @@ async def roles_of(context: Context, subject: Subject, demand: Demand, render: R
     answer = _answer(
         context, reading, (render, reading.stale), lambda: render(unpacked(reading.facts), reading.staleness())
     )
-    _tell(context, demand, Asked("roles", subject.user, district, subject.role), answer, reading)
+    _tell(context, demand, "roles", subject, (district, reading, answer))
     return answer
 
 
@@ -145,14 +144,28 @@ async def _connected(context: Context, demand: Demand) -> frozenset[DistrictId]:
         return await context.clever.districts()
 
 
+def decided_set(context: Context, kind: str, subject: Subject, district: DistrictId, answer: Answer) -> Decided:
+    """Return what the journal is told of a fresh answer; the ids are well-formed, for there was one."""
+    revision, tag = context.policy.revision, answer.rendered.tag
+    return Decided(kind, revision, tag, district, subject.user, subject.role, age=answer.age)
+
+
 def _answer(context: Context, reading: Reading[PackedFacts], key: Hashable, render: Callable[[], bytes]) -> Answer:
     rendered = reading.answer(key) or reading.keep(Rendered.of(render(), key))
     return Answer(rendered, int(context.clock() - reading.began))
 
 
-def _tell(context: Context, demand: Demand, asked: Asked, answer: Answer, reading: Reading[PackedFacts]) -> None:
+def _tell(
+    context: Context,
+    demand: Demand,
+    kind: str,
+    subject: Subject,
+    answered: tuple[DistrictId, Reading[PackedFacts], Answer],
+) -> None:
     if context.journal is not NO_JOURNAL:
-        told(context, demand, asked, Answered(answer.rendered.tag, readings=(reading,)))
+        district, reading, answer = answered
+        decided = decided_set(context, kind, subject, district, answer)._replace(stale=reading.stale)
+        context.journal.decided(decided, caller=demand.caller.name, alone=not demand.one_of_many)
 
 
 def _tell_refusal(

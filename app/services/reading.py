@@ -7,7 +7,7 @@ had is its section 4.2.4, and for how long is RFC 5861's `stale-if-error`.
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from app.domain.callers import ANYONE, Caller
 from app.domain.errand import Errand, Urgency
@@ -16,7 +16,7 @@ from app.domain.ids import DistrictId, UserId
 from app.domain.packed_facts import PackedFacts, is_confirmed, packed
 from app.domain.reading import Reading
 from app.services.flights import REFUSALS, RENEWED_FROM, Wanted, allows_stale, landed, take_off
-from app.services.ports import Context
+from app.services.ports import Cache, Context
 from app.telemetry import metrics, tracing
 
 Said = TypeVar("Said")
@@ -66,8 +66,8 @@ class Demand:
 
 async def reading_of(context: Context, user: UserId, district: DistrictId, demand: Demand) -> Reading[PackedFacts]:
     """Return what Clever says of a user, as recent as the caller demands; raises as ``fresh``."""
-    key = f"{district}/{user}"
-    held = _fresh_user(context, key, demand)
+    key = key_of(district, user)
+    held = fresh_user(context, key) if demand.max_age is None and not demand.no_cache else None
     if held is not None:
         return held
 
@@ -81,18 +81,27 @@ async def reading_of(context: Context, user: UserId, district: DistrictId, deman
     return await fresh(context, Wanted(context.users, "user", district, key, read, suffices, context.shared), demand)
 
 
-def _fresh_user(context: Context, key: str, demand: Demand) -> Reading[PackedFacts] | None:
-    """Return what ``fresh`` would of a user, where that is as usual: there, not to be renewed, and nobody traces."""
-    if demand.max_age is not None or demand.no_cache or tracing.tracer() is not tracing.OFF:
-        return None
-    held = context.users.get(key)
-    now = context.clock()
-    if held is None or now >= held.renew_at or now - held.began > context.fresh_seconds:
-        return None
-    if not _suffices(context, held.facts):
+def key_of(district: str, user: str) -> str:
+    """Return what a user's facts are kept under."""
+    return f"{district}/{user}"
+
+
+def fresh_user(context: Context, key: str) -> Reading[PackedFacts] | None:
+    """Return what ``fresh`` would of a user, where that is as usual; see ``at_hand``."""
+    held: Reading[PackedFacts] | None = at_hand(context, context.users, key)
+    if held is None or not _suffices(context, held.facts):
         return None
     metrics.USER_HITS.inc()
     return held
+
+
+def at_hand(context: Context, cache: Cache, key: str) -> Reading[Any] | None:
+    """Return what is under ``key`` where that is as usual: there, not yet to be renewed, and nobody traces."""
+    held = cache.get(key)
+    if held is None or tracing.tracer() is not tracing.OFF:
+        return None
+    now = context.clock()
+    return held if now < held.renew_at and now - held.began <= context.fresh_seconds else None
 
 
 async def fresh(context: Context, wanted: Wanted[Said], demand: Demand) -> Reading[Said]:

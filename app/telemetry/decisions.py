@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import NamedTuple
 
 import orjson
@@ -11,7 +12,18 @@ from app.telemetry.lines import Lines
 from app.telemetry.pseudonyms import Told
 from app.telemetry.requests import CURRENT
 
-AS_LINE = orjson.OPT_APPEND_NEWLINE | orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS
+AS_LINE = orjson.OPT_APPEND_NEWLINE
+
+
+def stamp(at: float) -> str:
+    """Return Unix seconds as RFC 3339 has them, in UTC and to the microsecond."""
+    whole = int(at)
+    return f"{_second(whole)}.{int((at - whole) * 1_000_000):06d}Z"
+
+
+@lru_cache(maxsize=2)
+def _second(at: int) -> str:
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 class Decided(NamedTuple):
@@ -93,17 +105,26 @@ class DecisionLog:
         if alone and request is not None:
             request.decision = said
             return
-        line = {"time": datetime.fromtimestamp(self._wall(), UTC), "level": "info", "event": "decision"}
+        line = {"time": stamp(self._wall()), "level": "info", "event": "decision"}
         if request is not None:
             line |= {"request_id": request.id, "trace_id": request.trace}
         self._lines.put(orjson.dumps(line | {"caller": caller, "decision": said}, option=AS_LINE))
 
     def _said(self, decided: Decided) -> Mapping[str, object]:
-        said = decided._asdict()
-        for name in ("district", "user"):
-            if said[name] is not None:
-                said[name] = self._told(said[name])
-        if decided.resource is not None:
-            kind, named = decided.resource
-            said["resource"] = {"type": kind, "id": None if named is None else self._told(named)}
-        return said
+        kind, revision, answer, district, user, role, permission, resource, reason, age, stale = decided
+        return {
+            "kind": kind,
+            "revision": revision,
+            "answer": answer,
+            "district": None if district is None else self._told(district),
+            "user": None if user is None else self._told(user),
+            "role": role,
+            "permission": permission,
+            "resource": None if resource is None else self._resource(*resource),
+            "reason": reason,
+            "age": age,
+            "stale": stale,
+        }
+
+    def _resource(self, kind: str, named: str | None) -> Mapping[str, str | None]:
+        return {"type": kind, "id": None if named is None else self._told(named)}

@@ -2,16 +2,13 @@
 
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 
 import orjson
 
 from app.telemetry import metrics
-from app.telemetry.decisions import AS_LINE
+from app.telemetry.decisions import AS_LINE, stamp
 from app.telemetry.lines import Lines
-from app.telemetry.requests import CURRENT, Request
-
-_UNNAMED = Request([], "", "")
+from app.telemetry.requests import Request
 
 
 class RequestLines:
@@ -31,14 +28,15 @@ class RequestLines:
         self._encoded = _readable if readable else _as_json
         self._wall = wall
 
-    def answered(self, caller: str | None, method: str, route: str, status: int, seconds: float) -> None:
+    def answered(  # noqa: PLR0913, PLR0917 -- what a line says
+        self, request: Request, caller: str | None, method: str, route: str, status: int, seconds: float
+    ) -> None:
         """Tell that a request was answered: its route, such as ``/v1/users/{user_id}/roles``, and never its path."""
         metrics.answered(method, route, status, seconds)
-        request = CURRENT.get() or _UNNAMED
         if request.decision is None and self.requests is None:
             return
         line: dict[str, object] = {
-            "time": datetime.fromtimestamp(self._wall(), UTC),
+            "time": stamp(self._wall()),
             "level": "info",
             "event": "request",
             "request_id": request.id,
@@ -61,7 +59,6 @@ def _as_json(line: dict[str, object]) -> bytes:
 
 
 def _readable(line: dict[str, object]) -> bytes:
-    at = line["time"]
-    told = f"{at:%H:%M:%S} {line['method']} {line['route']} {line['status']} {line['ms']} ms"
+    told = f"{str(line['time'])[11:19]} {line['method']} {line['route']} {line['status']} {line['ms']} ms"
     names = f"caller={line['caller']} request_id={line['request_id']} trace_id={line['trace_id']}"
     return f"{told}  {names}\n".encode()

@@ -3,7 +3,7 @@
 `X-Request-ID` is whatever a caller sends; `traceparent` is that of W3C Trace Context, level 1.
 """
 
-import os
+import random
 import re
 from collections.abc import Callable, Iterable, Mapping
 from contextvars import ContextVar
@@ -42,14 +42,19 @@ class Request:
     parent: Parent | None = None
     decision: Mapping[str, object] | None = None
 
+    def marks(self) -> tuple[tuple[bytes, bytes], ...]:
+        """Return what its answer is marked with, as headers: every id that it has."""
+        return tuple((REQUEST_ID, each) for each in self.named)
+
 
 CURRENT: ContextVar[Request | None] = ContextVar("request", default=None)
 """The request on whose behalf something happens; what it sets off in the background keeps it."""
 
 
 def random_id() -> str:
-    """Return 32 hexadecimal digits."""
-    return os.urandom(16).hex()
+    """Return 32 hexadecimal digits, such as no other request has; they are no secret."""
+    # Not from the system's generator, which would cost each request a call of the system.
+    return f"{random.getrandbits(128):032x}"
 
 
 def request_of(headers: Iterable[tuple[bytes, bytes]], made_up: Callable[[], str] = random_id) -> Request:

@@ -49,7 +49,7 @@ def test_a_decision_is_told_with_who_asked_about_whom_what_and_why() -> None:
     whole = GRANTED._replace(role="staff", permission="section:edit", resource=("section", "s1"), age=12, stale="slow")
     assert told(whole, sampling=EVERY) == [
         {
-            "time": "2001-09-09T01:46:40Z",
+            "time": "2001-09-09T01:46:40.000000Z",
             "level": "info",
             "event": "decision",
             "caller": "gradebook",

@@ -1,0 +1,111 @@
+"""What is answered at once: the usual questions of callers who are known, where the answer rests on fresh readings.
+
+It stands beside the application and not in it: the connection asks here first, and whatever is unusual about a request
+goes the whole way, which answers the same. So an answer from here has all that others have: it is let in by the same
+keys and scopes, has the same headers and ids, and is told in the same lines and metrics.
+"""
+
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+from app.api.authzen.at_hand import evaluation, evaluations
+from app.api.authzen.evaluation import EVALUATION_PATH, EVALUATIONS_PATH
+from app.api.callers import Known
+from app.api.fastlane import PATH, ROUTE, asks
+from app.api.freshness import Stamped, stamped, unkept
+from app.api.headers import DATA, wire
+from app.api.permissions import rendered
+from app.domain.callers import ANYONE, Caller, CallerScope
+from app.services.at_hand import permissions_at_hand
+from app.services.permissions import Subject
+from app.services.policy_watch import InForce
+from app.services.ports import Context
+from app.telemetry.request_lines import RequestLines
+from app.telemetry.requests import CURRENT, request_of
+
+_UNUSUAL = frozenset({b"cache-control", b"origin", b"expect", b"upgrade"})
+_BEARER = b"Bearer "
+_TARGET = re.compile(PATH.pattern + r"(?:\?(.*))?")
+_PROTECTION = wire(DATA)
+_STATUS_LINES = {200: b"HTTP/1.1 200 OK\r\n", 304: b"HTTP/1.1 304 Not Modified\r\n"}
+
+Headers = Sequence[tuple[bytes, bytes]]
+Said = Mapping[bytes, bytes]
+
+Reply = tuple[bytes, bytes]
+"""The head of an answer as it is sent, but for what the server adds to all of them and the empty line; and its body."""
+
+AnswerAtHand = Callable[[bytes, bytes, Headers, bytes], Reply | None]
+"""Takes method, target, headers and body of a request; returns None where it has to go the whole way."""
+
+
+class AtHand:
+    """Answers what can be answered at once."""
+
+    def __init__(self, in_force: InForce, known: Known | None, lines: RequestLines) -> None:
+        """Answer by what is ``in_force``, and tell ``lines``; ``known`` tells who asks, and None lets anyone in."""
+        self._in_force = in_force
+        self._known = known
+        self._lines = lines
+
+    def __call__(self, method: bytes, target: bytes, headers: Headers, body: bytes) -> Reply | None:
+        """Answer a request; see ``AnswerAtHand``."""
+        began = time.perf_counter()
+        said = dict(headers)
+        context = self._in_force.context
+        if context is None or len(said) != len(headers) or not _UNUSUAL.isdisjoint(said):
+            return None
+        caller = self._caller(said.get(b"authorization"))
+        if caller is None:
+            return None
+        request = request_of(headers)
+        if not request.id:
+            return None
+        token = CURRENT.set(request)
+        try:
+            if method == b"GET":
+                route, answer = ROUTE, _permissions(context, caller, target.decode("latin-1"), said)
+            else:
+                route, answer = target.decode("latin-1"), _decisions(context, caller, target, said, body)
+        finally:
+            CURRENT.reset(token)
+        if answer is None:
+            return None
+        status, head, content = answer
+        self._lines.answered(request, caller.name, method.decode(), route, status, time.perf_counter() - began)
+        return b"%b%b%b%b" % (_STATUS_LINES[status], head, wire(request.marks()), _PROTECTION), content
+
+    def _caller(self, credential: bytes | None) -> Caller | None:
+        if self._known is None:
+            return ANYONE
+        if credential is None or not credential.startswith(_BEARER):
+            return None
+        return self._known(credential[len(_BEARER) :].decode("latin-1"))
+
+
+def _permissions(context: Context, caller: Caller, target: str, said: Said) -> Stamped | None:
+    path = _TARGET.fullmatch(target)
+    if path is None or CallerScope.PERMISSIONS_READ not in caller.scopes:
+        return None
+    asked = asks(path[2]) if path[2] else (None, None)
+    if asked is None:
+        return None
+    role, district = asked
+    answer = permissions_at_hand(context, Subject(path[1], district, role), caller, rendered)
+    if answer is None:
+        return None
+    held = said.get(b"if-none-match")
+    return stamped(None if held is None else held.decode("latin-1"), answer, context.fresh_seconds)
+
+
+def _decisions(context: Context, caller: Caller, target: bytes, said: Said, body: bytes) -> Stamped | None:
+    answer = _DECIDING.get(target)
+    if answer is None or CallerScope.ACCESS_EVALUATE not in caller.scopes or said.get(b"content-type") != _JSON:
+        return None
+    content = answer(context, caller, body)
+    return None if content is None else unkept(content)
+
+
+_JSON = b"application/json"
+_DECIDING = {EVALUATION_PATH.encode(): evaluation, EVALUATIONS_PATH.encode(): evaluations}

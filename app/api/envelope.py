@@ -1,0 +1,123 @@
+"""What goes around every answer: how its request is called, what protects its reader, and the line that tells of it.
+
+It stands outside of all that the framework puts around the application, so that no answer is without these.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.api.headers import DATA, RawHeaders
+from app.api.refusals import STOPPING, come_again
+from app.telemetry import requests, tracing
+from app.telemetry.request_lines import RequestLines
+from app.telemetry.requests import CURRENT, random_id, request_of
+
+STOPPING_SECONDS = 1
+"""After how long to ask again what the end of the process has cut off; another process listens by then."""
+
+
+class Envelope:
+    """Around all requests.
+
+    - Puts `X-Request-ID` on every answer: the caller's, byte for byte, or one that is made up (AuthZEN 1.0 section
+      10.1.3). By it, and by the trace that a request belongs to, logs call whatever happens because of the request.
+    - Puts on it what protects whoever reads it with a browser.
+    - Tells method, route, status and duration, once the answer is on its way: nobody waits for a line. The route and
+      not the path, for callers put into paths what has no business in a log.
+    - Answers HEAD as GET without the body (RFC 9110 section 9.1), which load balancers probe with.
+    - Answers 503 to what is cut off at the end of the process, where nothing of an answer was sent.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        lines: RequestLines,
+        pages: Mapping[str, RawHeaders],
+        made_up: Callable[[], str] = random_id,
+    ) -> None:
+        """Wrap all of ``app``, and tell ``lines``; ``pages`` are the paths to be shown, with the headers of each."""
+        self._app = app
+        self._lines = lines
+        self._pages = pages
+        self._made_up = made_up
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request = request_of(scope["headers"], self._made_up)
+        # The server serves each request in a task of its own, so that nobody has to take this back.
+        CURRENT.set(request)
+        reply = _Reply(send, request.marks() + self._pages.get(scope["path"], DATA))
+        if tracing.tracer() is tracing.OFF:
+            await self._tell(scope, receive, reply, request)
+        else:
+            await self._trace(scope, receive, reply, request)
+
+    async def _tell(self, scope: Scope, receive: Receive, reply: "_Reply", request: requests.Request) -> None:
+        began = time.perf_counter()
+        self._lines.in_progress += 1
+        try:
+            await self._answer(scope, receive, reply)
+        finally:
+            self._lines.in_progress -= 1
+            if reply.status:
+                self._lines.answered(
+                    request, _caller(scope), scope["method"], _route(scope), reply.status, time.perf_counter() - began
+                )
+
+    async def _trace(self, scope: Scope, receive: Receive, reply: "_Reply", request: requests.Request) -> None:
+        with tracing.tracer().serving(request, scope["method"]) as span:
+            await self._tell(scope, receive, reply, request)
+            span.says("http.route", _route(scope))
+            span.says("http.response.status_code", reply.status)
+            if reply.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+                span.failed(str(reply.status))
+
+    async def _answer(self, scope: Scope, receive: Receive, reply: "_Reply") -> None:
+        try:
+            if scope["method"] == "HEAD":
+                await self._app(dict(scope, method="GET"), receive, reply.without_body)
+            else:
+                await self._app(scope, receive, reply)
+        except asyncio.CancelledError:
+            # Only the server itself cancels the whole of a request.
+            if reply.status:
+                raise
+            await come_again(Request(scope), STOPPING, STOPPING_SECONDS)(scope, receive, reply)
+
+
+class _Reply:
+    """Sends an answer with the headers that each has; ``status`` is 0 until it has begun."""
+
+    __slots__ = ("_marks", "_send", "status")
+
+    def __init__(self, send: Send, marks: RawHeaders) -> None:
+        self.status = 0
+        self._send = send
+        self._marks = marks
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            message["headers"] = [*message.get("headers", ()), *self._marks]
+        await self._send(message)
+
+    async def without_body(self, message: Message) -> None:
+        await self({**message, "body": b""} if message["type"] == "http.response.body" else message)
+
+
+def _caller(scope: Scope) -> str | None:
+    caller = scope.get("state", {}).get("caller")
+    return None if caller is None else caller.name
+
+
+def _route(scope: Scope) -> str:
+    """Return the route, such as ``/v1/users/{user_id}/roles``, or a dash where none was found."""
+    return getattr(scope.get("route"), "path", None) or "-"

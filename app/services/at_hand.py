@@ -1,0 +1,149 @@
+"""What can be answered at once: nothing is read, nothing is waited for, and the answer is the one that a reading gives.
+
+Whatever is unusual has no answer at hand. It is asked of ``permissions`` and ``decisions``, which know it all; whoever
+changes what these answer changes it here, and the tests hold both to the same.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from app.domain.access import Access
+from app.domain.callers import Caller
+from app.domain.decision import SCOPE_OF, Reason, decided, unanswerable
+from app.domain.facts import Role
+from app.domain.ids import DistrictId
+from app.domain.packed_facts import PackedFacts, unpacked
+from app.domain.places import (
+    Location,
+    location_of_district,
+    location_of_school,
+    location_of_section,
+    location_of_student,
+    location_of_user,
+)
+from app.domain.reading import Reading
+from app.services.decisions import by_facts_alone, permission_asked
+from app.services.locating import place_key
+from app.services.permissions import Answer, RenderSet, Subject, access, decided_set
+from app.services.ports import NO_JOURNAL, Context
+from app.services.reading import at_hand, fresh_user, key_of
+from app.telemetry import metrics
+from app.telemetry.decisions import Decided
+
+
+class Holder(NamedTuple):
+    """A user of whom it is known at once what they may do."""
+
+    user: str
+    district: DistrictId
+    reading: Reading[PackedFacts]
+    access: Access
+
+
+class Verdict(NamedTuple):
+    """Why something is permitted or denied, and what that rests on.
+
+    Attributes:
+        kind: Clever's type of the resource, where the question may have an alias.
+        began: when the oldest reading behind it began, by the clock.
+    """
+
+    reason: Reason
+    permission: str
+    kind: str
+    began: float
+
+
+def permissions_at_hand(context: Context, subject: Subject, caller: Caller, render: RenderSet) -> Answer | None:
+    """Return what ``permissions_of`` would, where that was answered before and is fresh."""
+    district = _district(context, subject.district, caller)
+    reading = None if district is None else fresh_user(context, key_of(district, subject.user))
+    if district is None or reading is None:
+        return None
+    rendered = reading.answer((render, subject.role, context.policy.revision, None))
+    if rendered is None:
+        return None
+    answer = Answer(rendered, int(context.clock() - reading.began))
+    if context.journal is not NO_JOURNAL:
+        told = decided_set(context, "permissions", subject, district, answer)
+        context.journal.decided(told, caller=caller.name, alone=True)
+    return answer
+
+
+def holder_at_hand(context: Context, user: str, district: str | None, caller: Caller) -> Holder | None:
+    """Return whom a question is about, as the caller wrote it."""
+    of = _district(context, district, caller)
+    reading = None if of is None else fresh_user(context, key_of(of, user))
+    return None if of is None or reading is None else Holder(user, of, reading, access(context, reading))
+
+
+def verdict_at_hand(context: Context, holder: Holder, action: str, of_type: str, named: str) -> Verdict | None:
+    """Return what ``evaluate`` would decide where a question says this of action and resource, and nothing more."""
+    policy, known = context.policy, holder.access
+    permission, kind = permission_asked(policy, action, of_type), policy.type_of(of_type)
+    if kind not in SCOPE_OF or unanswerable(policy, permission, of_type) is not None:
+        return None
+    reason = by_facts_alone(known, permission, kind, named)
+    if reason is not None:
+        return Verdict(reason, permission, kind, holder.reading.began)
+    found = _location(context, kind, named, holder)
+    if found is None:
+        return None
+    location, began = found
+    return Verdict(decided(known, permission, location, _NOTHING_MORE), permission, kind, began)
+
+
+def told_of(context: Context, holder: Holder, verdict: Verdict, named: str) -> Decided:
+    """Return what the journal is told of a verdict on the resource ``named``."""
+    reason, permission, kind, began = verdict
+    resource = kind, named if context.id_shape.fits(named) else None
+    held, age = reason is Reason.GRANTED, int(context.clock() - began)
+    revision = context.policy.revision
+    return Decided(
+        "evaluation", revision, held, holder.district, holder.user, None, permission, resource, reason, age, None
+    )
+
+
+_NOTHING_MORE: Mapping[str, object] = {}
+"""What such a question says for conditions."""
+
+
+def _district(context: Context, named: str | None, caller: Caller) -> DistrictId | None:
+    """Return what ``district_of`` would at once; None where it would raise, or has to wait."""
+    connected = context.clever.known_districts()
+    if connected is None:
+        return None
+    theirs = connected if caller.districts is None else caller.districts
+    if named is None:
+        if len(theirs) != 1:
+            return None
+        (district,) = theirs
+    else:
+        district = DistrictId(named)
+    return district if district in theirs and district in connected else None
+
+
+def _location(context: Context, kind: str, named: str, holder: Holder) -> tuple[Location, float] | None:
+    """Return where something of Clever's lies, and when the oldest reading began that this and the holder rest on."""
+    district, began = holder.district, holder.reading.began
+    if kind == "district":
+        return (location_of_district(district), began) if named == district else None
+    if kind in _OF_PLACE:
+        place = at_hand(context, context.places, place_key(kind, district, named))
+        if place is None:
+            return None
+        metrics.looked_up("places", "hit")
+        return _OF_PLACE[kind](place.facts, district), min(began, place.began)
+    person = fresh_user(context, key_of(district, named))
+    if person is None:
+        return None
+    facts = unpacked(person.facts)
+    if kind == "user":
+        return location_of_user(facts), min(began, person.began)
+    return (location_of_student(facts), min(began, person.began)) if Role.STUDENT in facts.held() else None
+
+
+_OF_PLACE: Mapping[str, Callable[[Any, DistrictId], Location]] = {
+    "section": lambda section, _district: location_of_section(section),
+    "school": location_of_school,
+}
