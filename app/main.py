@@ -5,11 +5,12 @@ import re
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from functools import partial
 from importlib import resources
 from importlib.metadata import version
-from typing import Any, TypedDict
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from fastapi import FastAPI
 from fastapi.telemetry import TelemetryConfig
@@ -18,15 +19,13 @@ from starlette.requests import ClientDisconnect
 
 from app import policies
 from app.api import callers, explanation, health, metrics, permissions, policy, problems, reference, refusals, roles
+from app.api.at_hand import AnswerAtHand, AtHand
 from app.api.authzen import evaluation, metadata, search
-from app.api.connections import Connection
-from app.api.draining import Draining
+from app.api.envelope import Envelope
+from app.api.express import Express
 from app.api.fastlane import FastLane
-from app.api.head import Head
-from app.api.headers import Protected, shared_with
+from app.api.headers import shared_with
 from app.api.limits import BodyLimit, BulkLimit
-from app.api.request_ids import RequestIds
-from app.api.request_log import RequestLog
 from app.cache.memory import MemoryCache
 from app.clever.client import CleverClient, connect
 from app.domain.callers import CallerScope
@@ -41,6 +40,9 @@ from app.services.ports import Clever, Clock, Context, Deadlines, Flight, Journa
 from app.services.turns import Turns
 from app.settings import Settings, SettingsMistakes
 from app.telemetry.lines import Sink
+
+if TYPE_CHECKING:
+    from app.cache.shared import SharedCache
 
 MOST_BODY_BYTES = 64 * 1024
 MOST_BODY_BYTES_AT = {evaluation.EVALUATIONS_PATH: 4 * 1024 * 1024}
@@ -76,6 +78,7 @@ class State(TypedDict):
     clever: Clever
     entrance: Mapping[str, Callable[[], str]]
     measure: Callable[[], None]
+    at_hand: AnswerAtHand
 
 
 def create_app(  # noqa: PLR0913 -- the settings, and what only a test or a command decides
@@ -102,19 +105,21 @@ def create_app(  # noqa: PLR0913 -- the settings, and what only a test or a comm
             are no API keys and no word that none are wanted, or the other way round.
     """
     entrance = entrance_of(settings, no_auth=no_auth, clock=clock, wall=wall)
-    client = _client(settings, clock, wall)
+    client, tier = _client(settings, clock, wall), _shared(settings, wall)
     outlook = Outlook(settings, requests_to=requests_to, wall=wall)
+    parts = entrance.parts if tier is None else {**entrance.parts, "redis": tier.state}
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[State]:
         async with (
             entrance.open(),
             outlook.open() as journal,
-            _contexts(settings, client, clock, wall, journal) as context_by,
+            _contexts(settings, client, clock, wall, journal=journal, shared=tier) as context_by,
             _policy(settings, context_by) as in_force,
             measured(in_force, client, outlook.lines) as measure,
         ):
-            yield State(in_force=in_force, clever=client, entrance=entrance.parts, measure=measure)
+            at_hand = AtHand(in_force, entrance.known, outlook.lines)
+            yield State(in_force=in_force, clever=client, entrance=parts, measure=measure, at_hand=at_hand)
 
     app = FastAPI(
         title="Rosterguard",
@@ -146,11 +151,9 @@ def create_app(  # noqa: PLR0913 -- the settings, and what only a test or a comm
     app.include_router(health.router)
     app.include_router(metadata.router_for(settings.public_url or own_url))
     reference.install(app)
-    # Outside of all that the framework puts around the application, so that no answer is without an id.
     shared = shared_with(settings.cors_origins, app.build_middleware_stack())
-    answering = Head(RequestLog(Draining(shared), outlook.lines))
-    app.middleware_stack = Protected(RequestIds(answering), {reference.PATH: reference.protection()})
-    app.state.protocol = Connection
+    app.middleware_stack = Envelope(shared, outlook.lines, {reference.PATH: reference.protection()})
+    app.state.protocol = Express
     return app
 
 
@@ -192,6 +195,23 @@ def _client(settings: Settings, clock: Clock, wall: Clock) -> CleverClient:
         raise SettingsMistakes([f"ROSTERGUARD_CLEVER_…: {error}"]) from error
 
 
+def _shared(settings: Settings, wall: Clock) -> "SharedCache | None":
+    """Make the shared second tier, which asks nothing yet; it is imported only where there is one."""
+    url, secret = _revealed(settings.redis_url), _revealed(settings.secret)
+    if url is None or secret is None:
+        return None
+    if find_spec("redis") is None:
+        raise SettingsMistakes(["ROSTERGUARD_REDIS_URL: this needs what is not installed: install rosterguard[redis]"])
+    from app.cache.shared import SharedCache  # noqa: PLC0415 -- the extra's
+
+    keep, patience = _keep_seconds(settings), settings.redis_deadline_seconds
+    return SharedCache(url, secret=secret.encode(), keep_seconds=keep, patience=patience, wall=wall)
+
+
+def _keep_seconds(settings: Settings) -> int:
+    return max(settings.fresh_seconds, settings.stale_seconds)
+
+
 def _weight(reading: Reading[Any]) -> int:
     return 1 + len(reading.facts) if isinstance(reading.facts, tuple) else 1
 
@@ -212,16 +232,23 @@ async def _policy(settings: Settings, context_by: Callable[[Policy], Context]) -
 
 
 @asynccontextmanager
-async def _contexts(
-    settings: Settings, client: CleverClient, clock: Clock, wall: Clock, journal: Journal
+async def _contexts(  # noqa: PLR0913 -- all that contexts are made of
+    settings: Settings,
+    client: CleverClient,
+    clock: Clock,
+    wall: Clock,
+    *,
+    journal: Journal,
+    shared: "SharedCache | None",
 ) -> AsyncIterator[Callable[[Policy], Context]]:
     flights: dict[str, Flight] = {}
-    keep_seconds = max(settings.fresh_seconds, settings.stale_seconds)
+    keep_seconds = _keep_seconds(settings)
+    users = MemoryCache(most=settings.cache_users, keep_seconds=keep_seconds, clock=clock)
     connecting = asyncio.create_task(client.keep_connected())
     context_by = partial(
         Context,
         clever=client,
-        users=MemoryCache(most=settings.cache_users, keep_seconds=keep_seconds, clock=clock),
+        users=users,
         places=MemoryCache(most=CACHE_PLACES, keep_seconds=keep_seconds, clock=clock, size_of=_weight),
         gone=MemoryCache(most=CACHE_GONE, keep_seconds=GONE_SECONDS, clock=clock),
         clock=clock,
@@ -235,12 +262,18 @@ async def _contexts(
         reasons=settings.reasons == "on",
         flights=flights,
         journal=journal,
+        shared=shared,
     )
-    try:
-        yield lambda policy: context_by(policy=policy)
-    finally:
-        under_way = [connecting, *(flight.task for flight in flights.values() if flight.task)]
-        for task in under_way:
-            task.cancel()
-        await asyncio.gather(*under_way, return_exceptions=True)
-        await client.aclose()
+
+    def drop(key: str, at: float) -> None:
+        users.forget(key, clock() - (wall() - at))
+
+    async with nullcontext() if shared is None else shared.open(drop):
+        try:
+            yield lambda policy: context_by(policy=policy)
+        finally:
+            under_way = [connecting, *(flight.task for flight in flights.values() if flight.task)]
+            for task in under_way:
+                task.cancel()
+            await asyncio.gather(*under_way, return_exceptions=True)
+            await client.aclose()

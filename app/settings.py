@@ -29,6 +29,11 @@ _KUBERNETES = re.compile(rf"{PREFIX}(SERVICE_.*|PORT(_.*)?)")
 _ADDRESS = re.compile(r"(https?)://[^/?#@\s]+(/[A-Za-z0-9._~-]+)*/?")
 
 
+_REDIS = re.compile(
+    r"rediss?://([^/?#@\s]*@)?([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[1-9][0-9]{0,4})?(/[0-9]{0,4})?", re.IGNORECASE
+)
+"""A user and password have what is special in addresses written with `%`; options of the library are not taken."""
+
 _ORIGIN = re.compile(r"(https?)://[a-z0-9.\[\]:-]+(?<!:80)(?<!:443)")
 """As browsers write it (RFC 6454 section 6.2): in small letters, without the usual port, path or end slash."""
 
@@ -111,10 +116,24 @@ class Settings(BaseModel):
         Field(
             min_length=16,
             validate_default=True,
-            description="What page tokens are signed with; needed with several workers, and the same in every replica. "
-            "Unset, random.",
+            description="What page tokens are signed with, and what stands in Redis; needed with several workers or "
+            "Redis, and the same in every replica. Unset, random.",
         ),
     ] = None
+    redis_url_file: Annotated[
+        Path | None, Field(description="A file with the address below, instead of the address; read at the start.")
+    ] = None
+    redis_url: Annotated[
+        SecretStr | None,
+        Field(
+            validate_default=True,
+            description="The Redis or Valkey in which replicas share what they read, such as "
+            "`rediss://user:password@cache.example.org:6379/0`; unset, they share nothing.",
+        ),
+    ] = None
+    redis_deadline_seconds: Annotated[
+        float, Field(gt=0, le=1, description="How long Redis may take to answer; past it, Clever is asked.")
+    ] = 0.01
     public_url: Annotated[
         str | None,
         Field(
@@ -186,7 +205,7 @@ class Settings(BaseModel):
     def _parsed_keys(cls, given: object) -> object:
         return parsed(given)
 
-    @field_validator("clever_token", "clever_client_secret", "secret", mode="before")
+    @field_validator("clever_token", "clever_client_secret", "secret", "redis_url", mode="before")
     @classmethod
     def _from_file(cls, given: object, info: ValidationInfo) -> object:
         named = f"{info.field_name}_file"
@@ -205,6 +224,13 @@ class Settings(BaseModel):
             raise ValueError(
                 "this is not an https address such as https://login.example.org; http is for loopback alone"
             )
+        return url
+
+    @field_validator("redis_url")
+    @classmethod
+    def _redis(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None and not (_REDIS.fullmatch(url.get_secret_value()) and _host(url.get_secret_value())):
+            raise ValueError("this is not an address such as rediss://user:password@cache.example.org:6379/0")
         return url
 
     @field_validator("clever_url", "clever_auth_url")
@@ -267,6 +293,12 @@ class Settings(BaseModel):
         provider = [self.oidc_issuer, self.oidc_audience, self.oidc_districts_claim]
         if any(provider) != all(provider) or (self.oidc_jwks_url and not any(provider)):
             raise ValueError(f"{PREFIX}OIDC_ISSUER, {PREFIX}OIDC_AUDIENCE and {PREFIX}OIDC_DISTRICTS_CLAIM go together")
+        return self
+
+    @model_validator(mode="after")
+    def _shared_under_a_secret(self) -> Self:
+        if self.redis_url is not None and self.secret is None:
+            raise ValueError(f"{PREFIX}REDIS_URL needs {PREFIX}SECRET, the same in every replica")
         return self
 
     @model_validator(mode="after")

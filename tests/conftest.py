@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, contextmanager
@@ -139,10 +140,10 @@ def settings_over(sandbox: Sandbox, **given: object) -> Settings:
 
 
 @contextmanager
-def serving(settings: Settings, clock: MovedClock) -> Iterator[httpx.Client]:
+def serving(settings: Settings, clock: MovedClock, wall: Callable[[], float] = time.time) -> Iterator[httpx.Client]:
     """Run a service on a socket, and yield a client that carries the key."""
     credential = {"Authorization": f"Bearer {KEY}"}
-    app = create_app(settings, clock=clock)
+    app = create_app(settings, clock=clock, wall=wall)
     app.middleware_stack = planted.watched(app.middleware_stack or app.build_middleware_stack())
     with (
         in_background(app) as url,

@@ -15,6 +15,7 @@ from app.sandbox import oauth
 
 KEY = "a key that only the tests know"
 SECRET = "a secret that only the tests know"
+REDIS_PASSWORD = "a-password-that-only-the-tests-know"
 TOKEN = oauth.TOKEN
 """Not chosen, but the sandbox's own: everybody may know it, and yet the service has no reason to ever tell it."""
 
@@ -25,6 +26,7 @@ SECRETS: Mapping[str, str] = {
     "the client secret": oauth.CLIENT_SECRET,
     "the client's credential": b64encode(f"{oauth.CLIENT_ID}:{oauth.CLIENT_SECRET}".encode()).decode(),
     "ROSTERGUARD_SECRET": SECRET,
+    "the password of Redis": REDIS_PASSWORD,
 }
 
 

@@ -25,6 +25,8 @@ from app.settings import Settings
 from app.telemetry import tracing
 from tests.conftest import KEY, TOKEN, Sandbox, api_key, rosterguard_process
 from tests.marking import MARK, TITLE, Marks, found_in, marked_sandbox
+from tests.planted import SECRET
+from tests.valkey import valkey
 
 Question = tuple[str, str, Mapping[str, str], object]
 """Method, path as the document has it, query, and body."""
@@ -202,6 +204,29 @@ async def test_no_mark_is_in_the_cache_or_in_a_trace(marked: Sandbox, caplog: py
     told = [caplog.text, *(span.to_json() for span in spans.get_finished_spans())]
     assert len(told) > 100
     assert [found_in(one) | found_in(one, TITLE) for one in told] == [set() for _ in told]
+
+
+async def test_no_mark_stands_in_redis(marked: Sandbox) -> None:
+    with valkey() as redis:
+        settings = Settings(
+            clever_url=marked.url,
+            clever_token=SecretStr(TOKEN),
+            api_keys=(api_key("tests", KEY),),
+            caller_share=1,
+            secret=SecretStr(SECRET),
+            redis_url=SecretStr(redis.url),
+        )
+        async with _in_process(settings, InMemorySpanExporter()) as (client, _):
+            users = [person.user for person in people(marked)]
+            for user in users:
+                await client.get(f"/v1/users/{user}/permissions")
+        texts = redis.texts()
+    assert len(texts) > len(users)
+    assert any(bytes.fromhex(user) in text for user in users for text in texts)
+    kept = [text.decode(errors="replace") for text in texts]
+    assert [found_in(text) for text in kept if found_in(text)] == []
+    # The one exception, as in the cache of a process; that it is found shows that marks would be.
+    assert any(found_in(text, TITLE) for text in kept)
 
 
 @asynccontextmanager

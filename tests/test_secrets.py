@@ -11,8 +11,10 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 
 from app.sandbox.oauth import CLIENT_ID, CLIENT_SECRET
 from app.settings import Settings
+from tests.api.connecting import until
 from tests.conftest import Sandbox, Serve, api_key, rosterguard_process
-from tests.planted import KEY, SECRET, TOKEN, Watch, judged, secrets_in, watched
+from tests.planted import KEY, REDIS_PASSWORD, SECRET, TOKEN, Watch, judged, secrets_in, watched
+from tests.valkey import valkey
 
 HOUSE = Path(__file__).parent.parent
 
@@ -23,7 +25,8 @@ WITH_CLIENT: dict[str, object] = {"clever_client_id": CLIENT_ID, "clever_client_
 @pytest.mark.parametrize("way", [WITH_TOKEN, WITH_CLIENT], ids=["token", "client"])
 def test_whatever_is_told_of_the_settings_holds_no_secret(way: dict[str, object]) -> None:
     key = api_key("a", KEY, districts={"d" * 24})
-    settings = Settings.model_validate(way | {"secret": SECRET, "api_keys": (key,)})
+    url = f"redis://:{REDIS_PASSWORD}@127.0.0.1"
+    settings = Settings.model_validate(way | {"secret": SECRET, "redis_url": url, "api_keys": (key,)})
     told = (repr(settings), str(settings), str(settings.model_dump()), settings.model_dump_json(exclude={"api_keys"}))
     assert [secrets_in(one.replace(key.sha256, "")) for one in told] == [[], [], [], []]
 
@@ -39,19 +42,29 @@ def test_readiness_tells_no_secret_when_clever_refuses_the_token(serve: Serve, s
 def test_a_process_with_every_secret_writes_none(sandbox: Sandbox, tmp_path: Path) -> None:
     log = tmp_path / "log"
     secrets = {"ROSTERGUARD_SECRET": SECRET, "ROSTERGUARD_API_KEYS": f"[{api_key('a', KEY).model_dump_json()}]"}
+    user = f"/v1/users/{sandbox.user('teacher_only')}/permissions"
     with (
         log.open("w") as stderr,
-        rosterguard_process(stderr=stderr.fileno(), ROSTERGUARD_CLEVER_URL=sandbox.url, **secrets) as (process, url),
+        valkey(password=REDIS_PASSWORD) as redis,
+        rosterguard_process(
+            stderr=stderr.fileno(), ROSTERGUARD_CLEVER_URL=sandbox.url, ROSTERGUARD_REDIS_URL=redis.url, **secrets
+        ) as (process, url),
         httpx.Client(base_url=url, headers={"Authorization": f"Bearer {KEY}"}) as client,
     ):
-        statuses = [client.get(path).status_code for path in ("/v1/policy", "/nowhere", f"/v1/users/{KEY}/roles")]
+        paths = (user, "/v1/policy", "/readyz", "/metrics", "/nowhere", f"/v1/users/{KEY}/roles")
+        statuses = [client.get(path).status_code for path in paths]
+        until(lambda: len(redis.texts()) == 2)
+        assert [secrets_in(text) for text in redis.texts()] == [[], []]
+        redis.kill()
+        until(lambda: client.get("/readyz").json()["parts"]["redis"] == "unreachable")
         process.terminate()
         process.wait()
         assert process.stdout is not None
         assert secrets_in(process.stdout.read()) == []
-    assert statuses == [200, 404, 422]
+    assert statuses == [200, 200, 200, 200, 404, 422]
     assert "/v1/users/{user_id}/roles" in log.read_text()
-    assert secrets_in(log.read_text()) == []
+    assert "Redis cannot be reached" in log.read_text()
+    assert [secrets_in(log.read_text()), "127.0.0.1" in log.read_text()] == [[], False]
 
 
 @pytest.mark.parametrize(

@@ -125,6 +125,30 @@ WAY = "set either ROSTERGUARD_CLEVER_TOKEN, or ROSTERGUARD_CLEVER_CLIENT_ID and 
             {"SECRET": "only 15 letters"},
             "ROSTERGUARD_SECRET: Value should have at least 16 items after validation, not 15",
         ),
+        *(
+            (
+                {"REDIS_URL": url, "SECRET": "a secret of the tests"},
+                "ROSTERGUARD_REDIS_URL: this is not an address such as rediss://user:password@cache.example.org:6379/0",
+            )
+            for url in (
+                "t0ken",
+                "http://cache.example.org",
+                "unix:///t0ken",
+                "redis://",
+                "redis://:t0ken@",
+                "redis://cache.example.org:t0ken",
+                "redis://cache.example.org:0",
+                "redis://cache.example.org:65536",
+                "redis://cache.example.org/t0ken",
+                "redis://cache.example.org?t0ken=1",
+                "redis://:t0/ken@cache.example.org",
+                "redis://cache.example.org\n",
+            )
+        ),
+        (
+            {"REDIS_URL": "redis://cache.example.org"},
+            "settings: ROSTERGUARD_REDIS_URL needs ROSTERGUARD_SECRET, the same in every replica",
+        ),
         ({"REASONS": "maybe"}, "ROSTERGUARD_REASONS: Input should be 'on' or 'off'"),
         (
             {"ID_PATTERN": "["},
@@ -206,13 +230,15 @@ def test_a_mistake_is_told(variables: dict[str, str], line: str, monkeypatch: py
 
 @pytest.mark.parametrize("end", ["", "\n", "\r\n"])
 def test_a_secret_may_stand_in_a_file(end: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    secrets = {"clever_token": "t0ken", "secret": "a secret of the tests"}
+    secrets = {"clever_token": "t0ken", "secret": "a secret of the tests", "redis_url": "redis://:passw0rd@[::1]:1/2"}
     for name, secret in secrets.items():
         (tmp_path / name).write_bytes(f"{secret}{end}".encode())
         monkeypatch.setenv(f"{PREFIX}{name.upper()}_FILE", str(tmp_path / name))
     settings = read_settings()
     assert settings.clever_token is not None
     assert settings.secret is not None
+    assert settings.redis_url is not None
+    assert settings.redis_url.get_secret_value() == "redis://:passw0rd@[::1]:1/2"
     assert settings.clever_token.get_secret_value() == "t0ken"
     assert settings.secret.get_secret_value() == "a secret of the tests"
     assert not [secret for secret in secrets.values() if secret in f"{settings!r} {settings.model_dump_json()}"]

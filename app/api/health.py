@@ -30,7 +30,9 @@ class Readiness(BaseModel):
             "answer was: `token_refused`, `forbidden`, `rate_limited`, `failing`, `unreachable`, `timed_out`, "
             "`garbled`. Clever failing after it has once accepted a token does not end readiness: cached users are "
             "still answered. `keys`, where a file says them: as `policy`. `provider`, where there is one whose "
-            "tokens are taken: `ok`, `not_asked`, or why its keys could not be read: `unreachable`, `garbled`."
+            "tokens are taken: `ok`, `not_asked`, or why its keys could not be read: `unreachable`, `garbled`. "
+            "`redis`, where there is one: `ok`, `not_asked`, `unreachable`, or `failing` where it lately answered with "
+            "an error; it does not decide readiness."
         ),
     ]
 

@@ -54,6 +54,17 @@ LOOKUPS = Counter(
 )
 USER_HITS = LOOKUPS.labels("users", "hit")
 """By far the most frequent outcome."""
+SHARED_LOOKUPS = Counter(
+    "rosterguard_shared_lookups",
+    "What Redis had: hit, miss, refused (forged or garbled), error (or too late), skipped (it was not asked).",
+    ["outcome"],
+    registry=REGISTRY,
+)
+SHARED_DROPPED = Counter(
+    "rosterguard_shared_dropped",
+    "What was not told to Redis, since it was not there, did not take it, or too much waited.",
+    registry=REGISTRY,
+)
 CACHED = Gauge(
     "rosterguard_cache_entries", "Readings in the cache.", ["cache"], multiprocess_mode="livesum", registry=REGISTRY
 )
@@ -177,9 +188,14 @@ def looked_up(cached: str, outcome: str) -> None:
     counter(LOOKUPS, cached, outcome).inc()
 
 
-def decided(reason: str) -> None:
-    """Count a decision."""
-    counter(DECISIONS, reason).inc()
+def shared_looked_up(outcome: str) -> None:
+    """Count what Redis had."""
+    counter(SHARED_LOOKUPS, outcome).inc()
+
+
+def decided(reason: str, times: int = 1) -> None:
+    """Count decisions that were made for the same reason."""
+    counter(DECISIONS, reason).inc(times)
 
 
 def clever_asked(endpoint: str, outcome: str, seconds: float) -> None:

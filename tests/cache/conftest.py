@@ -1,0 +1,97 @@
+"""Replicas that share a Redis, each with a note of what it was told to drop."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+
+import pytest
+
+from app.cache.shared import SharedCache
+from app.domain.facts import Facts
+from app.domain.ids import DistrictId, UserId
+from app.domain.packed_facts import PackedFacts, packed
+from tests.planted import SECRET
+from tests.valkey import Valkey, valkey
+
+KEEP_SECONDS = 300
+ANN = "north/ann"
+NOW = 1_700_000_000.0
+
+
+def facts(user: str = "ann") -> PackedFacts:
+    """Facts that differ from others by whom they are of."""
+    return packed(Facts(UserId(user), DistrictId("north")))
+
+
+@dataclass
+class Replica:
+    """One of those that share."""
+
+    shared: SharedCache
+    dropped: list[tuple[str, float]] = field(default_factory=list)
+
+
+@dataclass
+class Wall:
+    """Unix seconds that stand still until they are moved."""
+
+    now: float = NOW
+
+    def __call__(self) -> float:
+        return self.now
+
+
+Replicas = Callable[..., AsyncIterator[list[Replica]]]
+
+
+@asynccontextmanager
+async def replicas(
+    number: int, url: str, wall: Callable[[], float], secret: str = SECRET, patience: float = 1.0
+) -> AsyncIterator[list[Replica]]:
+    """Run so many replicas, which wait for Redis for as long as a busy machine may need."""
+    async with AsyncExitStack() as stack:
+        made = []
+        for _ in range(number):
+            shared = SharedCache(url, secret=secret.encode(), keep_seconds=KEEP_SECONDS, patience=patience, wall=wall)
+            made.append(replica := Replica(shared))
+
+            def drop(key: str, at: float, replica: Replica = replica) -> None:
+                replica.dropped.append((key, at))
+
+            await stack.enter_async_context(shared.open(drop))
+        yield made
+
+
+async def eventually(holds: Callable[[], object]) -> None:
+    """Wait for what will hold before long."""
+    until = time.monotonic() + 10
+    while not holds():
+        assert time.monotonic() < until
+        await asyncio.sleep(0.005)
+
+
+@pytest.fixture(scope="session")
+def running_redis() -> Iterator[Valkey]:
+    with valkey() as server:
+        yield server
+
+
+@pytest.fixture
+def redis(running_redis: Valkey) -> Valkey:
+    """A Redis with nothing in it."""
+    running_redis.client.flushall()
+    return running_redis
+
+
+@pytest.fixture
+def wall() -> Wall:
+    return Wall()
+
+
+@pytest.fixture
+async def pair(redis: Valkey, wall: Wall) -> AsyncIterator[list[Replica]]:
+    """Two replicas, here and there."""
+    async with replicas(2, redis.url, wall) as both:
+        yield both
