@@ -1,5 +1,6 @@
 """`rosterguard serve`: the service itself."""
 
+import gc
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -20,6 +21,7 @@ from app.entrance import check_keys_file
 from app.main import create_app, policy_in
 from app.settings import Settings, SettingsMistakes, is_loopback, read_settings, unknown_settings
 from app.telemetry import logs, metrics
+from app.telemetry.lines import Sink
 from app.telemetry.sinks import STDERR, Stream
 
 DRAIN_SECONDS = 8
@@ -47,12 +49,21 @@ def serve(
         typer.echo(f"Rosterguard on {url}")
         own_url = _own_url(settings, url if is_loopback(host) else None)
         # Handed over as they are, so that the workers do not read the environment again.
-        app = partial(create_app, settings, no_auth=no_auth, own_url=own_url, requests_to=Stream(STDERR))
+        app = partial(lasting_app, settings, no_auth=no_auth, own_url=own_url, requests_to=Stream(STDERR))
         if workers == 1:
             uvicorn.Server(_config(app, settings)).run([listener])
         else:
             with _folder_for_metrics():
                 Multiprocess(_config(app, settings, workers), [listener]).run()
+
+
+def lasting_app(settings: Settings, *, no_auth: bool, own_url: str | None, requests_to: Sink | None) -> FastAPI:
+    """Put the application together for the life of a process; parameters and what is raised are ``create_app``'s."""
+    app = create_app(settings, no_auth=no_auth, own_url=own_url, requests_to=requests_to)
+    # All that there is by now stays, and is most of what the garbage collector would look through each time.
+    gc.collect()
+    gc.freeze()
+    return app
 
 
 def _checked(*, no_auth: bool, workers: int) -> Settings:

@@ -2,17 +2,17 @@
 
 import hashlib
 from collections.abc import Hashable, Iterable
-from dataclasses import dataclass, field, replace
 from math import inf
 from typing import Any, Generic, NamedTuple, TypeVar
+
+import msgspec
 
 from app.domain.staleness import Staleness
 
 Said = TypeVar("Said")
 
 
-@dataclass(frozen=True, slots=True)
-class Rendered:
+class Rendered(msgspec.Struct, frozen=True, gc=False):
     """The body of an answer, a tag that changes with it, and what it answers."""
 
     body: bytes
@@ -29,9 +29,10 @@ _MOST_RENDERED = 8
 """Answers that are kept of one reading; as many as roles, views and reasons to be stale; few are asked."""
 
 
-@dataclass(slots=True)
-class Reading(Generic[Said]):
+class Reading(msgspec.Struct, Generic[Said], gc=False):
     """What Clever said, and when.
+
+    There may be a hundred thousand, so the garbage collector looks at none: none is ever part of a circle.
 
     Attributes:
         facts: of one user, packed, and complete as far as the roles held need them; or a section, or a list.
@@ -40,6 +41,7 @@ class Reading(Generic[Said]):
         renew_at: when a question makes it worth renewing, by the process's clock.
         stale: why it answers although it is not fresh; None while it is.
         rendered: answers, the latest last; they fall with the reading.
+        fresh: of a stale one, the same as it was when it was fresh.
     """
 
     facts: Said
@@ -47,22 +49,24 @@ class Reading(Generic[Said]):
     at: float = 0.0
     renew_at: float = inf
     stale: str | None = None
-    rendered: list[Rendered] = field(default_factory=list)
+    rendered: tuple[Rendered, ...] = ()
+    fresh: "Reading[Said] | None" = None
 
     def aged(self, reason: str) -> "Reading[Said]":
         """Return the same reading, marked stale; what is answered from it is kept for both."""
-        return replace(self, stale=reason)
+        return msgspec.structs.replace(self, stale=reason, rendered=(), fresh=self.fresh or self)
 
     def answer(self, question: Hashable) -> Rendered | None:
         """Return what was answered to ``question``: all that the answer depends on beside the reading."""
-        for rendered in self.rendered:
+        for rendered in (self.fresh or self).rendered:
             if rendered.question == question:
                 return rendered
         return None
 
     def keep(self, answer: Rendered) -> Rendered:
         """Keep an answer, in the place of the oldest where there are many, and return it."""
-        self.rendered[:] = [*self.rendered[1 - _MOST_RENDERED :], answer]
+        keeper = self.fresh or self
+        keeper.rendered = (*keeper.rendered[1 - _MOST_RENDERED :], answer)
         return answer
 
     def staleness(self) -> Staleness | None:

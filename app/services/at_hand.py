@@ -24,7 +24,7 @@ from app.domain.places import (
 from app.domain.reading import Reading
 from app.services.decisions import by_facts_alone, permission_asked
 from app.services.locating import place_key
-from app.services.permissions import Answer, RenderSet, Subject, access, decided_set
+from app.services.permissions import Answer, RenderSet, Subject, access, asked_of, decided_set
 from app.services.ports import NO_JOURNAL, Context
 from app.services.reading import at_hand, fresh_user, key_of
 from app.telemetry import metrics
@@ -60,7 +60,7 @@ def permissions_at_hand(context: Context, subject: Subject, caller: Caller, rend
     reading = None if district is None else fresh_user(context, key_of(district, subject.user))
     if district is None or reading is None:
         return None
-    rendered = reading.answer((render, subject.role, context.policy.revision, None))
+    rendered = reading.answer(asked_of(render, subject.role, context.policy.revision, None))
     if rendered is None:
         return None
     answer = Answer(rendered, int(context.clock() - reading.began))

@@ -1,6 +1,7 @@
 """Permission sets and role contexts of users, rendered once for each reading and policy."""
 
 from collections.abc import Callable, Hashable, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from app.domain.access import Access, access_of
@@ -55,10 +56,11 @@ async def permissions_of(context: Context, subject: Subject, demand: Demand, ren
     try:
         district, reading = await _reading_of(context, subject, demand)
         policy = context.policy
-        key = (render, subject.role, policy.revision, reading.stale)
+        key = asked_of(render, subject.role, policy.revision, reading.stale)
 
         def rendered() -> bytes:
-            return render(set_of(access(context, reading, subject.role), policy), reading.staleness())
+            # It is rendered once, and need not be kept in the form in which questions are decided.
+            return render(set_of(_access(context, reading, subject.role), policy), reading.staleness())
 
         answer = _answer(context, reading, key, rendered)
     except (RoleNotHeld, UserUnknown) as error:
@@ -73,12 +75,22 @@ def access(context: Context, reading: Reading[PackedFacts], role: Role | None = 
     key = (reading.facts, role, context.policy.revision)
     found = context.accesses.get(key)
     if found is None:
-        try:
-            found = context.accesses[key] = access_of(unpacked(reading.facts), context.policy, role)
-        except RoleNotHeld as error:
-            # What is not held by an older reading may be held by now.
-            raise RoleNotHeld(error.role, error.held, reading.staleness()) from error
+        found = context.accesses[key] = _access(context, reading, role)
     return found
+
+
+def _access(context: Context, reading: Reading[PackedFacts], role: Role | None) -> Access:
+    try:
+        return access_of(unpacked(reading.facts), context.policy, role)
+    except RoleNotHeld as error:
+        # What is not held by an older reading may be held by now.
+        raise RoleNotHeld(error.role, error.held, reading.staleness()) from error
+
+
+@lru_cache(maxsize=1_000)
+def asked_of(*parts: Hashable) -> Hashable:
+    """Return what a kept answer depends on, the same object for the same: all who are cached refer to it."""
+    return parts
 
 
 async def permissions_of_many(
@@ -100,7 +112,7 @@ async def roles_of(context: Context, subject: Subject, demand: Demand, render: R
         _tell_refusal(context, demand, "roles", subject, error)
         raise
     answer = _answer(
-        context, reading, (render, reading.stale), lambda: render(unpacked(reading.facts), reading.staleness())
+        context, reading, asked_of(render, reading.stale), lambda: render(unpacked(reading.facts), reading.staleness())
     )
     _tell(context, demand, "roles", subject, (district, reading, answer))
     return answer

@@ -178,8 +178,8 @@ class Flight:
     task: asyncio.Task[Reading[Any]] | None = None
 
 
-MOST_ACCESSES = 10_000
-"""Users of whom is kept what they may do, some 5 KB each, beside what is kept of all."""
+MOST_ACCESSES = 2_000
+"""Users of whom is kept in the form in which questions are decided what they may do: it is large, and soon made."""
 
 
 @dataclass(frozen=True, slots=True)

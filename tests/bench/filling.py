@@ -19,10 +19,10 @@ from fastapi import FastAPI
 from pydantic import SecretStr
 from starlette.types import Message
 
+from app.cli.serve import lasting_app
 from app.domain.errand import Errand
 from app.domain.facts import Facts
 from app.domain.ids import DistrictId, UserId
-from app.main import create_app
 from app.settings import Settings
 from tests.bench.cast import path_of
 from tests.bench.people import DISTRICT, teacher, user_id
@@ -103,7 +103,7 @@ async def filled(users: int, used: Callable[[], int]) -> dict[str, float]:
     settings = Settings(
         clever_url=_NOWHERE, clever_token=SecretStr("unused"), cache_users=users + WARM, fresh_seconds=86_400
     )
-    app = create_app(settings, no_auth=True)
+    app = lasting_app(settings, no_auth=True, own_url=None, requests_to=None)
     async with app.router.lifespan_context(app) as state:
         assert state is not None
         context: Any = state["in_force"].context

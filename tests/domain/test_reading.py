@@ -20,7 +20,7 @@ def test_an_answer_is_found_by_its_question() -> None:
 def test_readings_share_no_answers() -> None:
     one, other = Reading("facts", began=1), Reading("facts", began=1)
     one.keep(Rendered.of(b"{}"))
-    assert other.rendered == []
+    assert other.rendered == ()
 
 
 def test_a_reading_that_has_become_stale_shares_its_answers_with_the_fresh_one() -> None:
