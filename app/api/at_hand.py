@@ -64,24 +64,36 @@ class AtHand:
             return None
         token = CURRENT.set(request)
         try:
-            if method == b"GET":
-                route, answer = ROUTE, _permissions(context, caller, target.decode("latin-1"), said)
-            else:
-                route, answer = target.decode("latin-1"), _decisions(context, caller, target, said, body)
+            answer = answer_to(context, caller, method, target, said, body)
         finally:
             CURRENT.reset(token)
         if answer is None:
             return None
-        status, head, content = answer
-        self._lines.answered(request, caller.name, method.decode(), route, status, time.perf_counter() - began)
-        return b"%b%b%b%b" % (_STATUS_LINES[status], head, wire(request.marks()), _PROTECTION), content
+        route = ROUTE if method == b"GET" else target.decode("latin-1")
+        self._lines.answered(request, caller.name, method.decode(), route, answer[0], time.perf_counter() - began)
+        return written(answer, wire(request.marks()) + _PROTECTION)
 
     def _caller(self, credential: bytes | None) -> Caller | None:
         if self._known is None:
             return ANYONE
         if credential is None or not credential.startswith(_BEARER):
             return None
-        return self._known(credential[len(_BEARER) :].decode("latin-1"))
+        return self._known(credential[len(_BEARER) :])
+
+
+def answer_to(
+    context: Context, caller: Caller, method: bytes, target: bytes, said: Said, body: bytes
+) -> Stamped | None:
+    """Return what ``caller`` is told, where that is at hand."""
+    if method == b"GET":
+        return _permissions(context, caller, target.decode("latin-1"), said)
+    return _decisions(context, caller, target, said, body)
+
+
+def written(answer: Stamped, marks: bytes) -> Reply:
+    """Return an answer as it is sent, with the headers ``marks``."""
+    status, head, content = answer
+    return b"%b%b%b" % (_STATUS_LINES[status], head, marks), content
 
 
 def _permissions(context: Context, caller: Caller, target: str, said: Said) -> Stamped | None:

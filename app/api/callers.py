@@ -49,7 +49,7 @@ def needing(scope: CallerScope) -> Callable[[Caller], Awaitable[None]]:
     return needed
 
 
-Known = Callable[[str], Caller | None]
+Known = Callable[[bytes], Caller | None]
 """Tells who presents a key or a token, None where that has to be looked into."""
 
 CallerOf = Callable[[str], Awaitable[Caller | None]]

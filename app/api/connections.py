@@ -61,6 +61,7 @@ class Connection(HttpToolsProtocol):
     _in_head = True
     _owed = False
     _beside = 0
+    _head = 0
     _left = 0
     _deaf = False
     _coming: TimerHandle | None = None
@@ -94,6 +95,7 @@ class Connection(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """Begin a request."""
         self._owed = self._in_head = True
+        self._head = 0
         super().on_message_begin()
 
     def on_url(self, url: bytes) -> None:
@@ -105,12 +107,12 @@ class Connection(HttpToolsProtocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a header; trailers are no headers, and are not wanted (RFC 9110 section 6.5.1)."""
         if self._in_head:
+            self._head += len(name) + len(value) + _AROUND_HEADER
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         """Start to answer."""
-        size = len(self.url) + sum(len(name) + len(value) + _AROUND_HEADER for name, value in self.headers)
-        if size > MOST_HEAD_BYTES:
+        if len(self.url) + self._head > MOST_HEAD_BYTES:
             self._give_up(HEAD_TOO_LARGE)
         self._begin()
         self._in_head = False
@@ -130,6 +132,8 @@ class Connection(HttpToolsProtocol):
         self._end()
 
     def _begin(self) -> None:
+        # One that follows an answer in the same packet begins after the connection was found idle.
+        self._unset_keepalive_if_required()
         super().on_headers_complete()
 
     def _take(self, body: bytes) -> None:

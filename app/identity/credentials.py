@@ -15,9 +15,9 @@ class Credentials:
         self._keys = keys
         self._tokens = tokens
 
-    def known(self, presented: str) -> Caller | None:
+    def known(self, presented: bytes) -> Caller | None:
         """Return who presents it, or None where it is not valid or cannot be told at once."""
-        if self._tokens is not None and presented.count(".") == _DOTS_IN_TOKEN:
+        if self._tokens is not None and presented.count(b".") == _DOTS_IN_TOKEN:
             return self._tokens.known(presented) or self._keys.caller(presented)
         return self._keys.caller(presented)
 
@@ -27,7 +27,7 @@ class Credentials:
         Raises:
             ProviderUnreachable: it looks like a token, and none can be judged just now.
         """
-        caller = self._keys.caller(presented)
+        caller = self._keys.caller(presented.encode(errors="surrogatepass"))
         if caller is None and self._tokens is not None and presented.count(".") == _DOTS_IN_TOKEN:
             return await self._tokens.caller(presented)
         return caller

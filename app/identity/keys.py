@@ -52,9 +52,9 @@ class Keys:
         """Go on with what there was; its file has become unfit for use."""
         self.state = "unusable" if self.state == "unusable" else "outdated"
 
-    def caller(self, presented: str) -> Caller | None:
+    def caller(self, presented: bytes) -> Caller | None:
         """Return whose key was presented, or None; the time taken depends on how many keys there are alone."""
-        sha256 = hashlib.sha256(presented.encode(errors="surrogatepass")).digest()
+        sha256 = hashlib.sha256(presented).digest()
         found = None
         for known, caller in self._known:
             # Each is compared, and each in constant time, so that nothing is told of which one came close.

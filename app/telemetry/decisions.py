@@ -3,14 +3,14 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import NamedTuple
 
 import orjson
 
 from app.telemetry.lines import Lines
 from app.telemetry.pseudonyms import Told
-from app.telemetry.requests import CURRENT
+from app.telemetry.requests import CURRENT, Request
 
 AS_LINE = orjson.OPT_APPEND_NEWLINE
 
@@ -101,14 +101,16 @@ class DecisionLog:
         if not self._sampling.tells(decided):
             return
         request = CURRENT.get()
-        said = self._said(decided)
         if alone and request is not None:
-            request.decision = said
-            return
-        line = {"time": stamp(self._wall()), "level": "info", "event": "decision"}
+            request.decision = partial(self._said, decided)
+        else:
+            self._lines.put(partial(self._line, self._wall(), request, caller, decided))
+
+    def _line(self, at: float, request: Request | None, caller: str, decided: Decided) -> bytes:
+        line: dict[str, object] = {"time": stamp(at), "level": "info", "event": "decision"}
         if request is not None:
             line |= {"request_id": request.id, "trace_id": request.trace}
-        self._lines.put(orjson.dumps(line | {"caller": caller, "decision": said}, option=AS_LINE))
+        return orjson.dumps(line | {"caller": caller, "decision": self._said(decided)}, option=AS_LINE)
 
     def _said(self, decided: Decided) -> Mapping[str, object]:
         kind, revision, answer, district, user, role, permission, resource, reason, age, stale = decided

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from functools import partial
 
 import orjson
 
@@ -33,25 +34,38 @@ class RequestLines:
     ) -> None:
         """Tell that a request was answered: its route, such as ``/v1/users/{user_id}/roles``, and never its path."""
         metrics.answered(method, route, status, seconds)
-        if request.decision is None and self.requests is None:
-            return
-        line: dict[str, object] = {
-            "time": stamp(self._wall()),
-            "level": "info",
-            "event": "request",
-            "request_id": request.id,
-            "trace_id": request.trace,
-            "caller": caller,
-            "method": method,
-            "route": route,
-            "status": status,
-            "ms": round(seconds * 1000, 3),
-        }
-        if request.decision is not None and self.decisions is not None:
-            line["decision"] = request.decision
-            self.decisions.put(_as_json(line))
-        elif self.requests is not None:
-            self.requests.put(self._encoded(line))
+        lines = self.requests if request.decision is None else self.decisions
+        if lines is not None:
+            encoded = self._encoded if request.decision is None else _as_json
+            told = request, caller, method, route, status, seconds
+            lines.put(partial(_line, encoded, self._wall(), *told))
+
+
+def _line(  # noqa: PLR0913, PLR0917 -- what a line says
+    encoded: Callable[[dict[str, object]], bytes],
+    at: float,
+    request: Request,
+    caller: str | None,
+    method: str,
+    route: str,
+    status: int,
+    seconds: float,
+) -> bytes:
+    line: dict[str, object] = {
+        "time": stamp(at),
+        "level": "info",
+        "event": "request",
+        "request_id": request.id,
+        "trace_id": request.trace,
+        "caller": caller,
+        "method": method,
+        "route": route,
+        "status": status,
+        "ms": round(seconds * 1000, 3),
+    }
+    if request.decision is not None:
+        line["decision"] = request.decision()
+    return encoded(line)
 
 
 def _as_json(line: dict[str, object]) -> bytes:

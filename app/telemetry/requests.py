@@ -33,14 +33,14 @@ class Request:
         id: the first of them that is fit for a log, else empty: what callers send is theirs, and logs are ours.
         trace: the trace that it belongs to, in 32 hexadecimal digits.
         parent: the caller's span; None where it names none.
-        decision: what was decided for it, as the log of decisions tells it; None where it is not told there.
+        decision: makes what the log of decisions tells was decided for it; None where it is not told there.
     """
 
     named: list[bytes]
     id: str
     trace: str
     parent: Parent | None = None
-    decision: Mapping[str, object] | None = None
+    decision: Callable[[], Mapping[str, object]] | None = None
 
     def marks(self) -> tuple[tuple[bytes, bytes], ...]:
         """Return what its answer is marked with, as headers: every id that it has."""

@@ -39,6 +39,8 @@ def _told(process: "subprocess.Popen[str]") -> Mapping[str, float]:
 def _figures(resident: Mapping[str, float], traced: Mapping[str, float]) -> Iterator[Figure]:
     user = f"a cached user of {SECTIONS} sections and {SCHOOLS} schools"
     yield told(f"resident with {WARM:,} of them, which fill all that is bounded", resident["before"] / _MIB, " MiB")
+    base = resident["before"] - WARM * (resident["beyond"] + resident["rendered"])
+    yield told("… with none of them, by what they take", base / _MIB, " MiB")
     yield told(f"rendered answer of {user}", resident["rendered"], " bytes")
     yield at_most(f"{user}, beyond that, of {USERS:,} more: resident", resident["beyond"], MOST_BYTES, " bytes")
     yield at_most(f"{user}, beyond that, of {TRACED:,} more: traced", traced["beyond"], MOST_BYTES, " bytes")

@@ -1,26 +1,24 @@
-"""A second worker: what the service gains from it, in terms of what a bare server gains.
+"""More processes than one: what a second worker gains, in terms of what a bare server gains, and what Redis costs.
 
 The load generator shares the processors with the servers, which is why only the two gains are compared.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from app.sandbox.world import generate
-from tests.bench import tools
+from tests.bench import sharing, tools
 from tests.bench.cast import USUAL_BYTES, administering, path_of
 from tests.bench.cores import ASKING, SERVING
 from tests.bench.load import Generator, Pair, Question, generator
 from tests.bench.processes import CREDENTIAL, Served, module, sandbox, service, serving, settings, until_ready
 from tests.chaos.report import Figure, at_least, told
+from tests.valkey import valkey
 
 SECONDS, ROUNDS = 2, 5
 EVERYWHERE = (ASKING, SERVING)
-
-SHARED: Mapping[str, str] = {}
-"""What is set of the tier that workers share; nothing yet, so that each has but a cache of its own."""
 
 OURS, OURS_TWICE, BARE, BARE_TWICE = "one worker", "two workers", "bare", "bare, two workers"
 PAIRS = (Pair(OURS_TWICE, OURS), Pair(BARE_TWICE, BARE))
@@ -29,15 +27,17 @@ PAIRS = (Pair(OURS_TWICE, OURS), Pair(BARE_TWICE, BARE))
 def main() -> list[Figure]:
     """Measure, and return what was reached."""
     user = generate().cases["staff_portal_only"].user
-    with (
-        sandbox() as clever,
-        generator(tools.wrk(), seconds=SECONDS, rounds=ROUNDS, cores=EVERYWHERE) as load,
-        service(settings(clever, **SHARED), cores=EVERYWHERE) as one,
-        service(settings(clever, **SHARED), "--workers", "2", cores=EVERYWHERE) as two,
-    ):
-        until_ready(one)
-        until_ready(two, times=32)
-        return [*_measured(load, clever, (one, two), user)]
+    with sandbox() as clever, valkey() as redis:
+        shared = settings(clever, ROSTERGUARD_REDIS_URL=redis.url)
+        with (
+            generator(tools.wrk(), seconds=SECONDS, rounds=ROUNDS, cores=EVERYWHERE) as load,
+            service(shared, cores=EVERYWHERE) as one,
+            service(shared, "--workers", "2", cores=EVERYWHERE) as two,
+        ):
+            until_ready(one)
+            until_ready(two, times=32)
+            gains = [*_measured(load, clever, (one, two), user)]
+    return [*gains, *sharing.main()]
 
 
 def _measured(load: Generator, clever: Served, ours: tuple[Served, Served], user: str) -> Iterator[Figure]:

@@ -14,7 +14,7 @@ def key(name: str, text: str) -> Key:
 def test_a_caller_is_who_presents_their_key() -> None:
     keys = Keys()
     keys.take([key("gradebook", "one"), key("portal", "two")])
-    assert [caller and caller.name for caller in map(keys.caller, ("one", "two", "three", ""))] == [
+    assert [caller and caller.name for caller in map(keys.caller, (b"one", b"two", b"three", b""))] == [
         "gradebook",
         "portal",
         None,
@@ -23,13 +23,13 @@ def test_a_caller_is_who_presents_their_key() -> None:
 
 
 def test_without_keys_nobody_is_known() -> None:
-    assert Keys().caller("one") is None
+    assert Keys().caller(b"one") is None
 
 
 def test_two_keys_of_one_name_are_of_one_caller() -> None:
     keys = Keys()
     keys.take([key("gradebook", "old"), key("gradebook", "new")])
-    assert keys.caller("old") == keys.caller("new")
+    assert keys.caller(b"old") == keys.caller(b"new")
 
 
 def test_callers_of_different_names_are_told_apart() -> None:
@@ -40,8 +40,8 @@ def test_keys_that_are_replaced_are_known_no_more() -> None:
     keys = Keys()
     keys.take([key("gradebook", "old")])
     keys.take([key("gradebook", "new")])
-    assert keys.caller("old") is None
-    assert keys.caller("new") is not None
+    assert keys.caller(b"old") is None
+    assert keys.caller(b"new") is not None
 
 
 def test_an_entry_becomes_a_key_with_its_rights() -> None:

@@ -80,6 +80,7 @@ def evaluation(context: Context, caller: Caller, body: bytes) -> bytes | None:
     verdict = verdict_at_hand(context, holder, said.action.name, said.resource.type, named)
     if verdict is None:
         return None
+    metrics.decided(verdict.reason)
     _tell(context, caller, [(holder, verdict, named)], alone=True)
     return rendered(context, Decision(verdict.reason))
 
@@ -103,8 +104,10 @@ def evaluations(context: Context, caller: Caller, body: bytes) -> bytes | None:
         if holder is None or verdict is None:
             return None
         verdicts.append((holder, verdict, resource.id))
-    _tell(context, caller, verdicts, alone=False)
     reasons = [verdict.reason for _, verdict, _ in verdicts]
+    for reason, times in Counter(reasons).items():
+        metrics.decided(reason, times)
+    _tell(context, caller, verdicts, alone=False)
     answers = {reason: rendered(context, Decision(reason)) for reason in set(reasons)}
     return b'{"evaluations":[%b]}' % b",".join([answers[reason] for reason in reasons])
 
@@ -122,7 +125,7 @@ def _read(decoder: msgspec.json.Decoder[S], body: bytes) -> S | None:
         return None
     try:
         said = decoder.decode(body)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError):
         return None
     return said if _ENCODER.encode(said).count(b'"') == body.count(b'"') else None
 
@@ -133,8 +136,6 @@ def _holder(context: Context, caller: Caller, subject: _Subject) -> Holder | Non
 
 
 def _tell(context: Context, caller: Caller, verdicts: Sequence[Found], *, alone: bool) -> None:
-    for reason, times in Counter([verdict.reason for _, verdict, _ in verdicts]).items():
-        metrics.decided(reason, times)
     if context.journal is not NO_JOURNAL:
         for holder, verdict, named in verdicts:
             told = told_of(context, holder, verdict, named)

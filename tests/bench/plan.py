@@ -1,0 +1,254 @@
+"""What districts and their users cost, by laws over measured figures and stated assumptions; pure.
+
+A user who keeps asking is read anew once in a round: the time until a reading is renewed, and then until their next
+question. Where processes share nothing each of them does so, and hears but its part of the questions.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from math import ceil
+from typing import NamedTuple
+
+READS = 3
+"""Requests to Clever for a user; one more for each further page of sections, of which few have any."""
+
+LIMIT = 1200
+"""Requests that Clever takes in a minute with one token, of which each district has its own
+(dev.clever.com/docs/error-messages)."""
+
+RENEWED = 0.81
+"""The part of the fresh time after which a question has a reading renewed: the service draws it from 2/3 to 0.95."""
+
+COMMANDS = 3
+"""Commands to Redis for a user who is read: look, take the lease, put. One who is found there takes the first alone."""
+
+GIB = 1 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class Assumptions:
+    """What nobody has measured; each default can be replaced, and is printed."""
+
+    fresh_seconds: float = field(default=300, metadata={"is": "seconds that a reading answers, where Clever allows it"})
+    active: float = field(default=0.3, metadata={"is": "part of all users who are active in the busiest hour"})
+    questions: float = field(default=60, metadata={"is": "questions about an active user in that hour"})
+    rush_minutes: float = field(default=15, metadata={"is": "minutes of the morning in which all of them come"})
+    headroom: float = field(default=0.25, metadata={"is": "part of limit, processors, memory that has to stay free"})
+    homes: int = field(default=2, metadata={"is": "processes that keep a district, where the load balancer sees to it"})
+    cores: int = field(default=4, metadata={"is": "processors of a machine, each with one process"})
+    memory_gib: float = field(default=16, metadata={"is": "GiB of memory of a machine"})
+
+    @property
+    def used(self) -> float:
+        """The part of everything that may be used."""
+        return 1 - self.headroom
+
+    @property
+    def between(self) -> float:
+        """Seconds from one question about an active user to the next."""
+        return 3600 / self.questions
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What was measured: seconds of a processor, bytes, and questions a second that one processor answers."""
+
+    questions: float
+    cold: float
+    found: float
+    process: float
+    beyond: float
+    rendered: float
+    redis_cold: float
+    redis_found: float
+    redis_user: float
+
+    @property
+    def user(self) -> float:
+        """Bytes of a cached user, with one answer."""
+        return self.beyond + self.rendered
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """So many districts with so many users in all; of the largest they are ``largest``, all others are alike."""
+
+    name: str
+    districts: int
+    users: int
+    largest: float
+
+    def kinds(self) -> Iterator[tuple[int, float]]:
+        """Yield how many districts have how many users, the largest first."""
+        yield 1, self.largest
+        if others := self.districts - 1:
+            yield others, (self.users - self.largest) / others
+
+
+class Clever(NamedTuple):
+    """Requests to Clever.
+
+    Attributes:
+        requests: a minute, with all tokens, each district at the fresh time that it can keep.
+        wanted: a minute with the token of the largest district, if readings answer as long as is wanted.
+        fresh: seconds that readings of that district answer so that its token suffices.
+        filled: minutes until all of its active users have been read, with all that Clever allows.
+        alone: requests a minute with its token at that fresh time, if processes share nothing.
+    """
+
+    requests: float
+    wanted: float
+    fresh: float
+    filled: float
+    alone: float
+
+
+class Machines(NamedTuple):
+    """Processors; ``processes`` are as many as these take with headroom, and no fewer than keep one district.
+
+    Attributes:
+        questions: a second.
+        for_questions: processors that answer them from what is cached.
+        for_readings: processors that read users.
+        processes: one for each processor.
+        machines: as many as hold them by processors, and each district's users a few times by memory.
+    """
+
+    questions: float
+    for_questions: float
+    for_readings: float
+    processes: int
+    machines: int
+
+
+class Memory(NamedTuple):
+    """Memory of processes, in bytes.
+
+    Attributes:
+        cached: users in the fullest process, where each district is kept on a few.
+        process: what that process takes.
+        process_of_all: what each takes that caches all active users.
+        machines_of_all: as many as hold such processes; 0 where none does.
+    """
+
+    cached: float
+    process: float
+    process_of_all: float
+    machines_of_all: int
+
+
+class Redis(NamedTuple):
+    """What Redis holds, in bytes, what it does a second, and how many of it that takes."""
+
+    held: float
+    commands: float
+    servers: int
+
+
+class Plan(NamedTuple):
+    """What a size takes in its busiest hour."""
+
+    size: Size
+    clever: Clever
+    machines: Machines
+    memory: Memory
+    redis: Redis
+
+
+def readings(active: float, fresh: float, given: Assumptions, alone: int = 1) -> float:
+    """Return how many readings a second active users cause; ``alone`` is how many processes share nothing of them."""
+    return active * alone / (RENEWED * fresh + alone * given.between)
+
+
+def requests(active: float, fresh: float, given: Assumptions, alone: int = 1) -> float:
+    """Return the requests to Clever a minute of that."""
+    return 60 * READS * readings(active, fresh, given, alone)
+
+
+def kept_fresh(active: float, given: Assumptions) -> float:
+    """Return the fresh time that the token of a district with so many active users can keep, the wanted one or more."""
+    round_seconds = active * READS * 60 / (LIMIT * given.used)
+    return max(given.fresh_seconds, (round_seconds - given.between) / RENEWED)
+
+
+def filled(active: float) -> float:
+    """Return the minutes that Clever takes to tell of so many users with one token."""
+    return active * READS / LIMIT
+
+
+def planned(size: Size, given: Assumptions, measured: Measured) -> Plan:
+    """Return what a size takes."""
+    machines = _machines(size, given, measured)
+    return Plan(
+        size,
+        _clever(size, given, machines.processes),
+        machines,
+        _memory(size, given, measured, machines),
+        _redis(size, given, measured),
+    )
+
+
+def _clever(size: Size, given: Assumptions, processes: int) -> Clever:
+    largest = size.largest * given.active
+    fresh = kept_fresh(largest, given)
+    return Clever(
+        requests=60 * READS * _read(size, given),
+        wanted=requests(largest, given.fresh_seconds, given),
+        fresh=fresh,
+        filled=filled(largest),
+        alone=requests(largest, fresh, given, processes),
+    )
+
+
+def _machines(size: Size, given: Assumptions, measured: Measured) -> Machines:
+    questions = size.users * given.active / given.between
+    for_questions, for_readings = questions / measured.questions, _reading(size, given, measured)
+    processes = max(given.homes, _whole((for_questions + for_readings) / given.used))
+    taken = processes * measured.process + size.users * given.active * given.homes * measured.user
+    by_memory = _whole(taken / (given.memory_gib * GIB * given.used))
+    machines = max(_whole(processes / given.cores), by_memory)
+    return Machines(questions, for_questions, for_readings, processes, machines)
+
+
+def _reading(size: Size, given: Assumptions, measured: Measured) -> float:
+    """Return the processors for readings: of the rush, in which none is renewed yet, or of the time after it."""
+    come = sum(count * min(users * given.active / given.rush_minutes, LIMIT / READS) for count, users in size.kinds())
+    later = _read(size, given) * measured.cold + _found(size, given) * measured.found
+    return max(come / 60 * measured.cold, later)
+
+
+def _memory(size: Size, given: Assumptions, measured: Measured, machines: Machines) -> Memory:
+    active = size.users * given.active
+    cached = max(size.largest * given.active, active * given.homes / machines.processes)
+    process, of_all = (measured.process + users * measured.user for users in (cached, active))
+    fitting = int(given.memory_gib * GIB * given.used / of_all)
+    by_processors = _whole(machines.processes / given.cores)
+    machines_of_all = max(by_processors, ceil(machines.processes / fitting)) if fitting else 0
+    return Memory(cached, process, of_all, machines_of_all)
+
+
+def _redis(size: Size, given: Assumptions, measured: Measured) -> Redis:
+    read, found = _read(size, given), _found(size, given)
+    taken = read * measured.redis_cold + found * measured.redis_found
+    return Redis(
+        held=size.users * given.active * measured.redis_user,
+        commands=read * COMMANDS + found,
+        servers=_whole(taken / given.used),
+    )
+
+
+def _read(size: Size, given: Assumptions) -> float:
+    """Return the readings a second of all districts, each as fresh as it can be kept."""
+    kinds = ((count, users * given.active) for count, users in size.kinds())
+    return sum(count * readings(active, kept_fresh(active, given), given) for count, active in kinds)
+
+
+def _found(size: Size, given: Assumptions) -> float:
+    """Return how often a second one home of a district looks for a user whom another has read."""
+    kinds = ((count, users * given.active) for count, users in size.kinds())
+    looks = sum(count * readings(active, kept_fresh(active, given), given, given.homes) for count, active in kinds)
+    return looks - _read(size, given)
+
+
+def _whole(number: float) -> int:
+    return max(1, ceil(number))
