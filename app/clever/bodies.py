@@ -114,29 +114,27 @@ async def drained(response: httpx.Response) -> bytes | None:
     return bytes(body)
 
 
-async def _unpacked(response: httpx.Response) -> AsyncGenerator[bytes]:
+def _unpacked(response: httpx.Response) -> AsyncGenerator[bytes]:
     packed = response.headers.get("content-encoding", "").strip().lower()
     if packed not in {"", "identity", "gzip", "x-gzip"}:
         raise CleverMalformed("Clever sent a body that is packed in another way than asked for")
     # Raw, since httpx unpacks each chunk of 64 KiB in one go, whatever comes of it, and as many times over as the
-    # header says: what was packed three times comes out as gigabytes.
+    # header says: what was packed three times comes out as gigabytes. An asynchronous generator, whatever it is called.
     chunks = cast("AsyncGenerator[bytes]", aiter(cast("httpx.AsyncByteStream", response.stream)))
-    pieces = _gunzipped(chunks) if packed in {"gzip", "x-gzip"} else chunks
-    # Asynchronous generators all of them, whatever they are called; one left open would be closed by a task of its own.
-    async with aclosing(chunks), aclosing(pieces):
-        async for piece in pieces:
-            yield piece
+    return _gunzipped(chunks) if packed in {"gzip", "x-gzip"} else chunks
 
 
 async def _gunzipped(chunks: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
     unpacker = zlib.decompressobj(_GZIP)
     try:
-        async for chunk in chunks:
-            rest = chunk
-            while rest and not unpacker.eof:
-                yield unpacker.decompress(rest, _PIECE)
-                if rest := unpacker.unconsumed_tail:
-                    await asyncio.sleep(0)
+        # A generator that is left open would be closed by a task of its own.
+        async with aclosing(chunks):
+            async for chunk in chunks:
+                rest = chunk
+                while rest and not unpacker.eof:
+                    yield unpacker.decompress(rest, _PIECE)
+                    if rest := unpacker.unconsumed_tail:
+                        await asyncio.sleep(0)
         yield unpacker.flush()
     except zlib.error as error:
         raise CleverMalformed("Clever sent a compressed body that cannot be unpacked") from error

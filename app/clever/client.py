@@ -8,7 +8,7 @@ from typing import TypeVar
 from stamina.instrumentation import set_on_retry_hooks
 
 from app import telemetry
-from app.clever.connection import Pools, safe_url
+from app.clever.connection import Ways, safe_url
 from app.clever.following import Following
 from app.clever.line import Lines
 from app.clever.lookups import Lookups
@@ -202,7 +202,7 @@ def connect(  # noqa: PLR0913 -- a setting each
     api = f"{safe_url(url)}/{version}"
     # Its own reports would be a second log, in another shape than ours.
     set_on_retry_hooks([])
-    transport = Transport(Pools(), wall=wall, lines=Lines(clock, caller_share))
+    transport = Transport(Ways(), wall=wall, lines=Lines(clock, caller_share))
     tokens: Tokens
     if token:
         tokens = OneToken(transport, api, token, id_shape)

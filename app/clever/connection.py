@@ -1,18 +1,21 @@
-"""How Clever is connected to: shared pools of connections, to URLs to which secrets may be sent."""
+"""How Clever is connected to and what each question to it says: secrets are sent over https, and to loopback."""
 
 import re
-import ssl
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager
-from http.cookiejar import CookieJar, DefaultCookiePolicy
 from importlib.metadata import version
 from ipaddress import ip_address
+from urllib.request import getproxies, proxy_bypass
 
 import httpx
 
-POOLS = 8
-LIMITS = httpx.Limits(max_connections=16, max_keepalive_connections=16, keepalive_expiry=30)
-"""Connections of one pool; of all of them more than there are exchanges at once, since closing one takes time."""
+from app.clever.pools import Pools
+
+_HEADERS = (
+    (b"User-Agent", f"rosterguard/{version('rosterguard')}".encode("ascii")),
+    (b"Accept", b"application/json"),
+    (b"Accept-Encoding", b"gzip"),
+)
+_NO_BODY = httpx.ByteStream(b"")
+_EXTENSIONS = {"timeout": httpx.Timeout(5, connect=2).as_dict()}
 
 _LABEL = r"(?!-)[a-z0-9_-]{1,63}(?<!-)"
 _NAME = re.compile(rf"(?=.{{1,253}}$){_LABEL}(\.{_LABEL})*\.?", re.IGNORECASE)
@@ -20,54 +23,37 @@ _VERSION = re.compile(r"/v[0-9]+\.[0-9]+/*$", re.IGNORECASE)
 _HIGHEST_PORT = 65535
 
 
-class Pools:
-    """Several pools of connections, of which the least busy is asked.
+class Ways(httpx.AsyncBaseTransport):
+    """The ways to Clever: direct, and for https through the proxy of the environment where it names one."""
 
-    A pool looks through its connections for each that idles, twice a request: with 96 of them in one pool an exchange
-    costs several times what it costs with 12 in each of eight.
-    """
-
-    def __init__(self, number: int = POOLS) -> None:
-        """Make the pools, which have to be closed; nothing is connected yet."""
+    def __init__(self) -> None:
+        """Look at the environment; what is made has to be closed, and nothing is connected yet."""
         trusted = httpx.create_ssl_context()
-        self._clients = [http_client(trusted) for _ in range(number)]
-        self._busy = [0] * number
+        proxies = getproxies()
+        proxy = proxies.get("https") or proxies.get("all")
+        self._direct = Pools(trusted)
+        self._proxied = Pools(trusted, proxy if "://" in proxy else f"http://{proxy}") if proxy else None
 
-    @asynccontextmanager
-    async def stream(
-        self, method: str, url: httpx.URL | str, *, headers: Mapping[str, str]
-    ) -> AsyncGenerator[httpx.Response]:
-        """Ask, and yield the answer while it is read."""
-        place = min(range(len(self._busy)), key=self._busy.__getitem__)
-        self._busy[place] += 1
-        try:
-            async with self._clients[place].stream(method, url, headers=headers) as response:
-                yield response
-        finally:
-            self._busy[place] -= 1
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Ask; raises ``httpx.HTTPError``."""
+        # Plain http is for loopback. A proxy of the environment would be sent the token, in clear.
+        if self._proxied is None or request.url.scheme != "https" or proxy_bypass(request.url.host):
+            return await self._direct.handle_async_request(request)
+        return await self._proxied.handle_async_request(request)
 
     async def aclose(self) -> None:
         """Close the connections."""
-        for client in self._clients:
-            await client.aclose()
+        await self._direct.aclose()
+        if self._proxied is not None:
+            await self._proxied.aclose()
 
 
-def http_client(verify: ssl.SSLContext | bool = True) -> httpx.AsyncClient:  # noqa: FBT001, FBT002 -- httpx's own
-    """Return a pool of connections, which has to be closed."""
-    return httpx.AsyncClient(
-        verify=verify,
-        headers={
-            "User-Agent": f"rosterguard/{version('rosterguard')}",
-            "Accept": "application/json",
-            "Accept-Encoding": "gzip",
-        },
-        timeout=httpx.Timeout(5, connect=2),
-        limits=LIMITS,
-        # Plain http is for loopback. A proxy of the environment would be sent the token, in clear.
-        mounts={"http://": httpx.AsyncHTTPTransport(limits=LIMITS)},
-        # A cookie of one district's answer has no business in the next request.
-        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
-    )
+def question_of(url: httpx.URL | str, authorization: str) -> httpx.Request:
+    """Return the request for what is at ``url``; raises ``httpx.InvalidURL``."""
+    parsed = httpx.URL(url)
+    headers = ((b"Host", parsed.netloc), *_HEADERS, (b"Authorization", authorization.encode("ascii")))
+    # With a stream httpx looks for nothing that is missing among the headers, which is half of what a request costs.
+    return httpx.Request("GET", parsed, headers=headers, stream=_NO_BODY, extensions=_EXTENSIONS)
 
 
 def safe_url(url: str) -> str:

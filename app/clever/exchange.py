@@ -1,7 +1,8 @@
-"""One exchange with Clever over httpx; every way in which it can fail becomes a domain error here."""
+"""One exchange with Clever; every way in which it can fail becomes a domain error here."""
 
 import asyncio
 from collections.abc import Callable
+from contextlib import aclosing
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Generic, TypeVar
@@ -9,7 +10,7 @@ from typing import Generic, TypeVar
 import httpx
 
 from app.clever.bodies import Bodies, Ration, drained
-from app.clever.connection import Pools
+from app.clever.connection import question_of
 from app.clever.failures import FAILURES, failure_of, is_failing, is_json, missing, refusal_of
 from app.clever.parsing import parsed
 from app.clever.rate import Rate, rate_of, wait_of
@@ -57,9 +58,9 @@ class Exchanges:
     """
 
     def __init__(
-        self, client: httpx.AsyncClient | Pools, *, wall: Callable[[], float], seconds: float, bodies: Bodies
+        self, way: httpx.AsyncBaseTransport, *, wall: Callable[[], float], seconds: float, bodies: Bodies
     ) -> None:
-        self._client = client
+        self._way = way
         self._wall = wall
         self._seconds = seconds
         self._bodies = bodies
@@ -69,7 +70,7 @@ class Exchanges:
         until = min(asyncio.get_running_loop().time() + self._seconds, warrant.until)
         try:
             with self._bodies.held() as body:
-                # httpx limits the wait for each piece of a body; a body that drips in has to end, too.
+                # The way limits the wait for each piece of a body; a body that drips in has to end, too.
                 async with asyncio.timeout_at(until):
                     await self._fill(body, question, warrant, heard)
                 answer = parsed(body, question.shape)
@@ -80,13 +81,13 @@ class Exchanges:
 
     async def aclose(self) -> None:
         """Close the connections."""
-        await self._client.aclose()
+        await self._way.aclose()
 
     async def _fill(
         self, body: bytearray, question: Question[S], warrant: Warrant, heard: Callable[[Head], None]
     ) -> None:
-        headers = {"Authorization": warrant.authorization}
-        async with self._client.stream("GET", question.url, headers=headers) as response:
+        response = await self._way.handle_async_request(question_of(question.url, warrant.authorization))
+        async with aclosing(response):
             head = _head_of(response, self._wall)
             heard(head)
             if head.status == HTTPStatus.NOT_FOUND:

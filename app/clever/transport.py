@@ -12,7 +12,6 @@ import httpx
 
 from app.clever.bodies import Bodies, Ration, of_record
 from app.clever.breaker import Breaker
-from app.clever.connection import Pools
 from app.clever.exchange import Exchanges, Head, Question
 from app.clever.line import Line, Lines
 from app.clever.patience import within
@@ -49,7 +48,7 @@ class Transport:
 
     def __init__(  # noqa: PLR0913 -- two bounds of time, and the parts
         self,
-        client: httpx.AsyncClient | Pools,
+        way: httpx.AsyncBaseTransport,
         *,
         wall: Callable[[], float] = time.time,
         seconds: float = 30,
@@ -61,7 +60,7 @@ class Transport:
         self._seconds = seconds
         self._probe_seconds = probe_seconds
         self.lines = lines or Lines(time.monotonic)
-        self._exchanges = Exchanges(client, wall=wall, seconds=seconds, bodies=bodies or Bodies())
+        self._exchanges = Exchanges(way, wall=wall, seconds=seconds, bodies=bodies or Bodies())
         self._refusals = Refusals(self.lines.clock)
         self._probes: set[asyncio.Task[None]] = set()
 

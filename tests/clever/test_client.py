@@ -89,7 +89,7 @@ class Clever:
             self.broken_off.append(path)
 
     def client(self, *, discover: bool = False, patience: Patience | None = None) -> CleverClient:
-        transport = Transport(httpx.AsyncClient(transport=httpx.MockTransport(self)), lines=Lines(lambda: self.now))
+        transport = Transport(httpx.MockTransport(self), lines=Lines(lambda: self.now))
         endpoint = Endpoint("https://clever.test/v3.0", FAMILIES["v3.0"], IdShape())
         reads = UserReads(transport, endpoint, grace=0.02)
         if discover:

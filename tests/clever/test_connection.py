@@ -3,12 +3,11 @@ import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import httpx
 import pytest
 from stamina.instrumentation import get_on_retry_hooks
 
 from app.clever.client import connect
-from app.clever.connection import http_client, safe_url
+from app.clever.connection import Ways, safe_url
 from app.clever.records import IdRecord, Page
 from app.clever.state import CleverState
 from app.clever.transport import Transport
@@ -121,19 +120,34 @@ async def test_a_token_for_loopback_never_goes_through_a_proxy(monkeypatch: pyte
     direct: list[str] = []
     async with listening(proxied) as proxy, listening(direct) as clever:
         monkeypatch.setenv(variable, proxy)
-        async with http_client() as client:
-            await Transport(client).read(f"{clever}/v3.0/districts", WARRANT, Page[IdRecord])
+        async with Ways() as way:
+            await Transport(way).read(f"{clever}/v3.0/districts", WARRANT, Page[IdRecord])
     assert (proxied, direct) == ([], ["GET /v3.0/districts HTTP/1.1"])
 
 
-async def test_https_goes_through_the_proxy_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("variable", ["HTTPS_PROXY", "ALL_PROXY"])
+@pytest.mark.parametrize("scheme", ["http://", ""])
+async def test_https_goes_through_the_proxy_of_the_environment(
+    monkeypatch: pytest.MonkeyPatch, variable: str, scheme: str
+) -> None:
+    proxied: list[str] = []
+    async with listening(proxied) as proxy:
+        monkeypatch.setenv(variable, scheme + proxy.removeprefix("http://"))
+        async with Ways() as way:
+            with pytest.raises(CleverUnreachable):
+                await Transport(way).read("https://clever.test/v3.0/districts", WARRANT, Page[IdRecord])
+    assert proxied == ["CONNECT clever.test:443 HTTP/1.1"]
+
+
+async def test_a_host_that_the_environment_excepts_is_asked_without_its_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     proxied: list[str] = []
     async with listening(proxied) as proxy:
         monkeypatch.setenv("HTTPS_PROXY", proxy)
-        async with http_client() as client:
+        monkeypatch.setenv("NO_PROXY", "localhost")
+        async with Ways() as way:
             with pytest.raises(CleverUnreachable):
-                await Transport(client).read("https://clever.test/v3.0/districts", WARRANT, Page[IdRecord])
-    assert proxied == ["CONNECT clever.test:443 HTTP/1.1"]
+                await Transport(way).read("https://localhost:1/v3.0/districts", WARRANT, Page[IdRecord])
+    assert proxied == []
 
 
 @pytest.mark.parametrize(("client_id", "client_secret"), [(None, None), ("id", None), (None, "secret"), ("", "")])
@@ -151,11 +165,21 @@ def test_a_client_needs_a_token_or_a_client_id_and_secret(client_id: str | None,
 
 
 async def test_every_request_says_who_asks_and_carries_no_cookie_of_an_earlier_answer() -> None:
-    async with http_client() as client:
-        response = httpx.Response(
-            200, headers={"set-cookie": "district=1; Path=/"}, request=httpx.Request("GET", "https://clever.test/")
-        )
-        client.cookies.extract_cookies(response)
-        request = client.build_request("GET", "https://clever.test/")
-    sent = {name: request.headers.get(name) for name in ("user-agent", "accept", "cookie")}
-    assert sent == {"user-agent": "rosterguard/0.1.0", "accept": "application/json", "cookie": None}
+    heads: list[bytes] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for _ in range(2):
+            heads.append(await reader.readuntil(b"\r\n\r\n"))
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nSet-Cookie: district=1; Path=/\r\n")
+            writer.write(b'Content-Length: 12\r\n\r\n{"data": []}')
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1") as server, Ways() as way:
+        host = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        for _ in range(2):
+            await Transport(way).read(f"http://{host}/v3.0/districts?limit=1", WARRANT, Page[IdRecord])
+    said = (
+        f"GET /v3.0/districts?limit=1 HTTP/1.1\r\nHost: {host}\r\nUser-Agent: rosterguard/0.1.0\r\n"
+        "Accept: application/json\r\nAccept-Encoding: gzip\r\nAuthorization: Bearer token\r\n\r\n"
+    )
+    assert heads == [said.encode(), said.encode()]

@@ -13,7 +13,7 @@ import pytest
 from pydantic import ValidationError
 
 from app.clever.bodies import MIB, Bodies, Ration, of_own_list
-from app.clever.connection import http_client
+from app.clever.connection import Ways
 from app.clever.parsing import MOST_LISTED, MOST_NESTED
 from app.clever.records import BarePage, Entry, IdRecord, Page, SchoolRecord, SectionRecord, Slim, UserRecord
 from app.clever.state import CleverState
@@ -52,9 +52,9 @@ async def clever_sending(send: Send) -> AsyncIterator[str]:
 
 
 async def failure(send: Send, *, ration: Ration | None = None, seconds: float = 30) -> CleverError:
-    async with clever_sending(send) as url, http_client() as client:
+    async with clever_sending(send) as url, Ways() as way:
         with pytest.raises(CleverError) as caught:
-            await Transport(client, seconds=seconds).read(url, ONCE, SHAPE, ration)
+            await Transport(way, seconds=seconds).read(url, ONCE, SHAPE, ration)
     return caught.value
 
 
@@ -156,9 +156,8 @@ async def test_a_body_that_is_packed_in_another_way_than_asked_for_is_not_unpack
 async def test_what_is_packed_as_asked_for_is_read_in_pieces() -> None:
     body = b'{"data": [' + b" " * (3 * MIB) + b"]}"
     send = sending(HEAD + b"Content-Encoding: gzip\r\n\r\n", gzip.compress(body))
-    async with clever_sending(send) as url, http_client() as client:
-        assert client.headers["accept-encoding"] == "gzip"
-        assert await Transport(client).read(url, ONCE, SHAPE, Ration(4 * MIB, 4 * MIB)) == SHAPE(data=[])
+    async with clever_sending(send) as url, Ways() as way:
+        assert await Transport(way).read(url, ONCE, SHAPE, Ration(4 * MIB, 4 * MIB)) == SHAPE(data=[])
 
 
 @pytest.mark.parametrize(
@@ -184,8 +183,8 @@ async def test_large_bodies_are_not_all_read_at_once() -> None:
         await ready.wait()
         writer.write(b'{"data": []}')
 
-    async with clever_sending(send) as url, http_client() as client:
-        transport = Transport(client, bodies=Bodies(MIB))
+    async with clever_sending(send) as url, Ways() as way:
+        transport = Transport(way, bodies=Bodies(MIB))
         first = asyncio.create_task(transport.read(url, ONCE, SHAPE, of_own_list()))
         second = asyncio.create_task(transport.read(url, ONCE, SHAPE, of_own_list()))
         done, _ = await asyncio.wait([first, second], return_when=asyncio.FIRST_COMPLETED)
@@ -199,10 +198,10 @@ async def test_large_bodies_are_not_all_read_at_once() -> None:
 async def test_large_bodies_leave_room_for_single_records() -> None:
     record = sending(HEAD + b"\r\n" + b" " * (MIB - 100) + b'{"data": []}')
     bodies = Bodies(MIB)
-    async with clever_sending(record) as url, http_client() as client:
+    async with clever_sending(record) as url, Ways() as way:
         with bodies.held() as of_a_list, bodies.held() as of_another:
             await bodies.fill(of_a_list, httpx.Response(200, stream=Blanks(2 * MIB)), 2 * MIB)
-            assert await Transport(client, bodies=bodies).read(url, ONCE, SHAPE) == SHAPE(data=[])
+            assert await Transport(way, bodies=bodies).read(url, ONCE, SHAPE) == SHAPE(data=[])
             with pytest.raises(CleverBusy):
                 await bodies.fill(of_another, httpx.Response(200, stream=Blanks(MIB + 1)), 2 * MIB)
 

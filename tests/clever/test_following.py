@@ -29,7 +29,7 @@ class Clever:
     later: dict[int, dict[str, str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.transport = Transport(httpx.AsyncClient(transport=httpx.MockTransport(self._answer)))
+        self.transport = Transport(httpx.MockTransport(self._answer))
 
     def _answer(self, request: httpx.Request) -> httpx.Response:
         scheme, secret = request.headers["authorization"].split(" ")

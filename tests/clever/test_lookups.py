@@ -81,7 +81,7 @@ class Clever:
         return {"data": [{"owner": {"type": "district", "id": DISTRICT}, "access_token": token}]}
 
     def client(self, *, patience: Patience | None = None) -> CleverClient:
-        transport = Transport(httpx.AsyncClient(transport=httpx.MockTransport(self)), wall=lambda: 0)
+        transport = Transport(httpx.MockTransport(self), wall=lambda: 0)
         ticks = iter(range(0, 1000, 10))
         found = DiscoveredTokens(
             transport, "https://clever.test", ("id", "secret"), IdShape(), clock=lambda: next(ticks)
@@ -489,7 +489,7 @@ async def test_a_section_that_is_unknown_leaves_no_read_of_its_people_behind() -
 
 async def test_the_token_of_the_settings_looks_up_too() -> None:
     fake = Clever(USUAL | {"/districts": several({"id": DISTRICT})})
-    transport = Transport(httpx.AsyncClient(transport=httpx.MockTransport(fake)))
+    transport = Transport(httpx.MockTransport(fake))
     endpoint = Endpoint("https://clever.test/v3.0", FAMILIES["v3.0"], IdShape())
     client = CleverClient(transport, OneToken(transport, endpoint.api, "token", IdShape()), endpoint)
     assert await client.school(NORTH, DISTRICT, ERRAND) == NORTH

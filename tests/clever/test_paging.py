@@ -33,7 +33,7 @@ async def walk(pages: Mapping[str, object], first: str = FIRST) -> list[str]:
         answer = pages.get(request.url.raw_path.decode())
         return httpx.Response(404, json={}) if answer is None else httpx.Response(200, json=answer)
 
-    transport = Transport(httpx.AsyncClient(transport=httpx.MockTransport(handler)))
+    transport = Transport(httpx.MockTransport(handler))
     return [record.id for record in await records_of(transport, first, WARRANT, Page[IdRecord])]
 
 
@@ -130,7 +130,7 @@ async def test_a_list_without_an_end_is_left(most_pages: int) -> None:
         asked += 1
         return httpx.Response(200, json=page(f"{asked}", following=f"{PATH}?page={asked}"))
 
-    transport = Transport(httpx.AsyncClient(transport=httpx.MockTransport(handler)))
+    transport = Transport(httpx.MockTransport(handler))
     with pytest.raises(CleverPagingBroken):
         await records_of(transport, FIRST, WARRANT, Page[IdRecord], most_pages=most_pages)
     assert asked == most_pages
@@ -153,9 +153,7 @@ async def test_a_list_that_changes_while_its_pages_are_read_is_no_list() -> None
 
 
 async def test_a_page_with_more_records_than_asked_for_is_no_page() -> None:
-    transport = Transport(
-        httpx.AsyncClient(transport=httpx.MockTransport(lambda _: httpx.Response(200, json=page("a", "b", "c"))))
-    )
+    transport = Transport(httpx.MockTransport(lambda _: httpx.Response(200, json=page("a", "b", "c"))))
     assert len(await records_of(transport, FIRST, WARRANT, Page[IdRecord], limit=3)) == 3
     with pytest.raises(CleverMalformed, match=r"^Clever sent a page with more records than it was asked for$"):
         await records_of(transport, FIRST, WARRANT, Page[IdRecord], limit=2)
@@ -166,6 +164,6 @@ async def test_all_pages_of_a_list_together_are_read_up_to_a_limit() -> None:
         number = int(request.url.params.get("page", 0)) + 1
         return httpx.Response(200, json=page(f"{number}", following=f"{PATH}?page={number}"))
 
-    transport = Transport(httpx.AsyncClient(transport=httpx.MockTransport(handler)))
+    transport = Transport(httpx.MockTransport(handler))
     with pytest.raises(CleverMalformed, match=r"^Clever sent a body that is larger than any answer should be$"):
         await records_of(transport, FIRST, WARRANT, Page[IdRecord], ration=Ration(1000, 1000))

@@ -1,39 +1,132 @@
-"""Which pool of connections is asked."""
+"""Which connection is asked, and when it is asked again, of a server that writes what a test says."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
 
 import httpx
+import pytest
 
-from app.clever.connection import LIMITS, POOLS, Pools
+from app.clever.connection import Ways, question_of
+from app.clever.pools import LIMITS, POOLS, Pools
 from app.services.turns import Room
-from tests.conftest import Sandbox
+
+HEAD = b"HTTP/1.1 200 OK\r\n"
 
 
-async def test_exchanges_at_once_are_spread_over_the_pools(sandbox: Sandbox) -> None:
-    pools = Pools(3)
+@dataclass
+class Server:
+    """Answers each question with what `says` of it."""
+
+    says: Callable[[str], bytes]
+    url: str = ""
+    connections: int = 0
+    asked: list[str] = field(default_factory=list)
+    heard: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        with suppress(ConnectionError, asyncio.IncompleteReadError):
+            while True:
+                path = (await reader.readuntil(b"\r\n\r\n")).split()[1].decode()
+                self.asked.append(path)
+                self.heard.set()
+                writer.write(self.says(path))
+                await writer.drain()
+        writer.close()
+
+
+@asynccontextmanager
+async def serving(server: Server) -> AsyncIterator[Ways]:
+    async with await asyncio.start_server(server, "127.0.0.1") as listening, Ways() as way:
+        server.url = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
+        yield way
+
+
+def named(path: str) -> bytes:
+    """An answer that names what was asked for."""
+    return HEAD + f"Content-Length: {len(path)}\r\n\r\n{path}".encode()
+
+
+async def begun(way: httpx.AsyncBaseTransport, url: str) -> httpx.Response:
+    return await way.handle_async_request(question_of(url, "Bearer hush"))
+
+
+async def read(way: httpx.AsyncBaseTransport, url: str) -> bytes:
+    response = await begun(way, url)
     try:
-        answers = await asyncio.gather(*(_status(pools, f"{sandbox.url}/v3.1/districts") for _ in range(9)))
-        assert answers == [401] * 9
-        assert [len(_connections(client)) for client in pools._clients] == [3, 3, 3]  # noqa: SLF001 -- nobody else tells
-        assert pools._busy == [0, 0, 0]  # noqa: SLF001
+        return await response.aread()
     finally:
-        await pools.aclose()
+        await response.aclose()
+
+
+def connections_of(pools: Pools) -> list[int]:
+    return [len(each._pool.connections) for each in pools._pools]  # noqa: SLF001 -- nobody else tells
+
+
+async def test_one_question_after_another_takes_one_connection() -> None:
+    server = Server(named)
+    async with serving(server) as way:
+        assert [await read(way, server.url + path) for path in ("/a", "/b", "/c")] == [b"/a", b"/b", b"/c"]
+    assert server.connections == 1
+
+
+async def test_questions_at_once_are_spread_over_the_pools() -> None:
+    server = Server(named)
+    async with serving(server), Pools(httpx.create_ssl_context(), number=3) as pools:
+        answers = await asyncio.gather(*(read(pools, f"{server.url}/{number}") for number in range(9)))
+        assert answers == [f"/{number}".encode() for number in range(9)]
+        assert connections_of(pools) == [3, 3, 3]
+
+
+async def test_a_pool_whose_answer_is_still_read_is_busy() -> None:
+    server = Server(named)
+    async with serving(server), Pools(httpx.create_ssl_context(), number=2) as pools:
+        response = await begun(pools, f"{server.url}/a")
+        assert await read(pools, f"{server.url}/b") == b"/b"
+        await response.aclose()
+        assert connections_of(pools) == [0, 1]
+
+
+async def test_a_connection_whose_answer_nobody_read_is_not_used_again() -> None:
+    server = Server(lambda path: named(path) if path == "/a" else HEAD + b"Content-Length: 9\r\n\r\n")
+    async with serving(server) as way:
+        await (await begun(way, f"{server.url}/b")).aclose()
+        assert await read(way, f"{server.url}/a") == b"/a"
+    assert server.connections == 2
+
+
+async def test_a_question_that_is_broken_off_leaves_its_pool_to_the_next() -> None:
+    server = Server(lambda path: named(path) if path == "/a" else b"")
+    async with serving(server), Pools(httpx.create_ssl_context(), number=2) as pools:
+        hanging = asyncio.create_task(read(pools, f"{server.url}/b"))
+        await server.heard.wait()
+        hanging.cancel()
+        await asyncio.wait([hanging])
+        assert await read(pools, f"{server.url}/a") == b"/a"
+        assert connections_of(pools) == [1, 0]
+
+
+async def test_what_is_under_way_ends_when_the_pools_are_closed() -> None:
+    server = Server(lambda _: b"")
+    async with serving(server) as way:
+        hanging = asyncio.create_task(read(way, server.url))
+        await server.heard.wait()
+        await way.aclose()
+        with pytest.raises(httpx.TransportError):
+            await hanging
+
+
+@pytest.mark.parametrize("token", ["hush\r\nX-More: 1", "hush\n", "hush\r"])
+async def test_a_header_of_several_lines_is_never_sent(token: str) -> None:
+    server = Server(named)
+    async with serving(server) as way:
+        with pytest.raises(httpx.LocalProtocolError):
+            await way.handle_async_request(question_of(server.url, token))
+    assert server.asked == []
 
 
 def test_there_are_more_connections_than_exchanges_at_once() -> None:
     assert LIMITS.max_connections is not None
     assert POOLS * LIMITS.max_connections > 3 * Room().at_once
-
-
-async def _status(pools: Pools, url: str) -> int:
-    async with pools.stream("GET", url, headers={}) as response:
-        await response.aread()
-        return response.status_code
-
-
-def _connections(client: httpx.AsyncClient) -> Sequence[object]:
-    [transport] = [mount for pattern, mount in client._mounts.items() if pattern.pattern == "http://"]  # noqa: SLF001
-    assert isinstance(transport, httpx.AsyncHTTPTransport)
-    connections: Sequence[object] = transport._pool.connections  # noqa: SLF001
-    return connections

@@ -30,7 +30,7 @@ class Clever:
         self.now = 0.0
         self.status = 401
         handler = httpx.MockTransport(lambda _: httpx.Response(self.status, json={"message": "hush"}))
-        self.transport = Transport(httpx.AsyncClient(transport=handler), lines=Lines(lambda: self.now))
+        self.transport = Transport(handler, lines=Lines(lambda: self.now))
 
     async def refuses(self, status: int, *, at: float, authorization: str = "Bearer hush") -> None:
         self.status, self.now = status, at

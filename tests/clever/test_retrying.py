@@ -66,9 +66,9 @@ class Clever:
         return httpx.Response(answer, json={"data": []}, headers=self.headers)
 
     def transport(self, *, seconds: float = 30, share: float = 0.5) -> Transport:
-        client = httpx.AsyncClient(transport=httpx.MockTransport(self))
+        way = httpx.MockTransport(self)
         lines = Lines(self.clock, share, jitter=lambda: 0.0)
-        return Transport(client, wall=lambda: 0, seconds=seconds, probe_seconds=0.02, lines=lines)
+        return Transport(way, wall=lambda: 0, seconds=seconds, probe_seconds=0.02, lines=lines)
 
 
 async def read(transport: Transport, errand: Errand | None = None, *, until: float = math.inf) -> object:

@@ -40,7 +40,7 @@ class Clever:
         )
 
     def transport(self) -> Transport:
-        return Transport(httpx.AsyncClient(transport=httpx.MockTransport(self)))
+        return Transport(httpx.MockTransport(self))
 
     def one(self) -> OneToken:
         return OneToken(self.transport(), API, "token-n", IdShape())

@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from app.clever.bodies import Ration
+from app.clever.connection import Ways
 from app.clever.failures import FAILURES, failure_of
 from app.clever.records import Entry, UserRecord
 from app.clever.state import CleverState
@@ -43,7 +44,7 @@ Handler = Callable[[httpx.Request], httpx.Response]
 
 
 def transport_over(handler: Handler, *, seconds: float = 30) -> Transport:
-    client = httpx.AsyncClient(transport=httpx.MockTransport(handler))
+    client = httpx.MockTransport(handler)
     return Transport(client, wall=lambda: 1_000_000.0, seconds=seconds)
 
 
@@ -231,16 +232,16 @@ async def test_nobody_at_the_other_end_is_unreachable() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{taken.getsockname()[1]}/v3.0/districts"
-        async with httpx.AsyncClient() as client:
-            transport = Transport(client)
+        async with Ways() as way:
+            transport = Transport(way)
             assert type(await failure(transport, url)) is CleverUnreachable
     assert transport.state == CleverState(accepted_once=False, word="unreachable")
 
 
 @pytest.mark.parametrize("url", ["https://clever.test:port/", "ftp://clever.test/", "https:///", "https://\x00/"])
 async def test_a_url_that_cannot_be_asked_is_unreachable(url: str) -> None:
-    async with httpx.AsyncClient() as client:
-        assert type(await failure(Transport(client), url)) is CleverUnreachable
+    async with Ways() as way:
+        assert type(await failure(Transport(way), url)) is CleverUnreachable
 
 
 @pytest.mark.parametrize(
