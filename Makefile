@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint compatible format types unit openapi released audit sbom bench chaos clean
+.PHONY: help setup demo test lint compatible format types unit openapi released audit sbom bench capacity chaos clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -70,6 +70,10 @@ sbom: setup  ## Write what the image is made of as a CycloneDX bill of materials
 
 bench: setup  ## Measure ratios on this machine, in ten minutes; some of it with PARTS="hot cold"
 	@$(BIN)/python -m tests.bench $(PARTS)
+
+capacity: setup  ## Tell from what was measured what many districts cost; some of them with DISTRICTS=200 USERS=1000000
+	@$(BIN)/python -m tests.bench.capacity $(if $(DISTRICTS),--districts $(DISTRICTS)) $(if $(USERS),--users $(USERS)) \
+	  $(if $(LARGEST),--largest $(LARGEST)) $(WITH)
 
 chaos: setup  ## Let everything go wrong for some minutes, and tell what was reached
 	$(BIN)/python -m tests.chaos

@@ -17,6 +17,7 @@ import stamina
 from pydantic import SecretStr
 from starlette.applications import Starlette
 
+from app.api.express import Express
 from app.api_keys import ApiKey
 from app.cli.listening import in_background
 from app.domain.callers import CallerScope
@@ -139,6 +140,17 @@ def settings_over(sandbox: Sandbox, **given: object) -> Settings:
     return Settings.model_validate(usual | given)
 
 
+class WatchedExpress(Express):
+    """What is answered at hand goes past the application, and so past the watch around it: this one looks, too."""
+
+    watch = planted.WATCH
+
+    def _send(self, head: bytes, body: bytes) -> None:
+        self.watch.look(head, "is answered in a header")
+        self.watch.look(body, "is answered in a body")
+        super()._send(head, body)
+
+
 @contextmanager
 def serving(settings: Settings, clock: MovedClock, wall: Callable[[], float] = time.time) -> Iterator[httpx.Client]:
     """Run a service on a socket, and yield a client that carries the key."""
@@ -146,7 +158,7 @@ def serving(settings: Settings, clock: MovedClock, wall: Callable[[], float] = t
     app = create_app(settings, clock=clock, wall=wall)
     app.middleware_stack = planted.watched(app.middleware_stack or app.build_middleware_stack())
     with (
-        in_background(app) as url,
+        in_background(app, http=WatchedExpress) as url,
         httpx.Client(base_url=url, headers=credential, timeout=30) as client,
     ):
         yield client

@@ -196,7 +196,8 @@ async def test_no_mark_is_in_the_cache_or_in_a_trace(marked: Sandbox, caplog: py
             for method, path, query, body in questions(person):
                 await client.request(method, person.at(path), params=query, json=body)
         context = state["in_force"].context
-        kept = texts_below(context.users, context.places, context.gone, context.flights, context.refused)
+        caches = context.users, context.places, context.gone, context.accesses
+        kept = texts_below(*caches, context.flights, context.refused)
     assert any(people(marked)[0].user in text for text in kept)
     assert [text for text in kept if found_in(text)] == []
     # That a title is found shows that marks would be; and so is an answer that was rendered with it.
@@ -259,8 +260,9 @@ def texts_below(*held: object) -> list[str]:
         seen.add(id(one))
         if isinstance(one, (str, bytes)):
             texts.append(one if isinstance(one, str) else one.decode(errors="replace"))
-        # The collector leaves out keys that are text.
+        # The collector leaves out keys that are text, and structs that it is told to leave alone.
         left += [*gc.get_referents(one), *(one if isinstance(one, dict) else ())]
+        left += [getattr(one, name) for name in getattr(one, "__struct_fields__", ())]
     return texts
 
 

@@ -54,7 +54,7 @@ class AtHand:
         began = time.perf_counter()
         said = dict(headers)
         context = self._in_force.context
-        if context is None or len(said) != len(headers) or not _UNUSUAL.isdisjoint(said):
+        if context is None or (body and method == b"GET") or len(said) != len(headers) or not _UNUSUAL.isdisjoint(said):
             return None
         caller = self._caller(said.get(b"authorization"))
         if caller is None:
@@ -112,7 +112,7 @@ def _permissions(context: Context, caller: Caller, target: str, said: Said) -> S
 
 
 def _decisions(context: Context, caller: Caller, target: bytes, said: Said, body: bytes) -> Stamped | None:
-    answer = _DECIDING.get(target)
+    answer = DECIDING.get(target)
     if answer is None or CallerScope.ACCESS_EVALUATE not in caller.scopes or said.get(b"content-type") != _JSON:
         return None
     content = answer(context, caller, body)
@@ -120,4 +120,4 @@ def _decisions(context: Context, caller: Caller, target: bytes, said: Said, body
 
 
 _JSON = b"application/json"
-_DECIDING = {EVALUATION_PATH.encode(): evaluation, EVALUATIONS_PATH.encode(): evaluations}
+DECIDING = {EVALUATION_PATH.encode(): evaluation, EVALUATIONS_PATH.encode(): evaluations}

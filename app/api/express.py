@@ -6,7 +6,8 @@ begins as it always does, once it has been read or more of it is waited for, and
 
 import logging
 
-from app.api.at_hand import AnswerAtHand, Reply
+from app.api.at_hand import DECIDING, AnswerAtHand, Reply
+from app.api.authzen.at_hand import MOST_BYTES
 from app.api.connections import Connection
 from app.api.headers import wire
 from app.api.problems import Problem
@@ -23,10 +24,16 @@ class Express(Connection):
     """The body, as far as it was read, of a request that has not begun yet; None where there is none such."""
 
     def data_received(self, data: bytes) -> None:
-        """Read on; who is still sending is served as they come."""
+        """Read on; what is not soon there as a whole is served as it comes."""
         super().data_received(data)
-        if self._read is not None and not self._is_over():
+        if self._read is not None and not self._is_over() and not self._is_soon_there():
             self._go_on()
+
+    def shutdown(self) -> None:
+        """End, once a request that has been read in part is answered."""
+        if self._read is not None:
+            self._go_on()
+        super().shutdown()
 
     def _begin(self) -> None:
         if self._may_be_at_hand():
@@ -66,6 +73,11 @@ class Express(Connection):
             and parser.should_keep_alive()
             and not (self.expect_100_continue or parser.should_upgrade() or self.flow.write_paused)
         )
+
+    def _is_soon_there(self) -> bool:
+        """Tell whether a short question is still to come: many clients send its head by itself."""
+        length = dict(self.headers).get(b"content-length", b"")
+        return self.url in DECIDING and len(length) <= len(str(MOST_BYTES)) and int(length or 0) <= MOST_BYTES
 
     def _go_on(self) -> None:
         """Begin the request as it always begins."""

@@ -4,7 +4,8 @@ Whatever is unusual has no answer at hand. It is asked of ``permissions`` and ``
 changes what these answer changes it here, and the tests hold both to the same.
 """
 
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from app.domain.access import Access
@@ -46,12 +47,14 @@ class Verdict(NamedTuple):
     Attributes:
         kind: Clever's type of the resource, where the question may have an alias.
         began: when the oldest reading behind it began, by the clock.
+        looked_in: the cache in which the resource was looked up, empty where it was in none.
     """
 
     reason: Reason
     permission: str
     kind: str
     began: float
+    looked_in: str = ""
 
 
 def permissions_at_hand(context: Context, subject: Subject, caller: Caller, render: RenderSet) -> Answer | None:
@@ -63,6 +66,7 @@ def permissions_at_hand(context: Context, subject: Subject, caller: Caller, rend
     rendered = reading.answer(asked_of(render, subject.role, context.policy.revision, None))
     if rendered is None:
         return None
+    metrics.looked_up("users", "hit")
     answer = Answer(rendered, int(context.clock() - reading.began))
     if context.journal is not NO_JOURNAL:
         told = decided_set(context, "permissions", subject, district, answer)
@@ -89,13 +93,23 @@ def verdict_at_hand(context: Context, holder: Holder, action: str, of_type: str,
     found = _location(context, kind, named, holder)
     if found is None:
         return None
-    location, began = found
-    return Verdict(decided(known, permission, location, _NOTHING_MORE), permission, kind, began)
+    location, began, looked_in = found
+    return Verdict(decided(known, permission, location, _NOTHING_MORE), permission, kind, began, looked_in)
+
+
+def counted(verdicts: Sequence[Verdict]) -> None:
+    """Count decisions that are answered, by reason, and what the cache had for them."""
+    for reason, times in Counter([verdict.reason for verdict in verdicts]).items():
+        metrics.decided(reason, times)
+    looked_in = Counter([verdict.looked_in for verdict in verdicts])
+    metrics.looked_up("users", "hit", len(verdicts) + looked_in["users"])
+    if looked_in["places"]:
+        metrics.looked_up("places", "hit", looked_in["places"])
 
 
 def told_of(context: Context, holder: Holder, verdict: Verdict, named: str) -> Decided:
     """Return what the journal is told of a verdict on the resource ``named``."""
-    reason, permission, kind, began = verdict
+    reason, permission, kind, began, _ = verdict
     resource = kind, named if context.id_shape.fits(named) else None
     held, age = reason is Reason.GRANTED, int(context.clock() - began)
     revision = context.policy.revision
@@ -123,24 +137,23 @@ def _district(context: Context, named: str | None, caller: Caller) -> DistrictId
     return district if district in theirs and district in connected else None
 
 
-def _location(context: Context, kind: str, named: str, holder: Holder) -> tuple[Location, float] | None:
-    """Return where something of Clever's lies, and when the oldest reading began that this and the holder rest on."""
+def _location(context: Context, kind: str, named: str, holder: Holder) -> tuple[Location, float, str] | None:
+    """Return where something of Clever's lies, when the oldest reading began behind it, and which cache had that."""
     district, began = holder.district, holder.reading.began
     if kind == "district":
-        return (location_of_district(district), began) if named == district else None
+        return (location_of_district(district), began, "") if named == district else None
     if kind in _OF_PLACE:
         place = at_hand(context, context.places, place_key(kind, district, named))
         if place is None:
             return None
-        metrics.looked_up("places", "hit")
-        return _OF_PLACE[kind](place.facts, district), min(began, place.began)
+        return _OF_PLACE[kind](place.facts, district), min(began, place.began), "places"
     person = fresh_user(context, key_of(district, named))
     if person is None:
         return None
-    facts = unpacked(person.facts)
+    facts, began = unpacked(person.facts), min(began, person.began)
     if kind == "user":
-        return location_of_user(facts), min(began, person.began)
-    return (location_of_student(facts), min(began, person.began)) if Role.STUDENT in facts.held() else None
+        return location_of_user(facts), began, "users"
+    return (location_of_student(facts), began, "users") if Role.STUDENT in facts.held() else None
 
 
 _OF_PLACE: Mapping[str, Callable[[Any, DistrictId], Location]] = {

@@ -52,8 +52,6 @@ LOOKUPS = Counter(
     ["cache", "outcome"],
     registry=REGISTRY,
 )
-USER_HITS = LOOKUPS.labels("users", "hit")
-"""By far the most frequent outcome."""
 SHARED_LOOKUPS = Counter(
     "rosterguard_shared_lookups",
     "What Redis had: hit, miss, refused (forged or garbled), error (or too late), skipped (it was not asked).",
@@ -183,9 +181,9 @@ def counter(of: Counter, *labels: str) -> Counter:
     return of.labels(*labels)
 
 
-def looked_up(cached: str, outcome: str) -> None:
+def looked_up(cached: str, outcome: str, times: int = 1) -> None:
     """Count what the cache had."""
-    counter(LOOKUPS, cached, outcome).inc()
+    counter(LOOKUPS, cached, outcome).inc(times)
 
 
 def shared_looked_up(outcome: str) -> None:

@@ -8,6 +8,9 @@ from tests.conftest import KEY, MovedClock, Sandbox, Serve, api_key
 UNUSUAL = {"Cache-Control": "no-transform"}
 """Means nothing to us, and so asks the route for the same."""
 
+BY_LANE = {"Origin": "https://elsewhere.example.org"}
+"""Means nothing to the lane, and is no longer asked of what is at hand."""
+
 OTHER_EACH_TIME = {"x-request-id", "date"}
 
 
@@ -38,7 +41,8 @@ def test_lane_and_route_answer_alike(query: str, service: httpx.Client, sandbox:
     user = sandbox.user("staff_who_also_teach_elsewhere")
     question = f"/v1/users/{user}/permissions{query.format(district=sandbox.district)}"
     service.get(question)
-    assert told(service.get(question)) == told(service.get(question, headers=UNUSUAL))
+    by_route = told(service.get(question, headers=UNUSUAL))
+    assert told(service.get(question, headers=BY_LANE)) == told(service.get(question)) == by_route
 
 
 @pytest.mark.parametrize("user", ["ann", "f" * 24, "F" * 24, "ÿ", "a" * 65, "a%2Fb"])
@@ -52,9 +56,10 @@ def test_lane_and_route_tell_age_and_tag_alike(service: httpx.Client, sandbox: S
     tag = service.get(question).headers["etag"]
     clock.move(17)
     for held in (tag, f"W/{tag}", "*", f'"other", {tag}', '"other"'):
-        by_lane = service.get(question, headers={"If-None-Match": held})
+        at_hand = service.get(question, headers={"If-None-Match": held})
+        by_lane = service.get(question, headers={"If-None-Match": held, **BY_LANE})
         by_route = service.get(question, headers={"If-None-Match": held, **UNUSUAL})
-        assert told(by_lane) == told(by_route)
+        assert told(at_hand) == told(by_lane) == told(by_route)
         assert by_lane.status_code == (200 if held == '"other"' else 304)
 
 

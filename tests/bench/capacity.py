@@ -12,8 +12,9 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from tests.bench.assumptions import Assumptions, Measured, Size
 from tests.bench.capacity_report import report
-from tests.bench.plan import Assumptions, Measured, Size, planned
+from tests.bench.plan import planned
 
 FIGURES = Path(__file__).parent / "figures.json"
 

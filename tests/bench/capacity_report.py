@@ -6,7 +6,8 @@ from math import floor, log10
 from textwrap import fill
 
 from tests.bench import limits
-from tests.bench.plan import LIMIT, Assumptions, Measured, Plan
+from tests.bench.assumptions import Assumptions, Measured
+from tests.bench.plan import LIMIT, Plan
 
 _WIDTH = 110
 _UNITS = (("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20))
@@ -29,8 +30,8 @@ def report(plans: Sequence[Plan], given: Assumptions, measured: Measured, source
 
 def _measured(measured: Measured) -> Iterator[str]:
     yield f"questions about cached users that a processor answers in a second: {_rounded(measured.questions)}"
-    yield f"processor time of a user who is read: {_ms(measured.cold)}, and {_ms(measured.redis_cold)} of Redis"
-    yield f"of one who is found in Redis: {_ms(measured.found)}, and {_ms(measured.redis_found)} of Redis"
+    yield f"processor time of a user who is read, alone: {_ms(measured.cold)}, and {_ms(measured.redis_cold)} of Redis"
+    yield f"of one who is found in Redis, alone: {_ms(measured.found)}, and {_ms(measured.redis_found)} of Redis"
     yield f"a cached user with an answer: {_rounded(measured.user)} bytes; in Redis: {_rounded(measured.redis_user)}"
     yield f"a process without users: {_bytes(measured.process)}"
 
@@ -46,23 +47,23 @@ _MACHINES: Mapping[str, _Column] = {
     "questions a second": lambda each: _rounded(each.machines.questions),
     "processors for them": lambda each: _rounded(each.machines.for_questions),
     "for readings": lambda each: _rounded(each.machines.for_readings),
-    "processes": lambda each: f"{each.machines.processes:,}",
-    "machines": lambda each: f"{each.machines.machines:,}",
+    "processes": lambda each: _counted(each.machines.processes),
+    "machines": lambda each: _counted(each.machines.machines),
 }
 _MEMORY: Mapping[str, _Column] = {
     "users": lambda each: _rounded(each.memory.cached),
     "a process": lambda each: _bytes(each.memory.process),
     "of all": lambda each: _bytes(each.memory.process_of_all),
-    "machines": lambda each: f"{each.memory.machines_of_all:,}" if each.memory.machines_of_all else "none fits",
+    "machines": lambda each: _counted(each.memory.machines_of_all) if each.memory.machines_of_all else "none fits",
     "Redis": lambda each: _bytes(each.redis.held),
     "commands a second": lambda each: _rounded(each.redis.commands),
-    "servers": lambda each: f"{each.redis.servers:,}",
+    "servers": lambda each: _counted(each.redis.servers),
 }
 
 _CLEVER_NOTE = """\
-Requests a minute with all tokens; with that of the largest district, at the fresh time assumed; the fresh time that
-this token can keep; when all of its active users have been read in the morning; and its requests at that fresh time
-if processes shared neither Redis nor districts."""
+Requests a minute with all tokens, each district at the fresh time that it can keep; with that of the largest district,
+at the fresh time assumed; the fresh time that this token can keep; when all of its active users have been read in the
+morning; and its requests at that fresh time if processes shared neither Redis nor districts."""
 _MACHINES_NOTE = "Each district kept on a few processes; machines by their processors or their memory."
 _MEMORY_NOTE = """\
 Users in the fullest process (ROSTERGUARD_CACHE_USERS) and what it takes, where each district is kept on a few; the
@@ -139,6 +140,10 @@ def _rounded(number: float) -> str:
     """Return a number with the two digits that can be believed."""
     digits = 1 - floor(log10(number)) if number else 0
     return f"{round(number, digits):,.{max(0, digits)}f}"
+
+
+def _counted(number: int) -> str:
+    return str(number) if number < 10 else _rounded(number)
 
 
 def _ms(seconds: float) -> str:

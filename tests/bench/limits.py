@@ -1,6 +1,7 @@
 """Where the limits of a plan lie: how many users a district, a process or a Redis may have; pure."""
 
-from tests.bench.plan import GIB, LIMIT, READS, RENEWED, Assumptions, Measured, readings
+from tests.bench.assumptions import Assumptions, Measured
+from tests.bench.plan import GIB, LIMIT, READS, RENEWED, readings
 
 
 def most_active(fresh: float, given: Assumptions) -> float:

@@ -3,7 +3,6 @@
 The shapes here are part of those in ``questions``: whatever has another member, however harmless, goes the whole way.
 """
 
-from collections import Counter
 from collections.abc import Sequence
 from typing import Literal, TypeVar
 
@@ -11,10 +10,12 @@ import msgspec
 
 from app.api.authzen.answers import rendered
 from app.domain.callers import Caller
-from app.services.at_hand import Holder, Verdict, holder_at_hand, told_of, verdict_at_hand
+from app.services.at_hand import Holder, Verdict, counted, holder_at_hand, told_of, verdict_at_hand
 from app.services.decisions import Decision
 from app.services.ports import NO_JOURNAL, Context
-from app.telemetry import metrics
+
+MOST_BYTES = 32 * 1024
+"""Of a body that is looked at here; what a larger one may hold is for others to judge."""
 
 MOST_AT_HAND = 100
 """Questions that are answered in one go; of more, others would have to wait."""
@@ -80,7 +81,7 @@ def evaluation(context: Context, caller: Caller, body: bytes) -> bytes | None:
     verdict = verdict_at_hand(context, holder, said.action.name, said.resource.type, named)
     if verdict is None:
         return None
-    metrics.decided(verdict.reason)
+    counted([verdict])
     _tell(context, caller, [(holder, verdict, named)], alone=True)
     return rendered(context, Decision(verdict.reason))
 
@@ -105,8 +106,7 @@ def evaluations(context: Context, caller: Caller, body: bytes) -> bytes | None:
             return None
         verdicts.append((holder, verdict, resource.id))
     reasons = [verdict.reason for _, verdict, _ in verdicts]
-    for reason, times in Counter(reasons).items():
-        metrics.decided(reason, times)
+    counted([verdict for _, verdict, _ in verdicts])
     _tell(context, caller, verdicts, alone=False)
     answers = {reason: rendered(context, Decision(reason)) for reason in set(reasons)}
     return b'{"evaluations":[%b]}' % b",".join([answers[reason] for reason in reasons])
@@ -121,7 +121,7 @@ def _read(decoder: msgspec.json.Decoder[S], body: bytes) -> S | None:
     Of two equal names the decoder takes the last. Written anew the other is missing, and with it quotes, for without a
     backslash they stand around texts and nowhere else.
     """
-    if b"\\" in body:
+    if len(body) > MOST_BYTES or b"\\" in body:
         return None
     try:
         said = decoder.decode(body)

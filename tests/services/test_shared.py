@@ -1,0 +1,367 @@
+"""What other processes have read of a user, and when Clever is asked all the same; with a fake of their store."""
+
+import asyncio
+from dataclasses import dataclass, field, replace
+from math import inf
+
+import pytest
+
+from app.domain.errand import Errand, Urgency
+from app.domain.errors import (
+    CleverBarred,
+    CleverBusy,
+    CleverRefusedToken,
+    CleverTimedOut,
+    CleverUnreachable,
+    NotCached,
+    UserUnknown,
+)
+from app.domain.facts import Facts, HeldRole, Role, Standing
+from app.domain.packed_facts import PackedFacts, packed
+from app.domain.reading import Found, Reading
+from app.domain.staleness import Staleness
+from app.services.reading import Demand
+from app.services.turns import Room, Turns
+from tests.conftest import MovedClock
+from tests.services.counting import ANN, DROPPING, NORTH, Asked, CountingClever, context_over, settled
+
+KEY = f"{NORTH}/{ANN}"
+TEACHER = Facts(ANN, NORTH, (HeldRole(Role.TEACHER, (Standing(),)),))
+UNCONFIRMED = Facts(ANN, NORTH, (HeldRole(Role.STAFF, (Standing(unconfirmed=None),)),))
+
+
+@dataclass
+class InMemory:
+    """A store that two processes share, with all that was asked of it."""
+
+    there: dict[str, Found[PackedFacts]] = field(default_factory=dict)
+    gone: dict[str, float] = field(default_factory=dict)
+    leases: dict[str, asyncio.Event] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
+
+    async def find(self, key: str) -> Found[PackedFacts] | None:
+        self.asked.append("find")
+        return self.there.get(key)
+
+    async def lead(self, key: str, until: float | None) -> bool:
+        self.asked.append("lead")
+        ended, before = self.leases.get(key), self.there.get(key)
+        if ended is None:
+            self.leases[key] = asyncio.Event()
+            return True
+        try:
+            async with asyncio.timeout_at(until):
+                await ended.wait()
+        except TimeoutError:
+            return True
+        return self.there.get(key) is before
+
+    def put(self, key: str, said: PackedFacts, at: float) -> None:
+        self.asked.append("put")
+        there = self.there.get(key)
+        if at > max(self.gone.get(key, -inf), there.at if there else -inf):
+            self.there[key] = Found(said, at)
+        self._end(key)
+
+    def forget(self, key: str, at: float) -> None:
+        self.asked.append("forget")
+        self.gone[key] = at
+        if key in self.there and self.there[key].at <= at:
+            del self.there[key]
+        self._end(key)
+
+    def give_up(self, key: str) -> None:
+        self.asked.append("give up")
+        self._end(key)
+
+    def _end(self, key: str) -> None:
+        if key in self.leases:
+            self.leases.pop(key).set()
+
+
+@dataclass
+class Both:
+    """Two processes, here and there, and what they share."""
+
+    here: Asked
+    there: Asked
+    shared: InMemory
+    clock: MovedClock
+
+    @property
+    def readings(self) -> tuple[int, int]:
+        """How often each has asked Clever."""
+        return self.here.clever.readings, self.there.clever.readings
+
+    async def read_there(self, facts: Facts = TEACHER, seconds_ago: float = 0) -> Reading[PackedFacts]:
+        """Have the other process read the user, some time ago."""
+        self.there.clever.facts_given = facts
+        reading = await self.there.reading(Demand(no_cache=True))
+        self.clock.move(seconds_ago)
+        self.shared.asked.clear()
+        self.there.clever.readings = 0
+        return reading
+
+
+@pytest.fixture
+def both(clock: MovedClock) -> Both:
+    """Two processes whose Clever answers at once, with nothing in their caches."""
+    shared = InMemory()
+    return Both(process(shared, clock), process(shared, clock), shared, clock)
+
+
+def process(shared: InMemory, clock: MovedClock) -> Asked:
+    clever = CountingClever()
+    clever.let.set()
+    return Asked(clever, clock, replace(context_over(clever, clock), shared=shared))
+
+
+async def test_what_another_has_read_answers_without_clever_being_asked(both: Both) -> None:
+    other = await both.read_there(seconds_ago=100)
+    found = await both.here.reading()
+    assert (found.facts, found.began, found.at, found.stale) == (packed(TEACHER), other.began, other.at, None)
+    assert (both.readings, both.shared.asked) == ((0, 0), ["find"])
+    assert await both.here.reading() is found
+    assert both.shared.asked == ["find"]
+
+
+async def test_its_age_counts_by_the_wall_wherever_the_clock_of_the_other_began(both: Both) -> None:
+    both.there.context = replace(both.there.context, clock=lambda: both.clock() + 50_000)
+    await both.read_there(seconds_ago=100)
+    assert both.clock() - (await both.here.reading()).began == pytest.approx(100)
+
+
+async def test_nobody_has_read_it_and_so_one_reads_for_all(both: Both) -> None:
+    reading = await both.here.reading()
+    assert both.shared.asked == ["find", "lead", "put"]
+    assert both.shared.there == {KEY: Found(reading.facts, reading.at)}
+    assert (await both.there.reading()).facts == reading.facts
+    assert both.readings == (1, 0)
+
+
+async def test_what_is_older_than_the_caller_demands_is_not_taken_as_fresh(both: Both) -> None:
+    await both.read_there(seconds_ago=301)
+    assert (await both.here.reading()).began == both.clock()
+    assert both.readings == (1, 0)
+
+
+async def test_what_is_too_old_stands_in_where_clever_fails(both: Both) -> None:
+    other = await both.read_there(seconds_ago=301)
+    both.here.clever.error = CleverUnreachable("no connection")
+    answer = await both.here.reading()
+    assert (answer.facts, answer.staleness()) == (packed(TEACHER), Staleness("unreachable", other.at))
+    assert (both.readings, both.shared.asked) == ((1, 0), ["find", "lead", "give up"])
+
+
+async def test_what_is_past_the_stale_time_stands_in_for_nothing(both: Both) -> None:
+    await both.read_there(seconds_ago=3601)
+    both.here.clever.error = CleverUnreachable("no connection")
+    with pytest.raises(CleverUnreachable):
+        await both.here.reading()
+
+
+@pytest.mark.parametrize(
+    "demand",
+    [Demand(max_age=99), Demand(max_age=0), Demand(max_age=99, max_stale=0)],
+    ids=["less", "none", "not stale"],
+)
+async def test_who_says_how_old_an_answer_may_be_gets_no_older_one_of_another(demand: Demand, both: Both) -> None:
+    await both.read_there(seconds_ago=100)
+    assert (await both.here.reading(demand)).began == both.clock()
+    both.here.clever.error = CleverUnreachable("no connection")
+    both.clock.move(100)
+    with pytest.raises(CleverUnreachable):
+        await both.here.reading(demand)
+
+
+async def test_who_wants_it_anew_is_not_told_what_another_has_read_and_shares_what_comes(both: Both) -> None:
+    await both.read_there()
+    reading = await both.here.reading(Demand(no_cache=True))
+    assert (both.readings, both.shared.asked) == ((1, 0), ["put"])
+    assert both.shared.there[KEY].at == pytest.approx(reading.at)
+    both.here.clever.error = CleverUnreachable("no connection")
+    with pytest.raises(CleverUnreachable):
+        await both.here.reading(Demand(no_cache=True))
+
+
+async def test_who_may_not_wait_does_not_ask_the_others(both: Both) -> None:
+    await both.read_there()
+    for demand in (Demand(only_if_cached=True), Demand().at_once()):
+        with pytest.raises(NotCached):
+            await both.here.reading(demand)
+    assert both.shared.asked == []
+
+
+async def test_whoever_does_not_lead_waits_for_who_does(both: Both) -> None:
+    both.there.clever.let.clear()
+    leader = both.there.reading_under_way()
+    await settled(lambda: both.readings == (0, 1))
+    follower = both.here.reading_under_way()
+    await settled(lambda: both.shared.asked.count("lead") == 2)
+    both.there.clever.let.set()
+    assert (await follower).facts == (await leader).facts
+    assert both.readings == (0, 1)
+    assert both.shared.asked == ["find", "lead", "find", "lead", "put", "find"]
+
+
+async def test_when_who_leads_fails_whoever_waits_reads(both: Both) -> None:
+    both.there.clever.let.clear()
+    both.there.clever.error = CleverUnreachable("no connection")
+    leader = both.there.reading_under_way()
+    await settled(lambda: both.readings == (0, 1))
+    follower = both.here.reading_under_way()
+    await settled(lambda: both.shared.asked.count("lead") == 2)
+    both.there.clever.let.set()
+    with pytest.raises(CleverUnreachable):
+        await leader
+    assert (await follower).stale is None
+    assert both.readings == (1, 1)
+    assert both.shared.leases == {}
+
+
+async def test_whoever_waits_for_who_leads_does_so_no_longer_than_the_caller(both: Both) -> None:
+    both.shared.leases[KEY] = asyncio.Event()
+    until = asyncio.get_running_loop().time() + 0.02
+    with pytest.raises(CleverTimedOut):
+        await both.here.reading(Demand(until=until))
+    await settled(lambda: not both.here.context.flights)
+    assert (both.shared.asked, both.readings) == (["find", "lead", "put"], (1, 0))
+
+
+async def test_a_reading_that_nobody_awaits_any_more_is_shared_all_the_same(both: Both) -> None:
+    both.here.clever.let.clear()
+    only = both.here.reading_under_way()
+    await settled(lambda: both.readings == (1, 0))
+    only.cancel()
+    both.here.clever.let.set()
+    await settled(lambda: not both.here.context.flights)
+    assert (list(both.shared.there), both.shared.leases) == ([KEY], {})
+
+
+async def test_a_reading_that_is_ended_gives_up_its_lead(both: Both) -> None:
+    both.here.clever.let.clear()
+    waiting = both.here.reading_under_way()
+    await settled(lambda: both.readings == (1, 0))
+    [flight] = both.here.context.flights.values()
+    assert flight.task is not None
+    flight.task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert (both.shared.asked, both.shared.leases) == (["find", "lead", "give up"], {})
+
+
+async def test_a_reading_that_finds_no_turn_gives_up_its_lead(both: Both) -> None:
+    both.here.context.turns = Turns(Room(of_one_district=1, waiting=0))
+    async with both.here.context.turns.turn(NORTH, Errand()):
+        with pytest.raises(CleverBusy):
+            await both.here.reading()
+    assert (both.shared.asked, both.shared.leases) == (["find", "lead", "give up"], {})
+
+
+async def test_what_another_has_read_needs_no_turn(both: Both) -> None:
+    await both.read_there()
+    both.here.context.turns = Turns(Room(of_one_district=1, waiting=0))
+    async with both.here.context.turns.turn(NORTH, Errand()):
+        assert (await both.here.reading()).facts == packed(TEACHER)
+
+
+async def test_a_user_who_is_gone_is_forgotten_for_all(both: Both) -> None:
+    await both.read_there(seconds_ago=10)
+    both.here.clever.error = UserUnknown()
+    with pytest.raises(UserUnknown):
+        await both.here.reading(Demand(no_cache=True))
+    assert (both.shared.asked, both.shared.there) == (["forget"], {})
+    assert both.shared.gone[KEY] == both.here.context.wall()
+
+
+@pytest.mark.parametrize("seconds", [10, 301])
+async def test_after_a_refused_token_nothing_of_another_answers(both: Both, seconds: int) -> None:
+    await both.read_there(seconds_ago=seconds)
+    both.here.clever.error = CleverRefusedToken("401")
+    with pytest.raises(CleverRefusedToken):
+        await both.here.reading(Demand(no_cache=True))
+    for error in (CleverRefusedToken("401"), CleverUnreachable("no connection")):
+        both.here.clever.error = error
+        with pytest.raises(type(error)):
+            await both.here.reading()
+    both.here.clever.error = None
+    assert (await both.here.reading()).stale is None
+    assert both.shared.asked == ["give up"] * 3 + ["put"]
+
+
+async def test_a_renewal_takes_the_newer_reading_of_another(both: Both) -> None:
+    first = await both.here.reading()
+    both.clock.move(201)
+    await both.read_there()
+    assert await both.here.reading() is first
+    await settled(lambda: not both.here.context.flights)
+    renewed = await both.here.reading()
+    assert (renewed.facts, renewed.began, both.readings) == (packed(TEACHER), both.clock(), (1, 0))
+
+
+async def test_a_renewal_does_not_take_what_is_to_be_renewed_itself(both: Both) -> None:
+    await both.here.reading()
+    both.clock.move(201)
+    await both.here.reading()
+    await settled(lambda: not both.here.context.flights)
+    assert both.readings == (2, 0)
+    assert [errand.urgency for errand in both.here.clever.errands] == [Urgency.COLD, Urgency.RENEWAL]
+    assert both.shared.asked == ["find", "lead", "put"] * 2
+
+
+async def test_what_is_held_gives_way_to_the_newer_reading_of_another_past_the_fresh_time(both: Both) -> None:
+    await both.here.reading()
+    both.clock.move(301)
+    other = await both.read_there()
+    found = await both.here.reading()
+    assert (found.facts, found.began, both.readings) == (packed(TEACHER), other.began, (1, 0))
+
+
+async def test_what_another_has_read_does_not_replace_a_newer_reading(both: Both) -> None:
+    await both.read_there(seconds_ago=100)
+    newer = await both.here.reading(Demand(no_cache=True))
+    both.shared.there[KEY] = Found(packed(TEACHER), newer.at - 100)
+    both.clock.move(201)
+    both.here.clever.error = CleverUnreachable("no connection")
+    assert await both.here.reading() is newer
+    await settled(lambda: not both.here.context.flights)
+    assert await both.here.reading() is newer
+    assert both.shared.asked == ["put", "find", "lead", "give up"]
+
+
+async def test_facts_that_do_not_suffice_under_the_policy_in_force_are_not_taken(both: Both) -> None:
+    await both.read_there(UNCONFIRMED)
+    both.here.context = replace(both.here.context, policy=DROPPING)
+    both.here.clever.facts_given = TEACHER
+    assert (await both.here.reading()).facts == packed(TEACHER)
+    assert both.readings == (1, 0)
+    both.here.context.users.forget(KEY)
+    both.shared.there[KEY] = Found(packed(UNCONFIRMED), both.here.context.wall())
+    both.here.clever.error = CleverUnreachable("no connection")
+    with pytest.raises(CleverUnreachable):
+        await both.here.reading()
+
+
+async def test_while_clever_is_barred_what_another_has_read_answers(both: Both) -> None:
+    other = await both.read_there(seconds_ago=10)
+    both.here.clever.bar = CleverBarred("Clever is down")
+    assert (await both.here.reading()).stale is None
+    both.here.context.users.forget(KEY)
+    both.clock.move(300)
+    answer = await both.here.reading()
+    assert (answer.staleness(), both.readings) == (Staleness("barred", other.at), (0, 0))
+
+
+async def test_while_clever_is_barred_and_nobody_has_read_it_nobody_waits(both: Both) -> None:
+    both.here.clever.bar = CleverBarred("Clever is down")
+    both.shared.leases[KEY] = asyncio.Event()
+    with pytest.raises(CleverBarred):
+        await both.here.reading()
+    assert (both.shared.asked, both.readings) == (["find"], (0, 0))
+
+
+async def test_a_hundred_callers_ask_the_others_once(both: Both) -> None:
+    await both.read_there()
+    readings = await asyncio.gather(*(both.here.reading() for _ in range(100)))
+    assert all(reading is readings[0] for reading in readings)
+    assert (both.shared.asked, both.readings) == (["find"], (0, 0))
