@@ -22,7 +22,7 @@ from app.services.permissions import Subject
 from app.services.policy_watch import InForce
 from app.services.ports import Context
 from app.telemetry.request_lines import RequestLines
-from app.telemetry.requests import CURRENT, request_of
+from app.telemetry.requests import CURRENT, NAMES, request_of, unnamed_request
 
 _UNUSUAL = frozenset({b"cache-control", b"origin", b"expect", b"upgrade"})
 _BEARER = b"Bearer "
@@ -59,7 +59,7 @@ class AtHand:
         caller = self._caller(said.get(b"authorization"))
         if caller is None:
             return None
-        request = request_of(headers)
+        request = unnamed_request() if NAMES.isdisjoint(said) else request_of(headers)
         if not request.id:
             return None
         token = CURRENT.set(request)
@@ -71,7 +71,7 @@ class AtHand:
             return None
         route = ROUTE if method == b"GET" else target.decode("latin-1")
         self._lines.answered(request, caller.name, method.decode(), route, answer[0], time.perf_counter() - began)
-        return written(answer, wire(request.marks()) + _PROTECTION)
+        return written(answer, b"x-request-id: %b\r\n%b" % (request.named[0], _PROTECTION))
 
     def _caller(self, credential: bytes | None) -> Caller | None:
         if self._known is None:

@@ -66,7 +66,7 @@ def permissions_at_hand(context: Context, subject: Subject, caller: Caller, rend
     rendered = reading.answer(asked_of(render, subject.role, context.policy.revision, None))
     if rendered is None:
         return None
-    metrics.looked_up("users", "hit")
+    metrics.USER_HITS.inc()
     answer = Answer(rendered, int(context.clock() - reading.began))
     if context.journal is not NO_JOURNAL:
         told = decided_set(context, "permissions", subject, district, answer)
@@ -102,7 +102,7 @@ def counted(verdicts: Sequence[Verdict]) -> None:
     for reason, times in Counter([verdict.reason for verdict in verdicts]).items():
         metrics.decided(reason, times)
     looked_in = Counter([verdict.looked_in for verdict in verdicts])
-    metrics.looked_up("users", "hit", len(verdicts) + looked_in["users"])
+    metrics.USER_HITS.inc(len(verdicts) + looked_in["users"])
     if looked_in["places"]:
         metrics.looked_up("places", "hit", looked_in["places"])
 

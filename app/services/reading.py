@@ -69,7 +69,7 @@ async def reading_of(context: Context, user: UserId, district: DistrictId, deman
     key = key_of(district, user)
     held = fresh_user(context, key) if demand.max_age is None and not demand.no_cache else None
     if held is not None:
-        metrics.looked_up("users", "hit")
+        metrics.USER_HITS.inc()
         return held
 
     async def read(errand: Errand) -> PackedFacts:
@@ -89,8 +89,8 @@ def key_of(district: str, user: str) -> str:
 
 def fresh_user(context: Context, key: str) -> Reading[PackedFacts] | None:
     """Return what ``fresh`` would of a user, where that is as usual; see ``at_hand``."""
-    held: Reading[PackedFacts] | None = at_hand(context, context.users, key)
-    return held if held is not None and _suffices(context, held.facts) else None
+    held = at_hand(context, context.users, key)
+    return held if held is not None and (is_confirmed(held.facts) or _suffices(context, held.facts)) else None
 
 
 def at_hand(context: Context, cache: Cache, key: str) -> Reading[Any] | None:

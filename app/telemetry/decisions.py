@@ -1,18 +1,23 @@
 """The log of decisions: who asked, about whom, what, and what the answer was."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import NamedTuple
 
-import orjson
+import msgspec
 
 from app.telemetry.lines import Lines
 from app.telemetry.pseudonyms import Told
-from app.telemetry.requests import CURRENT, Request
+from app.telemetry.requests import CURRENT
 
-AS_LINE = orjson.OPT_APPEND_NEWLINE
+_ENCODER = msgspec.json.Encoder()
+
+
+def as_line(told: msgspec.Struct) -> bytes:
+    """Return what is told as a line of JSON."""
+    return _ENCODER.encode(told) + b"\n"
 
 
 def stamp(at: float) -> str:
@@ -101,32 +106,52 @@ class DecisionLog:
         if not self._sampling.tells(decided):
             return
         request = CURRENT.get()
+        said = self._said(decided)
         if alone and request is not None:
-            request.decision = partial(self._said, decided)
+            request.decision = said
         else:
-            self._lines.put(partial(self._line, self._wall(), request, caller, decided))
+            named, trace = (request.id, request.trace) if request else (msgspec.UNSET, msgspec.UNSET)
+            self._lines.put(as_line(_Line(stamp(self._wall()), "info", "decision", named, trace, caller, said)))
 
-    def _line(self, at: float, request: Request | None, caller: str, decided: Decided) -> bytes:
-        line: dict[str, object] = {"time": stamp(at), "level": "info", "event": "decision"}
-        if request is not None:
-            line |= {"request_id": request.id, "trace_id": request.trace}
-        return orjson.dumps(line | {"caller": caller, "decision": self._said(decided)}, option=AS_LINE)
-
-    def _said(self, decided: Decided) -> Mapping[str, object]:
+    def _said(self, decided: Decided) -> "_Said":
         kind, revision, answer, district, user, role, permission, resource, reason, age, stale = decided
-        return {
-            "kind": kind,
-            "revision": revision,
-            "answer": answer,
-            "district": None if district is None else self._told(district),
-            "user": None if user is None else self._told(user),
-            "role": role,
-            "permission": permission,
-            "resource": None if resource is None else self._resource(*resource),
-            "reason": reason,
-            "age": age,
-            "stale": stale,
-        }
+        where = None if district is None else self._told(district)
+        who = None if user is None else self._told(user)
+        what = None if resource is None else self._resource(*resource)
+        return _Said(kind, revision, answer, where, who, role, permission, what, reason, age, stale)
 
-    def _resource(self, kind: str, named: str | None) -> Mapping[str, str | None]:
-        return {"type": kind, "id": None if named is None else self._told(named)}
+    def _resource(self, kind: str, named: str | None) -> "_Resource":
+        return _Resource(kind, None if named is None else self._told(named))
+
+
+class _Resource(msgspec.Struct, gc=False):
+    type: str
+    id: str | None
+
+
+class _Said(msgspec.Struct, gc=False):
+    """A decision as it is told, in the order in which it is written."""
+
+    kind: str
+    revision: str
+    answer: bool | str | int
+    district: str | None
+    user: str | None
+    role: str | None
+    permission: str | None
+    resource: _Resource | None
+    reason: str | None
+    age: int | None
+    stale: str | None
+
+
+class _Line(msgspec.Struct, gc=False):
+    """The line of a decision that is one of many."""
+
+    time: str
+    level: str
+    event: str
+    request_id: str | msgspec.UnsetType
+    trace_id: str | msgspec.UnsetType
+    caller: str
+    decision: _Said

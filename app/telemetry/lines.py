@@ -2,7 +2,7 @@
 
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
 from app.telemetry import metrics
@@ -23,10 +23,6 @@ PARTING_SECONDS = 1.0
 """How long the end of the process waits for the last lines to be taken."""
 
 
-Line = bytes | Callable[[], bytes]
-"""A line that ends with a line break; or what makes it, which is done where nobody waits, and many together."""
-
-
 class Sink(Protocol):
     """Where lines go."""
 
@@ -45,14 +41,14 @@ class Lines:
         self._sink = sink
         self._most = most
         self._dropped = metrics.LINES_DROPPED.labels(log)
-        self._waiting: deque[Line] = deque()
+        self._waiting: deque[bytes] = deque()
         self._wake = threading.Event()
         self._ended = False
         self._thread = threading.Thread(target=self._write, name=f"{log}-lines", daemon=True)
         self._thread.start()
 
-    def put(self, line: Line) -> None:
-        """Have a line written; it is dropped where too many wait already."""
+    def put(self, line: bytes) -> None:
+        """Have a line written, one that ends with a line break; dropped where too many wait already."""
         waiting = len(self._waiting)
         if waiting >= self._most:
             self._dropped.inc()
@@ -77,9 +73,8 @@ class Lines:
 
     def _empty(self) -> None:
         while self._waiting:
-            waiting = [self._waiting.popleft() for _ in range(min(len(self._waiting), MOST_AT_A_TIME))]
+            lines = [self._waiting.popleft() for _ in range(min(len(self._waiting), MOST_AT_A_TIME))]
             try:
-                self._sink.write([line if isinstance(line, bytes) else line() for line in waiting])
-            except (OSError, TypeError, ValueError):
-                # The disk is full, say; or what a line is made of cannot be written.
-                self._dropped.inc(len(waiting))
+                self._sink.write(lines)
+            except OSError:
+                self._dropped.inc(len(lines))

@@ -2,12 +2,11 @@
 
 import time
 from collections.abc import Callable
-from functools import partial
 
-import orjson
+import msgspec
 
 from app.telemetry import metrics
-from app.telemetry.decisions import AS_LINE, stamp
+from app.telemetry.decisions import as_line, stamp
 from app.telemetry.lines import Lines
 from app.telemetry.requests import Request
 
@@ -26,7 +25,7 @@ class RequestLines:
         self.in_progress = 0
         self.requests: Lines | None = None
         self.decisions: Lines | None = None
-        self._encoded = _readable if readable else _as_json
+        self._readable = readable
         self._wall = wall
 
     def answered(  # noqa: PLR0913, PLR0917 -- what a line says
@@ -34,45 +33,32 @@ class RequestLines:
     ) -> None:
         """Tell that a request was answered: its route, such as ``/v1/users/{user_id}/roles``, and never its path."""
         metrics.answered(method, route, status, seconds)
-        lines = self.requests if request.decision is None else self.decisions
-        if lines is not None:
-            encoded = self._encoded if request.decision is None else _as_json
-            told = request, caller, method, route, status, seconds
-            lines.put(partial(_line, encoded, self._wall(), *told))
+        decision = request.decision
+        lines = self.requests if decision is None else self.decisions
+        if lines is None:
+            return
+        at, ms, told = stamp(self._wall()), round(seconds * 1000, 3), decision or msgspec.UNSET
+        line = _Line(at, "info", "request", request.id, request.trace, caller, method, route, status, ms, told)
+        lines.put(_readable(line) if self._readable and decision is None else as_line(line))
 
 
-def _line(  # noqa: PLR0913, PLR0917 -- what a line says
-    encoded: Callable[[dict[str, object]], bytes],
-    at: float,
-    request: Request,
-    caller: str | None,
-    method: str,
-    route: str,
-    status: int,
-    seconds: float,
-) -> bytes:
-    line: dict[str, object] = {
-        "time": stamp(at),
-        "level": "info",
-        "event": "request",
-        "request_id": request.id,
-        "trace_id": request.trace,
-        "caller": caller,
-        "method": method,
-        "route": route,
-        "status": status,
-        "ms": round(seconds * 1000, 3),
-    }
-    if request.decision is not None:
-        line["decision"] = request.decision()
-    return encoded(line)
+class _Line(msgspec.Struct, gc=False):
+    """A line, in the order in which it is written."""
+
+    time: str
+    level: str
+    event: str
+    request_id: str
+    trace_id: str
+    caller: str | None
+    method: str
+    route: str
+    status: int
+    ms: float
+    decision: object
 
 
-def _as_json(line: dict[str, object]) -> bytes:
-    return orjson.dumps(line, option=AS_LINE)
-
-
-def _readable(line: dict[str, object]) -> bytes:
-    told = f"{str(line['time'])[11:19]} {line['method']} {line['route']} {line['status']} {line['ms']} ms"
-    names = f"caller={line['caller']} request_id={line['request_id']} trace_id={line['trace_id']}"
+def _readable(line: _Line) -> bytes:
+    told = f"{line.time[11:19]} {line.method} {line.route} {line.status} {line.ms} ms"
+    names = f"caller={line.caller} request_id={line.request_id} trace_id={line.trace_id}"
     return f"{told}  {names}\n".encode()

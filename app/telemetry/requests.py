@@ -5,11 +5,15 @@
 
 import random
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from contextvars import ContextVar
 from dataclasses import dataclass
 
+import msgspec
+
 REQUEST_ID, TRACEPARENT = b"x-request-id", b"traceparent"
+NAMES = frozenset({REQUEST_ID, TRACEPARENT})
+"""The headers by which a caller names a request."""
 
 _FIT_FOR_LOGS = re.compile(rb"[A-Za-z0-9._:/+=-]{1,128}")
 _TRACEPARENT = re.compile(rb"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
@@ -24,8 +28,7 @@ class Parent:
     sampled: bool
 
 
-@dataclass(slots=True)
-class Request:
+class Request(msgspec.Struct):
     """A request under way.
 
     Attributes:
@@ -33,14 +36,14 @@ class Request:
         id: the first of them that is fit for a log, else empty: what callers send is theirs, and logs are ours.
         trace: the trace that it belongs to, in 32 hexadecimal digits.
         parent: the caller's span; None where it names none.
-        decision: makes what the log of decisions tells was decided for it; None where it is not told there.
+        decision: what was decided for it, as the log of decisions tells it; None where it is not told there.
     """
 
     named: list[bytes]
     id: str
     trace: str
     parent: Parent | None = None
-    decision: Callable[[], Mapping[str, object]] | None = None
+    decision: object = None
 
     def marks(self) -> tuple[tuple[bytes, bytes], ...]:
         """Return what its answer is marked with, as headers: every id that it has."""
@@ -55,6 +58,12 @@ def random_id() -> str:
     """Return 32 hexadecimal digits, such as no other request has; they are no secret."""
     # Not from the system's generator, which would cost each request a call of the system.
     return f"{random.getrandbits(128):032x}"
+
+
+def unnamed_request(made_up: Callable[[], str] = random_id) -> Request:
+    """Return a request that its caller calls by no name."""
+    own = made_up()
+    return Request([own.encode()], own, own)
 
 
 def request_of(headers: Iterable[tuple[bytes, bytes]], made_up: Callable[[], str] = random_id) -> Request:
