@@ -60,8 +60,9 @@ def decided(access: Access, permission: str, location: Location, asked: Asked) -
         location: every place in which the thing lies.
         asked: what the request says, for conditions that read it.
     """
-    if any(permission in access.at.get(place, ()) for place in location):
-        return Reason.GRANTED
+    for place in location:
+        if permission in access.at.get(place, ()):
+            return Reason.GRANTED
     there = [
         given.clause.asks
         for given in access.conditional

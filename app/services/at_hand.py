@@ -41,18 +41,23 @@ class Holder(NamedTuple):
     access: Access
 
 
+class Sought(NamedTuple):
+    """A permission on something of Clever's: the permission, and Clever's type where the question may have an alias."""
+
+    permission: str
+    kind: str
+
+
 class Verdict(NamedTuple):
     """Why something is permitted or denied, and what that rests on.
 
     Attributes:
-        kind: Clever's type of the resource, where the question may have an alias.
         began: when the oldest reading behind it began, by the clock.
         looked_in: the cache in which the resource was looked up, empty where it was in none.
     """
 
     reason: Reason
-    permission: str
-    kind: str
+    sought: Sought
     began: float
     looked_in: str = ""
 
@@ -81,20 +86,25 @@ def holder_at_hand(context: Context, user: str, district: str | None, caller: Ca
     return None if of is None or reading is None else Holder(user, of, reading, access(context, reading))
 
 
-def verdict_at_hand(context: Context, holder: Holder, action: str, of_type: str, named: str) -> Verdict | None:
-    """Return what ``evaluate`` would decide where a question says this of action and resource, and nothing more."""
-    policy, known = context.policy, holder.access
-    permission, kind = permission_asked(policy, action, of_type), policy.type_of(of_type)
-    if kind not in SCOPE_OF or unanswerable(policy, permission, of_type) is not None:
+def sought_at_hand(context: Context, action: str, of_type: str) -> Sought | None:
+    """Return what an action on a type of resource asks for, as the caller wrote both."""
+    permission, kind = permission_asked(context.policy, action, of_type), context.policy.type_of(of_type)
+    if kind not in SCOPE_OF or unanswerable(context.policy, permission, of_type) is not None:
         return None
-    reason = by_facts_alone(known, permission, kind, named)
+    return Sought(permission, kind)
+
+
+def verdict_at_hand(context: Context, holder: Holder, sought: Sought, named: str) -> Verdict | None:
+    """Return what ``evaluate`` would decide where a question says no more of the resource than its id."""
+    permission, kind = sought
+    reason = by_facts_alone(holder.access, permission, kind, named)
     if reason is not None:
-        return Verdict(reason, permission, kind, holder.reading.began)
+        return Verdict(reason, sought, holder.reading.began)
     found = _location(context, kind, named, holder)
     if found is None:
         return None
     location, began, looked_in = found
-    return Verdict(decided(known, permission, location, _NOTHING_MORE), permission, kind, began, looked_in)
+    return Verdict(decided(holder.access, permission, location, _NOTHING_MORE), sought, began, looked_in)
 
 
 def counted(verdicts: Sequence[Verdict]) -> None:
@@ -109,7 +119,7 @@ def counted(verdicts: Sequence[Verdict]) -> None:
 
 def told_of(context: Context, holder: Holder, verdict: Verdict, named: str) -> Decided:
     """Return what the journal is told of a verdict on the resource ``named``."""
-    reason, permission, kind, began, _ = verdict
+    reason, (permission, kind), began, _ = verdict
     resource = kind, named if context.id_shape.fits(named) else None
     held, age = reason is Reason.GRANTED, int(context.clock() - began)
     revision = context.policy.revision

@@ -4,13 +4,22 @@ The shapes here are part of those in ``questions``: whatever has another member,
 """
 
 from collections.abc import Sequence
+from functools import cache, partial
 from typing import Literal, TypeVar
 
 import msgspec
 
 from app.api.authzen.answers import rendered
 from app.domain.callers import Caller
-from app.services.at_hand import Holder, Verdict, counted, holder_at_hand, told_of, verdict_at_hand
+from app.services.at_hand import (
+    Holder,
+    Verdict,
+    counted,
+    holder_at_hand,
+    sought_at_hand,
+    told_of,
+    verdict_at_hand,
+)
 from app.services.decisions import Decision
 from app.services.ports import NO_JOURNAL, Context
 
@@ -78,7 +87,8 @@ def evaluation(context: Context, caller: Caller, body: bytes) -> bytes | None:
     if said is None or holder is None:
         return None
     named = said.resource.id
-    verdict = verdict_at_hand(context, holder, said.action.name, said.resource.type, named)
+    sought = sought_at_hand(context, said.action.name, said.resource.type)
+    verdict = sought and verdict_at_hand(context, holder, sought, named)
     if verdict is None:
         return None
     counted([verdict])
@@ -91,17 +101,17 @@ def evaluations(context: Context, caller: Caller, body: bytes) -> bytes | None:
     said = _read(_QUESTIONS, body)
     if said is None or not 0 < len(said.evaluations) <= MOST_AT_HAND:
         return None
-    holders: dict[_Subject, Holder | None] = {}
+    # What many questions have in common is looked at once.
+    holder_of = cache(partial(_holder, context, caller))
+    sought_by = cache(partial(sought_at_hand, context))
     verdicts: list[Found] = []
     for item in said.evaluations:
         subject, action = item.subject or said.subject, item.action or said.action
         resource = item.resource or said.resource
         if subject is None or action is None or resource is None:
             return None
-        if subject not in holders:
-            holders[subject] = _holder(context, caller, subject)
-        holder = holders[subject]
-        verdict = holder and verdict_at_hand(context, holder, action.name, resource.type, resource.id)
+        holder, sought = holder_of(subject), sought_by(action.name, resource.type)
+        verdict = None if holder is None or sought is None else verdict_at_hand(context, holder, sought, resource.id)
         if holder is None or verdict is None:
             return None
         verdicts.append((holder, verdict, resource.id))
