@@ -80,6 +80,7 @@ async def measured(in_force: InForce, client: CleverClient, lines: RequestLines)
     finally:
         measuring.cancel()
         await asyncio.gather(measuring, return_exceptions=True)
+        metrics.settle()
 
 
 def _measures(in_force: InForce, client: CleverClient, lines: RequestLines) -> Measures:

@@ -145,10 +145,10 @@ class WatchedExpress(Express):
 
     watch = planted.WATCH
 
-    def _send(self, head: bytes, body: bytes) -> None:
-        self.watch.look(head, "is answered in a header")
+    def _send(self, status_line: bytes, headers: bytes, body: bytes) -> None:
+        self.watch.look(headers, "is answered in a header")
         self.watch.look(body, "is answered in a body")
-        super()._send(head, body)
+        super()._send(status_line, headers, body)
 
 
 @contextmanager

@@ -33,8 +33,8 @@ _STATUS_LINES = {200: b"HTTP/1.1 200 OK\r\n", 304: b"HTTP/1.1 304 Not Modified\r
 Headers = Sequence[tuple[bytes, bytes]]
 Said = Mapping[bytes, bytes]
 
-Reply = tuple[bytes, bytes]
-"""The head of an answer as it is sent, but for what the server adds to all of them and the empty line; and its body."""
+Reply = tuple[bytes, bytes, bytes]
+"""Status line and headers of an answer as they are sent, without those that the server adds to all; and its body."""
 
 AnswerAtHand = Callable[[bytes, bytes, Headers, bytes], Reply | None]
 """Takes method, target, headers and body of a request; returns None where it has to go the whole way."""
@@ -76,7 +76,7 @@ class AtHand:
     def _caller(self, credential: bytes | None) -> Caller | None:
         if self._known is None:
             return ANYONE
-        if credential is None or not credential.startswith(_BEARER):
+        if credential is None or not credential.startswith(_BEARER) or not credential.isascii():
             return None
         return self._known(credential[len(_BEARER) :])
 
@@ -93,7 +93,7 @@ def answer_to(
 def written(answer: Stamped, marks: bytes) -> Reply:
     """Return an answer as it is sent, with the headers ``marks``."""
     status, head, content = answer
-    return b"%b%b%b" % (_STATUS_LINES[status], head, marks), content
+    return _STATUS_LINES[status], head + marks, content
 
 
 def _permissions(context: Context, caller: Caller, target: str, said: Said) -> Stamped | None:

@@ -38,6 +38,8 @@ class Express(Connection):
     def _begin(self) -> None:
         if self._may_be_at_hand():
             self._read = b""
+            # One that follows an answer in the same packet must not be taken for idleness.
+            self._unset_keepalive_if_required()
         else:
             super()._begin()
 
@@ -77,7 +79,8 @@ class Express(Connection):
     def _is_soon_there(self) -> bool:
         """Tell whether a short question is still to come: many clients send its head by itself."""
         length = dict(self.headers).get(b"content-length", b"")
-        return self.url in DECIDING and len(length) <= len(str(MOST_BYTES)) and int(length or 0) <= MOST_BYTES
+        is_said = 0 < len(length) <= len(str(MOST_BYTES))
+        return self.url in DECIDING and is_said and int(length) <= MOST_BYTES
 
     def _go_on(self) -> None:
         """Begin the request as it always begins."""
@@ -97,6 +100,7 @@ class Express(Connection):
             _log.exception("an answer at hand failed")
             return None
 
-    def _send(self, head: bytes, body: bytes) -> None:
-        self.transport.write(b"".join((head, wire(self.server_state.default_headers), b"\r\n", body)))
+    def _send(self, status_line: bytes, headers: bytes, body: bytes) -> None:
+        usual = wire(self.server_state.default_headers)
+        self.transport.write(b"".join((status_line, usual, headers, b"\r\n", body)))
         self.on_response_complete()

@@ -31,7 +31,7 @@ class Script:
 
 PUT = Script("""\
 -- KEYS: value, lease. ARGV: sealed, latest time to believe, milliseconds, owner of the lease, channel, message, anyhow
-if redis.call('GET', KEYS[2]) == ARGV[4] then redis.call('DEL', KEYS[2]) end
+if redis.pcall('GET', KEYS[2]) == ARGV[4] then redis.call('DEL', KEYS[2]) end
 local there = redis.pcall('GET', KEYS[1])
 if type(there) ~= 'string' then there = '' end
 local at = tonumber(string.sub(there, 2, 17)) or 0
@@ -48,10 +48,14 @@ LEAD = Script("""\
 local at = redis.pcall('GETRANGE', KEYS[1], 1, 16)
 if type(at) ~= 'string' then at = '' end
 if ARGV[3] ~= '-' and at ~= '' and at ~= ARGV[3] then return at end
+local left = redis.call('PTTL', KEYS[2])
+if left == -1 or left > tonumber(ARGV[2]) then redis.call('DEL', KEYS[2]) end
 if redis.call('SET', KEYS[2], ARGV[1], 'NX', 'PX', ARGV[2]) then return 1 end
 return at
 """)
-"""Takes the lease where nobody has it and no other value has been put since: 1, else the time of the value there."""
+"""Takes the lease where nobody has it and no other value has been put since: 1, else the time of the value there.
+
+One that lasts longer than leases do is none of ours."""
 
 DROP = Script("""\
 -- KEYS: any. ARGV: what has to be there

@@ -8,6 +8,7 @@ import os
 import re
 from collections import deque
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -180,10 +181,12 @@ _TOGETHER = 128
 def settle() -> None:
     """Count the requests that were answered since it was last done."""
     counted: dict[Counter, int] = {}
-    for _ in range(len(_answered)):
-        requests, durations, seconds = _answered.popleft()
-        durations.observe(seconds)
-        counted[requests] = counted.get(requests, 0) + 1
+    # Another thread may be at it as well, as where several services share a process.
+    with suppress(IndexError):
+        while True:
+            requests, durations, seconds = _answered.popleft()
+            durations.observe(seconds)
+            counted[requests] = counted.get(requests, 0) + 1
     for requests, times in counted.items():
         requests.inc(times)
 

@@ -41,8 +41,9 @@ class File:
     def write(self, lines: Sequence[bytes]) -> None:
         """Write lines."""
         if not self._is_there():
-            os.close(self._number)
-            self._number = _opened(self._path)
+            # Opened before the old one is closed: of a number that is closed and kept, a caller's socket would be next.
+            old, self._number = self._number, _opened(self._path)
+            os.close(old)
         _write_all(self._number, b"".join(lines))
 
     def close(self) -> None:

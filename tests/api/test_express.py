@@ -61,7 +61,7 @@ def at_hand(_method: bytes, target: bytes, _headers: Headers, body: bytes) -> Re
     if not target.startswith((b"/hand", b"/access/")):
         return None
     said = LARGE if target == b"/hand/large" else b"%b by hand, %d" % (target, len(body))
-    return b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n" % len(said), said
+    return b"HTTP/1.1 200 OK\r\n", b"content-length: %d\r\n" % len(said), said
 
 
 async def whole(scope: Scope, receive: Receive, send: Send) -> None:
@@ -103,9 +103,9 @@ class Kept(Express):
         self.most_unsent = max(self.most_unsent, self.transport.get_write_buffer_size())
         super().on_response_complete()
 
-    def _send(self, head: bytes, body: bytes) -> None:
+    def _send(self, status_line: bytes, headers: bytes, body: bytes) -> None:
         self.by_hand += 1
-        super()._send(head, body)
+        super()._send(status_line, headers, body)
 
 
 class Split(Express):
@@ -226,6 +226,14 @@ def test_a_short_question_whose_body_comes_later_is_answered_by_hand_all_the_sam
     until(lambda: Kept.kept[0].taken == len(head + end))
     caller.say(body)
     assert caller.hear() == (200, "/access/v1/evaluation by hand, 8")
+
+
+def test_a_body_that_does_not_say_how_long_it_is_goes_the_whole_way_unless_it_is_there(caller: Caller) -> None:
+    head, end, body = in_chunks("/access/v1/evaluation", b"the body").partition(HEAD_END)
+    caller.say(head + end)
+    until(lambda: Kept.kept[0].taken == len(head + end))
+    caller.say(body)
+    assert caller.hear() == (200, "/access/v1/evaluation the whole way, 8")
 
 
 def test_a_short_question_whose_body_never_comes_is_refused_as_too_slow() -> None:

@@ -62,7 +62,7 @@ class Beside:
         raw = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
         method, body = (b"GET", b"") if said is None else (b"POST", self.names.in_body(said))
         reply = self.at_hand(method, self.names.in_target(target).encode(), raw, body)
-        return None if reply is None else reply[1]
+        return None if reply is None else reply[2]
 
     async def has_of(self, target: str, bodies: list[str]) -> list[str]:
         """Return the bodies of which the answer is at hand, once each has been answered the whole way."""

@@ -254,6 +254,22 @@ async def test_a_leader_who_dies_is_waited_for_no_longer_than_the_lease_lasts(
     assert await there.shared.lead(ANN, None)
 
 
+@pytest.mark.parametrize("forged", [("SET", "forged"), ("LPUSH", "forged"), ("SET", "forged", "PX", "999999")])
+async def test_a_lease_that_lasts_longer_than_leases_do_is_nobodys(
+    forged: tuple[str, ...], pair: list[Replica], redis: Valkey
+) -> None:
+    here, there = pair
+    assert await here.shared.lead(ANN, None)
+    command, *said = forged
+    lease = the_key(redis).decode()
+    redis.do("DEL", lease)
+    redis.do(command, lease, *said)
+    assert await there.shared.lead(ANN, asyncio.get_running_loop().time() + 30)
+    there.shared.put(ANN, facts(), NOW)
+    await eventually(lambda: redis.client.exists(lease) == 0)
+    assert await here.shared.find(ANN) == (facts(), NOW)
+
+
 async def test_nobody_waits_past_when_the_answer_has_to_be_there(pair: list[Replica]) -> None:
     here, there = pair
     assert await here.shared.lead(ANN, None)

@@ -5,6 +5,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from app.telemetry.lines import Lines
 from app.telemetry.metrics import REGISTRY
 from app.telemetry.sinks import File, Stream
@@ -97,6 +99,27 @@ def test_a_file_that_is_rotated_away_is_begun_anew(tmp_path: Path) -> None:
     sink.write([b"two\n"])
     sink.close()
     assert (away.read_bytes(), file.read_bytes()) == (b"one\n", b"two\n")
+
+
+def test_a_file_that_cannot_be_begun_anew_leaves_its_number_to_nobody_else(tmp_path: Path) -> None:
+    """A number that was closed would be the next caller's connection, and the lines go to them."""
+    folder = tmp_path / "logs"
+    folder.mkdir()
+    sink = File(folder / "decisions")
+    folder.rename(tmp_path / "away")
+    with pytest.raises(FileNotFoundError):
+        sink.write([b"a line\n"])
+    reads, writes = os.pipe()
+    with pytest.raises(FileNotFoundError):
+        sink.write([b"a line\n"])
+    os.write(writes, b"theirs")
+    assert os.read(reads, 10) == b"theirs"
+    os.close(reads)
+    os.close(writes)
+    folder.mkdir()
+    sink.write([b"two\n"])
+    sink.close()
+    assert (folder / "decisions").read_bytes() == b"two\n"
 
 
 def test_lines_stay_whole_in_a_pipe_that_several_write_to() -> None:
