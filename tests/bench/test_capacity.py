@@ -145,7 +145,6 @@ def test_what_cannot_be_is_refused(said: str) -> None:
     assert ended.value.code == 2
 
 
-@pytest.mark.skipif(not FIGURES.exists(), reason="nothing has been measured yet")
 def test_the_figures_beside_this_file_are_all_that_a_plan_needs() -> None:
     measured = measured_in(json.loads(FIGURES.read_text(encoding="utf-8"))["figures"])
     assert min(astuple(measured)) > 0
