@@ -100,7 +100,7 @@ def _permissions(context: Context, caller: Caller, target: str, said: Said) -> S
     path = _TARGET.fullmatch(target)
     if path is None or CallerScope.PERMISSIONS_READ not in caller.scopes:
         return None
-    asked = asks(path[2]) if path[2] else (None, None)
+    asked = asks(path[2] or "")
     if asked is None:
         return None
     role, district = asked

@@ -73,12 +73,10 @@ def _asked(scope: Scope) -> tuple[Subject, str | None] | None:
     if path is None:
         return None
     query: bytes = scope["query_string"]
-    role = district = None
-    if query:
-        said = asks(query.decode("latin-1"))
-        if said is None:
-            return None
-        role, district = said
+    said = asks(query.decode("latin-1"))
+    if said is None:
+        return None
+    role, district = said
     held: list[str] = []
     for name, value in scope["headers"]:
         if name == b"cache-control":
@@ -90,6 +88,8 @@ def _asked(scope: Scope) -> tuple[Subject, str | None] | None:
 
 def asks(query: str) -> tuple[Role | None, str | None] | None:
     """Return role and district of a query that has nothing else and each once, or None for any other."""
+    if not query:
+        return None, None
     said: dict[str, str] = {}
     for part in query.split("&"):
         name, _, value = part.partition("=")

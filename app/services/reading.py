@@ -90,7 +90,7 @@ def key_of(district: str, user: str) -> str:
 def fresh_user(context: Context, key: str) -> Reading[PackedFacts] | None:
     """Return what ``fresh`` would of a user, where that is as usual; see ``at_hand``."""
     held = at_hand(context, context.users, key)
-    return held if held is not None and (is_confirmed(held.facts) or _suffices(context, held.facts)) else None
+    return held if held is not None and _suffices(context, held.facts) else None
 
 
 def at_hand(context: Context, cache: Cache, key: str) -> Reading[Any] | None:
@@ -188,7 +188,7 @@ def _held(wanted: Wanted[Said]) -> Reading[Said] | None:
 
 def _suffices(context: Context, facts: PackedFacts) -> bool:
     """Facts read under a policy that kept unconfirmed schools may lack what one that drops them has to know."""
-    return not context.policy.drops_unconfirmed_schools or is_confirmed(facts)
+    return is_confirmed(facts) or not context.policy.drops_unconfirmed_schools
 
 
 def _refuse_gone(context: Context, wanted: Wanted[Said], wish: _Wish, had: Callable[[str], None]) -> None:
