@@ -5,6 +5,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 UV := $(BIN)/uv
 NODE := tests/clients/typescript
+# Tests and demo start many processes: each of them would compile everything anew.
+export PYTHONDONTWRITEBYTECODE =
 NODE_LOCKED := $(NODE)/node_modules/.package-lock.json
 
 help:  ## Show what there is
@@ -16,7 +18,7 @@ setup: .venv/locked $(NODE_LOCKED)  ## Make the environment in .venv from the lo
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.13")'
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv
 	@test -x $(UV) || $(BIN)/python -m pip install --quiet --disable-pip-version-check "$$(sed -n 's/^ *"\(uv==[0-9.]*\)",$$/\1/p' pyproject.toml)"
-	UV_PYTHON_DOWNLOADS=never $(UV) sync --quiet --locked
+	UV_PYTHON_DOWNLOADS=never $(UV) sync --quiet --locked --compile-bytecode
 	@touch $@
 
 $(NODE_LOCKED): .venv/locked $(NODE)/package.json $(NODE)/package-lock.json

@@ -1,5 +1,6 @@
 """The real parts that tests are made of: the sandbox on a socket, the service on a socket, a clock to move."""
 
+import gc
 import hashlib
 import os
 import subprocess
@@ -27,6 +28,10 @@ from app.sandbox.world import World, generate
 from app.settings import PREFIX, Settings
 from tests import planted
 
+# Nobody here speaks https but where a test says so, and the certificates of the world take each client 20 ms to read.
+os.environ.pop("SSL_CERT_FILE", None)
+os.environ["SSL_CERT_DIR"] = os.devnull
+
 CLEAN = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
 """The environment without settings of whoever runs the tests."""
 
@@ -40,6 +45,12 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
     if report.when == "teardown" and (seen := planted.judged(report.sections)):
         report.outcome, report.longrepr = "failed", f"a planted secret got out: {'; '.join(seen)}"
     return report
+
+
+def pytest_collection_finish() -> None:
+    """Have the garbage collector leave alone what stays: it would stop the service for longer than that waits."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 import hashlib
 import re
 from base64 import b64encode
+from functools import cache, partial
 
 from fastapi import FastAPI
 from fastapi.openapi.docs import get_swagger_ui_html
@@ -19,8 +20,8 @@ ASSETS = "/docs/assets"
 def install(app: FastAPI) -> None:
     """Serve the document, and its page with scripts and styles of our own host."""
     app.mount(ASSETS, StaticFiles(packages=[("fastapi_swagger", "resources")]), name="reference-assets")
-    document = document_of(app)
-    app.openapi = lambda: document  # type: ignore[method-assign]  # FastAPI's own way to change the document
+    # FastAPI's own way to change the document, which is made when it is first asked for.
+    app.openapi = cache(partial(document_of, app))  # type: ignore[method-assign]
 
     @app.get(PATH, include_in_schema=False)
     async def reference() -> HTMLResponse:

@@ -60,6 +60,8 @@ def serve(
 def lasting_app(settings: Settings, *, no_auth: bool, own_url: str | None, requests_to: Sink | None) -> FastAPI:
     """Put the application together for the life of a process; parameters and what is raised are ``create_app``'s."""
     app = create_app(settings, no_auth=no_auth, own_url=own_url, requests_to=requests_to)
+    # It takes a quarter of a second to make, during which nobody is answered.
+    app.openapi()
     # All that there is by now stays, and is most of what the garbage collector would look through each time.
     gc.collect()
     gc.freeze()

@@ -41,6 +41,7 @@ def test_a_file_that_becomes_unfit_for_use_leaves_what_there_was(serve: Serve, t
     file = tmp_path / "policy.yaml"
     file.write_text(default_policy())
     service = serve(policy=file)
+    until(lambda: service.get("/readyz").json()["parts"]["policy"] == "ok")
     file.write_text("version: 2")
     until(lambda: service.get("/readyz").json()["parts"]["policy"] == "outdated")
     assert service.get("/v1/policy").json()["revision"] == read_policy(default_policy()).revision
