@@ -45,7 +45,7 @@ types: setup  ## Check types
 	$(BIN)/mypy
 
 unit: setup  ## Run the tests, with coverage
-	$(BIN)/pytest --numprocesses=auto --dist=worksteal --cov --cov-report=term
+	$(BIN)/pytest --numprocesses=4 --dist=worksteal --cov --cov-report=term
 	$(BIN)/coverage report --include='app/domain/*' --fail-under=100
 
 format: setup  ## Put the code into shape

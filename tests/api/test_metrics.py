@@ -87,16 +87,15 @@ def test_the_cache_is_counted_by_what_it_had(service: httpx.Client, sandbox: San
 def test_requests_to_clever_are_counted_by_part_and_outcome(service: httpx.Client, sandbox: Sandbox) -> None:
     ask(service, sandbox, "co_teacher")
     before = metrics(service)
-    # Their roles need all three reads: one that no role needs may be broken off where the machine is slow.
-    ask(service, sandbox, "staff_who_also_teach_elsewhere")
+    ask(service, sandbox)
     faults = {"faults": [{"path": "/v3.1/users/*", "kind": "status", "status": 501}]}
     httpx.put(f"{sandbox.url}/_sandbox/faults", json=faults).raise_for_status()
-    ask(service, sandbox)
+    ask(service, sandbox, "staff_who_also_teach_elsewhere")
     grown = counted(service, before, "rosterguard_clever_requests_total")
-    assert {name: grown[name] for name in ("user,ok", "sections,ok", "schools,ok", "user,garbled")} == {
+    # Their schools no role of a teacher needs: where the machine is slow, that reading is broken off.
+    assert {name: grown[name] for name in ("user,ok", "sections,ok", "user,garbled")} == {
         "user,ok": 1,
         "sections,ok": 1,
-        "schools,ok": 1,
         "user,garbled": 1,
     }
 

@@ -87,7 +87,7 @@ def context_over(clever: CountingClever, clock: MovedClock, policy: Policy = POL
         id_shape=IdShape(),
         fresh_seconds=300,
         stale_seconds=3600,
-        deadlines=Deadlines(slow=0.01),
+        deadlines=Deadlines(slow=60),
         turns=Turns(),
         secret=b"",
         reasons=True,

@@ -20,6 +20,7 @@ from app.domain.errors import (
 )
 from app.domain.facts import Facts, HeldRole, Role, Standing
 from app.domain.staleness import Staleness
+from app.services.ports import Deadlines
 from app.services.reading import Demand
 from app.services.turns import Room, Turns
 from tests.services.counting import ANN, DROPPING, NORTH, Asked, settled
@@ -92,6 +93,7 @@ async def test_a_slow_reading_lets_the_older_one_answer_and_goes_on_for_those_wh
     await asked.reading()
     asked.clock.move(301)
     asked.clever.let.clear()
+    asked.context.deadlines = Deadlines(slow=0.01)
     assert (await asked.reading()).stale == "slow"
     asked.clever.let.set()
     await settled(lambda: not asked.context.flights)

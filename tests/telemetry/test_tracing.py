@@ -14,17 +14,24 @@ from pydantic import SecretStr
 from app.main import create_app
 from app.settings import Settings, SettingsMistakes
 from app.telemetry import tracing
+from tests.api.connecting import until
 from tests.conftest import Sandbox, Serve
 
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 
 
 @contextmanager
-def traced() -> Iterator[list[ReadableSpan]]:
-    """Trace for the block; the spans are there when it has ended."""
+def traced(requests: int = 1) -> Iterator[list[ReadableSpan]]:
+    """Trace for the block, in which so many requests are traced; the spans are there when it has ended."""
     exporter, spans = InMemorySpanExporter(), list[ReadableSpan]()
+
+    def answered() -> int:
+        return sum(span.kind is SpanKind.SERVER for span in exporter.get_finished_spans())
+
     with tracing.switched_on(lambda: exporter):
         yield spans
+        # Whoever asked has the answer a little before its span ends.
+        until(lambda: answered() >= requests)
     spans += exporter.get_finished_spans()
 
 
@@ -60,7 +67,7 @@ def test_a_trace_goes_on_from_the_callers(serve: Serve, sandbox: Sandbox) -> Non
 
 def test_a_caller_who_does_not_sample_is_followed(serve: Serve) -> None:
     client = serve()
-    with traced() as spans:
+    with traced(requests=0) as spans:
         client.get("/v1/policy", headers={"traceparent": f"00-{TRACE}-{PARENT}-00"})
     assert spans == []
 
