@@ -7,7 +7,7 @@ keys and scopes, has the same headers and ids, and is told in the same lines and
 
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 
 from app.api.authzen.at_hand import evaluation, evaluations
 from app.api.authzen.evaluation import EVALUATION_PATH, EVALUATIONS_PATH
@@ -15,6 +15,7 @@ from app.api.callers import Known
 from app.api.fastlane import PATH, ROUTE, asks
 from app.api.freshness import Stamped, stamped, unkept
 from app.api.headers import DATA, wire
+from app.api.heads import Head
 from app.api.permissions import rendered
 from app.domain.callers import ANYONE, Caller, CallerScope
 from app.services.at_hand import permissions_at_hand
@@ -22,22 +23,17 @@ from app.services.permissions import Subject
 from app.services.policy_watch import InForce
 from app.services.ports import Context
 from app.telemetry.request_lines import RequestLines
-from app.telemetry.requests import CURRENT, NAMES, request_of, unnamed_request
+from app.telemetry.requests import CURRENT, request_of, unnamed_request
 
-_UNUSUAL = frozenset({b"cache-control", b"origin", b"expect", b"upgrade"})
-_BEARER = b"Bearer "
 _TARGET = re.compile(PATH.pattern + r"(?:\?(.*))?")
 _PROTECTION = wire(DATA)
 _STATUS_LINES = {200: b"HTTP/1.1 200 OK\r\n", 304: b"HTTP/1.1 304 Not Modified\r\n"}
 
-Headers = Sequence[tuple[bytes, bytes]]
-Said = Mapping[bytes, bytes]
-
 Reply = tuple[bytes, bytes, bytes]
 """Status line and headers of an answer as they are sent, without those that the server adds to all; and its body."""
 
-AnswerAtHand = Callable[[bytes, bytes, Headers, bytes], Reply | None]
-"""Takes method, target, headers and body of a request; returns None where it has to go the whole way."""
+AnswerAtHand = Callable[[bytes, bytes, Head, bytes], Reply | None]
+"""Takes method, target, head and body of a request; returns None where it has to go the whole way."""
 
 
 class AtHand:
@@ -49,22 +45,21 @@ class AtHand:
         self._known = known
         self._lines = lines
 
-    def __call__(self, method: bytes, target: bytes, headers: Headers, body: bytes) -> Reply | None:
+    def __call__(self, method: bytes, target: bytes, head: Head, body: bytes) -> Reply | None:
         """Answer a request; see ``AnswerAtHand``."""
         began = time.perf_counter()
-        said = dict(headers)
         context = self._in_force.context
-        if context is None or (body and method == b"GET") or len(said) != len(headers) or not _UNUSUAL.isdisjoint(said):
+        if context is None or (body and method == b"GET"):
             return None
-        caller = self._caller(said.get(b"authorization"))
+        caller = self._caller(head.credential)
         if caller is None:
             return None
-        request = unnamed_request() if NAMES.isdisjoint(said) else request_of(headers)
+        request = request_of(head.names) if head.names else unnamed_request()
         if not request.id:
             return None
         token = CURRENT.set(request)
         try:
-            answer = answer_to(context, caller, method, target, said, body)
+            answer = answer_to(context, caller, method, target, head, body)
         finally:
             CURRENT.reset(token)
         if answer is None:
@@ -76,18 +71,16 @@ class AtHand:
     def _caller(self, credential: bytes | None) -> Caller | None:
         if self._known is None:
             return ANYONE
-        if credential is None or not credential.startswith(_BEARER) or not credential.isascii():
-            return None
-        return self._known(credential[len(_BEARER) :])
+        return None if credential is None else self._known(credential)
 
 
 def answer_to(
-    context: Context, caller: Caller, method: bytes, target: bytes, said: Said, body: bytes
+    context: Context, caller: Caller, method: bytes, target: bytes, head: Head, body: bytes
 ) -> Stamped | None:
     """Return what ``caller`` is told, where that is at hand."""
     if method == b"GET":
-        return _permissions(context, caller, target.decode("latin-1"), said)
-    return _decisions(context, caller, target, said, body)
+        return _permissions(context, caller, target.decode("latin-1"), head)
+    return _decisions(context, caller, target, head, body)
 
 
 def written(answer: Stamped, marks: bytes) -> Reply:
@@ -96,7 +89,7 @@ def written(answer: Stamped, marks: bytes) -> Reply:
     return _STATUS_LINES[status], head + marks, content
 
 
-def _permissions(context: Context, caller: Caller, target: str, said: Said) -> Stamped | None:
+def _permissions(context: Context, caller: Caller, target: str, head: Head) -> Stamped | None:
     path = _TARGET.fullmatch(target)
     if path is None or CallerScope.PERMISSIONS_READ not in caller.scopes:
         return None
@@ -107,17 +100,15 @@ def _permissions(context: Context, caller: Caller, target: str, said: Said) -> S
     answer = permissions_at_hand(context, Subject(path[1], district, role), caller, rendered)
     if answer is None:
         return None
-    held = said.get(b"if-none-match")
-    return stamped(None if held is None else held.decode("latin-1"), answer, context.fresh_seconds)
+    return stamped(None if head.held is None else head.held.decode("latin-1"), answer, context.fresh_seconds)
 
 
-def _decisions(context: Context, caller: Caller, target: bytes, said: Said, body: bytes) -> Stamped | None:
+def _decisions(context: Context, caller: Caller, target: bytes, head: Head, body: bytes) -> Stamped | None:
     answer = DECIDING.get(target)
-    if answer is None or CallerScope.ACCESS_EVALUATE not in caller.scopes or said.get(b"content-type") != _JSON:
+    if answer is None or CallerScope.ACCESS_EVALUATE not in caller.scopes or not head.is_json:
         return None
     content = answer(context, caller, body)
     return None if content is None else unkept(content)
 
 
-_JSON = b"application/json"
 DECIDING = {EVALUATION_PATH.encode(): evaluation, EVALUATIONS_PATH.encode(): evaluations}

@@ -10,6 +10,7 @@ from app.api.at_hand import DECIDING, AnswerAtHand, Reply
 from app.api.authzen.at_hand import MOST_BYTES
 from app.api.connections import Connection
 from app.api.headers import wire
+from app.api.heads import Head, Heads, Packet, head_of
 from app.api.problems import Problem
 
 _log = logging.getLogger("rosterguard")
@@ -20,12 +21,31 @@ _METHODS = frozenset({b"GET", b"POST"})
 class Express(Connection):
     """A connection that asks first whether the answer to a request is at hand."""
 
+    _heads = Heads()
+    """Those of all connections."""
+
     _read: bytes | None = None
     """The body, as far as it was read, of a request that has not begun yet; None where there is none such."""
 
+    _packet = b""
+    """What came last, if it came on an idle connection."""
+
+    _in_vain = False
+    """Whether the answer to what is being parsed was sought already, and is not at hand."""
+
+    _answered_at = 0.0
+    """When the last answer at hand was sent, by the loop's clock."""
+
     def data_received(self, data: bytes) -> None:
         """Read on; what is not soon there as a whole is served as it comes."""
+        is_idle = self._is_idle()
+        known = self._heads.read(data) if is_idle else None
+        if known is not None and self._answers_unparsed(known):
+            return
+        self._packet = data if is_idle else b""
+        self._in_vain = known is not None
         super().data_received(data)
+        self._in_vain = False
         if self._read is not None and not self._is_over() and not self._is_soon_there():
             self._go_on()
 
@@ -34,6 +54,14 @@ class Express(Connection):
         if self._read is not None:
             self._go_on()
         super().shutdown()
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Close a connection on which nothing follows; answers at hand have not set the timer anew each time."""
+        rest = self._answered_at + self.timeout_keep_alive - self.loop.time()
+        if rest > 0:
+            self.timeout_keep_alive_task = self.loop.call_later(rest, self.timeout_keep_alive_handler)
+        else:
+            super().timeout_keep_alive_handler()
 
     def _begin(self) -> None:
         if self._may_be_at_hand():
@@ -64,12 +92,27 @@ class Express(Connection):
             self._go_on()
         super()._refuse(problem)
 
+    def _is_idle(self) -> bool:
+        """Tell whether the next byte begins a request, and nothing else is to be done before it."""
+        is_busy = self._owed or self.pipeline or self.flow.write_paused or self._is_over()
+        return not is_busy and self._has_answered()
+
+    def _answers_unparsed(self, packet: Packet) -> bool:
+        """Answer a request if its answer is at hand, and tell whether it was."""
+        answer = self._sought(*packet)
+        if answer is None:
+            return False
+        self._no_longer_coming()
+        self._send(*answer)
+        return True
+
     def _may_be_at_hand(self) -> bool:
         """Tell whether nothing stands before the answer, neither another answer nor anything else to be done."""
         is_first = self._has_answered() and not self.pipeline
         parser = self.parser
         return (
             is_first
+            and not self._in_vain
             and parser.get_method() in _METHODS
             and parser.get_http_version() == "1.1"
             and parser.should_keep_alive()
@@ -90,11 +133,20 @@ class Express(Connection):
             super()._take(body)
 
     def _answer(self, body: bytes) -> Reply | None:
+        head = head_of(self.headers)
+        if head is None:
+            return None
+        answer = self._sought(self.parser.get_method(), self.url, head, body)
+        if answer is not None and not head.names:
+            self._heads.learn(self._packet, self.headers, body)
+        return answer
+
+    def _sought(self, method: bytes, target: bytes, head: Head, body: bytes) -> Reply | None:
         at_hand: AnswerAtHand | None = self.app_state.get("at_hand")
         if at_hand is None:
             return None
         try:
-            return at_hand(self.parser.get_method(), self.url, self.headers, body)
+            return at_hand(method, target, head, body)
         except Exception:  # noqa: BLE001 -- told, and answered the whole way
             # Inside of the parser it would end as broken HTTP; the whole way ends as a fault of ours should.
             _log.exception("an answer at hand failed")
@@ -103,4 +155,9 @@ class Express(Connection):
     def _send(self, status_line: bytes, headers: bytes, body: bytes) -> None:
         usual = wire(self.server_state.default_headers)
         self.transport.write(b"".join((status_line, usual, headers, b"\r\n", body)))
-        self.on_response_complete()
+        self.server_state.total_requests += 1
+        self._answered_at = self.loop.time()
+        if self.timeout_keep_alive_task is None:
+            self.timeout_keep_alive_task = self.loop.call_later(
+                self.timeout_keep_alive, self.timeout_keep_alive_handler
+            )

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import socket
+import time
 from asyncio import Transport
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,9 +16,10 @@ import httpx
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
-from app.api.at_hand import Headers, Reply
+from app.api.at_hand import Reply
 from app.api.connections import MOST_HEAD_BYTES, Pace
 from app.api.express import Express
+from app.api.heads import Head
 from app.cli.listening import in_background
 from app.main import create_app
 from tests.api.asking import (
@@ -32,7 +34,7 @@ from tests.api.asking import (
     names_in,
 )
 from tests.api.connecting import connected_to, told, until
-from tests.conftest import TOKEN, MovedClock, Sandbox, WatchedExpress, settings_over
+from tests.conftest import KEY, TOKEN, MovedClock, Sandbox, WatchedExpress, settings_over
 from tests.planted import Watch
 
 KIB = 1024
@@ -54,7 +56,7 @@ def in_chunks(target: str, *chunks: bytes) -> bytes:
     return get(target, "Transfer-Encoding: chunked", method="POST") + said
 
 
-def at_hand(_method: bytes, target: bytes, _headers: Headers, body: bytes) -> Reply | None:
+def at_hand(_method: bytes, target: bytes, _head: Head, body: bytes) -> Reply | None:
     """Answer below /hand; a fault of ours at /broken."""
     if target == b"/broken":
         raise RuntimeError("a fault of ours")
@@ -89,7 +91,7 @@ class Kept(Express):
     """A connection that can be looked into; of those of a test there is one."""
 
     kept: ClassVar[list["Kept"]] = []
-    taken = by_hand = most_unsent = 0
+    taken = by_hand = parsed = most_unsent = 0
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
         self.kept[:] = [self]
@@ -99,6 +101,10 @@ class Kept(Express):
         super().data_received(data)
         self.taken += len(data)
 
+    def on_message_begin(self) -> None:
+        self.parsed += 1
+        super().on_message_begin()
+
     def on_response_complete(self) -> None:
         self.most_unsent = max(self.most_unsent, self.transport.get_write_buffer_size())
         super().on_response_complete()
@@ -106,6 +112,7 @@ class Kept(Express):
     def _send(self, status_line: bytes, headers: bytes, body: bytes) -> None:
         self.by_hand += 1
         super()._send(status_line, headers, body)
+        self.most_unsent = max(self.most_unsent, self.transport.get_write_buffer_size())
 
 
 class Split(Express):
@@ -331,6 +338,62 @@ def test_who_asks_and_does_not_read_is_not_answered_ahead() -> None:
         unsent = Kept.kept[0].transport.get_write_buffer_size()
         assert [caller.hear() for _ in range(times)] == [(200, LARGE.decode())] * times
         assert 0 < unsent <= Kept.kept[0].most_unsent < 4 * len(LARGE)
+
+
+def test_a_head_that_was_read_before_is_not_parsed_again(caller: Caller) -> None:
+    host = "Host: of this test"
+    said = [get("/hand/1", host), get("/hand/2", host), get("/whole", host), get("/hand/3", host)]
+    assert [caller.ask(each).split()[0] for each in said] == ["/hand/1", "/hand/2", "/whole", "/hand/3"]
+    connection = Kept.kept[0]
+    assert (connection.by_hand, connection.parsed) == (3, 2)
+
+
+def test_who_is_answered_unparsed_at_once_is_not_late_nor_closed_as_idle_while_asking() -> None:
+    host = "Host: of that test"
+    with calling() as caller:
+        assert caller.ask(get("/hand/1", host)) == "/hand/1 by hand, 0"
+    with calling() as caller:
+        assert caller.ask(get("/hand/2", host)) == "/hand/2 by hand, 0"
+        connection = Kept.kept[0]
+        assert connection.parsed == 0
+        idle = connection.timeout_keep_alive_task
+        assert idle is not None
+        # The time that was set by the first answer is over, and that of the second is not.
+        connection.loop.call_soon_threadsafe(connection.timeout_keep_alive_handler)
+        until(lambda: connection.timeout_keep_alive_task is not idle)
+        assert caller.ask(get("/hand/3", host)) == "/hand/3 by hand, 0"
+    with calling(Impatient) as caller:
+        assert caller.ask(get("/hand/4", host)) == "/hand/4 by hand, 0"
+        time.sleep(Impatient.pace.head + 0.1)
+        assert caller.ask(get("/hand/5", host)) == "/hand/5 by hand, 0"
+
+
+def test_a_connection_that_idles_after_an_unparsed_answer_is_closed() -> None:
+    host = "Host: of yet another test"
+    with calling(Hasty) as caller:
+        assert [caller.ask(get("/hand", host)) for _ in range(2)] == ["/hand by hand, 0"] * 2
+        assert caller.stream.read() == b""
+
+
+def test_what_does_not_answer_an_unparsed_request_at_hand_has_it_parsed(sandbox: Sandbox, clock: MovedClock) -> None:
+    app, names = create_app(settings_over(sandbox), clock=clock), names_in(sandbox.world)
+
+    def asked(credential: str = KEY, of: str = "$teacher") -> bytes:
+        target = names.in_target(f"/v1/users/{of}/permissions")
+        return get(target, "Host: of the service", f"Authorization: Bearer {credential}")
+
+    with in_background(app, http=Kept) as url, connected_to(url) as connected, Caller(connected).stream as stream:
+        caller = Caller(connected)
+        caller.stream = stream
+        for _ in range(3):
+            caller.say(asked())
+            assert caller.hear()[0] == 200
+        connection = Kept.kept[0]
+        assert (connection.by_hand, connection.parsed) == (2, 2)
+        for said, status in ((asked("another"), 401), (asked(of="f" * 24), 404), (asked("not\tone"), 401)):
+            caller.say(said)
+            assert caller.hear()[0] == status
+        assert (connection.by_hand, connection.parsed) == (2, 5)
 
 
 def test_the_service_answers_at_hand_what_it_has_answered_before(sandbox: Sandbox, clock: MovedClock) -> None:

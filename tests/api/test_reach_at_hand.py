@@ -9,7 +9,9 @@ import httpx
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from starlette.types import Receive, Scope, Send
 
-from app.api.at_hand import AnswerAtHand
+from app.api.at_hand import AnswerAtHand, Reply
+from app.api.heads import Headers as RawHeaders
+from app.api.heads import head_of
 from app.main import MOST_BODY_BYTES, create_app, default_policy
 from app.services.policies import read_policy
 from app.services.policy_watch import InForce
@@ -61,8 +63,13 @@ class Beside:
         """Return the body of the answer at hand."""
         raw = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
         method, body = (b"GET", b"") if said is None else (b"POST", self.names.in_body(said))
-        reply = self.at_hand(method, self.names.in_target(target).encode(), raw, body)
+        reply = self.reply(method, self.names.in_target(target).encode(), raw, body)
         return None if reply is None else reply[2]
+
+    def reply(self, method: bytes, target: bytes, headers: RawHeaders, body: bytes) -> Reply | None:
+        """Return the answer at hand, as the connection asks for it."""
+        head = head_of(headers)
+        return None if head is None else self.at_hand(method, target, head, body)
 
     async def has_of(self, target: str, bodies: list[str]) -> list[str]:
         """Return the bodies of which the answer is at hand, once each has been answered the whole way."""
@@ -139,9 +146,9 @@ async def test_a_header_that_is_there_twice_leaves_nothing_at_hand(sandbox: Sand
     async with beside(sandbox, clock) as service:
         await service.whole(PERMISSIONS)
         target = service.names.in_target(PERMISSIONS).encode()
-        assert service.at_hand(b"GET", target, headers, b"") is not None
+        assert service.reply(b"GET", target, headers, b"") is not None
         for header in headers:
-            assert service.at_hand(b"GET", target, [*headers, header], b"") is None
+            assert service.reply(b"GET", target, [*headers, header], b"") is None
 
 
 async def test_a_body_that_is_larger_than_is_read_leaves_nothing_at_hand(sandbox: Sandbox, clock: MovedClock) -> None:
@@ -158,7 +165,7 @@ async def test_a_body_where_none_is_wanted_leaves_nothing_at_hand(sandbox: Sandb
         await service.whole(PERMISSIONS)
         target, credential = service.names.in_target(PERMISSIONS).encode(), f"Bearer {KEY}".encode()
         bodies = (b"", b"a" * (MOST_BODY_BYTES + 1))
-        replies = [service.at_hand(b"GET", target, [(b"authorization", credential)], body) for body in bodies]
+        replies = [service.reply(b"GET", target, [(b"authorization", credential)], body) for body in bodies]
         assert [reply is None for reply in replies] == [False, True]
 
 

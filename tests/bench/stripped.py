@@ -9,8 +9,9 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from app.api.at_hand import AnswerAtHand, Headers, Reply, answer_to, written
+from app.api.at_hand import AnswerAtHand, Reply, answer_to, written
 from app.api.express import Express
+from app.api.heads import Head
 from app.domain.callers import ANYONE
 from app.main import State, create_app
 from app.services.policy_watch import InForce
@@ -36,9 +37,9 @@ def stripped() -> FastAPI:
 def _untold(in_force: InForce) -> AnswerAtHand:
     """Answer what is at hand to anyone, and tell nobody."""
 
-    def answer(method: bytes, target: bytes, _headers: Headers, body: bytes) -> Reply | None:
+    def answer(method: bytes, target: bytes, head: Head, body: bytes) -> Reply | None:
         context = in_force.context
-        found = None if context is None else answer_to(context, ANYONE, method, target, {}, body)
+        found = None if context is None else answer_to(context, ANYONE, method, target, head, body)
         return None if found is None else written(found, b"")
 
     return answer

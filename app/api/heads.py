@@ -1,0 +1,147 @@
+"""What the head of a request says that may be answered at hand; and heads that need not be parsed again.
+
+A client says the same of itself each time. Where a packet has a head that the parser has read before, but for target
+and credential, all that it would say of it is known: how the fields of a head are read depends on nothing else in it.
+"""
+
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from app.telemetry.requests import NAMES
+
+Headers = Sequence[tuple[bytes, bytes]]
+
+MOST_HEADS = 256
+"""Heads that are known at a time; there are few kinds of client."""
+
+_LONGEST = 1024
+_UNUSUAL = frozenset({b"cache-control", b"origin", b"expect", b"upgrade"})
+_SAME_EACH_TIME = frozenset(
+    {
+        b"accept",
+        b"accept-encoding",
+        b"authorization",
+        b"connection",
+        b"content-length",
+        b"content-type",
+        b"host",
+        b"user-agent",
+    }
+)
+"""What stands in a head that is kept: nothing that is secret, but for the credential, which is left out."""
+
+_BEARER = b"Bearer "
+_PRESENTED = re.compile(rb"[!-~]([ -~]{0,4094}[!-~])?")
+_JSON = b"application/json"
+_LINE = re.compile(rb"(GET|POST) (/[A-Za-z0-9_/?=&.~%-]{1,512}) HTTP/1\.1")
+
+
+class Head(msgspec.Struct, frozen=True, gc=False):
+    """What the headers of a request say.
+
+    Attributes:
+        credential: what is presented as a bearer's, if anything is.
+        is_json: whether its body is JSON.
+        held: what it says in If-None-Match, if it does.
+        names: the headers, where some of them name the request.
+    """
+
+    credential: bytes | None
+    is_json: bool
+    held: bytes | None = None
+    names: Headers = ()
+
+
+class Packet(NamedTuple):
+    """A whole request."""
+
+    method: bytes
+    target: bytes
+    head: Head
+    body: bytes
+
+
+def head_of(headers: Headers) -> Head | None:
+    """Return what headers say, their names in lower case; None where they say anything unusual."""
+    said = dict(headers)
+    if len(said) != len(headers) or not _UNUSUAL.isdisjoint(said):
+        return None
+    credential = said.get(b"authorization")
+    if credential is not None and not (credential.startswith(_BEARER) and credential.isascii()):
+        return None
+    return Head(
+        None if credential is None else credential[len(_BEARER) :],
+        said.get(b"content-type") == _JSON,
+        said.get(b"if-none-match"),
+        () if NAMES.isdisjoint(said) else headers,
+    )
+
+
+class _Known(NamedTuple):
+    """What a head says of the body after it: its type, and its length in bytes."""
+
+    is_json: bool
+    length: int
+
+
+class Heads:
+    """The heads that are known, by what stands in them before and after the credential."""
+
+    def __init__(self, most: int = MOST_HEADS) -> None:
+        """Know none yet, and ``most`` at a time."""
+        self._known: dict[tuple[bytes, bytes | None], _Known] = {}
+        self._most = most
+
+    def read(self, packet: bytes) -> Packet | None:
+        """Return the request that makes up ``packet``, or None where only the parser can tell.
+
+        The packet is what came on a connection on which nothing else was under way.
+        """
+        head, _, body = packet.partition(b"\r\n\r\n")
+        line, _, fields = head.partition(b"\r\n")
+        before, credential, after = _parted(fields)
+        known = self._known.get((before, after))
+        asked = _LINE.fullmatch(line)
+        if known is None or known.length != len(body) or asked is None:
+            return None
+        if credential is not None and _PRESENTED.fullmatch(credential) is None:
+            return None
+        return Packet(asked[1], asked[2], Head(credential, known.is_json), body)
+
+    def learn(self, packet: bytes, headers: Headers, body: bytes) -> None:
+        """Know the head of ``packet`` from now on, of which the parser has read these headers and this body.
+
+        A head is known only if each of its lines is one of the headers, and they are such as a client sends each time.
+        """
+        head, _, rest = packet.partition(b"\r\n\r\n")
+        line, _, fields = head.partition(b"\r\n")
+        before, credential, after = _parted(fields)
+        said = dict(headers)
+        presented = said.get(b"authorization")
+        is_plain = (
+            rest == body
+            and fields.count(b"\n") == fields.count(b"\r\n") == len(headers) - 1
+            and len(fields) - len(credential or b"") <= _LONGEST
+            and _SAME_EACH_TIME.issuperset(said)
+            and said.get(b"connection", b"keep-alive") == b"keep-alive"
+            and len(said) == len(headers)
+            and presented == (None if credential is None else _BEARER + credential)
+            and (credential is None or before.rpartition(b"\r\n")[2].lower() == b"authorization: ")
+            and _LINE.fullmatch(line) is not None
+        )
+        if is_plain:
+            if len(self._known) >= self._most:
+                self._known.clear()
+            self._known[before, after] = _Known(said.get(b"content-type") == _JSON, len(body))
+
+
+def _parted(fields: bytes) -> tuple[bytes, bytes | None, bytes | None]:
+    """Return what stands before the credential among the fields of a head, itself, and what stands after it."""
+    before, bearer, rest = fields.partition(_BEARER)
+    if not bearer:
+        return fields, None, None
+    credential, _, after = rest.partition(b"\r\n")
+    return before, credential, after
