@@ -106,7 +106,7 @@ def test_target_credential_and_body_may_be_others() -> None:
         [*CLIENT, (b"If-None-Match", b'"tag"')],
         [*CLIENT, (b"Accept", b"text/html")],
         [*CLIENT, (b"User-Agent", b"a" * 1024)],
-        [(b"User-Agent", b"Bearer rg_secret"), *CLIENT],
+        [(b"User-Agent", b"Bearer rg_secret"), CLIENT[0], CLIENT[3]],
         [*CLIENT[:3], (b"Authorization", b"Basic Bearer rg_secret")],
         [*CLIENT, (b"Connection", b"close")],
         [*CLIENT, (b"Transfer-Encoding", b"chunked")],
@@ -119,6 +119,15 @@ def test_what_is_no_plain_head_is_never_known(lines: Lines) -> None:
 def test_a_body_of_another_length_is_for_the_parser() -> None:
     heads = learnt(ASKED, POSTED)
     assert [heads.read(packet) for packet in (POSTED[:-1], POSTED + b"x", ASKED + b"x", ASKED + ASKED)] == [None] * 4
+
+
+def test_what_is_only_a_part_of_its_packet_is_not_known() -> None:
+    read = parsed(POSTED)
+    assert read is not None
+    for packet in (ASKED + POSTED, POSTED + ASKED, POSTED[:-1]):
+        heads = Heads()
+        heads.learn(packet, read[1], BODY)
+        assert [heads.read(each) for each in (ASKED, POSTED)] == [None, None]
 
 
 def test_no_credential_is_kept() -> None:
@@ -150,6 +159,7 @@ def somewhat_changed(draw: st.DrawFn) -> bytes:
 @given(st.lists(somewhat_changed(), max_size=3), somewhat_changed())
 @example([ASKED], ASKED.replace(b"rg_secret", b"rg\nExpect: 100-continue"))
 @example([ASKED], ASKED.replace(b"rg_secret", b"rg_secret "))
+@example([b"\r\n" + ASKED], ASKED.partition(b"\r\n")[0] + b"\r\n" + ASKED)
 @example([packet_of([*CLIENT[:3], (b"Authorization", b"Bearer x")])], packet_of([*CLIENT[:3], (b"Authorization", b"")]))
 def test_nothing_is_read_that_the_parser_would_not_read(before: list[bytes], packet: bytes) -> None:
     read = learnt(ASKED, POSTED, *before, packet).read(packet)
