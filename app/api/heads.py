@@ -100,12 +100,12 @@ class Heads:
 
         The packet is what came on a connection on which nothing else was under way.
         """
-        head, _, body = packet.partition(b"\r\n\r\n")
+        head, end, body = packet.partition(b"\r\n\r\n")
         line, _, fields = head.partition(b"\r\n")
         before, credential, after = _parted(fields)
         known = self._known.get((before, after))
         asked = _LINE.fullmatch(line)
-        if known is None or known.length != len(body) or asked is None:
+        if not end or known is None or known.length != len(body) or asked is None:
             return None
         if credential is not None and _PRESENTED.fullmatch(credential) is None:
             return None

@@ -121,6 +121,13 @@ def test_a_body_of_another_length_is_for_the_parser() -> None:
     assert [heads.read(packet) for packet in (POSTED[:-1], POSTED + b"x", ASKED + b"x", ASKED + ASKED)] == [None] * 4
 
 
+def test_a_part_of_a_packet_is_for_the_parser() -> None:
+    heads = learnt(ASKED, POSTED, packet_of([]))
+    assert [heads.read(packet) is not None for packet in (ASKED, POSTED, packet_of([]))] == [True] * 3
+    for packet in (ASKED, POSTED, packet_of([])):
+        assert [heads.read(packet[:at]) for at in range(len(packet))] == [None] * len(packet)
+
+
 def test_what_is_only_a_part_of_its_packet_is_not_known() -> None:
     read = parsed(POSTED)
     assert read is not None
@@ -142,7 +149,7 @@ def test_of_many_heads_some_are_known() -> None:
 
 IN_LINES = b"\r|\n|\r\n|\r\n\r\n| |\t|:|,|?|%|#|\0|\x7f|\x80|0|a|HTTP/1.0|Bearer |Authorization: ".split(b"|")
 LINES = b"Expect: 100-continue|Content-Length: 7|Transfer-Encoding: chunked|Connection: close|Upgrade: h2c".split(b"|")
-SOMETHING = st.sampled_from([*IN_LINES, *(line + b"\r\n" for line in LINES), ASKED, POSTED])
+SOMETHING = st.sampled_from([b"", *IN_LINES, *(line + b"\r\n" for line in LINES), ASKED, POSTED])
 
 
 @st.composite
@@ -159,6 +166,7 @@ def somewhat_changed(draw: st.DrawFn) -> bytes:
 @given(st.lists(somewhat_changed(), max_size=3), somewhat_changed())
 @example([ASKED], ASKED.replace(b"rg_secret", b"rg\nExpect: 100-continue"))
 @example([ASKED], ASKED.replace(b"rg_secret", b"rg_secret "))
+@example([ASKED], ASKED[:-4])
 @example([b"\r\n" + ASKED], ASKED.partition(b"\r\n")[0] + b"\r\n" + ASKED)
 @example([packet_of([*CLIENT[:3], (b"Authorization", b"Bearer x")])], packet_of([*CLIENT[:3], (b"Authorization", b"")]))
 def test_nothing_is_read_that_the_parser_would_not_read(before: list[bytes], packet: bytes) -> None:
