@@ -34,7 +34,8 @@ _SAME_EACH_TIME = frozenset(
 """What stands in a head that is kept: nothing that is secret, but for the credential, which is left out."""
 
 _BEARER = b"Bearer "
-_PRESENTED = re.compile(rb"[!-~]([ -~]{0,4094}[!-~])?")
+_PRINTABLE = bytes(range(0x20, 0x7F))
+_LONGEST_CREDENTIAL = 4096
 _JSON = b"application/json"
 _LINE = re.compile(rb"(GET|POST) (/[A-Za-z0-9_/?=&.~%-]{1,512}) HTTP/1\.1")
 
@@ -107,7 +108,7 @@ class Heads:
         asked = _LINE.fullmatch(line)
         if not end or known is None or known.length != len(body) or asked is None:
             return None
-        if credential is not None and _PRESENTED.fullmatch(credential) is None:
+        if credential is not None and not _is_plain(credential):
             return None
         return Packet(asked[1], asked[2], Head(credential, known.is_json), body)
 
@@ -134,6 +135,12 @@ class Heads:
             if len(self._known) >= self._most:
                 self._known.clear()
             self._known[before, after] = _Known(said.get(b"content-type") == _JSON, len(body))
+
+
+def _is_plain(credential: bytes) -> bool:
+    """Tell whether the parser would take it as it is: it strips spaces at the end, and takes no control characters."""
+    is_printable = not credential.translate(None, _PRINTABLE)
+    return is_printable and 0 < len(credential) <= _LONGEST_CREDENTIAL and not credential.endswith(b" ")
 
 
 def _parted(fields: bytes) -> tuple[bytes, bytes | None, bytes | None]:

@@ -17,9 +17,8 @@ class Credentials:
 
     def known(self, presented: bytes) -> Caller | None:
         """Return who presents it, or None where it is not valid or cannot be told at once."""
-        if self._tokens is not None and presented.count(b".") == _DOTS_IN_TOKEN:
-            return self._tokens.known(presented) or self._keys.caller(presented)
-        return self._keys.caller(presented)
+        known = self._tokens.known(presented) if self._tokens is not None and b"." in presented else None
+        return known or self._keys.caller(presented)
 
     async def caller(self, presented: str) -> Caller | None:
         """Return who presents it, or None.

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from cachetools import LRUCache
+from cachetools import FIFOCache
 from joserfc.errors import JoseError
 from joserfc.jwa import JWSAlgModel
 from joserfc.jws import CompactSignature, JWSRegistry, extract_compact, validate_compact
@@ -67,7 +67,7 @@ class Tokens:
         self._provider = provider
         self._clock = clock
         self._wall = wall
-        self._verified: LRUCache[bytes, _Verified] = LRUCache(MOST_KEPT)
+        self._verified: FIFOCache[bytes, _Verified] = FIFOCache(MOST_KEPT)
 
     async def caller(self, token: str) -> Caller | None:
         """Return who presents ``token``, or None where it is not valid.

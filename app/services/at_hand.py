@@ -4,7 +4,6 @@ Whatever is unusual has no answer at hand. It is asked of ``permissions`` and ``
 changes what these answer changes it here, and the tests hold both to the same.
 """
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -71,7 +70,7 @@ def permissions_at_hand(context: Context, subject: Subject, caller: Caller, rend
     rendered = reading.answer(asked_of(render, subject.role, context.policy.revision, None))
     if rendered is None:
         return None
-    metrics.USER_HITS.inc()
+    metrics.looked_up("users", "hit")
     answer = Answer(rendered, int(context.clock() - reading.began))
     if context.journal is not NO_JOURNAL:
         told = decided_set(context, "permissions", subject, district, answer)
@@ -109,12 +108,19 @@ def verdict_at_hand(context: Context, holder: Holder, sought: Sought, named: str
 
 def counted(verdicts: Sequence[Verdict]) -> None:
     """Count decisions that are answered, by reason, and what the cache had for them."""
-    for reason, times in Counter([verdict.reason for verdict in verdicts]).items():
+    for reason, times in _times([verdict.reason for verdict in verdicts]).items():
         metrics.decided(reason, times)
-    looked_in = Counter([verdict.looked_in for verdict in verdicts])
-    metrics.USER_HITS.inc(len(verdicts) + looked_in["users"])
-    if looked_in["places"]:
-        metrics.looked_up("places", "hit", looked_in["places"])
+    metrics.looked_up("users", "hit", len(verdicts))
+    for cached, times in _times([verdict.looked_in for verdict in verdicts if verdict.looked_in]).items():
+        metrics.looked_up(cached, "hit", times)
+
+
+def _times(said: Sequence[str]) -> Mapping[str, int]:
+    # For the one or few that there are the library's counter would cost more than all else that is counted.
+    times: dict[str, int] = {}
+    for each in said:
+        times[each] = times.get(each, 0) + 1
+    return times
 
 
 def told_of(context: Context, holder: Holder, verdict: Verdict, named: str) -> Decided:

@@ -69,7 +69,7 @@ async def reading_of(context: Context, user: UserId, district: DistrictId, deman
     key = key_of(district, user)
     held = fresh_user(context, key) if demand.max_age is None and not demand.no_cache else None
     if held is not None:
-        metrics.USER_HITS.inc()
+        metrics.looked_up("users", "hit")
         return held
 
     async def read(errand: Errand) -> PackedFacts:

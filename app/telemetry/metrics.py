@@ -65,8 +65,6 @@ SHARED_DROPPED = Counter(
     "What was not told to Redis, since it was not there, did not take it, or too much waited.",
     registry=REGISTRY,
 )
-USER_HITS = LOOKUPS.labels("users", "hit")
-"""By far the most frequent outcome."""
 CACHED = Gauge(
     "rosterguard_cache_entries", "Readings in the cache.", ["cache"], multiprocess_mode="livesum", registry=REGISTRY
 )
@@ -168,27 +166,38 @@ class Measures:
 
 def answered(method: str, route: str, status: int, seconds: float) -> None:
     """Count a request that was answered; it is told within a second."""
-    _answered.append((*_of_request(method, route, status // 100), seconds))
-    if len(_answered) >= _TOGETHER:
+    requests, durations = _of_request(method, route, status // 100)
+    _durations.append((durations, seconds))
+    _count(requests, 1)
+
+
+_durations: deque[tuple[Histogram, float]] = deque()
+_counts: deque[tuple[Counter, int]] = deque()
+_TOGETHER = 512
+"""What is counted at once, where so much comes before the time is over: one by one it would cost several times as much.
+"""
+
+
+def _count(counter: Counter, times: int) -> None:
+    _counts.append((counter, times))
+    if len(_counts) >= _TOGETHER:
         settle()
 
 
-_answered: deque[tuple[Counter, Histogram, float]] = deque()
-_TOGETHER = 128
-"""Requests that are counted at once: one by one each would cost several times as much."""
-
-
 def settle() -> None:
-    """Count the requests that were answered since it was last done."""
-    counted: dict[Counter, int] = {}
+    """Count what came about since it was last done: requests, decisions, and what the cache had for them."""
     # Another thread may be at it as well, as where several services share a process.
     with suppress(IndexError):
         while True:
-            requests, durations, seconds = _answered.popleft()
+            durations, seconds = _durations.popleft()
             durations.observe(seconds)
-            counted[requests] = counted.get(requests, 0) + 1
-    for requests, times in counted.items():
-        requests.inc(times)
+    counted: dict[Counter, int] = {}
+    with suppress(IndexError):
+        while True:
+            each, times = _counts.popleft()
+            counted[each] = counted.get(each, 0) + times
+    for each, times in counted.items():
+        each.inc(times)
 
 
 @cache
@@ -204,8 +213,8 @@ def counter(of: Counter, *labels: str) -> Counter:
 
 
 def looked_up(cached: str, outcome: str, times: int = 1) -> None:
-    """Count what the cache had."""
-    counter(LOOKUPS, cached, outcome).inc(times)
+    """Count what the cache had; it is told within a second."""
+    _count(counter(LOOKUPS, cached, outcome), times)
 
 
 def shared_looked_up(outcome: str) -> None:
@@ -214,8 +223,8 @@ def shared_looked_up(outcome: str) -> None:
 
 
 def decided(reason: str, times: int = 1) -> None:
-    """Count decisions that were made for the same reason."""
-    counter(DECISIONS, reason).inc(times)
+    """Count decisions that were made for the same reason; they are told within a second."""
+    _count(counter(DECISIONS, reason), times)
 
 
 def clever_asked(endpoint: str, outcome: str, seconds: float) -> None:

@@ -20,7 +20,7 @@ from tests.identity.provider import AUDIENCE, DISTRICTS_CLAIM, FakeProvider, run
 
 SECONDS, ROUNDS = 2, 5
 
-BARE, KEY, TOKEN, STRIPPED, HELD, USUAL = "bare", "key", "token", "stripped", "304", "usual"
+BARE, KEY, TOKEN, STRIPPED, HELD, NAMED, USUAL = "bare", "key", "token", "stripped", "304", "named", "usual"
 BARE_LARGE, KEY_LARGE = "bare, 20 KB", "key, 20 KB"
 PAIRS = (
     Pair(KEY, BARE),
@@ -29,6 +29,7 @@ PAIRS = (
     Pair(KEY, STRIPPED),
     Pair(TOKEN, STRIPPED),
     Pair(HELD, BARE),
+    Pair(NAMED, BARE),
     Pair(USUAL, BARE),
 )
 
@@ -81,6 +82,7 @@ def _measured(load: Generator, clever: Served, provider: FakeProvider, ours: Ser
             Question(TOKEN, ours.url + of, {"Authorization": bearer}),
             Question(STRIPPED, stripped + of, CREDENTIAL),
             Question(HELD, ours.url + of, CREDENTIAL | {"If-None-Match": _tag(ours, usual)}),
+            Question(NAMED, ours.url + of, CREDENTIAL | {"X-Request-ID": "of-the-caller"}),
             Question(USUAL, beside("usual", files[usual]) + of, CREDENTIAL),
             Question(BARE_LARGE, beside("bare", files[large]) + path_of(large), CREDENTIAL),
             Question(KEY_LARGE, ours.url + path_of(large), CREDENTIAL),
@@ -120,4 +122,5 @@ def _figures(rates: Rates, answers: Mapping[str, bytes]) -> Iterator[Figure]:
     yield at_least("ours, with a key / without callers, lines, metrics and ids", rates.ratio(KEY, STRIPPED), 0.90)
     yield at_least("ours, with a token / the same", rates.ratio(TOKEN, STRIPPED), 0.85)
     yield told("ours, 304 / bare", rates.ratio(HELD, BARE))
+    yield told("ours, where callers name each request / bare", rates.ratio(NAMED, BARE))
     yield told("the usual way / bare", rates.ratio(USUAL, BARE))
