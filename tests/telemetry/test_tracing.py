@@ -58,7 +58,8 @@ def test_a_request_is_traced_through_the_cache_to_clever(serve: Serve, sandbox: 
 
 def test_a_trace_goes_on_from_the_callers(serve: Serve, sandbox: Sandbox) -> None:
     client = serve()
-    until(lambda: client.get("/readyz").is_success)  # or what it asks at its start is traced, too
+    # What it asks at its start would be traced, too.
+    client.get(f"/v1/users/{sandbox.user('co_teacher')}/roles")
     with traced() as spans:
         client.get("/v1/policy", headers={"traceparent": f"00-{TRACE}-{PARENT}-01"})
     [span] = spans
@@ -66,9 +67,10 @@ def test_a_trace_goes_on_from_the_callers(serve: Serve, sandbox: Sandbox) -> Non
     assert (trace_of(span), format_span_id(span.parent.span_id)) == (TRACE, PARENT)
 
 
-def test_a_caller_who_does_not_sample_is_followed(serve: Serve) -> None:
+def test_a_caller_who_does_not_sample_is_followed(serve: Serve, sandbox: Sandbox) -> None:
     client = serve()
-    until(lambda: client.get("/readyz").is_success)  # or what it asks at its start is traced, too
+    # What it asks at its start would be traced, too.
+    client.get(f"/v1/users/{sandbox.user('co_teacher')}/roles")
     with traced(requests=0) as spans:
         client.get("/v1/policy", headers={"traceparent": f"00-{TRACE}-{PARENT}-00"})
     assert spans == []
