@@ -130,6 +130,7 @@ class Connection(HttpToolsProtocol):
         self._beside = 0
         self._no_longer_coming()
         self._end()
+        self.url = b""
 
     def _begin(self) -> None:
         # One that follows an answer in the same packet begins after the connection was found idle.

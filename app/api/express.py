@@ -28,7 +28,7 @@ class Express(Connection):
     """The body, as far as it was read, of a request that has not begun yet; None where there is none such."""
 
     _packet = b""
-    """What came last, if it came on an idle connection."""
+    """What is being parsed, if it came on an idle connection."""
 
     _in_vain = False
     """Whether the answer to what is being parsed was sought already, and is not at hand."""
@@ -45,7 +45,7 @@ class Express(Connection):
         self._packet = data if is_idle else b""
         self._in_vain = known is not None
         super().data_received(data)
-        self._in_vain = False
+        self._packet, self._in_vain = b"", False
         if self._read is not None and not self._is_over() and not self._is_soon_there():
             self._go_on()
 

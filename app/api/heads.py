@@ -17,7 +17,9 @@ Headers = Sequence[tuple[bytes, bytes]]
 MOST_HEADS = 256
 """Heads that are known at a time; there are few kinds of client."""
 
-_LONGEST = 1024
+_MOST_FIELDS_BYTES, _MOST_CREDENTIAL_BYTES = 1024, 4096
+"""Of a head that is known, which with any target stays far below what a connection takes; others are parsed."""
+
 _UNUSUAL = frozenset({b"cache-control", b"origin", b"expect", b"upgrade"})
 _SAME_EACH_TIME = frozenset(
     {
@@ -35,7 +37,6 @@ _SAME_EACH_TIME = frozenset(
 
 _BEARER = b"Bearer "
 _PRINTABLE = bytes(range(0x20, 0x7F))
-_LONGEST_CREDENTIAL = 4096
 _JSON = b"application/json"
 _LINE = re.compile(rb"(GET|POST) (/[A-Za-z0-9_/?=&.~%-]{1,512}) HTTP/1\.1")
 
@@ -116,7 +117,7 @@ class Heads:
         """Know the head of a request that was answered at hand, if it is such as a client sends each time.
 
         Args:
-            packet: what came on an idle connection, of which the request need not be all, nor the first.
+            packet: what came on an idle connection; unless it is that request and nothing else, nothing is learnt.
             headers: what the parser has read of the request; ``head_of`` makes something of them.
             body: likewise.
         """
@@ -126,7 +127,7 @@ class Heads:
         said = dict(headers)
         is_plain = (
             rest == body
-            and len(fields) - len(credential or b"") <= _LONGEST
+            and len(fields) - len(credential or b"") <= _MOST_FIELDS_BYTES
             and _SAME_EACH_TIME.issuperset(said)
             and (credential is None or before.rpartition(b"\r\n")[2].lower() == b"authorization: ")
             and _LINE.fullmatch(line) is not None
@@ -140,7 +141,7 @@ class Heads:
 def _is_plain(credential: bytes) -> bool:
     """Tell whether the parser would take it as it is: it strips spaces at the end, and takes no control characters."""
     is_printable = not credential.translate(None, _PRINTABLE)
-    return is_printable and 0 < len(credential) <= _LONGEST_CREDENTIAL and not credential.endswith(b" ")
+    return is_printable and 0 < len(credential) <= _MOST_CREDENTIAL_BYTES and not credential.endswith(b" ")
 
 
 def _parted(fields: bytes) -> tuple[bytes, bytes | None, bytes | None]:

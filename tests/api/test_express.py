@@ -368,6 +368,23 @@ def test_who_is_answered_unparsed_at_once_is_not_late_nor_closed_as_idle_while_a
         assert caller.ask(get("/hand/5", host)) == "/hand/5 by hand, 0"
 
 
+def test_an_idle_connection_keeps_nothing_of_what_was_asked(caller: Caller) -> None:
+    for said in (post("/hand", b"the body"), post("/whole", b"the body")):
+        caller.ask(said)
+        until(lambda: b"the body" not in repr(vars(Kept.kept[0])).encode())
+
+
+def test_what_is_refused_before_it_begins_is_refused_alike_whatever_was_asked_before_it() -> None:
+    host = "Host: of another test still"
+    with calling(Impatient) as caller:
+        caller.ask(get("/hand/1", host))
+    with calling(Impatient) as caller:
+        assert [caller.ask(get(target, host)).split()[0] for target in ("/access/v1", "/hand/2")]
+        caller.say(b"\r\n")
+        [answer] = told(caller.connected)
+        assert (answer.kind, answer.headers["content-type"]) == ((408, "too-slow"), "application/problem+json")
+
+
 def test_a_connection_that_idles_after_an_unparsed_answer_is_closed() -> None:
     host = "Host: of yet another test"
     with calling(Hasty) as caller:
