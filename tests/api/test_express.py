@@ -379,7 +379,8 @@ def test_what_is_refused_before_it_begins_is_refused_alike_whatever_was_asked_be
     with calling(Impatient) as caller:
         caller.ask(get("/hand/1", host))
     with calling(Impatient) as caller:
-        assert [caller.ask(get(target, host)).split()[0] for target in ("/access/v1", "/hand/2")]
+        for said in (get("/access/v1/evaluation", "A: a"), get("/hand/2", host)):
+            assert caller.ask(said).endswith(" by hand, 0")
         caller.say(b"\r\n")
         [answer] = told(caller.connected)
         assert (answer.kind, answer.headers["content-type"]) == ((408, "too-slow"), "application/problem+json")
