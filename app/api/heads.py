@@ -102,12 +102,13 @@ class Heads:
 
         The packet is what came on a connection on which nothing else was under way.
         """
-        head, end, body = packet.partition(b"\r\n\r\n")
+        # What is known holds no empty line, so that it is the same from which end one is looked for.
+        head, _, body = packet.rpartition(b"\r\n\r\n")
         line, _, fields = head.partition(b"\r\n")
         before, credential, after = _parted(fields)
         known = self._known.get((before, after))
         asked = _LINE.fullmatch(line)
-        if not end or known is None or known.length != len(body) or asked is None:
+        if known is None or known.length != len(body) or asked is None:
             return None
         if credential is not None and not _is_plain(credential):
             return None
@@ -149,5 +150,5 @@ def _parted(fields: bytes) -> tuple[bytes, bytes | None, bytes | None]:
     before, bearer, rest = fields.partition(_BEARER)
     if not bearer:
         return fields, None, None
-    credential, _, after = rest.partition(b"\r\n")
+    credential, _, after = rest.partition(b"\r")
     return before, credential, after
