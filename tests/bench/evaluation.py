@@ -12,7 +12,7 @@ from tests.bench.load import Generator, Pair, Question, Rates, generator
 from tests.bench.processes import CREDENTIAL, Served, module, sandbox, service, serving, settings, until_ready
 from tests.chaos.report import Figure, at_least, told
 
-SECONDS, ROUNDS = 2, 5
+SECONDS, ROUNDS = 1, 11
 MANY = 50
 
 ONE_PATH, MANY_PATH = "/access/v1/evaluation", "/access/v1/evaluations"

@@ -18,7 +18,7 @@ from tests.bench.processes import CREDENTIAL, Served, module, sandbox, service, 
 from tests.chaos.report import Figure, at_least, told
 from tests.identity.provider import AUDIENCE, DISTRICTS_CLAIM, FakeProvider, running_provider
 
-SECONDS, ROUNDS = 2, 5
+SECONDS, ROUNDS = 1, 11
 
 BARE, KEY, TOKEN, STRIPPED, HELD, NAMED, USUAL = "bare", "key", "token", "stripped", "304", "named", "usual"
 BARE_LARGE, KEY_LARGE = "bare, 20 KB", "key, 20 KB"
