@@ -5,9 +5,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 UV := $(BIN)/uv
 NODE := tests/clients/typescript
+NODE_LOCKED := $(NODE)/node_modules/.package-lock.json
+
 # Tests and demo start many processes: each of them would compile everything anew.
 export PYTHONDONTWRITEBYTECODE =
-NODE_LOCKED := $(NODE)/node_modules/.package-lock.json
 
 help:  ## Show what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

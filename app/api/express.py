@@ -138,7 +138,7 @@ class Express(Connection):
             return None
         answer = self._sought(self.parser.get_method(), self.url, head, body)
         if answer is not None and not head.names:
-            self._heads.learn(self._packet, self.headers, body)
+            self._heads.learn(self._packet, self.headers, head, body)
         return answer
 
     def _sought(self, method: bytes, target: bytes, head: Head, body: bytes) -> Reply | None:

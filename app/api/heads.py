@@ -114,29 +114,29 @@ class Heads:
             return None
         return Packet(asked[1], asked[2], Head(credential, known.is_json), body)
 
-    def learn(self, packet: bytes, headers: Headers, body: bytes) -> None:
+    def learn(self, packet: bytes, headers: Headers, head: Head, body: bytes) -> None:
         """Know the head of a request that was answered at hand, if it is such as a client sends each time.
 
         Args:
             packet: what came on an idle connection; unless it is that request and nothing else, nothing is learnt.
-            headers: what the parser has read of the request; ``head_of`` makes something of them.
-            body: likewise.
+            headers: what the parser has read of the request.
+            head: what they say.
+            body: what the parser has read of it.
         """
-        head, _, rest = packet.partition(b"\r\n\r\n")
-        line, _, fields = head.partition(b"\r\n")
+        said, _, rest = packet.partition(b"\r\n\r\n")
+        line, _, fields = said.partition(b"\r\n")
         before, credential, after = _parted(fields)
-        said = dict(headers)
         is_plain = (
             rest == body
             and len(fields) - len(credential or b"") <= _MOST_FIELDS_BYTES
-            and _SAME_EACH_TIME.issuperset(said)
+            and _SAME_EACH_TIME.issuperset(name for name, _ in headers)
             and (credential is None or before.rpartition(b"\r\n")[2].lower() == b"authorization: ")
             and _LINE.fullmatch(line) is not None
         )
         if is_plain:
             if len(self._known) >= self._most:
                 self._known.clear()
-            self._known[before, after] = _Known(said.get(b"content-type") == _JSON, len(body))
+            self._known[before, after] = _Known(head.is_json, len(body))
 
 
 def _is_plain(credential: bytes) -> bool:

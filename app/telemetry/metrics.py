@@ -174,8 +174,7 @@ def answered(method: str, route: str, status: int, seconds: float) -> None:
 _durations: deque[tuple[Histogram, float]] = deque()
 _counts: deque[tuple[Counter, int]] = deque()
 _TOGETHER = 512
-"""What is counted at once, where so much comes before the time is over: one by one it would cost several times as much.
-"""
+"""What is counted at once, where so much comes before the time is over: one by one each would cost several times it."""
 
 
 def _count(counter: Counter, times: int) -> None:

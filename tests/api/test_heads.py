@@ -74,7 +74,7 @@ def learnt(*packets: bytes) -> Heads:
     for packet in packets:
         read = parsed(packet)
         if read is not None:
-            heads.learn(packet, read[1], read[0].body)
+            heads.learn(packet, read[1], read[0].head, read[0].body)
     return heads
 
 
@@ -133,7 +133,7 @@ def test_what_is_only_a_part_of_its_packet_is_not_known() -> None:
     assert read is not None
     for packet in (ASKED + POSTED, POSTED + ASKED, POSTED[:-1]):
         heads = Heads()
-        heads.learn(packet, read[1], BODY)
+        heads.learn(packet, read[1], read[0].head, BODY)
         assert [heads.read(each) for each in (ASKED, POSTED)] == [None, None]
 
 
