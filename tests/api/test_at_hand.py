@@ -228,27 +228,27 @@ def same(lines: list[dict[str, Any]]) -> list[str]:
 
 
 @pytest.mark.parametrize("told", TOLD.values(), ids=TOLD)
-def test_an_answer_at_hand_is_counted_alike(told: Told, service: httpx.Client, asked: Asked) -> None:
-    _, whole, hand = (counted(service, asked, told, headers) for headers in (UNUSUAL, UNUSUAL, {}))
+def test_an_answer_at_hand_is_counted_alike(told: Told, asked: Asked) -> None:
+    _, whole, hand = (counted(asked, told, headers) for headers in (UNUSUAL, UNUSUAL, {}))
     assert {name: hand[name] for name in hand if OF_CACHE not in name} == {
         name: whole[name] for name in whole if OF_CACHE not in name
     }
 
 
 @pytest.mark.parametrize("told", TOLD.values(), ids=TOLD)
-def test_what_the_cache_had_for_it_is_counted_alike(told: Told, service: httpx.Client, asked: Asked) -> None:
-    _, whole, hand = (counted(service, asked, told, headers) for headers in (UNUSUAL, UNUSUAL, {}))
+def test_what_the_cache_had_for_it_is_counted_alike(told: Told, asked: Asked) -> None:
+    _, whole, hand = (counted(asked, told, headers) for headers in (UNUSUAL, UNUSUAL, {}))
     assert hand == whole
 
 
 OF_CACHE = "cache_lookups"
 
 
-def counted(service: httpx.Client, asked: Asked, told: Told, headers: Headers) -> Mapping[str, float]:
-    """By how much each counter has grown when all this was asked."""
-    before = metrics(service)
+def counted(asked: Asked, told: Told, headers: Headers) -> Mapping[str, float]:
+    """By how much each counter has grown when all this was asked, as tells who has answered it, and so has counted."""
+    before = metrics(asked.client, CREDENTIAL)
     for target, said in told:
         asked.ask(target, said, {**USUAL, **headers})
-    after = metrics(service)
+    after = metrics(asked.client, CREDENTIAL)
     after.subtract(before)
     return {name: by for name, by in after.items() if by and re.match(r"rosterguard_\w+_(total|count)\[", name)}

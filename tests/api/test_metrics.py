@@ -4,6 +4,7 @@ import os
 import re
 import signal
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 
 import httpx
@@ -17,9 +18,9 @@ from tests.conftest import KEY, MovedClock, Sandbox, Serve, api_key, rosterguard
 STARTED = re.compile(r"Started server process \[(\d+)\]")
 
 
-def metrics(client: httpx.Client) -> Counter[str]:
-    """Every series of ours with its value, as Prometheus would read it."""
-    told = client.get("/metrics").raise_for_status().text
+def metrics(client: httpx.Client, credential: Mapping[str, str] | None = None) -> Counter[str]:
+    """Every series of ours with its value, as Prometheus would read it; ``credential`` where the client has none."""
+    told = client.get("/metrics", headers=credential).raise_for_status().text
     samples = [sample for family in text_string_to_metric_families(told) for sample in family.samples]
     series = {f"{each.name}{sorted(each.labels.items())}": each.value for each in samples}
     return Counter({name: value for name, value in series.items() if name.startswith("rosterguard_")})
