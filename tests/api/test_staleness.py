@@ -82,8 +82,8 @@ def test_while_clever_fails_the_older_answer_is_marked_stale(
     assert fresh["stale"] is False
     as_of = datetime.fromisoformat(str(told.pop("as_of")))
     assert before <= as_of <= datetime.now(UTC)
-    # After five failures Clever is not asked any more.
-    assert told.pop("stale_reason") in {"failing", "barred"}
+    # Which one depends on how often Clever failed before, and how soon it did; the tests of services hold each.
+    assert told.pop("stale_reason") in {"failing", "barred", "slow"}
     assert told == {**fresh, "stale": True}
 
 
