@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from app.addresses import is_safe_address
 from app.api.callers import CallerOf, Known
 from app.api_keys import ApiKey, KeyListMistakes, mistakes_in, read_keys
 from app.domain.ids import IdShape
@@ -16,7 +17,7 @@ from app.identity.provider import Issuer, Provider
 from app.identity.tokens import Expected, Tokens
 from app.services.file_watch import FileWatch, Unreadable
 from app.services.ports import Clock
-from app.settings import Settings, SettingsMistakes, is_safe_address
+from app.settings import Settings, SettingsMistakes
 
 MOST_TOLD = 10
 """How many mistakes of a file of keys are logged."""

@@ -2,10 +2,8 @@
 
 import os
 import re
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal, Self
-from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 from pydantic import (
@@ -20,6 +18,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from app.addresses import base_url, host_of, is_loopback, is_safe_address
 from app.api_keys import ApiKeys, parsed
 
 PREFIX = "ROSTERGUARD_"
@@ -229,34 +228,23 @@ class Settings(BaseModel):
     @field_validator("redis_url")
     @classmethod
     def _redis(cls, url: SecretStr | None) -> SecretStr | None:
-        if url is not None and not (_REDIS.fullmatch(url.get_secret_value()) and _host(url.get_secret_value())):
+        if url is not None and not (_REDIS.fullmatch(url.get_secret_value()) and host_of(url.get_secret_value())):
             raise ValueError("this is not an address such as rediss://user:password@cache.example.org:6379/0")
         return url
 
     @field_validator("clever_url", "clever_auth_url")
     @classmethod
     def _protected(cls, url: str) -> str:
-        parts = urlsplit(url)
-        if (
-            parts.scheme not in {"https", "http"}
-            or not parts.hostname
-            or parts.query
-            or parts.fragment
-            or parts.username
-        ):
-            raise ValueError("this is not an address such as https://api.clever.com")
-        if parts.scheme == "http" and not is_loopback(parts.hostname):
-            raise ValueError("only https keeps the district token secret on its way; http is for loopback alone")
-        return url.rstrip("/")
+        return base_url(url)
 
     @field_validator("public_url")
     @classmethod
     def _public(cls, url: str | None) -> str | None:
         if url is None:
             return None
-        if not _ADDRESS.fullmatch(url) or not _host(url):
+        if not _ADDRESS.fullmatch(url) or not host_of(url):
             raise ValueError("this is not an address such as https://pdp.example.org")
-        if url.startswith("http:") and not is_loopback(_host(url)):
+        if url.startswith("http:") and not is_loopback(host_of(url)):
             raise ValueError("only https keeps keys secret on their way; http is for loopback alone")
         return url
 
@@ -269,11 +257,11 @@ class Settings(BaseModel):
     @classmethod
     def _exact(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
         for origin in origins:
-            if not _ORIGIN.fullmatch(origin) or not _host(origin):
+            if not _ORIGIN.fullmatch(origin) or not host_of(origin):
                 raise ValueError(
                     "name each site as its browser does, such as https://app.example.org; no * and no path"
                 )
-            if origin.startswith("http:") and not is_loopback(_host(origin)):
+            if origin.startswith("http:") and not is_loopback(host_of(origin)):
                 raise ValueError("only https keeps a page from being forged on its way; http is for loopback alone")
         return origins
 
@@ -319,16 +307,6 @@ class _Environment(BaseSettings, Settings):
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_file=".env", env_ignore_empty=True, extra="ignore")
 
 
-def _host(url: str) -> str:
-    """Return the host of an address, or nothing where it has none or a port that is none."""
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError:
-        return ""
-    return "" if port == 0 else parts.hostname or ""
-
-
 def _content(file: Path) -> str:
     """Return the secret that a file holds, without the end of its line; raises ``ValueError``."""
     try:
@@ -338,23 +316,6 @@ def _content(file: Path) -> str:
     if not secret:
         raise ValueError("its file is empty")
     return secret
-
-
-def is_safe_address(url: str) -> bool:
-    """Tell whether ``url`` is https, or http on loopback, and is nothing but an address that can be asked."""
-    host = _host(url) if url.isascii() and url.isprintable() and " " not in url else ""
-    if not host or "@" in url or "#" in url:
-        return False
-    scheme = urlsplit(url).scheme
-    return scheme == "https" or (scheme == "http" and is_loopback(host))
-
-
-def is_loopback(host: str) -> bool:
-    """Tell whether ``host``, a name or an address, is this machine alone."""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def read_settings() -> Settings:

@@ -8,7 +8,8 @@ from typing import TypeVar
 from stamina.instrumentation import set_on_retry_hooks
 
 from app import telemetry
-from app.clever.connection import Ways, safe_url
+from app.addresses import base_url
+from app.clever.connection import Ways
 from app.clever.following import Following
 from app.clever.line import Lines
 from app.clever.lookups import Lookups
@@ -199,7 +200,7 @@ def connect(  # noqa: PLR0913 -- a setting each
     Raises:
         ValueError: a URL that is not https off loopback, a token that is none, or neither token nor id and secret.
     """
-    api = f"{safe_url(url)}/{version}"
+    api = f"{base_url(url)}/{version}"
     # Its own reports would be a second log, in another shape than ours.
     set_on_retry_hooks([])
     transport = Transport(Ways(), wall=wall, lines=Lines(clock, caller_share))
@@ -207,7 +208,7 @@ def connect(  # noqa: PLR0913 -- a setting each
     if token:
         tokens = OneToken(transport, api, token, id_shape)
     elif client_id and client_secret:
-        tokens = DiscoveredTokens(transport, safe_url(auth_url), (client_id, client_secret), id_shape, clock)
+        tokens = DiscoveredTokens(transport, base_url(auth_url), (client_id, client_secret), id_shape, clock)
     else:
         raise ValueError("Clever needs a district token, or a client id and secret")
     return CleverClient(transport, tokens, Endpoint(api, FAMILIES[version], id_shape, page_limit))

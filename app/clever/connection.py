@@ -1,8 +1,6 @@
 """How Clever is connected to and what each question to it says: secrets are sent over https, and to loopback."""
 
-import re
 from importlib.metadata import version
-from ipaddress import ip_address
 from urllib.request import getproxies, proxy_bypass
 
 import httpx
@@ -16,11 +14,6 @@ _HEADERS = (
 )
 _NO_BODY = httpx.ByteStream(b"")
 _EXTENSIONS = {"timeout": httpx.Timeout(5, connect=2).as_dict()}
-
-_LABEL = r"(?!-)[a-z0-9_-]{1,63}(?<!-)"
-_NAME = re.compile(rf"(?=.{{1,253}}$){_LABEL}(\.{_LABEL})*\.?", re.IGNORECASE)
-_VERSION = re.compile(r"/v[0-9]+\.[0-9]+/*$", re.IGNORECASE)
-_HIGHEST_PORT = 65535
 
 
 class Ways(httpx.AsyncBaseTransport):
@@ -54,41 +47,3 @@ def question_of(url: httpx.URL | str, authorization: str) -> httpx.Request:
     headers = ((b"Host", parsed.netloc), *_HEADERS, (b"Authorization", authorization.encode("ascii")))
     # With a stream httpx looks for nothing that is missing among the headers, which is half of what a request costs.
     return httpx.Request("GET", parsed, headers=headers, stream=_NO_BODY, extensions=_EXTENSIONS)
-
-
-def safe_url(url: str) -> str:
-    """Return a base URL to which secrets may be sent, without a slash at its end; any other raises ``ValueError``."""
-    try:
-        parsed = httpx.URL(url)
-    except httpx.InvalidURL as error:
-        raise ValueError("the URL of Clever is no URL") from error
-    if not parsed.host or parsed.userinfo or parsed.query or parsed.fragment:
-        raise ValueError("the URL of Clever has a host and perhaps a path, and nothing else")
-    if re.search(r"\s", url) or not _can_be_asked(parsed):
-        raise ValueError("the URL of Clever names a host or port that cannot be one, or has spaces in it")
-    if _VERSION.search(parsed.path):
-        raise ValueError("the URL of Clever ends with a version, which is a setting of its own: leave the version out")
-    if parsed.scheme != "https" and not (parsed.scheme == "http" and _is_loopback(parsed.host)):
-        raise ValueError("the URL of Clever has to be https, but on loopback")
-    return str(parsed).rstrip("/")
-
-
-def _can_be_asked(url: httpx.URL) -> bool:
-    if url.port is not None and not 1 <= url.port <= _HIGHEST_PORT:
-        return False
-    return _is_address(url.host) or _NAME.fullmatch(url.raw_host.decode("ascii")) is not None
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ip_address(host)
-    except ValueError:
-        return False
-    return True
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -13,13 +13,14 @@ import uvicorn
 from fastapi import FastAPI
 from uvicorn.supervisors import Multiprocess
 
+from app.addresses import is_loopback
 from app.api.express import Express
 from app.cli.listening import listening, url_of
 from app.domain.errors import PolicyMistakes
 from app.domain.policy_review import warnings
 from app.entrance import check_keys_file
 from app.main import create_app, policy_in
-from app.settings import Settings, SettingsMistakes, is_loopback, read_settings, unknown_settings
+from app.settings import Settings, SettingsMistakes, read_settings, unknown_settings
 from app.telemetry import logs, metrics
 from app.telemetry.lines import Sink
 from app.telemetry.sinks import STDERR, Stream

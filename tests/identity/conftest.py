@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
+from app.addresses import is_safe_address
 from app.identity.provider import Issuer, Provider
-from app.settings import is_safe_address
 from tests.conftest import MovedClock
 from tests.identity.provider import FakeProvider, running_provider
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from app.addresses import is_safe_address
 from app.domain.errors import ProviderUnreachable
 from app.identity.provider import Issuer, Provider
-from app.settings import is_safe_address
 from tests.conftest import MovedClock
 from tests.identity.provider import FakeProvider, rsa
 
