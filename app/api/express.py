@@ -10,19 +10,25 @@ from app.api.at_hand import DECIDING, AnswerAtHand, Reply
 from app.api.authzen.at_hand import MOST_BYTES
 from app.api.connections import Connection
 from app.api.headers import wire
-from app.api.heads import Head, Heads, Packet, head_of
+from app.api.heads import Form, Forms, Head, Packet, head_of
 from app.api.problems import Problem
 
 _log = logging.getLogger("rosterguard")
 
 _METHODS = frozenset({b"GET", b"POST"})
 
+_MOST_FORMS = 4
+"""Forms that one client is taken to have; of more the latest are kept."""
+
 
 class Express(Connection):
     """A connection that asks first whether the answer to a request is at hand."""
 
-    _heads = Heads()
-    """Those of all connections."""
+    _known = Forms()
+    """The forms of all connections."""
+
+    _forms: tuple[Form, ...] = ()
+    """Those of this connection, the latest first."""
 
     _read: bytes | None = None
     """The body, as far as it was read, of a request that has not begun yet; None where there is none such."""
@@ -39,11 +45,11 @@ class Express(Connection):
     def data_received(self, data: bytes) -> None:
         """Read on; what is not soon there as a whole is served as it comes."""
         is_idle = self._is_idle()
-        known = self._heads.read(data) if is_idle else None
-        if known is not None and self._answers_unparsed(known):
+        read = self._unparsed(data) if is_idle else None
+        if read is not None and self._answers_unparsed(read):
             return
         self._packet = data if is_idle else b""
-        self._in_vain = known is not None
+        self._in_vain = read is not None
         super().data_received(data)
         self._packet, self._in_vain = b"", False
         if self._read is not None and not self._is_over() and not self._is_soon_there():
@@ -97,6 +103,14 @@ class Express(Connection):
         is_busy = self._owed or self.pipeline or self.flow.write_paused or self._is_over()
         return not is_busy and self._has_answered()
 
+    def _unparsed(self, packet: bytes) -> Packet | None:
+        """Return the request that makes up a packet, where it has one of the forms that are known here."""
+        for form in self._forms:
+            read = form.read(packet)
+            if read is not None:
+                return read
+        return None
+
     def _answers_unparsed(self, packet: Packet) -> bool:
         """Answer a request if its answer is at hand, and tell whether it was."""
         answer = self._sought(*packet)
@@ -137,9 +151,14 @@ class Express(Connection):
         if head is None:
             return None
         answer = self._sought(self.parser.get_method(), self.url, head, body)
-        if answer is not None and not head.names:
-            self._heads.learn(self._packet, self.headers, head, body)
+        if answer is not None:
+            self._learn(head, body)
         return answer
+
+    def _learn(self, head: Head, body: bytes) -> None:
+        form = self._known.form(self._packet, self.headers, head, body)
+        if form is not None and form not in self._forms:
+            self._forms = (form, *self._forms[: _MOST_FORMS - 1])
 
     def _sought(self, method: bytes, target: bytes, head: Head, body: bytes) -> Reply | None:
         at_hand: AnswerAtHand | None = self.app_state.get("at_hand")

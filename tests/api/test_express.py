@@ -19,7 +19,7 @@ from starlette.types import Message, Receive, Scope, Send
 from app.api.at_hand import Reply
 from app.api.connections import MOST_HEAD_BYTES, Pace
 from app.api.express import Express
-from app.api.heads import Head
+from app.api.heads import Forms, Head
 from app.cli.listening import in_background
 from app.main import create_app
 from tests.api.asking import (
@@ -88,13 +88,14 @@ async def whole(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 class Kept(Express):
-    """A connection that can be looked into; of those of a test there is one."""
+    """A connection that can be looked into, and that knows no forms yet; of those of a test there is one."""
 
     kept: ClassVar[list["Kept"]] = []
-    taken = by_hand = parsed = most_unsent = 0
+    taken = sought = by_hand = parsed = most_unsent = 0
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
         self.kept[:] = [self]
+        self._known = Forms()
         super().connection_made(transport)
 
     def data_received(self, data: bytes) -> None:
@@ -108,6 +109,10 @@ class Kept(Express):
     def on_response_complete(self) -> None:
         self.most_unsent = max(self.most_unsent, self.transport.get_write_buffer_size())
         super().on_response_complete()
+
+    def _sought(self, method: bytes, target: bytes, head: Head, body: bytes) -> Reply | None:
+        self.sought += 1
+        return super()._sought(method, target, head, body)
 
     def _send(self, status_line: bytes, headers: bytes, body: bytes) -> None:
         self.by_hand += 1
@@ -135,7 +140,7 @@ class Hasty(Express):
     """A connection that does not idle."""
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
-        self.timeout_keep_alive = 0.05  # type: ignore[assignment]
+        self.timeout_keep_alive = 0.3  # type: ignore[assignment]
         super().connection_made(transport)
 
 
@@ -340,33 +345,68 @@ def test_who_asks_and_does_not_read_is_not_answered_ahead() -> None:
         assert 0 < unsent <= Kept.kept[0].most_unsent < 4 * len(LARGE)
 
 
-def test_a_head_that_was_read_before_is_not_parsed_again(caller: Caller) -> None:
-    host = "Host: of this test"
-    said = [get("/hand/1", host), get("/hand/2", host), get("/whole", host), get("/hand/3", host)]
-    assert [caller.ask(each).split()[0] for each in said] == ["/hand/1", "/hand/2", "/whole", "/hand/3"]
+def test_a_head_of_a_form_that_was_read_before_is_not_parsed_again(caller: Caller) -> None:
+    targets = ("/hand/1", "/hand/2", "/hand/3", "/whole", "/hand/4")
+    said = [get(target, "Host: here", f"X-Request-ID: {target}") for target in targets]
+    assert [caller.ask(each).split()[0] for each in said] == list(targets)
     connection = Kept.kept[0]
-    assert (connection.by_hand, connection.parsed) == (3, 2)
+    assert (connection.by_hand, connection.parsed) == (4, 3)
 
 
-def test_who_is_answered_unparsed_at_once_is_not_late_nor_closed_as_idle_while_asking() -> None:
-    host = "Host: of that test"
-    with calling() as caller:
-        assert caller.ask(get("/hand/1", host)) == "/hand/1 by hand, 0"
-    with calling() as caller:
-        assert caller.ask(get("/hand/2", host)) == "/hand/2 by hand, 0"
-        connection = Kept.kept[0]
-        assert connection.parsed == 0
-        # The timer is set after the answer is sent, which may have come by then.
-        until(lambda: connection.timeout_keep_alive_task is not None)
-        idle = connection.timeout_keep_alive_task
-        # The time that was set by the first answer is over, and that of the second is not.
-        connection.loop.call_soon_threadsafe(connection.timeout_keep_alive_handler)
-        until(lambda: connection.timeout_keep_alive_task is not idle)
-        assert caller.ask(get("/hand/3", host)) == "/hand/3 by hand, 0"
+def test_a_client_may_have_several_forms(caller: Caller) -> None:
+    ways = (get("/hand"), get("/hand", "X-Request-ID: a"), post("/hand", b"a"), post("/hand", b"", "Accept: */*"))
+    for each in ways * 2:
+        caller.ask(each)
+    connection = Kept.kept[0]
+    before = connection.parsed
+    for each in ways * 2:
+        assert caller.ask(each).startswith("/hand by hand")
+    assert connection.parsed == before
+
+
+def test_of_more_forms_than_a_client_has_the_latest_are_known(caller: Caller) -> None:
+    for number in (0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 0):
+        caller.ask(get("/hand", f"Host: {number}"))
+    connection = Kept.kept[0]
+    before = connection.parsed
+    caller.ask(get("/hand", "Host: 0"))
+    caller.ask(get("/hand", "Host: 4"))
+    assert connection.parsed == before
+    caller.ask(get("/hand", "Host: 1"))
+    assert connection.parsed == before + 1
+
+
+def test_what_is_now_and_then_said_in_an_odd_way_leaves_other_forms_known(caller: Caller) -> None:
+    for name in ("a", "a", "b", "b", *["an odd name"] * 4, "a"):
+        caller.ask(get("/hand", "Host: here", *([] if name == "a" else [f"X-Request-ID: {name}"])))
+    connection = Kept.kept[0]
+    assert (connection.by_hand, connection.parsed) == (9, 8)
+
+
+def asked_by_hand(caller: Caller, times: int = 3) -> None:
+    """Ask so often that the last time nothing is parsed."""
+    for number in range(times):
+        assert caller.ask(get(f"/hand/{number}", "Host: here")) == f"/hand/{number} by hand, 0"
+
+
+def test_who_is_answered_unparsed_is_not_closed_as_idle_while_asking(caller: Caller) -> None:
+    asked_by_hand(caller)
+    connection = Kept.kept[0]
+    assert connection.parsed == 2
+    # The timer is set after the answer is sent, which may have come by then.
+    until(lambda: connection.timeout_keep_alive_task is not None)
+    idle = connection.timeout_keep_alive_task
+    # The time that was set by the first answer is over, and that of the last is not.
+    connection.loop.call_soon_threadsafe(connection.timeout_keep_alive_handler)
+    until(lambda: connection.timeout_keep_alive_task is not idle)
+    asked_by_hand(caller, 1)
+
+
+def test_who_is_answered_unparsed_is_not_late_afterwards() -> None:
     with calling(Impatient) as caller:
-        assert caller.ask(get("/hand/4", host)) == "/hand/4 by hand, 0"
+        asked_by_hand(caller)
         time.sleep(Impatient.pace.head + 0.1)
-        assert caller.ask(get("/hand/5", host)) == "/hand/5 by hand, 0"
+        asked_by_hand(caller, 1)
 
 
 def test_an_idle_connection_keeps_nothing_of_what_was_asked(caller: Caller) -> None:
@@ -376,21 +416,18 @@ def test_an_idle_connection_keeps_nothing_of_what_was_asked(caller: Caller) -> N
 
 
 def test_what_is_refused_before_it_begins_is_refused_alike_whatever_was_asked_before_it() -> None:
-    host = "Host: of another test still"
     with calling(Impatient) as caller:
-        caller.ask(get("/hand/1", host))
-    with calling(Impatient) as caller:
-        for said in (get("/access/v1/evaluation", "A: a"), get("/hand/2", host)):
-            assert caller.ask(said).endswith(" by hand, 0")
+        asked_by_hand(caller)
+        assert caller.ask(get("/access/v1/evaluation", "A: a")).endswith(" by hand, 0")
+        asked_by_hand(caller, 1)
         caller.say(b"\r\n")
         [answer] = told(caller.connected)
         assert (answer.kind, answer.headers["content-type"]) == ((408, "too-slow"), "application/problem+json")
 
 
 def test_a_connection_that_idles_after_an_unparsed_answer_is_closed() -> None:
-    host = "Host: of yet another test"
     with calling(Hasty) as caller:
-        assert [caller.ask(get("/hand", host)) for _ in range(2)] == ["/hand by hand, 0"] * 2
+        asked_by_hand(caller)
         assert caller.stream.read() == b""
 
 
@@ -399,20 +436,20 @@ def test_what_does_not_answer_an_unparsed_request_at_hand_has_it_parsed(sandbox:
 
     def asked(credential: str = KEY, of: str = "$teacher") -> bytes:
         target = names.in_target(f"/v1/users/{of}/permissions")
-        return get(target, "Host: of the service", f"Authorization: Bearer {credential}")
+        return get(target, "Host: here", f"Authorization: Bearer {credential}")
 
     with in_background(app, http=Kept) as url, connected_to(url) as connected, Caller(connected).stream as stream:
         caller = Caller(connected)
         caller.stream = stream
-        for _ in range(3):
+        for _ in range(4):
             caller.say(asked())
             assert caller.hear()[0] == 200
         connection = Kept.kept[0]
-        assert (connection.by_hand, connection.parsed) == (2, 2)
+        assert (connection.sought, connection.by_hand, connection.parsed) == (4, 3, 3)
         for said, status in ((asked("another"), 401), (asked(of="f" * 24), 404), (asked("not\tone"), 401)):
             caller.say(said)
             assert caller.hear()[0] == status
-        assert (connection.by_hand, connection.parsed) == (2, 5)
+        assert (connection.sought, connection.by_hand, connection.parsed) == (7, 3, 6)
 
 
 def test_the_service_answers_at_hand_what_it_has_answered_before(sandbox: Sandbox, clock: MovedClock) -> None:
