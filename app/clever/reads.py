@@ -9,7 +9,7 @@ from typing import TypeVar
 from app import telemetry
 from app.clever.bodies import of_own_list
 from app.clever.paging import records_of
-from app.clever.records import Entry, IdRecord, Page, SchoolRecord, SectionRecord, UserRecord
+from app.clever.records import Entry, Page, SchoolRecord, SectionRecord, UserRecord
 from app.clever.transport import Transport
 from app.clever.v3 import Answers, has_schools_to_confirm, needs_sections
 from app.clever.versions import Family
@@ -84,7 +84,7 @@ class UserReads:
     async def _sections(self, user: UserId, warrant: Warrant) -> Sequence[SectionRecord]:
         return await self._list(f"/users/{user}/sections", warrant, self._endpoint.family.sections)
 
-    async def _schools(self, user: UserId, warrant: Warrant) -> Sequence[IdRecord]:
+    async def _schools(self, user: UserId, warrant: Warrant) -> Sequence[SchoolRecord]:
         return await self._list(f"/users/{user}/schools", warrant, self._endpoint.family.schools)
 
     async def _list(self, path: str, warrant: Warrant, shape: type[Page[R]]) -> list[R]:

@@ -2,15 +2,15 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TypeVar
 
 from app.clever.records import (
     ContactRole,
     DistrictAdminRole,
-    IdRecord,
     Relationship,
     Roles,
+    SchoolRecord,
     SectionRecord,
     StaffRole,
     StudentRole,
@@ -23,6 +23,7 @@ from app.domain.places import Section
 from app.domain.scopes import Scope
 
 K = TypeVar("K")
+R = TypeVar("R", SchoolRecord, SectionRecord)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ class Answers:
 
     user: UserRecord
     sections: Sequence[SectionRecord] = ()
-    schools: Sequence[IdRecord] | None = None
+    schools: Sequence[SchoolRecord] | None = None
 
 
 def needs_sections(user: UserRecord) -> bool:
@@ -61,7 +62,11 @@ def facts_of(answers: Answers, district: DistrictId, shape: IdShape) -> tuple[Fa
     roles = answers.user.roles or Roles()
     every = (roles.student, roles.teacher, roles.staff, roles.district_admin, roles.contact)
     present = [role for role in every if role is not None]
-    sieve = _Sieve(answers, shape, frozenset(role.legacy_id for role in present if role.legacy_id))
+    odd: Counter[Oddity] = Counter()
+    sections = _own(answers.sections, district, odd)
+    schools = None if answers.schools is None else _own(answers.schools, district, odd)
+    legacy_ids = frozenset(role.legacy_id for role in present if role.legacy_id)
+    sieve = _Sieve(Answers(answers.user, sections, schools), shape, legacy_ids, odd)
     sieve.count(Oddity.ROLE_UNKNOWN, roles.unknown_fields())
     sieve.count(Oddity.FIELD_UNKNOWN, sum(record.unknown_fields() for record in (answers.user, *present)))
     facts = Facts(UserId(answers.user.id), district, tuple(_held(roles, district, sieve)))
@@ -89,7 +94,7 @@ class _Sieve:
     answers: Answers
     shape: IdShape
     legacy_ids: frozenset[str]
-    odd: Counter[Oddity] = field(default_factory=Counter)
+    odd: Counter[Oddity]
 
     def count(self, oddity: Oddity, times: int = 1) -> None:
         if times:
@@ -112,6 +117,19 @@ class _Sieve:
                 self.count(Oddity.LEGACY_ID_IN_SECTION)
         sections = self.ids(section.id for section in found)
         return sections, self.ids(section.school for section in found if self.shape.fits(section.id))
+
+
+def _own(records: Iterable[R], district: DistrictId, odd: Counter[Oddity]) -> list[R]:
+    """Keep the district's own records; Clever guarantees that each names its district (dev.clever.com, on sections)."""
+    ours, foreign = [], set()
+    for record in records:
+        if record.district == district:
+            ours.append(record)
+        else:
+            foreign.add(record.id)
+    if foreign:
+        odd[Oddity.DISTRICT_FOREIGN] += len(foreign)
+    return ours
 
 
 def _fitting(texts: Iterable[str | None], shape: IdShape, odd: Counter[Oddity]) -> tuple[str, ...]:

@@ -67,8 +67,8 @@ class Clever:
             return httpx.Response(401)
         usual: dict[str, object] = {
             "": {"data": {"id": ME, "district": DISTRICT, "roles": self.roles}},
-            "/sections": {"data": [{"data": {"id": ALGEBRA, "teacher": ME}}]},
-            "/schools": {"data": [{"data": {"id": NORTH}}]},
+            "/sections": {"data": [{"data": {"id": ALGEBRA, "district": DISTRICT, "teacher": ME}}]},
+            "/schools": {"data": [{"data": {"id": NORTH, "district": DISTRICT}}]},
             "/v3.0/districts": {"data": [{"data": {"id": DISTRICT}}]},
             LISTING: tokens("new"),
         }
@@ -321,7 +321,7 @@ async def test_a_reading_ends_when_its_errand_has_to(path: str) -> None:
 
 
 async def test_a_record_is_no_larger_than_any_should_be_and_a_list_may_be() -> None:
-    large = [{"data": {"id": ALGEBRA, "teacher": ME, "name": "x" * 2**20}}]
+    large = [{"data": {"id": ALGEBRA, "district": DISTRICT, "teacher": ME, "name": "x" * 2**20}}]
     assert await Clever({"teacher": {}}, {"/sections": {"data": large}}).facts() == Facts(
         ME, DISTRICT, (teacher(ALGEBRA),)
     )

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from app.clever.records import IdRecord, SectionRecord, UserRecord
+from app.clever.records import SchoolRecord, SectionRecord, UserRecord
 from app.clever.v3 import Answers, facts_of, section_of
 from app.domain.facts import Facts, HeldRole, Oddity, Role, Standing
 from app.domain.ids import DistrictId, IdShape, SchoolId, SectionId, UserId
@@ -33,10 +33,15 @@ def read(
     user = UserRecord.model_validate({"id": ME, "district": DISTRICT, "roles": roles, **more})
     answers = Answers(
         user,
-        [SectionRecord.model_validate(section) for section in sections],
-        None if schools is None else [IdRecord(id=school) for school in schools],
+        [SectionRecord.model_validate({"district": DISTRICT, **section}) for section in sections],
+        None if schools is None else [SchoolRecord(id=school, district=DISTRICT) for school in schools],
     )
     return facts_of(answers, DISTRICT, IdShape())
+
+
+def own(record: str) -> Mapping[str, object]:
+    """What every record of the district says of itself."""
+    return {"id": record, "district": DISTRICT}
 
 
 def facts(*roles: HeldRole) -> Facts:
@@ -138,6 +143,31 @@ def test_staff_administer_the_schools_of_the_role_and_none_that_clever_lists_bes
             HeldRole(Role.TEACHER, (Standing(((Scope.SCHOOL, (WEST,)),)),)),
         ),
         Counter({Oddity.STAFF_ROLE_UNKNOWN: 1, Oddity.SCHOOL_UNCONFIRMED: 1}),
+    )
+
+
+@pytest.mark.parametrize("district", ["f" * 24, "", None])
+@pytest.mark.parametrize(("role", "stands"), [("teacher", "teachers"), ("student", "students")])
+def test_a_section_of_another_district_grants_nothing_and_is_counted(
+    role: str, stands: str, district: str | None
+) -> None:
+    assert read(
+        {role: {}},
+        {"id": ALGEBRA, "school": NORTH, stands: [ME]},
+        {"id": BIOLOGY, "school": SOUTH, stands: [ME], "district": district},
+    ) == (
+        facts(HeldRole(Role(role), (Standing(((Scope.SECTION, (ALGEBRA,)),), section_schools=(NORTH,)),))),
+        Counter({Oddity.DISTRICT_FOREIGN: 1}),
+    )
+
+
+@pytest.mark.parametrize("district", ["f" * 24, "", None])
+def test_a_school_of_another_district_confirms_none_and_is_counted(district: str | None) -> None:
+    user = UserRecord.model_validate({**own(ME), "roles": {"staff": {"schools": [NORTH, SOUTH]}}})
+    listed = [SchoolRecord(id=NORTH, district=DISTRICT), SchoolRecord(id=SOUTH, district=district)]
+    assert facts_of(Answers(user, schools=listed), DISTRICT, IdShape()) == (
+        facts(HeldRole(Role.STAFF, (Standing(((Scope.SCHOOL, (NORTH, SOUTH)),), unconfirmed=(SOUTH,)),))),
+        Counter({Oddity.DISTRICT_FOREIGN: 1, Oddity.SCHOOL_UNCONFIRMED: 1}),
     )
 
 
@@ -330,11 +360,12 @@ def test_order_and_repetition_in_clevers_answer_change_nothing(random: Random) -
             },
         },
         "sections": [
-            {"id": ALGEBRA, "school": NORTH, "teachers": [ME, OTHER], "students": [PUPIL, OTHER]},
-            {"id": BIOLOGY, "school": WEST, "teacher": OTHER, "teachers": [OTHER, PUPIL], "students": [ME, PUPIL]},
-            {"id": CHEMISTRY, "school": SOUTH, "teachers": [OTHER, ME], "students": [PUPIL]},
+            {**own(ALGEBRA), "school": NORTH, "teachers": [ME, OTHER], "students": [PUPIL, OTHER]},
+            {**own(BIOLOGY), "school": WEST, "teacher": OTHER, "teachers": [OTHER, PUPIL], "students": [ME, PUPIL]},
+            {**own(CHEMISTRY), "school": SOUTH, "teachers": [OTHER, ME], "students": [PUPIL]},
+            {"id": "7" * 24, "teachers": [ME]},
         ],
-        "schools": [{"id": NORTH}, {"id": WEST}],
+        "schools": [own(NORTH), own(WEST), {"id": SOUTH}],
     }
     once = facts_of(TOLD.validate_python(answer), DISTRICT, IdShape())
     assert facts_of(TOLD.validate_python(scrambled(answer, random)), DISTRICT, IdShape()) == once
