@@ -36,12 +36,16 @@ local there = redis.pcall('GET', KEYS[1])
 if type(there) ~= 'string' then there = '' end
 local at = tonumber(string.sub(there, 2, 17)) or 0
 if at > tonumber(string.sub(ARGV[1], 2, 17)) and at <= tonumber(ARGV[2]) then return there end
-redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[3])
+local set = redis.pcall('SET', KEYS[1], ARGV[1], 'PX', ARGV[3])
+if set.err then redis.call('DEL', KEYS[1]) end
 local differs = there ~= '' and string.sub(there, 34) ~= string.sub(ARGV[1], 34)
 if differs or ARGV[7] == '1' then redis.call('PUBLISH', ARGV[5], ARGV[6]) end
+if set.err then return set end
 return false
 """)
-"""Puts a value unless a newer one is there, which is returned; gives up the lease, and announces what has changed."""
+"""Puts a value unless a newer one is there, which is returned; gives up the lease, and announces what has changed.
+
+Where there is no room for it the older one goes all the same, for it is no longer true."""
 
 LEAD = Script("""\
 -- KEYS: value, lease. ARGV: owner, milliseconds, time of the value that was there before, or '-'

@@ -117,11 +117,26 @@ async def test_one_that_is_full_answers_what_it_has(wall: Wall) -> None:
             await eventually(redis.texts)
             redis.client.config_set("maxmemory", "1")
             dropped = counted("dropped")
-            replica.shared.put(ANN, facts("newer"), NOW + 1)
+            replica.shared.put("north/ben", facts("ben"), NOW)
             await eventually(lambda: counted("dropped") == dropped + 1)
             assert await finds(replica) == Found(facts(), NOW)
             assert await replica.shared.lead(ANN, None)
             assert replica.shared.state() == "failing"
+
+
+@pytest.mark.parametrize("gone", [True, False])
+async def test_one_that_is_full_keeps_nothing_that_is_no_longer_true(wall: Wall, *, gone: bool) -> None:
+    with valkey() as redis:
+        async with replicas(2, redis.url, wall) as [here, there]:
+            here.shared.put(ANN, facts(), NOW - 1)
+            await eventually(redis.texts)
+            redis.client.config_set("maxmemory", "1")
+            if gone:
+                here.shared.forget(ANN, NOW)
+            else:
+                here.shared.put(ANN, facts("newer"), NOW)
+            await eventually(lambda: there.dropped)
+            assert (await finds(there), there.dropped) == (None, [(ANN, NOW)])
 
 
 async def test_one_that_has_become_read_only_is_connected_to_anew(wall: Wall) -> None:
