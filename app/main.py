@@ -52,7 +52,7 @@ BULK_BELOW = (f"{search.router.prefix}/",)
 SECRET_BYTES = 32
 CACHE_PLACES = 300_000
 """Sections, schools and people in lists, each of which takes some 650 bytes."""
-CACHE_GONE = 10_000
+CACHE_GONE = CACHE_OUTDATED = 10_000
 GONE_SECONDS = 10
 """How long it is remembered that there is no such user; whoever is created meanwhile waits for as long."""
 
@@ -244,6 +244,7 @@ async def _contexts(  # noqa: PLR0913 -- all that contexts are made of
     flights: dict[str, Flight] = {}
     keep_seconds = _keep_seconds(settings)
     users = MemoryCache(most=settings.cache_users, keep_seconds=keep_seconds, clock=clock)
+    outdated = MemoryCache(most=CACHE_OUTDATED, keep_seconds=keep_seconds, clock=clock)
     connecting = asyncio.create_task(client.keep_connected())
     context_by = partial(
         Context,
@@ -251,6 +252,7 @@ async def _contexts(  # noqa: PLR0913 -- all that contexts are made of
         users=users,
         places=MemoryCache(most=CACHE_PLACES, keep_seconds=keep_seconds, clock=clock, size_of=_weight),
         gone=MemoryCache(most=CACHE_GONE, keep_seconds=GONE_SECONDS, clock=clock),
+        outdated=outdated,
         clock=clock,
         wall=wall,
         id_shape=_id_shape(settings),
@@ -266,7 +268,11 @@ async def _contexts(  # noqa: PLR0913 -- all that contexts are made of
     )
 
     def drop(key: str, at: float) -> None:
-        users.forget(key, clock() - (wall() - at))
+        at = min(at, wall())
+        newer: Reading[None] = Reading(None, clock() - (wall() - at), at)
+        users.forget(key, newer.began)
+        # What was fetched from Redis before, and arrives only now, is no longer true either.
+        outdated.put(key, newer)
 
     async with nullcontext() if shared is None else shared.open(drop):
         try:

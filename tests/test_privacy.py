@@ -196,7 +196,7 @@ async def test_no_mark_is_in_the_cache_or_in_a_trace(marked: Sandbox, caplog: py
             for method, path, query, body in questions(person):
                 await client.request(method, person.at(path), params=query, json=body)
         context = state["in_force"].context
-        caches = context.users, context.places, context.gone, context.accesses
+        caches = context.users, context.places, context.gone, context.outdated, context.accesses
         kept = texts_below(*caches, context.flights, context.refused)
     assert any(people(marked)[0].user in text for text in kept)
     assert [text for text in kept if found_in(text)] == []

@@ -16,6 +16,7 @@ from app.domain.errors import (
     CleverLimited,
     CleverRefusedToken,
     CleverTimedOut,
+    QuestionError,
     RecordUnknown,
     UserUnknown,
 )
@@ -172,7 +173,8 @@ async def _found(
     context: Context, wanted: Wanted[Said], shared: Shared[Said], is_recent: IsRecent
 ) -> Reading[Said] | None:
     found = await shared.find(wanted.key)
-    if found is None or not wanted.suffices(found.said):
+    newer = context.outdated.get(wanted.key)
+    if found is None or (newer is not None and found.at < newer.at) or not wanted.suffices(found.said):
         return None
     reading = _reading(context, found.said, context.clock() - (context.wall() - found.at), found.at)
     # Be it too old for now, it may stand in for one that cannot be had.
@@ -214,7 +216,9 @@ async def _read(context: Context, wanted: Wanted[Said], flight: Flight) -> Readi
         said = await wanted.read(flight.errand)
     except (UserUnknown, RecordUnknown) as error:
         wanted.cache.forget(wanted.key, began)
-        context.gone.put(wanted.key, Reading(type(error), began, at))
+        gone = Reading(type(error), began, at)
+        context.gone.put(wanted.key, gone)
+        context.outdated.put(wanted.key, gone)
         raise
     except CleverRefusedToken:
         context.refused[wanted.district, None] = began
@@ -225,10 +229,21 @@ async def _read(context: Context, wanted: Wanted[Said], flight: Flight) -> Readi
     for refusal in _refusals_of(wanted):
         if context.refused.get(refusal, inf) <= began:
             del context.refused[refusal]
-    context.gone.forget(wanted.key, began)
+    _look_whether_gone_since(context, wanted, began)
     reading = _reading(context, said, began, at)
-    wanted.cache.put(wanted.key, reading)
+    newer = context.outdated.get(wanted.key)
+    if newer is None or began >= newer.began:
+        wanted.cache.put(wanted.key, reading)
     return reading
+
+
+def _look_whether_gone_since(context: Context, wanted: Wanted[Said], began: float) -> None:
+    """Raise what a reading that began later has found, that there is no such thing; else that is no longer true."""
+    context.gone.forget(wanted.key, began)
+    gone = context.gone.get(wanted.key)
+    if gone is not None:
+        error: type[QuestionError] = gone.facts
+        raise error
 
 
 def _reading(context: Context, said: Said, began: float, at: float) -> Reading[Said]:

@@ -205,6 +205,7 @@ class Context:
         users: what Clever said of users, each complete.
         places: what Clever said of sections and schools, and lists of what lies or stands in them.
         gone: what Clever lately said that there is not, as the error that tells it.
+        outdated: when a reading began that is known to make those before it untrue, wherever they may come from.
         wall: Unix seconds, to say since when a stale answer has been true.
         fresh_seconds: how long a reading answers without being renewed.
         stale_seconds: how old a reading may be that answers where Clever cannot be read.
@@ -225,6 +226,7 @@ class Context:
     users: Cache
     places: Cache
     gone: Cache
+    outdated: Cache
     clock: Clock
     wall: Clock
     policy: Policy

@@ -15,15 +15,18 @@ from tests.cache.conftest import NOW
 from tests.conftest import MovedClock, Sandbox, serving, settings_over
 from tests.valkey import Valkey, valkey
 
-AFRESH = {"Cache-Control": "no-cache"}
+AFRESH, CACHED = {"Cache-Control": "no-cache"}, {"Cache-Control": "only-if-cached"}
 
 Services = list[httpx.Client]
 
 
-def served(stack: ExitStack, redis: Valkey, sandbox: Sandbox, clock: MovedClock, patience: float) -> Services:
-    """Serve twice, with one Redis and one time."""
+def served(
+    stack: ExitStack, redis: Valkey, sandbox: Sandbox, clock: MovedClock, patience: float, ahead: float = 0
+) -> Services:
+    """Serve twice, with one Redis; the clock of the second is so many seconds ahead."""
     settings = settings_over(sandbox, redis_url=SecretStr(redis.url), redis_deadline_seconds=patience, caller_share=1)
-    return [stack.enter_context(serving(settings, clock, lambda: NOW + clock.now)) for _ in range(2)]
+    walls = (lambda: NOW + clock.now), (lambda: NOW + clock.now + ahead)
+    return [stack.enter_context(serving(settings, clock, wall)) for wall in walls]
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +56,12 @@ def permissions(sandbox: Sandbox, case: str = "teacher_only") -> str:
 
 def readings(sandbox: Sandbox, case: str = "teacher_only") -> int:
     return sandbox.requests[f"/v3.1/users/{sandbox.user(case)}"]
+
+
+def make_staff(sandbox: Sandbox) -> None:
+    """Have the teacher be staff instead."""
+    change: dict[str, object] = {"roles": {"teacher": None, "staff": {"schools": []}}}
+    httpx.patch(f"{sandbox.url}/_sandbox/users/{sandbox.user('teacher_only')}", json=change).raise_for_status()
 
 
 def test_what_one_has_read_the_other_answers_without_asking_clever(
@@ -104,11 +113,45 @@ def test_what_a_forced_reading_finds_at_one_is_answered_by_the_other(
     for service in (here, there):
         assert service.get(permissions(sandbox)).json()["roles"] == ["teacher"]
         until(redis.texts)
-    change: dict[str, object] = {"roles": {"teacher": None, "staff": {"schools": []}}}
-    httpx.patch(f"{sandbox.url}/_sandbox/users/{sandbox.user('teacher_only')}", json=change).raise_for_status()
+    make_staff(sandbox)
     assert here.get(permissions(sandbox), headers=AFRESH).json()["roles"] == ["staff"]
     until(lambda: there.get(permissions(sandbox)).json()["roles"] == ["staff"])
     assert readings(sandbox) == 2
+
+
+def test_what_was_there_before_a_change_was_heard_of_is_not_believed_when_it_comes_after(
+    services: Services, sandbox: Sandbox, redis: Valkey, clock: MovedClock
+) -> None:
+    here, there = services
+    for service in (here, there):
+        assert service.get(permissions(sandbox)).json()["roles"] == ["teacher"]
+        until(redis.texts)
+    [name] = redis.names()
+    before = redis.client.get(name)
+    assert isinstance(before, bytes)
+    clock.move(1)
+    make_staff(sandbox)
+    assert here.get(permissions(sandbox), headers=AFRESH).json()["roles"] == ["staff"]
+    until(lambda: there.get(permissions(sandbox), headers=CACHED).status_code == 504)
+    redis.client.set(name, before)
+    assert there.get(permissions(sandbox)).json()["roles"] == ["staff"]
+    assert readings(sandbox) == 3
+
+
+def test_what_one_whose_clock_is_ahead_announces_the_other_takes_from_it(
+    redis: Valkey, sandbox: Sandbox, clock: MovedClock
+) -> None:
+    with ExitStack() as stack:
+        here, there = served(stack, redis, sandbox, clock, patience=1, ahead=4)
+        for service in (there, here):
+            assert service.get(permissions(sandbox)).json()["roles"] == ["teacher"]
+            until(redis.texts)
+        clock.move(1)
+        make_staff(sandbox)
+        assert there.get(permissions(sandbox), headers=AFRESH).json()["roles"] == ["staff"]
+        until(lambda: here.get(permissions(sandbox), headers=CACHED).status_code == 504)
+        assert here.get(permissions(sandbox)).json()["roles"] == ["staff"]
+        assert readings(sandbox) == 2
 
 
 def test_who_is_gone_at_one_is_gone_at_the_other(services: Services, sandbox: Sandbox, redis: Valkey) -> None:

@@ -42,6 +42,7 @@ def context_over(running_clock: MovedClock) -> Contexts:
                 users=MemoryCache(most=10_000, keep_seconds=300, clock=running_clock),
                 places=MemoryCache(most=10_000, keep_seconds=300, clock=running_clock),
                 gone=MemoryCache(most=10_000, keep_seconds=10, clock=running_clock),
+                outdated=MemoryCache(most=10_000, keep_seconds=300, clock=running_clock),
                 wall=running_clock,
                 clock=running_clock,
                 policy=read_policy(policy),

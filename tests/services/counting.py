@@ -60,6 +60,18 @@ class CountingClever:
 
 
 @dataclass
+class OneByOne(CountingClever):
+    """A Clever whose readings end as each is told, in any order."""
+
+    ends: list[asyncio.Future[Facts]] = field(default_factory=list)
+
+    async def facts(self, user: UserId, district: DistrictId, errand: Errand, *, confirm_schools: bool) -> Facts:
+        self.readings += 1
+        self.ends.append(asyncio.get_running_loop().create_future())
+        return await self.ends[-1]
+
+
+@dataclass
 class Asked:
     """A context over a counting Clever, and the one question of these tests."""
 
@@ -81,6 +93,7 @@ def context_over(clever: CountingClever, clock: MovedClock, policy: Policy = POL
         users=MemoryCache(most=10, keep_seconds=3600, clock=clock),
         places=MemoryCache(most=10, keep_seconds=3600, clock=clock),
         gone=MemoryCache(most=10, keep_seconds=10, clock=clock),
+        outdated=MemoryCache(most=10, keep_seconds=3600, clock=clock),
         wall=lambda: 1_700_000_000.0 + clock(),
         clock=clock,
         policy=policy,

@@ -1,14 +1,19 @@
 """Which reading answers, and the one flight, with a fake of Clever that counts and can be held back."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
+from app.domain.errand import Errand, Urgency
 from app.domain.errors import CleverTimedOut, NotCached, UserUnknown
 from app.domain.facts import Facts, HeldRole, Role, Standing
 from app.domain.packed_facts import packed
-from app.services.reading import Demand
-from tests.services.counting import ANN, DROPPING, NORTH, Asked, settled
+from app.domain.reading import Reading
+from app.services.reading import Demand, key_of
+from app.services.turns import Room, Turns
+from tests.conftest import MovedClock
+from tests.services.counting import ANN, DROPPING, NORTH, Asked, OneByOne, context_over, settled
 
 
 async def test_a_fresh_reading_answers_without_asking_again(asked: Asked) -> None:
@@ -88,6 +93,39 @@ async def test_a_user_who_is_gone_is_forgotten_at_once(asked: Asked) -> None:
     asked.clock.move(11)
     with pytest.raises(NotCached):
         await asked.reading(Demand(only_if_cached=True))
+
+
+async def test_a_reading_that_began_before_a_user_was_gone_does_not_bring_them_back(clock: MovedClock) -> None:
+    clever = OneByOne()
+    asked = Asked(clever, clock, replace(context_over(clever, clock), turns=Turns(Room(of_many_of_one=1))))
+    async with asked.context.turns.turn(NORTH, Errand(urgency=Urgency.BULK)):
+        later = asked.reading_under_way(Demand(one_of_many=True))
+        await settled(lambda: bool(asked.context.flights))
+        earlier = asked.reading_under_way()
+        await settled(lambda: clever.readings == 1)
+        clock.move(1)
+    await settled(lambda: clever.readings == 2)
+    clever.ends[1].set_exception(UserUnknown())
+    with pytest.raises(UserUnknown):
+        await later
+    clever.ends[0].set_result(Facts(ANN, NORTH))
+    for told in (earlier, asked.reading(Demand(only_if_cached=True))):
+        with pytest.raises(UserUnknown):
+            await told
+
+
+async def test_a_reading_that_began_before_what_is_known_to_be_newer_answers_who_waits_and_nobody_else(
+    asked: Asked,
+) -> None:
+    asked.clever.let.clear()
+    under_way = asked.reading_under_way()
+    await settled(lambda: asked.clever.readings == 1)
+    asked.clock.move(1)
+    asked.context.outdated.put(key_of(NORTH, ANN), Reading(None, asked.clock.now))
+    asked.clever.let.set()
+    assert (await under_way).began == asked.clock.now - 1
+    assert (await asked.reading()).began == asked.clock.now
+    assert (await asked.reading(Demand(only_if_cached=True))).began == asked.clock.now
 
 
 async def test_max_age_asks_for_a_younger_reading(asked: Asked) -> None:

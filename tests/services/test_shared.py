@@ -274,6 +274,30 @@ async def test_a_user_who_is_gone_is_forgotten_for_all(both: Both) -> None:
     assert both.shared.gone[KEY] == both.here.context.wall()
 
 
+async def test_who_is_gone_does_not_come_back_from_a_store_that_could_not_be_told(both: Both) -> None:
+    await both.read_there()
+    kept = both.shared.there[KEY]
+    both.clock.move(1)
+    both.here.clever.error = UserUnknown()
+    with pytest.raises(UserUnknown):
+        await both.here.reading(Demand(no_cache=True))
+    both.shared.there[KEY] = kept
+    both.clock.move(100)
+    with pytest.raises(UserUnknown):
+        await both.here.reading()
+    assert both.here.clever.readings == 2
+
+
+@pytest.mark.parametrize(("seconds", "readings"), [(0, (0, 0)), (1, (1, 0))], ids=["announced", "outdated"])
+async def test_what_is_older_than_what_was_announced_is_as_if_it_were_not_there(
+    both: Both, seconds: int, readings: tuple[int, int]
+) -> None:
+    other = await both.read_there(seconds_ago=10)
+    both.here.context.outdated.put(KEY, Reading(None, other.began + seconds, other.at + seconds))
+    await both.here.reading()
+    assert both.readings == readings
+
+
 @pytest.mark.parametrize("seconds", [10, 301])
 async def test_after_a_refused_token_nothing_of_another_answers(both: Both, seconds: int) -> None:
     await both.read_there(seconds_ago=seconds)
