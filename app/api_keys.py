@@ -48,11 +48,16 @@ class KeyListMistakes(Exception):
 
 
 def parsed(given: object) -> object:
-    """Return the JSON of a text, and anything else as it is; raises ``ValueError``."""
+    """Return the list that a text holds as JSON, and anything else as it is; raises ``ValueError``."""
+    if not isinstance(given, str | bytes):
+        return given
     try:
-        return json.loads(given) if isinstance(given, str | bytes) else given
+        read = json.loads(given)
     except (ValueError, RecursionError):
         raise ValueError("this is not JSON") from None
+    if isinstance(read, list):
+        return read
+    raise ValueError("this is not a list: put [ ] around the entries")
 
 
 def read_keys(content: bytes) -> tuple[ApiKey, ...]:
@@ -60,7 +65,7 @@ def read_keys(content: bytes) -> tuple[ApiKey, ...]:
     try:
         return _LIST.validate_python(parsed(content))
     except ValidationError as error:
-        raise KeyListMistakes([_line(found["loc"], found["msg"]) for found in error.errors()]) from None
+        raise KeyListMistakes([mistake_line(found["loc"], found["msg"]) for found in error.errors()]) from None
     except ValueError as error:
         raise KeyListMistakes([f": {error}"]) from None
 
@@ -80,7 +85,8 @@ def mistakes_in(keys: Sequence[ApiKey], *, several_districts: bool, fits: Callab
             yield f"[{place}].districts: what stands here is no id by ROSTERGUARD_ID_PATTERN"
 
 
-def _line(path: tuple[int | str, ...], message: str) -> str:
+def mistake_line(path: tuple[int | str, ...], message: str) -> str:
+    """Return a mistake and its path, of which only places and what this module names itself are repeated."""
     known = (step if isinstance(step, int) or step in ApiKey.model_fields else "…" for step in path)
     inside = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in known)
     return f"{inside}: {message.removeprefix('Value error, ')}"

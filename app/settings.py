@@ -19,7 +19,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from app.addresses import base_url, host_of, is_loopback, is_safe_address
-from app.api_keys import ApiKeys, parsed
+from app.api_keys import ApiKeys, mistake_line, parsed
 
 PREFIX = "ROSTERGUARD_"
 
@@ -270,8 +270,11 @@ class Settings(BaseModel):
     def _compiles(cls, pattern: str) -> str:
         try:
             re.compile(pattern)
-        except re.error as error:
-            raise ValueError(f"this is not a regular expression: {error}") from error
+        except (re.error, OverflowError, RecursionError) as error:
+            # What it says of itself repeats names that stand in the pattern.
+            position = getattr(error, "pos", None)
+            where = "" if position is None else f": look at position {position}"
+            raise ValueError(f"this is not a regular expression{where}") from None
         return pattern
 
     @model_validator(mode="after")
@@ -341,5 +344,4 @@ def unknown_settings() -> list[str]:
 
 def _line(path: tuple[int | str, ...], message: str) -> str:
     name = PREFIX + str(path[0]).upper() if path else "settings"
-    inside = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path[1:])
-    return f"{name}{inside}: {message.removeprefix('Value error, ')}"
+    return name + mistake_line(path[1:], message)

@@ -153,9 +153,14 @@ VERSION = "this ends with a version, which is a setting of its own: leave the ve
             "settings: ROSTERGUARD_REDIS_URL needs ROSTERGUARD_SECRET, the same in every replica",
         ),
         ({"REASONS": "maybe"}, "ROSTERGUARD_REASONS: Input should be 'on' or 'off'"),
-        (
-            {"ID_PATTERN": "["},
-            "ROSTERGUARD_ID_PATTERN: this is not a regular expression: unterminated character set at position 0",
+        *(
+            ({"ID_PATTERN": pattern}, f"ROSTERGUARD_ID_PATTERN: this is not a regular expression{where}")
+            for pattern, where in (
+                ("[", ": look at position 0"),
+                ("(?P=t0ken)", ": look at position 4"),
+                ("a{1,99999999999}", ""),
+                ("(" * 10_000, ""),
+            )
         ),
         ({"FRESH_SECONDS": "0"}, "ROSTERGUARD_FRESH_SECONDS: Input should be greater than or equal to 1"),
         (
@@ -163,6 +168,14 @@ VERSION = "this ends with a version, which is a setting of its own: leave the ve
             "ROSTERGUARD_CACHE_USERS: Input should be a valid integer, unable to parse string as an integer",
         ),
         ({"API_KEYS": "t0ken"}, "ROSTERGUARD_API_KEYS: this is not JSON"),
+        *(
+            ({"API_KEYS": keys}, "ROSTERGUARD_API_KEYS: this is not a list: put [ ] around the entries")
+            for keys in (f'{{"name": "a", "sha256": "{HASH}"}}', '"t0ken"', "1")
+        ),
+        (
+            {"API_KEYS": f'[{{"name": "a", "sha256": "{HASH}", "t0ken": "a"}}]'},
+            "ROSTERGUARD_API_KEYS[0].…: Extra inputs are not permitted",
+        ),
         ({"API_KEYS": '[{"name": "a"}]'}, "ROSTERGUARD_API_KEYS[0].sha256: Field required"),
         (
             {"API_KEYS": '[{"name": "a", "sha256": "t0ken"}]'},

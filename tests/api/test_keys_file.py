@@ -73,7 +73,7 @@ async def test_a_key_replaces_another_without_a_restart(watched: Watched) -> Non
         (b"t0p [", ": this is not JSON"),
         (b"\xff", ": this is not JSON"),
         (b"[" * 100_000, ": this is not JSON"),
-        (b"{}", ": Input should be a valid tuple"),
+        (b"{}", ": this is not a list: put [ ] around the entries"),
         (b'[{"name": "a", "t0p": "t0p"}]', "[0].sha256: Field required; ROSTERGUARD_API_KEYS_FILE[0].…: Extra inputs"),
         (json.dumps([entry("a", "x"), entry("b", "x")]).encode(), ": the same key stands here twice"),
         (json.dumps([entry("a", "x", districts=["t0p"])]).encode(), "[0].districts: what stands here is no id"),
