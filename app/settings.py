@@ -159,7 +159,8 @@ class Settings(BaseModel):
         Field(
             ge=0,
             le=604800,
-            description="How old what was read may be that answers, marked stale, where Clever cannot be read.",
+            description="How old what was read may be that answers, marked stale, where Clever cannot be read; counted "
+            "from the reading, so more than the fresh time, or nothing stands in.",
         ),
     ] = 3600
     deadline_seconds: Annotated[

@@ -81,8 +81,8 @@ def _checked(*, no_auth: bool, workers: int) -> Settings:
             typer.echo(f"Warning: there is no setting {name}; is it misspelt?", err=True)
         create_app(settings, no_auth=no_auth)
         check_keys_file(settings)
-        for warning in warnings(policy_in(settings).file):
-            typer.echo(f"Warning: the policy: {warning}", err=True)
+        for warning in _odd(settings):
+            typer.echo(f"Warning: {warning}", err=True)
         _look_for_secret(settings, workers)
     except SettingsMistakes as mistakes:
         lines = mistakes.lines
@@ -93,6 +93,17 @@ def _checked(*, no_auth: bool, workers: int) -> Settings:
     for line in lines:
         typer.echo(f"Error: {line}", err=True)
     raise typer.Exit(2)
+
+
+def _odd(settings: Settings) -> Iterator[str]:
+    """Yield what can be served with and yet is seldom meant."""
+    # 0 says outright that nothing shall stand in.
+    if 0 < settings.stale_seconds <= settings.fresh_seconds:
+        yield (
+            "ROSTERGUARD_STALE_SECONDS is not over ROSTERGUARD_FRESH_SECONDS: "
+            "no older answer stands in where Clever cannot be read"
+        )
+    yield from (f"the policy: {warning}" for warning in warnings(policy_in(settings).file))
 
 
 def _look_for_secret(settings: Settings, workers: int) -> None:

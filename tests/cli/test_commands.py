@@ -114,6 +114,15 @@ def test_a_mistake_ends_the_start(arguments: list[str], environment: dict[str, s
     assert (result.exit_code, result.stderr.splitlines()) == (2, [told])
 
 
+@pytest.mark.parametrize(("fresh", "stale", "is_odd"), [(300, 301, False), (300, 300, True), (300, 0, False)])
+def test_that_nothing_would_stand_in_is_told_at_the_start(*, fresh: int, stale: int, is_odd: bool) -> None:
+    times = {"ROSTERGUARD_FRESH_SECONDS": str(fresh), "ROSTERGUARD_STALE_SECONDS": str(stale)}
+    # It ends for want of a secret, which is looked for last.
+    told = run("serve", "--no-auth", "--workers", "2", **times).stderr.splitlines()
+    warned = [line for line in told if line.startswith("Warning: ROSTERGUARD_STALE_SECONDS is not over")]
+    assert (len(told), bool(warned)) == (1 + is_odd, is_odd)
+
+
 def test_a_bad_policy_ends_the_start_with_each_mistake(tmp_path: Path) -> None:
     file = tmp_path / "policy.yaml"
     file.write_text(BAD_POLICY)
