@@ -4,6 +4,7 @@ import asyncio
 import os
 import random
 import secrets
+import stat
 from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
@@ -101,10 +102,18 @@ def _measures(in_force: InForce, client: CleverClient, lines: RequestLines) -> M
 def _check(settings: Settings) -> None:
     if settings.otel == "on" and not tracing.is_installed():
         raise SettingsMistakes(["ROSTERGUARD_OTEL: traces need what is not installed: install rosterguard[otel]"])
-    if settings.decision_log not in {"off", "stdout"}:
-        path = Path(settings.decision_log)
-        if not os.access(path if path.exists() else path.parent, os.W_OK) or path.is_dir():
-            raise SettingsMistakes(["ROSTERGUARD_DECISION_LOG: the file cannot be written to"])
+    if settings.decision_log not in {"off", "stdout"} and not _is_writable(Path(settings.decision_log)):
+        raise SettingsMistakes(["ROSTERGUARD_DECISION_LOG: the file cannot be written to"])
+
+
+def _is_writable(file: Path) -> bool:
+    """Tell whether a file can be written to, or begun where it is to be."""
+    try:
+        return not stat.S_ISDIR(file.stat().st_mode) and os.access(file, os.W_OK)
+    except FileNotFoundError:
+        return os.access(file.parent, os.W_OK)
+    except OSError:
+        return False
 
 
 def _sink(named: str) -> Sink:

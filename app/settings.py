@@ -186,7 +186,10 @@ class Settings(BaseModel):
     ] = "hashed"
     decision_log: Annotated[
         str,
-        Field(min_length=1, description="Where decisions are told: `off`, `stdout`, or a file that is appended to."),
+        Field(
+            description="Where decisions are told: `off`, `stdout`, or a file that is appended to, such as "
+            "`/var/log/decisions.log`."
+        ),
     ] = "off"
     decision_sample: Annotated[
         float, Field(ge=0, le=1, description="The part of all decisions that is told, from 0 to 1.")
@@ -277,6 +280,13 @@ class Settings(BaseModel):
             where = "" if position is None else f": look at position {position}"
             raise ValueError(f"this is not a regular expression{where}") from None
         return pattern
+
+    @field_validator("decision_log")
+    @classmethod
+    def _told_somewhere(cls, named: str) -> str:
+        if named not in {"off", "stdout"} and "/" not in named:
+            raise ValueError("this is `off`, `stdout` or a path such as /var/log/decisions.log")
+        return named
 
     @model_validator(mode="after")
     def _who_may_ask(self) -> Self:

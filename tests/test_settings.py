@@ -152,6 +152,13 @@ VERSION = "this ends with a version, which is a setting of its own: leave the ve
             {"REDIS_URL": "redis://cache.example.org"},
             "settings: ROSTERGUARD_REDIS_URL needs ROSTERGUARD_SECRET, the same in every replica",
         ),
+        *(
+            (
+                {"DECISION_LOG": word},
+                "ROSTERGUARD_DECISION_LOG: this is `off`, `stdout` or a path such as /var/log/decisions.log",
+            )
+            for word in ("on", "true", "stderr", "STDOUT", "decisions.log")
+        ),
         ({"REASONS": "maybe"}, "ROSTERGUARD_REASONS: Input should be 'on' or 'off'"),
         *(
             ({"ID_PATTERN": pattern}, f"ROSTERGUARD_ID_PATTERN: this is not a regular expression{where}")

@@ -102,6 +102,14 @@ def test_a_key_needs_a_name_that_can_stand_in_a_log() -> None:
             {"ROSTERGUARD_POLICY": "/no/such/file"},
             "Error: ROSTERGUARD_POLICY: the file cannot be read: FileNotFoundError",
         ),
+        *(
+            (
+                ["--no-auth"],
+                {"ROSTERGUARD_DECISION_LOG": log},
+                "Error: ROSTERGUARD_DECISION_LOG: the file cannot be written to",
+            )
+            for log in ("/", "./" + "x" * 256, "/no/such/folder/decisions.log", "/dev/null/decisions.log")
+        ),
         (
             ["--no-auth", "--workers", "2"],
             {},
