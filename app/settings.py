@@ -23,6 +23,9 @@ from app.api_keys import ApiKeys, mistake_line, parsed
 
 PREFIX = "ROSTERGUARD_"
 
+LEAST_SECRET = 16
+"""Characters of a secret."""
+
 _KUBERNETES = re.compile(rf"{PREFIX}(SERVICE_.*|PORT(_.*)?)")
 
 _ADDRESS = re.compile(r"(https?)://[^/?#@\s]+(/[A-Za-z0-9._~-]+)*/?")
@@ -113,10 +116,9 @@ class Settings(BaseModel):
     secret: Annotated[
         SecretStr | None,
         Field(
-            min_length=16,
             validate_default=True,
-            description="What page tokens are signed with, and what stands in Redis; needed with several workers or "
-            "Redis, and the same in every replica. Unset, random.",
+            description="16 characters or more: what page tokens are signed with, and what stands in Redis; needed "
+            "with several workers or Redis, and the same in every replica. Unset, random.",
         ),
     ] = None
     redis_url_file: Annotated[
@@ -218,6 +220,13 @@ class Settings(BaseModel):
         if given is not None:
             raise ValueError(f"{PREFIX}{named.upper()} is set, too: give one of them")
         return _content(file)
+
+    @field_validator("secret")
+    @classmethod
+    def _long_enough(cls, secret: SecretStr | None) -> SecretStr | None:
+        if secret is not None and len(secret) < LEAST_SECRET:
+            raise ValueError(f"a secret has {LEAST_SECRET} characters or more")
+        return secret
 
     @field_validator("oidc_issuer", "oidc_jwks_url")
     @classmethod
