@@ -195,9 +195,14 @@ class Resource(_Written):
     places: Annotated[Places, Field(alias="in")] = Places()
     properties: Annotated[dict[str, object], Field(description="Conditions read them as `resource.…`.")] = {}
 
+    @property
+    def says_where(self) -> bool:
+        """Whether the case says where it lies, be it nowhere."""
+        return "places" in self.model_fields_set
+
     @model_validator(mode="after")
     def _is_somewhere(self) -> Self:
-        if self.id is None and "places" not in self.model_fields_set:
+        if self.id is None and not self.says_where:
             raise ValueError("say which one (id), or where it lies (in)")
         return self
 

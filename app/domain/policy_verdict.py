@@ -7,7 +7,7 @@ from app.domain.access import access_of
 from app.domain.conditions import RequestCondition, Written
 from app.domain.decision import SCOPE_OF, Reason, decided, unanswerable
 from app.domain.engine import permission_set
-from app.domain.errors import RoleNotHeld
+from app.domain.errors import Mistake, RoleNotHeld
 from app.domain.facts import Facts
 from app.domain.grants import ConditionalGrant, Grant
 from app.domain.places import Location
@@ -26,6 +26,21 @@ def complaints(case: CaseFile, policy: Policy) -> tuple[str, ...]:
         for place, question in enumerate(case.questions or ())
         if (complaint := _of_answer(question, answer(question, case, policy)))
     )
+
+
+def unplaced(case: CaseFile, policy: Policy) -> Iterator[Mistake]:
+    """Yield each place of a thing of the application's that stands in its properties alone, as requests have it.
+
+    The service looks such a place up at Clever, with all that holds it; a case would lie nowhere, and deny for that.
+    """
+    for number, question in enumerate(case.questions or ()):
+        resource = question.resource
+        if resource.says_where or policy.type_of(resource.type) in CLEVER_TYPES:
+            continue
+        for key in resource.properties:
+            if (kind := policy.type_of(key)) in CLEVER_TYPES:
+                message = f"properties only feed conditions here: say with in: {{{kind}: …}} where this lies"
+                yield Mistake(("questions", number, "resource", "properties", key), message)
 
 
 def answer(question: Question, case: CaseFile, policy: Policy) -> Reason:

@@ -9,7 +9,7 @@ from app.domain.errors import Mistake, PolicyMistakes
 from app.domain.policy import Policy, policy_of
 from app.domain.policy_case import CaseFile
 from app.domain.policy_file import PolicyFile
-from app.domain.policy_verdict import complaints
+from app.domain.policy_verdict import complaints, unplaced
 from app.services.checked_yaml import made_of
 from app.services.marked_yaml import Plain
 from app.services.policies import read_policy
@@ -60,7 +60,10 @@ def read_case(file: Path, policy: Policy) -> tuple[CaseFile, Policy]:
 
     def made(written: Plain) -> tuple[CaseFile, Policy]:
         case = CaseFile.model_validate(written)
-        return case, policy if case.policy is None else _own_policy(case.policy, file.parent)
+        own = policy if case.policy is None else _own_policy(case.policy, file.parent)
+        if mistakes := list(unplaced(case, own)):
+            raise PolicyMistakes(mistakes)
+        return case, own
 
     return made_of(_text(file), made)
 

@@ -22,6 +22,7 @@ roles:
 NOT_TEXT = "this should be text; a number, true or false is text in quotes"
 NOT_A_PERMISSION = "a permission is type:action, such as section:edit; only a whole part can be *"
 NOT_THERE = "school:view says nothing over sections: a school does not lie there"
+NOT_PLACED = "properties only feed conditions here: say with in: {{{}: …}} where this lies"
 NOT_ASKED = "a grant's condition reads what a request says: resource.…, action.… or context.…"
 TEACHING = "facts:\n  roles:\n    teacher: {sections: [sec-a]}\n"
 UNREAD = "the file: this cannot be read"
@@ -79,6 +80,23 @@ policy:
         over: sections
 facts: {roles: {}}
 wanted: []
+"""
+PLACED = """\
+description: Staff write no note at their school.
+policy:
+  version: 1
+  rule: scoped
+  aliases: {classroom: section}
+  roles:
+    staff:
+      - {allow: [note:write], over: schools}
+facts:
+  roles:
+    staff: {schools: [north]}
+questions:
+  - action: write
+    resource: {type: note, id: n1, properties: {status: draft, school: north}}
+    wanted: false
 """
 
 
@@ -167,6 +185,11 @@ def test_each_mistake_of_a_malformed_case_is_told_with_its_line(folder: Path) ->
         (ASKING.replace("../policy", "nowhere"), f"line 2: policy: nowhere.yaml: {UNREAD}: FileNotFoundError"),
         (ASKING.replace("../policy.yaml", ".."), f"line 2: policy: ..: {UNREAD}: IsADirectoryError"),
         (ASKING.replace("../policy", "../bad"), "line 2: policy: ../bad.yaml: line 4: roles.boss: unknown key"),
+        (PLACED, f"line 14: questions[0].resource.properties.school: {NOT_PLACED.format('school')}"),
+        (
+            PLACED.replace("school:", "classroom:"),
+            f"line 14: questions[0].resource.properties.classroom: {NOT_PLACED.format('section')}",
+        ),
         (ASKING.replace("../policy.yaml", "''"), "line 2: policy: this should be a mapping of keys to values"),
     ],
 )
@@ -176,6 +199,21 @@ def test_a_mistake_is_told_with_its_path_and_line(folder: Path, text: str, mista
     result = run("test", folder)
     assert result.exit_code == 1
     assert result.stdout.splitlines()[:-1] == [f"{folder}/case.yaml: {mistake}"]
+
+
+@pytest.mark.parametrize(
+    "resource",
+    [
+        "type: note, id: n1, properties: {status: draft}",
+        "type: note, id: n1, in: {}, properties: {school: north}",
+        "type: note, id: n1, in: {school: south}, properties: {school: north}",
+        "type: classroom, id: sec-a, properties: {school: north}",
+    ],
+)
+def test_properties_that_only_feed_conditions_are_no_mistake(folder: Path, resource: str) -> None:
+    placed = "type: note, id: n1, properties: {status: draft, school: north}"
+    (folder / "case.yaml").write_text(PLACED.replace(placed, resource))
+    assert run("test", folder).output == "1 case: 1 passed, 0 failed\n"
 
 
 def test_files_that_cannot_be_read_are_not_passed_over(folder: Path) -> None:
