@@ -6,10 +6,10 @@ ENV UV_COMPILE_BYTECODE=1 \
 WORKDIR /src
 RUN pip install --no-cache-dir uv==0.13.9
 COPY pyproject.toml uv.lock ./
-RUN uv sync --locked --no-dev --extra redis --no-install-project
+RUN uv sync --locked --no-dev --all-extras --no-install-project
 COPY README.md LICENSE ./
 COPY app ./app
-RUN uv sync --locked --no-dev --extra redis --no-editable
+RUN uv sync --locked --no-dev --all-extras --no-editable
 
 FROM python:3.13-slim
 RUN useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin rosterguard

@@ -68,7 +68,7 @@ SBOM ?= dist/rosterguard.cdx.json
 
 sbom: setup  ## Write what the image is made of as a CycloneDX bill of materials
 	@mkdir -p $(dir $(SBOM))
-	@$(UV) export --quiet --locked --no-dev --extra redis --format cyclonedx1.5 --output-file $(SBOM) > /dev/null
+	@$(UV) export --quiet --locked --no-dev --all-extras --format cyclonedx1.5 --output-file $(SBOM) > /dev/null
 	@echo $(SBOM)
 
 bench: setup  ## Measure ratios on this machine, in ten minutes; some of it with PARTS="hot cold"
