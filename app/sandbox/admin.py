@@ -1,10 +1,11 @@
 """The sandbox's own endpoints, which Clever has nothing like: faults, limits, and changes of its world."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from secrets import compare_digest
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from starlette.datastructures import State
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -98,8 +99,7 @@ async def _clear_faults(request: Request) -> Response:
 
 async def _put_limits(request: Request) -> Response:
     limits = await _body_of(request, Limits)
-    for name, value in limits.model_dump(exclude_none=True).items():
-        setattr(request.app.state, name, value)
+    _set(request.app.state, limits.model_dump(exclude_none=True))
     return Response(status_code=204)
 
 
@@ -126,9 +126,16 @@ async def _remove_section(request: Request) -> Response:
 
 
 async def _reset(request: Request) -> Response:
-    request.app.state.world.reset()
-    request.app.state.faults.clear()
+    state: State = request.app.state
+    state.world.reset()
+    state.faults.clear()
+    _set(state, state.limits_at_start)
     return Response(status_code=204)
+
+
+def _set(state: State, limits: Mapping[str, int]) -> None:
+    for name, value in limits.items():
+        setattr(state, name, value)
 
 
 async def _body_of(request: Request, shape: type[M]) -> M:

@@ -56,6 +56,7 @@ def create_sandbox(  # noqa: PLR0913  (all but the world are settings with a def
     app.router.redirect_slashes = False
     start_watching(app.state, delay_ms=delay_ms)
     app.state.rate_limit, app.state.limit = rate_limit, RateLimit(clock)
+    app.state.limits_at_start = {"rate_limit": rate_limit, "delay_ms": delay_ms}
     app.state.world, app.state.access, app.state.faults = live, access, Mischief()
     app.state.protocol = TransportProtocol
     return app

@@ -95,15 +95,18 @@ async def test_a_section_that_is_removed_is_unknown_and_in_no_list(clever: httpx
     assert section not in await ids(clever, "sections?limit=10000")
 
 
-async def test_a_reset_brings_world_and_faults_back_to_the_start(
+async def test_a_reset_brings_world_faults_and_limits_back_to_the_start(
     clever: httpx.AsyncClient, sandbox: Starlette, world: World
 ) -> None:
     teacher = user(world, "teacher_only")
+    at_start = sandbox.state.rate_limit, sandbox.state.delay_ms
+    await clever.put("/_sandbox/limits", json={"rate_limit": 1, "delay_ms": 1})
     await clever.delete(f"/_sandbox/users/{teacher}")
     await clever.put("/_sandbox/faults", json={"faults": [{"kind": "gone"}]})
     assert (await clever.post("/_sandbox/reset")).status_code == 204
     assert (await clever.get(f"/v3.1/users/{teacher}")).status_code == 200
     assert list(sandbox.state.world.districts.values()) == list(world.districts)
+    assert (sandbox.state.rate_limit, sandbox.state.delay_ms) == at_start
 
 
 @pytest.mark.parametrize(
