@@ -138,7 +138,8 @@ class Settings(BaseModel):
     public_url: Annotated[
         str | None,
         Field(
-            description="Where callers reach this service, as its metadata says; unset, its own address on loopback."
+            description="Where callers reach this service, as its metadata says; unset, its own address where it "
+            "listens on loopback, and else there is no metadata."
         ),
     ] = None
     cors_origins: Annotated[
