@@ -6,9 +6,13 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from app.domain.errors import Mistake, PolicyMistakes
+from app.domain.facts import Role
 from app.services.marked_yaml import Path, Plain, parse
 
 Made = TypeVar("Made")
+
+NO_ROLE = f"unknown key: Clever's roles are {', '.join(Role)}; a librarian is staff with a title"
+"""What is told of a role that Clever has not."""
 
 _PLAINER = {
     "extra_forbidden": "unknown key",
@@ -59,6 +63,8 @@ def _mistake(path: Path, kind: str, message: str) -> Mistake:
     plain = _PLAINER.get(kind, message.removeprefix("Value error, ").replace("Input should", "this should"))
     if kind == "string_pattern_mismatch" and path[-1] == "[key]":
         plain = _NAME
+    if kind == "extra_forbidden" and path[-2:-1] == ("roles",):
+        plain = NO_ROLE
     return Mistake(tuple(step for step in path if step != "[key]"), plain)
 
 

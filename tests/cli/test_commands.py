@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from app.cli import app
+from app.services.checked_yaml import NO_ROLE
 from tests.conftest import TOKEN, Sandbox, rosterguard_process
 
 BAD_POLICY = "version: 1\nrule: superset\nroles:\n  boss: []\n  staff:\n    - {allow: [school:view], over: sections}\n"
@@ -47,7 +48,7 @@ def test_policy_check_names_each_mistake_with_its_line(tmp_path: Path) -> None:
     result = run("policy", "check", str(file))
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr.splitlines() == [
-        f"{file}: line 4: roles.boss: unknown key",
+        f"{file}: line 4: roles.boss: {NO_ROLE}",
         f"{file}: line 6: roles.staff[0].over: this should be 'schools' or 'self'",
     ]
 
@@ -138,7 +139,7 @@ def test_a_bad_policy_ends_the_start_with_each_mistake(tmp_path: Path) -> None:
     assert (result.exit_code, result.stderr.splitlines()) == (
         2,
         [
-            "Error: the policy: line 4: roles.boss: unknown key",
+            f"Error: the policy: line 4: roles.boss: {NO_ROLE}",
             "Error: the policy: line 6: roles.staff[0].over: this should be 'schools' or 'self'",
         ],
     )

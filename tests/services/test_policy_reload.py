@@ -10,6 +10,7 @@ import pytest
 
 from app.domain.policy import Policy
 from app.main import default_policy
+from app.services.checked_yaml import NO_ROLE
 from app.services.file_watch import LOOK_SECONDS, FileState, FileWatch
 from app.services.policy_watch import InForce, policy_watch
 from tests.services.counting import Asked
@@ -117,7 +118,7 @@ async def test_a_mistake_is_logged_once_with_its_line(watched: Watched, caplog: 
     watched.file.write_text(BAD)
     with caplog.at_level(logging.ERROR, "rosterguard"):
         await watched.look(times=9)
-    assert caplog.messages == ["the policy file cannot be used: line 4: roles.boss: unknown key"]
+    assert caplog.messages == [f"the policy file cannot be used: line 4: roles.boss: {NO_ROLE}"]
 
 
 async def test_nothing_is_in_force_until_a_bad_file_is_mended(watched: Watched) -> None:
