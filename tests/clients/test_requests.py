@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
+from app.domain.callers import CallerScope
 from tests.clients.document import FOLDER, mistakes, operations
 from tests.conftest import KEY, Sandbox
 
@@ -64,6 +65,10 @@ def test_a_request_is_answered_as_its_title_says(written: str, service: httpx.Cl
     assert media_type in content
     if media_type.endswith("json"):
         assert mistakes(content[media_type]["schema"], answer.json()) == []
+
+
+def test_the_key_that_the_head_makes_has_the_scopes_of_the_tests() -> None:
+    assert sorted(re.findall(r"--scope ([a-z:]+)", HEAD)) == sorted(CallerScope)
 
 
 def test_every_operation_is_asked_with_success() -> None:
