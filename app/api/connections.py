@@ -1,17 +1,18 @@
 """Connections: how large the head of a request may be, and how long its caller may take over anything.
 
 uvicorn bounds neither. What is relied upon beyond its documented surface is what stands in `HttpToolsProtocol`: the
-callbacks of the parser, `send_400_response`, and what a cycle, one request and its answer, says of itself.
+parser and its callbacks, and what a cycle, one request and its answer, says of itself.
 """
 
 from asyncio import TimerHandle, Transport
 from dataclasses import dataclass
 from http import HTTPStatus
 
+from httptools import HttpParserError, HttpParserUpgrade
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from app import telemetry
-from app.api.headers import DATA
+from app.api.headers import DATA, wire
 from app.api.problems import Problem, problem_response
 from app.api.refusals import BROKEN_HTTP, HEAD_TOO_LARGE, PATH_TOO_LONG, TOO_SLOW
 from app.telemetry.requests import request_of
@@ -84,7 +85,7 @@ class Connection(HttpToolsProtocol):
             return
         self._owed = True
         self._beside += len(data)
-        super().data_received(data)
+        self._parse(data)
         if self._is_over():
             return
         if self._beside > MOST_HEAD_BYTES:
@@ -111,9 +112,13 @@ class Connection(HttpToolsProtocol):
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        """Start to answer."""
+        """Start to answer, unless what is offered instead of HTTP/1.1 keeps the parser from reading the body."""
         if len(self.url) + self._head > MOST_HEAD_BYTES:
             self._give_up(HEAD_TOO_LARGE)
+        if self.parser.get_method() == b"CONNECT":
+            self._give_up(BROKEN_HTTP)
+        if self.parser.should_upgrade():
+            return
         self._begin()
         self._in_head = False
         self._no_longer_coming()
@@ -125,6 +130,8 @@ class Connection(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """End a request; the next may follow."""
+        if self.parser.should_upgrade():
+            return
         self._owed = False
         self._in_head = True
         self._beside = 0
@@ -164,9 +171,28 @@ class Connection(HttpToolsProtocol):
         if not self.transport.is_closing():
             self._no_longer_taking()
 
-    def send_400_response(self, msg: str) -> None:  # noqa: ARG002
-        """Refuse what the parser gave up; uvicorn's own message would be no problem of ours."""
-        self._refuse(self._problem)
+    def _parse(self, data: bytes) -> None:
+        self._unset_keepalive_if_required()
+        try:
+            self._feed(memoryview(data))
+        except HttpParserError:
+            self._refuse(self._problem)
+
+    def _feed(self, data: memoryview) -> None:
+        while data:
+            try:
+                self.parser.feed_data(data)
+            except HttpParserUpgrade as offer:
+                # The parser leaves whatever follows to the other protocol, and what follows is the body.
+                self.parser.feed_data(self._head_without_offer())
+                data = data[offer.args[0] :]
+            else:
+                return
+
+    def _head_without_offer(self) -> bytes:
+        """Return the head that was read, to be answered as HTTP/1.1 (a server may ignore Upgrade, RFC 9110 7.8)."""
+        said = (self.parser.get_method(), self.url, self.parser.get_http_version().encode())
+        return b"%b %b HTTP/%b\r\n%b\r\n" % (*said, wire(header for header in self.headers if header[0] != b"upgrade"))
 
     def _give_up(self, problem: Problem) -> None:
         self._problem = problem

@@ -130,7 +130,7 @@ class Express(Connection):
             and parser.get_method() in _METHODS
             and parser.get_http_version() == "1.1"
             and parser.should_keep_alive()
-            and not (self.expect_100_continue or parser.should_upgrade() or self.flow.write_paused)
+            and not (self.expect_100_continue or self.flow.write_paused)
         )
 
     def _is_soon_there(self) -> bool:

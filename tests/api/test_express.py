@@ -206,6 +206,41 @@ def test_wherever_a_request_is_split_it_is_answered_alike(said: bytes, monkeypat
     assert answers == [by_hand] * end + [the_whole_way] * (len(said) - end)
 
 
+OFFERS = ("h2c", "websocket")
+
+
+def offering(said: bytes, protocol: str) -> bytes:
+    """Offer to speak another protocol instead, as clients do of their own accord."""
+    return said.replace(b"\r\n", f"\r\nConnection: Upgrade\r\nUpgrade: {protocol}\r\n".encode(), 1)
+
+
+@pytest.mark.parametrize("protocol", OFFERS)
+@pytest.mark.parametrize(
+    "said", [post("/hand", get("/inner")), in_chunks("/hand", get("/inner")[:9], get("/inner")[9:])]
+)
+def test_a_body_after_an_offer_to_speak_another_protocol_is_read_as_one_and_nothing_else(
+    said: bytes, protocol: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = offering(said, protocol)
+    with in_background(whole, http=Split) as url:
+        for at in range(len(said)):
+            monkeypatch.setattr(Split, "at", at)
+            with connected_to(url) as connected, (caller := Caller(connected)).stream:
+                assert caller.ask(said).split(", ")[1] == str(len(get("/inner")))
+                assert caller.ask(get("/next")).startswith("/next")
+
+
+def test_requests_that_offer_another_protocol_are_answered_in_their_order(caller: Caller) -> None:
+    said = (get("/hand/1"), post("/whole/2", b"the body"), post("/hand/3", b"body"), get("/whole/4"))
+    caller.say(b"".join(offering(each, "h2c") for each in said))
+    assert [caller.hear()[1].split()[0] for _ in said] == ["/hand/1", "/whole/2", "/hand/3", "/whole/4"]
+
+
+def test_nothing_after_a_request_for_a_tunnel_is_read(caller: Caller) -> None:
+    caller.say(b"CONNECT here:80 HTTP/1.1\r\nHost: here:80\r\nContent-Length: 4\r\n\r\n" + get("/hand"))
+    assert [answer.kind for answer in told(caller.connected)] == [(400, "broken-http")]
+
+
 @pytest.mark.parametrize("targets", [*product(("/hand", "/whole"), repeat=3)], ids="".join)
 def test_requests_in_one_packet_are_answered_in_their_order(targets: tuple[str, ...], caller: Caller) -> None:
     caller.say(b"".join(post(target, b"body") for target in targets))
