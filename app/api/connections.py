@@ -4,6 +4,7 @@ uvicorn bounds neither. What is relied upon beyond its documented surface is wha
 parser and its callbacks, and what a cycle, one request and its answer, says of itself.
 """
 
+import re
 from asyncio import TimerHandle, Transport
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -27,6 +28,8 @@ LEAST_TAKEN_BYTES = 64 * 1024
 """What a caller takes of a waiting answer each time, unless it is less that is left."""
 
 _AROUND_HEADER = len(b": \r\n")
+_HOST = re.compile(rb"(\[[0-9A-Fa-f:.]+\]|([A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*)(:[0-9]*)?")
+"""A name or an address, and a port (RFC 3986 section 3.2)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +118,7 @@ class Connection(HttpToolsProtocol):
         """Start to answer, unless what is offered instead of HTTP/1.1 keeps the parser from reading the body."""
         if len(self.url) + self._head > MOST_HEAD_BYTES:
             self._give_up(HEAD_TOO_LARGE)
-        if self.parser.get_method() == b"CONNECT":
+        if self.parser.get_method() == b"CONNECT" or not self._names_one_host():
             self._give_up(BROKEN_HTTP)
         if self.parser.should_upgrade():
             return
@@ -197,6 +200,13 @@ class Connection(HttpToolsProtocol):
     def _give_up(self, problem: Problem) -> None:
         self._problem = problem
         raise _Unreadable
+
+    def _names_one_host(self) -> bool:
+        """Tell whether the head says Host as it must (RFC 9112 section 3.2); before HTTP/1.1 it need not."""
+        hosts = [value for name, value in self.headers if name == b"host"]
+        if not hosts:
+            return self.parser.get_http_version() == "1.0"
+        return len(hosts) == 1 and _HOST.fullmatch(hosts[0].strip(b" \t")) is not None
 
     def _expect(self) -> None:
         seconds = self.pace.head if self._in_head else self.pace.body

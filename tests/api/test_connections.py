@@ -19,8 +19,8 @@ from tests.api.connecting import PATIENCE, connected_to, told, until
 from tests.conftest import KEY, MovedClock, Sandbox, settings_over
 
 MIB = 1024 * 1024
-LIVEZ = b"GET /livez HTTP/1.1\r\n\r\n"
-CHUNKS = b"POST /v1/users/permissions HTTP/1.1\r\nTransfer-Encoding: chunked\r\n"
+LIVEZ = b"GET /livez HTTP/1.1\r\nHost: here\r\n\r\n"
+CHUNKS = b"POST /v1/users/permissions HTTP/1.1\r\nHost: here\r\nTransfer-Encoding: chunked\r\n"
 AUTHORIZED = f"Content-Type: application/json\r\nAuthorization: Bearer {KEY}\r\n".encode()
 
 
@@ -67,6 +67,29 @@ def test_what_is_no_request_is_a_problem(said: bytes, kind: tuple[int, str], cal
     assert (answer.headers["cache-control"], len(answer.headers["x-request-id"])) == ("no-store", 32)
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        *(b"", b"Host: here\r\nHost: here\r\n", b"Host: here, there\r\n", b"Host: he re\r\n", b"Host: here:port\r\n"),
+        *(b"Host: \xff\r\n", b"Host: a@b\r\n", b"Host: a/b\r\n", b"Host: [here]\r\n", b"Host: %g\r\n"),
+    ],
+)
+def test_who_does_not_say_which_host_they_mean_is_refused(said: bytes, caller: socket.socket) -> None:
+    caller.sendall(b"GET /livez HTTP/1.1\r\n" + said + b"\r\n")
+    assert [answer.kind for answer in told(caller)] == [(400, "broken-http")]
+
+
+@pytest.mark.parametrize("host", [b"", b"here", b"here:8900", b"10.0.0.1:", b"[::1]:8900", b"a_b.example. ", b"%C3%A9"])
+def test_a_host_may_be_any_name_or_address(host: bytes, caller: socket.socket) -> None:
+    caller.sendall(LIVEZ.replace(b"here\r\n", host + b"\r\nConnection: close\r\n"))
+    assert [answer.status for answer in told(caller)] == [200]
+
+
+def test_before_http_1_1_nobody_had_to_say_which_host_they_mean(caller: socket.socket) -> None:
+    caller.sendall(b"GET /livez HTTP/1.0\r\n\r\n")
+    assert [answer.status for answer in told(caller)] == [200]
+
+
 def test_on_the_paths_of_the_standard_it_is_a_message(caller: socket.socket) -> None:
     caller.sendall(b"POST /access/v1/evaluation HTTP/1.1\r\nno header\r\n\r\n")
     [answer] = told(caller)
@@ -75,8 +98,8 @@ def test_on_the_paths_of_the_standard_it_is_a_message(caller: socket.socket) -> 
 
 
 def test_a_head_may_be_as_large_as_is_allowed(caller: socket.socket) -> None:
-    padding = MOST_HEAD_BYTES - len(b"GET /livez HTTP/1.1\r\n" + b"A: \r\n\r\n") - len("Connection: close\r\n")
-    caller.sendall(b"GET /livez HTTP/1.1\r\nConnection: close\r\nA: " + b"a" * padding + b"\r\n\r\n")
+    head = LIVEZ.removesuffix(b"\r\n") + b"Connection: close\r\nA: "
+    caller.sendall(head + b"a" * (MOST_HEAD_BYTES - len(head) - len(b"\r\n\r\n")) + b"\r\n\r\n")
     assert [answer.status for answer in told(caller)] == [200]
 
 

@@ -43,8 +43,8 @@ HEAD_END = b"\r\n\r\n"
 WAYS = ("by hand", "the whole way")
 
 
-def get(target: str, *headers: str, method: str = "GET", version: str = "1.1") -> bytes:
-    return "\r\n".join((f"{method} {target} HTTP/{version}", *headers, "", "")).encode()
+def get(target: str, *headers: str, method: str = "GET", version: str = "1.1", host: str = "here") -> bytes:
+    return "\r\n".join((f"{method} {target} HTTP/{version}", f"Host: {host}", *headers, "", "")).encode()
 
 
 def post(target: str, body: bytes, *headers: str) -> bytes:
@@ -382,7 +382,7 @@ def test_who_asks_and_does_not_read_is_not_answered_ahead() -> None:
 
 def test_a_head_of_a_form_that_was_read_before_is_not_parsed_again(caller: Caller) -> None:
     targets = ("/hand/1", "/hand/2", "/hand/3", "/whole", "/hand/4")
-    said = [get(target, "Host: here", f"X-Request-ID: {target}") for target in targets]
+    said = [get(target, f"X-Request-ID: {target}") for target in targets]
     assert [caller.ask(each).split()[0] for each in said] == list(targets)
     connection = Kept.kept[0]
     assert (connection.by_hand, connection.parsed) == (4, 3)
@@ -401,19 +401,19 @@ def test_a_client_may_have_several_forms(caller: Caller) -> None:
 
 def test_of_more_forms_than_a_client_has_the_latest_are_known(caller: Caller) -> None:
     for number in (0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 0):
-        caller.ask(get("/hand", f"Host: {number}"))
+        caller.ask(get("/hand", host=str(number)))
     connection = Kept.kept[0]
     before = connection.parsed
-    caller.ask(get("/hand", "Host: 0"))
-    caller.ask(get("/hand", "Host: 4"))
+    caller.ask(get("/hand", host="0"))
+    caller.ask(get("/hand", host="4"))
     assert connection.parsed == before
-    caller.ask(get("/hand", "Host: 1"))
+    caller.ask(get("/hand", host="1"))
     assert connection.parsed == before + 1
 
 
 def test_what_is_now_and_then_said_in_an_odd_way_leaves_other_forms_known(caller: Caller) -> None:
     for name in ("a", "a", "b", "b", *["an odd name"] * 4, "a"):
-        caller.ask(get("/hand", "Host: here", *([] if name == "a" else [f"X-Request-ID: {name}"])))
+        caller.ask(get("/hand", *([] if name == "a" else [f"X-Request-ID: {name}"])))
     connection = Kept.kept[0]
     assert (connection.by_hand, connection.parsed) == (9, 8)
 
@@ -421,7 +421,7 @@ def test_what_is_now_and_then_said_in_an_odd_way_leaves_other_forms_known(caller
 def asked_by_hand(caller: Caller, times: int = 3) -> None:
     """Ask so often that the last time nothing is parsed."""
     for number in range(times):
-        assert caller.ask(get(f"/hand/{number}", "Host: here")) == f"/hand/{number} by hand, 0"
+        assert caller.ask(get(f"/hand/{number}")) == f"/hand/{number} by hand, 0"
 
 
 def test_who_is_answered_unparsed_is_not_closed_as_idle_while_asking(caller: Caller) -> None:
@@ -471,7 +471,7 @@ def test_what_does_not_answer_an_unparsed_request_at_hand_has_it_parsed(sandbox:
 
     def asked(credential: str = KEY, of: str = "$teacher") -> bytes:
         target = names.in_target(f"/v1/users/{of}/permissions")
-        return get(target, "Host: here", f"Authorization: Bearer {credential}")
+        return get(target, f"Authorization: Bearer {credential}")
 
     with in_background(app, http=Kept) as url, connected_to(url) as connected, Caller(connected).stream as stream:
         caller = Caller(connected)

@@ -70,7 +70,7 @@ def test_what_runs_when_the_end_is_told_is_answered(log: Path, sandbox: Sandbox,
         sandbox.app.state.delay_ms = 1000
         idle, *callers = [stack.enter_context(connected_to(ending.url)) for _ in ("", *paths)]
         for caller, path in zip(callers, paths, strict=True):
-            caller.sendall(f"GET {path} HTTP/1.1\r\n\r\n".encode())
+            caller.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
         until(lambda: sandbox.requests.total() >= len(paths))
         ending.end()
         assert idle.recv(1) == b""
@@ -86,7 +86,7 @@ def test_what_cannot_be_answered_before_the_end_is_to_be_asked_again(log: Path, 
     with running(log, sandbox) as ending, connected_to(ending.url) as caller:
         sandbox.requests.clear()
         sandbox.app.state.delay_ms = 60_000
-        caller.sendall(b"POST /v1/users/permissions HTTP/1.1\r\n" + head + batch)
+        caller.sendall(b"POST /v1/users/permissions HTTP/1.1\r\nHost: localhost\r\n" + head + batch)
         until(lambda: sandbox.requests.total() > 0)
         ending.end()
         [answer] = told(caller)

@@ -18,7 +18,7 @@ BULK_BUSY = "too many batches and searches are under way; ask again in a moment,
 def bulk_requests(service: httpx.Client, path: str, times: int) -> Iterator[None]:
     """Keep so many requests to ``path`` waiting for their bodies."""
     head = (
-        f"POST {path} HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: 9\r\n"
+        f"POST {path} HTTP/1.1\r\nHost: here\r\nContent-Type: application/json\r\nContent-Length: 9\r\n"
         f"Authorization: Bearer {KEY}\r\nExpect: 100-continue\r\n\r\n"
     )
     with ExitStack() as stack:
