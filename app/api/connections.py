@@ -77,7 +77,8 @@ class Connection(HttpToolsProtocol):
         self._coming = self.loop.call_later(self.pace.head, self._is_late)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """End."""
+        """End; uvicorn leaves the timer of one that was reset, which would keep all of it until then."""
+        self._unset_keepalive_if_required()
         self._no_longer_coming()
         self._no_longer_taking()
         super().connection_lost(exc)

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import socket
+import struct
 import time
 from asyncio import Transport
 from collections.abc import Iterator
@@ -485,6 +486,17 @@ def test_what_does_not_answer_an_unparsed_request_at_hand_has_it_parsed(sandbox:
             caller.say(said)
             assert caller.hear()[0] == status
         assert (connection.sought, connection.by_hand, connection.parsed) == (7, 3, 6)
+
+
+def test_a_connection_that_is_reset_leaves_nothing_behind(caller: Caller) -> None:
+    caller.ask(get("/hand"))
+    connection = Kept.kept[0]
+    until(lambda: connection.timeout_keep_alive_task is not None)
+    caller.connected.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    caller.stream.close()
+    caller.connected.close()
+    until(lambda: connection.parser is None)
+    assert connection.timeout_keep_alive_task is None
 
 
 def test_the_service_answers_at_hand_what_it_has_answered_before(sandbox: Sandbox, clock: MovedClock) -> None:
