@@ -87,15 +87,16 @@ class Connection(HttpToolsProtocol):
         """Read on, as far as the limits allow."""
         if self._is_over():
             return
-        self._owed = True
         self._beside += len(data)
         self._parse(data)
         if self._is_over():
             return
         if self._beside > MOST_HEAD_BYTES:
             self._refuse(HEAD_TOO_LARGE)
-        elif self._owed and self._coming is None:
-            self._expect()
+        elif self._owed:
+            self._unset_keepalive_if_required()
+            if self._coming is None:
+                self._expect()
 
     def on_message_begin(self) -> None:
         """Begin a request."""
@@ -176,7 +177,6 @@ class Connection(HttpToolsProtocol):
             self._no_longer_taking()
 
     def _parse(self, data: bytes) -> None:
-        self._unset_keepalive_if_required()
         try:
             self._feed(memoryview(data))
         except HttpParserError:

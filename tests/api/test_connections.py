@@ -56,7 +56,7 @@ def caller(running_hasty: str) -> Iterator[socket.socket]:
         (b"GET /livez HTTP/1.1\r\nA: " + b"a" * MOST_HEAD_BYTES + b"\r\n\r\n", (431, "head-too-large")),
         (b"GET /livez HTTP/1.1\r\n" + b"A: \r\n" * (MOST_HEAD_BYTES // 4) + b"\r\n", (431, "head-too-large")),
         (b"GET /livez HTTP/1.1\r\nA: ", (408, "too-slow")),
-        (b"\r\n", (408, "too-slow")),
+        (b"\r\nG", (408, "too-slow")),
     ],
 )
 def test_what_is_no_request_is_a_problem(said: bytes, kind: tuple[int, str], caller: socket.socket) -> None:
@@ -103,8 +103,27 @@ def test_a_head_may_be_as_large_as_is_allowed(caller: socket.socket) -> None:
     assert [answer.status for answer in told(caller)] == [200]
 
 
-def test_who_says_nothing_is_left_without_a_word(caller: socket.socket) -> None:
+@pytest.mark.parametrize("said", [b"", b"\r\n", b"\r\n\n\r"])
+def test_who_asks_nothing_is_left_without_a_word(said: bytes, caller: socket.socket) -> None:
+    caller.sendall(said)
     assert told(caller) == []
+
+
+class IdlingConnection(HastyConnection):
+    """A connection that soon takes silence for idleness."""
+
+    def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
+        self.timeout_keep_alive = 0.4  # type: ignore[assignment]
+        super().connection_made(transport)
+
+
+def test_an_empty_line_after_a_request_is_no_other_request(running_sandbox: Sandbox) -> None:
+    app = create_app(settings_over(running_sandbox))
+    with in_background(app, http=IdlingConnection) as url, connected_to(url) as caller:
+        caller.sendall(LIVEZ)
+        assert b"alive" in caller.recv(65536)
+        caller.sendall(b"\r\n")
+        assert told(caller) == []
 
 
 def test_each_request_of_a_connection_has_its_own_time(caller: socket.socket) -> None:

@@ -456,7 +456,7 @@ def test_what_is_refused_before_it_begins_is_refused_alike_whatever_was_asked_be
         asked_by_hand(caller)
         assert caller.ask(get("/access/v1/evaluation", "A: a")).endswith(" by hand, 0")
         asked_by_hand(caller, 1)
-        caller.say(b"\r\n")
+        caller.say(b"G")
         [answer] = told(caller.connected)
         assert (answer.kind, answer.headers["content-type"]) == ((408, "too-slow"), "application/problem+json")
 
