@@ -74,6 +74,7 @@ class Connection(HttpToolsProtocol):
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
         """Begin, and wait for somebody to say something."""
         super().connection_made(transport)
+        self.headers = []
         self._coming = self.loop.call_later(self.pace.head, self._is_late)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -142,7 +143,7 @@ class Connection(HttpToolsProtocol):
         self._beside = 0
         self._no_longer_coming()
         self._end()
-        self.url = b""
+        self.url, self.headers = b"", []
 
     def _begin(self) -> None:
         # One that follows an answer in the same packet begins after the connection was found idle.
@@ -255,7 +256,7 @@ class Connection(HttpToolsProtocol):
     def _tell(self, problem: Problem) -> None:
         path = self.url.partition(b"?")[0].decode("latin-1")
         response = problem_response({"path": path}, problem, {"Connection": "close"})
-        marks = request_of([] if self._in_head else self.headers).marks()
+        marks = request_of(self.headers).marks()
         headers = [*self.server_state.default_headers, *response.raw_headers, *marks, *DATA]
         status_line = f"HTTP/1.1 {problem.status} {HTTPStatus(problem.status).phrase}".encode()
         lines = [status_line, *(name + b": " + value for name, value in headers), b"", bytes(response.body)]

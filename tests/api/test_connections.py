@@ -137,6 +137,31 @@ def test_a_body_that_does_not_come_is_told_under_the_id_of_its_request(caller: s
     assert (answer.kind, answer.headers["x-request-id"]) == ((408, "too-slow"), "of the caller")
 
 
+NAMED = b"GET /livez HTTP/1.1\r\nHost: here\r\nX-Request-ID: mine\r\nA: "
+
+
+@pytest.mark.parametrize(
+    ("rest", "status"),
+    [
+        (b"a\r\nContent-Length: a\r\n\r\n", 400),
+        (b"a\r\nno header\r\n\r\n", 400),
+        (b"a" * MOST_HEAD_BYTES + b"\r\n\r\n", 431),
+        (b"", 408),
+    ],
+)
+def test_a_head_that_is_refused_is_told_under_its_id(rest: bytes, status: int, caller: socket.socket) -> None:
+    caller.sendall(NAMED + rest)
+    assert [(answer.status, answer.headers["x-request-id"]) for answer in told(caller)] == [(status, "mine")]
+
+
+def test_what_is_refused_after_a_request_is_not_told_under_its_id(caller: socket.socket) -> None:
+    caller.sendall(NAMED + b"\r\n\r\n")
+    assert b"x-request-id: mine" in caller.recv(65536)
+    caller.sendall(b"\xff")
+    [answer] = told(caller)
+    assert (answer.status, len(answer.headers["x-request-id"])) == (400, 32)
+
+
 def test_a_caller_who_goes_away_is_no_mistake_of_ours(caller: socket.socket, caplog: pytest.LogCaptureFixture) -> None:
     late = {"method": "POST", "route": "/access/v1/evaluation", "status": "4xx"}
     before = REGISTRY.get_sample_value("rosterguard_requests_total", late) or 0
