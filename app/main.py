@@ -47,8 +47,11 @@ if TYPE_CHECKING:
 MOST_BODY_BYTES = 64 * 1024
 MOST_BODY_BYTES_AT = {evaluation.EVALUATIONS_PATH: 4 * 1024 * 1024}
 MOST_BULK_REQUESTS = 16
-BULK_PATHS = frozenset({evaluation.EVALUATIONS_PATH, f"{permissions.router.prefix}/permissions"})
-BULK_BELOW = (f"{search.router.prefix}/",)
+BULK_PATHS = {
+    evaluation.EVALUATIONS_PATH: CallerScope.ACCESS_EVALUATE,
+    f"{permissions.router.prefix}/permissions": CallerScope.PERMISSIONS_READ,
+}
+BULK_BELOW = {f"{search.router.prefix}/": CallerScope.ACCESS_SEARCH}
 SECRET_BYTES = 32
 CACHE_PLACES = 300_000
 """Sections, schools and people in lists, each of which takes some 650 bytes."""

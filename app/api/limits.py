@@ -1,15 +1,17 @@
 """What a request may cost: the size of its body, and the room that batches and searches leave to single questions."""
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.api.problems import status_response
+from app.api.problems import error_response, status_response
 from app.api.refusals import BULK_BUSY, come_again
+from app.domain.callers import Caller, CallerScope
+from app.domain.errors import CallerMayNot
 
 RETRY_SECONDS = 1
 """After how long a batch or search that found no room does well to come again."""
@@ -54,8 +56,13 @@ def _counted(receive: Receive, most_bytes: int) -> Receive:
 class BulkLimit:
     """Lets only so many requests at once ask for many answers; the next is refused before its body is read."""
 
-    def __init__(self, app: ASGIApp, most: int, paths: Collection[str], below: tuple[str, ...]) -> None:
-        """Let ``most`` at once into ``paths`` and whatever is ``below``, counted together, of each caller fewer."""
+    def __init__(
+        self, app: ASGIApp, most: int, paths: Mapping[str, CallerScope], below: Mapping[str, CallerScope]
+    ) -> None:
+        """Let ``most`` at once into ``paths`` and whatever is ``below``, counted together, of each caller fewer.
+
+        Both name the scope that is needed there: who lacks it takes up no room.
+        """
         self._app = app
         self._most = most
         self._most_of_one = max(1, most * 3 // 4)
@@ -64,11 +71,16 @@ class BulkLimit:
         self._under_way: Counter[bytes] = Counter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve a request, or answer 503."""
-        if scope["type"] != "http" or not self._asks_for_many(scope["path"]):
+        """Serve a request, or answer 403 or 503."""
+        needed = self._needed_at(scope["path"]) if scope["type"] == "http" else None
+        if needed is None:
             await self._app(scope, receive, send)
             return
-        caller: bytes = scope["state"]["caller"].digest
+        asking: Caller = scope["state"]["caller"]
+        if needed not in asking.scopes:
+            await error_response(scope, CallerMayNot(needed))(scope, receive, send)
+            return
+        caller = asking.digest
         if self._under_way.total() >= self._most or self._under_way[caller] >= self._most_of_one:
             await come_again(Request(scope), BULK_BUSY, RETRY_SECONDS)(scope, receive, send)
             return
@@ -80,5 +92,7 @@ class BulkLimit:
             if not self._under_way[caller]:
                 del self._under_way[caller]
 
-    def _asks_for_many(self, path: str) -> bool:
-        return path in self._paths or path.startswith(self._below)
+    def _needed_at(self, path: str) -> CallerScope | None:
+        """Return the scope that a request for many answers needs, None for any other request."""
+        below = (scope for start, scope in self._below.items() if path.startswith(start))
+        return self._paths.get(path) or next(below, None)

@@ -64,6 +64,18 @@ def test_without_a_key_nobody_takes_up_room(service: httpx.Client) -> None:
     assert refused.status_code == 401
 
 
+@pytest.mark.parametrize("path", ["/access/v1/evaluations", "/access/v1/search/subject", "/v1/users/permissions"])
+def test_without_the_scope_nobody_takes_up_room_or_is_listened_to(path: str, serve: Serve) -> None:
+    service = serve(api_keys=(api_key("tests", KEY), api_key("metrics", "of metrics", scopes={"metrics:read"})))
+    head = b"POST %b HTTP/1.1\r\nHost: here\r\nAuthorization: Bearer of metrics\r\n" % path.encode()
+    with ExitStack() as stack:
+        for _ in range(MOST_BULK_REQUESTS):
+            connected = stack.enter_context(connected_to(str(service.base_url)))
+            connected.sendall(head + b"Content-Length: 9\r\nExpect: 100-continue\r\n\r\n")
+            assert connected.recv(65536).startswith(b"HTTP/1.1 403 ")
+        assert service.post("/v1/users/permissions", json={"users": []}).status_code == 422
+
+
 def test_room_is_free_again_once_they_are_over(service: httpx.Client) -> None:
     for _ in range(2):
         with bulk_requests(service, "/access/v1/evaluations", MOST_OF_ONE):
