@@ -118,7 +118,9 @@ class DecisionLog:
         where = None if district is None else self._told(district)
         who = None if user is None else self._told(user)
         what = None if resource is None else self._resource(*resource)
-        return _Said(kind, revision, answer, where, who, role, permission, what, reason, age, stale)
+        # A tag is made of a body that names the user: whoever guesses that can make the tag.
+        tells = self._told(answer) if isinstance(answer, str) else answer
+        return _Said(kind, revision, tells, where, who, role, permission, what, reason, age, stale)
 
     def _resource(self, kind: str, named: str | None) -> "_Resource":
         return _Resource(kind, None if named is None else self._told(named))

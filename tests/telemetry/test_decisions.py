@@ -101,6 +101,18 @@ def test_hashed_ids_are_all_that_is_told_of_people_and_places() -> None:
     assert {"u1", "d1", "s1"}.isdisjoint({said["user"], said["district"], said["resource"]["id"]})
 
 
+def test_the_tag_of_an_answer_is_hashed_as_ids_are_for_it_can_be_made_by_whoever_guesses_the_answer() -> None:
+    as_told = pseudonyms.hashed(b"a secret of sixteen")
+    tagged = GRANTED._replace(kind="permissions", answer="tag")
+    [hashed], [plain] = told(tagged, sampling=EVERY, as_told=as_told), told(tagged, sampling=EVERY)
+    assert (answer_in(hashed), answer_in(plain)) == (as_told("tag"), "tag")
+
+
+def answer_in(line: dict[str, object]) -> object:
+    assert isinstance(line["decision"], dict)
+    return line["decision"]["answer"]
+
+
 @pytest.fixture
 def request_under_way() -> Iterator[Request]:
     request = Request([b"mine"], "mine", "0af7651916cd43dd8448eb211c80319c")
