@@ -67,8 +67,9 @@ def location_of_named(
 ) -> Location | None:
     """Return where a thing of the application's lies that is said to lie in all the places given, or None.
 
-    None is returned where they do not fit together as Clever has them. A student's other sections and schools count
-    only where the student is named without a section or school.
+    None is returned where they do not fit together as Clever has them: a user named beside a student has to be that
+    student, a contact of theirs, or to stand in a section with them. A student's other sections and schools count only
+    where the student is named alone.
     """
     there: Location = frozenset().union(
         location_of_section(section) if section else (), location_of_school(school, district) if school else ()
@@ -79,11 +80,23 @@ def location_of_named(
         return None
     if not all(_any_stands_in(standings, section, school) for standings in people):
         return None
+    if student and user and not _have_to_do(student, user):
+        return None
     if student:
-        there |= {(Scope.STUDENT, student.user)} if there else location_of_student(student)
+        there |= {(Scope.STUDENT, student.user)} if there or user else location_of_student(student)
     if user:
         there |= location_of_user(user)
     return there | location_of_district(district)
+
+
+def _have_to_do(student: Facts, user: Facts) -> bool:
+    if user.user == student.user:
+        return True
+    enrolled = {section for standing in _standings(student, Role.STUDENT) for section in standing.ids(Scope.SECTION)}
+    return any(
+        student.user in standing.ids(Scope.STUDENT) or not enrolled.isdisjoint(standing.ids(Scope.SECTION))
+        for standing in _standings(user, *Role)
+    )
 
 
 def _standings(person: Facts, *roles: Role) -> list[Standing]:

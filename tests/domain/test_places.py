@@ -92,7 +92,19 @@ def test_a_students_sections_and_schools_count_only_where_the_student_is_named_a
     assert named(SECTION_A, student=ADA) == {student, SEC_A, NORTH, ZETA}
     assert named(school="south", student=ADA) == {student, SOUTH, ZETA}
     assert named(school="west", student=ADA) == {student, (Scope.SCHOOL, "west"), ZETA}
-    assert named(student=ADA, user=ADA) == location_of_student(ADA) | {(Scope.SELF, "ada")}
+    assert named(student=ADA, user=ADA) == {student, (Scope.SELF, "ada"), ZETA}
+
+
+@pytest.mark.parametrize(
+    "user",
+    [
+        facts("guardian", HeldRole(Role.CONTACT, (Standing(((Scope.STUDENT, ("ada",)),)),))),
+        facts("of-one-section", HeldRole(Role.TEACHER, (Standing(((Scope.SECTION, ("sec-b",)),)),))),
+        facts("of-the-same-section", HeldRole(Role.STUDENT, (Standing(((Scope.SECTION, ("sec-a",)),)),))),
+    ],
+)
+def test_a_user_beside_a_student_is_somebody_who_has_to_do_with_them(user: Facts) -> None:
+    assert named(student=ADA, user=user) == {(Scope.STUDENT, "ada"), (Scope.SELF, user.user), ZETA}
 
 
 @pytest.mark.parametrize(
@@ -108,6 +120,10 @@ def test_a_students_sections_and_schools_count_only_where_the_student_is_named_a
         (SECTION_C, None, ADA, None),
         (None, "east", ADA, None),
         (SECTION_A, None, facts("eve"), None),
+        (None, None, ADA, BOB),
+        (None, None, ADA, facts("eve")),
+        (None, None, ADA, facts("dan", HeldRole(Role.CONTACT, (Standing(((Scope.STUDENT, ("eve",)),)),)))),
+        (None, "south", ADA, facts("kim", HeldRole(Role.STAFF, (Standing(((Scope.SCHOOL, ("south",)),)),)))),
     ],
 )
 def test_places_that_do_not_fit_are_no_location(

@@ -18,6 +18,7 @@ from tests.services.conftest import Contexts
 NORTH, SOUTH = "66826200160e91311d000000", "66826201160e91311d000001"
 FIRST, ELSEWHERE = "66826200f00d2c317a000000", "66826288f00d2c317a000088"
 PUPIL, PUPIL_OF_TWO = "668262039155dac234000003", "668262049155dac234000004"
+WITHOUT_ROLES = "668262169155dac234000016"
 UNKNOWN = "ffffffffffffffffffffffff"
 
 
@@ -91,6 +92,8 @@ async def test_what_is_decided_of_resources_of_clever(
         ({"section": UNKNOWN}, Reason.PLACES_DISAGREE),
         ({"section": [FIRST]}, Reason.PLACES_DISAGREE),
         ({"student": NORTH}, Reason.PLACES_DISAGREE),
+        ({"student": PUPIL, "user": PUPIL_OF_TWO}, Reason.NOT_IN_REACH),
+        ({"student": PUPIL, "user": WITHOUT_ROLES}, Reason.PLACES_DISAGREE),
     ],
 )
 async def test_what_is_decided_of_the_applications_own_resources(
