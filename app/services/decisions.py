@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from app.domain.access import Access
 from app.domain.decision import SCOPE_OF, Reason, decided, unanswerable
-from app.domain.errors import CleverError, MalformedId, NotCached, RoleNotHeld, RosterguardError, UserUnknown
+from app.domain.errors import MalformedId, NotCached, RoleNotHeld, RosterguardError, UserUnknown
 from app.domain.facts import Role
 from app.domain.ids import DistrictId, UserId
 from app.domain.packed_facts import PackedFacts
@@ -89,13 +89,15 @@ async def evaluate_many(
     """Decide many questions, in the order asked; what cannot be decided is the error that prevents it.
 
     Raises:
-        CleverError: Clever could not be read for any of them.
+        DistrictUnnamed, NotCached, CleverError: none of them, or not the subject of them all, could be looked at.
     """
 
     async def decide(question: Question, within: Demand) -> Decision:
         return await evaluate(context, question, within)
 
-    return _unless_all_failed(await answered(questions, decide, demand))
+    outcomes = await answered(questions, decide, demand)
+    await _look_for_common_failure(context, questions, outcomes, demand)
+    return outcomes
 
 
 async def evaluate_until(
@@ -104,7 +106,7 @@ async def evaluate_until(
     """Decide questions one after the other, up to and including the first whose outcome ``ends`` the run.
 
     Raises:
-        CleverError: Clever could not be read for any of those that were run.
+        DistrictUnnamed, NotCached, CleverError: as ``evaluate_many``; what was not run counts as what might have been.
     """
     outcomes: list[Decision | RosterguardError] = []
     for place, question in enumerate(questions):
@@ -112,7 +114,8 @@ async def evaluate_until(
         if ends(outcomes[-1]):
             break
         await give_way(place)
-    return _unless_all_failed(outcomes)
+    await _look_for_common_failure(context, questions, outcomes, demand)
+    return outcomes
 
 
 def permission_asked(policy: Policy, action: str, resource_type: str) -> str:
@@ -167,11 +170,25 @@ def asked_in(context: Context, question: Question, kind: str, seeker: Seeker | N
     )
 
 
-def _unless_all_failed(outcomes: list[Decision | RosterguardError]) -> list[Decision | RosterguardError]:
-    failures = [outcome for outcome in outcomes if isinstance(outcome, CleverError)]
-    if failures and len(failures) == len(outcomes):
+async def _look_for_common_failure(
+    context: Context, questions: Sequence[Question], outcomes: Sequence[Decision | RosterguardError], demand: Demand
+) -> None:
+    """Raise what keeps all questions from being answered, or from their common subject being known (AuthZEN 7.2.1)."""
+    failures = [outcome for outcome in outcomes if isinstance(outcome, RosterguardError)]
+    if failures and (len(failures) == len(questions) or await _share_unread_subject(context, questions, demand)):
         raise failures[0]
-    return outcomes
+
+
+async def _share_unread_subject(context: Context, questions: Sequence[Question], demand: Demand) -> bool:
+    subject = questions[0].subject
+    if any(question.subject != subject for question in questions):
+        return False
+    try:
+        user, district = await whose(context, subject, demand)
+        await reading_of(context, user, district, demand.at_once())
+    except RosterguardError:
+        return True
+    return False
 
 
 def _refused_unread(policy: Policy, permission: str, question: Question) -> Reason | None:

@@ -9,7 +9,7 @@ from starlette.routing import Route
 
 from app.cli.listening import in_background
 from tests.api.authzen.conftest import Json, action, ask, question, resource, subject
-from tests.conftest import Sandbox, Serve
+from tests.conftest import KEY, Sandbox, Serve, api_key
 
 NOWHERE = "e" * 24
 
@@ -204,6 +204,61 @@ def failing_for_one() -> Starlette:
             Route("/v3.1/users/{user}/{part}", none),
         ]
     )
+
+
+@pytest.mark.parametrize("semantic", ["execute_all", "deny_on_first_deny", "permit_on_first_permit"])
+def test_a_run_that_ends_with_an_outage_tells_it_there_for_the_next_item_might_have_been_answered(
+    semantic: str, serve: Serve
+) -> None:
+    """§7.2.1."""
+    asked = {
+        "action": action("edit"),
+        "resource": resource("c" * 24),
+        "evaluations": [{"subject": subject(BAD)}, {"subject": subject(GOOD)}],
+        "options": {"evaluations_semantic": semantic},
+    }
+    with in_background(failing_for_one()) as url:
+        service = serve(clever_url=url)
+        ask(service, "evaluation", {**asked, "subject": subject(GOOD)})  # lest the breaker is all that answers for them
+        failed, *others = ask(service, "evaluations", asked)["evaluations"]
+    assert failed["context"]["error"]["status"] == 503
+    assert [each["context"]["reason"] for each in others] == ["not_permitted"] * (semantic != "deny_on_first_deny")
+
+
+def test_an_outage_for_the_resource_of_one_item_is_told_there_whoever_is_asked_about(
+    service: httpx.Client, teacher: str, sections: list[str]
+) -> None:
+    """§7.2.1: the subject that all share could be read."""
+    ask(service, "evaluation", question(subject(teacher), action("edit"), resource(sections[0])))
+    asked = {
+        "subject": subject(teacher),
+        "action": action("edit"),
+        "evaluations": [{"resource": resource(NOWHERE)}, {"resource": resource(sections[0])}],
+        "options": {"evaluations_semantic": "deny_on_first_deny"},
+    }
+    answer = service.post("/access/v1/evaluations", json=asked, headers={"Cache-Control": "only-if-cached"})
+    assert [each["context"]["error"]["status"] for each in answer.json()["evaluations"]] == [504]
+
+
+def test_an_outage_for_the_subject_of_all_is_one_for_all_though_an_item_is_decided_unread(serve: Serve) -> None:
+    """§7.2.1."""
+    asked = question(
+        subject(BAD), action("edit"), resource("c" * 24), evaluations=[{}, {"action": action("no-such-action")}]
+    )
+    with in_background(failing_for_one()) as url:
+        assert serve(clever_url=url).post("/access/v1/evaluations", json=asked).status_code == 503
+
+
+def test_what_no_item_can_be_answered_for_is_told_as_it_is_of_one_question(
+    serve: Serve, sandbox: Sandbox, teacher: str
+) -> None:
+    """§7.2.1: nothing cached, and a caller of two districts who names none."""
+    one = question(subject(teacher), action("edit"), resource(NOWHERE))
+    of_two_districts = serve(api_keys=(api_key("tests", KEY, districts={sandbox.district, DISTRICT}),))
+    for service, cache_control, status in ((serve(), "only-if-cached", 504), (of_two_districts, "no-cache", 400)):
+        for path, asked in (("evaluation", one), ("evaluations", {**one, "evaluations": [{}, {}]})):
+            answer = service.post(f"/access/v1/{path}", json=asked, headers={"Cache-Control": cache_control})
+            assert answer.status_code == status
 
 
 def test_an_outage_for_one_item_is_told_there_and_one_for_all_is_503(serve: Serve) -> None:
