@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from app.domain.access import Access
 from app.domain.decision import SCOPE_OF, Reason
+from app.domain.errors import RoleNotHeld, UserUnknown
 from app.domain.explanation import Explanation, explained, refused
 from app.domain.facts import Facts
 from app.domain.ids import IdShape
@@ -12,8 +13,8 @@ from app.domain.places import Location, location_of_district
 from app.domain.policy import Policy
 from app.domain.scopes import applies_in
 from app.domain.staleness import Staleness
-from app.services.decisions import permission_asked
-from app.services.journal import Answered, Asked, told
+from app.services.decisions import by_facts_alone, permission_asked
+from app.services.journal import Answered, Asked, told, told_refusal
 from app.services.locating import Entity, Seeker, Unlocated
 from app.services.permissions import Subject, access, district_of
 from app.services.ports import Context
@@ -60,21 +61,22 @@ async def explain(
     """
     user = context.id_shape.user(subject.user)
     _check_shapes(context.id_shape, places)
-    district = await district_of(context, subject.district, demand)
-    reading = await reading_of(context, user, district, demand)
-    policy, known = context.policy, access(context, reading, subject.role)
-    asked = permission_asked(policy, permission, "")
+    policy = context.policy
+    permission = permission_asked(policy, permission, "")
+    asked = Asked("explanation", subject.user, subject.district, subject.role, permission)
+    try:
+        district = await district_of(context, subject.district, demand)
+        reading = await reading_of(context, user, district, demand)
+        known = access(context, reading, subject.role)
+    except (RoleNotHeld, UserUnknown) as error:
+        told_refusal(context, demand, asked, error)
+        raise
     seeker = Seeker(context, district, demand, [reading])
-    explanation = await _explanation(seeker, policy, known, asked, places)
-    _tell(seeker, subject, asked, explanation)
-    age = int(context.clock() - min(read.began for read in seeker.readings))
-    return Explained(known.facts, asked, policy, explanation, age, seeker.staleness())
-
-
-def _tell(seeker: Seeker, subject: Subject, permission: str, explanation: Explanation) -> None:
-    asked = Asked("explanation", subject.user, seeker.district, subject.role, permission)
+    explanation = await _explanation(seeker, policy, known, permission, places)
     answered = Answered(explanation.held, explanation.reason, seeker.readings)
-    told(seeker.context, seeker.demand, asked, answered)
+    told(context, demand, asked._replace(district=district), answered)
+    age = int(context.clock() - min(read.began for read in seeker.readings))
+    return Explained(known.facts, permission, policy, explanation, age, seeker.staleness())
 
 
 def _check_shapes(shape: IdShape, places: Mapping[str, str]) -> None:
@@ -92,8 +94,17 @@ async def _explanation(
     try:
         location = await _location(seeker, places)
     except Unlocated as error:
-        return refused(permission, error.reason)
+        if not _is_decided_by_facts(known, permission, places):
+            return refused(permission, error.reason)
+        # A check looks no place up where the facts decide, and so does not notice that it is not there.
+        location = frozenset((SCOPE_OF[kind], place) for kind, place in places.items())
+        location |= location_of_district(seeker.district)
     return explained(known, policy, permission, location)
+
+
+def _is_decided_by_facts(known: Access, permission: str, places: Mapping[str, str]) -> bool:
+    kind, place = next(iter(places.items())) if len(places) == 1 else ("", "")
+    return by_facts_alone(known, permission, kind, place) is not None
 
 
 async def _location(seeker: Seeker, places: Mapping[str, str]) -> Location:

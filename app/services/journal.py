@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from app.domain.decision import Reason
+from app.domain.errors import RoleNotHeld, UserUnknown
 from app.domain.facts import Role
 from app.domain.policy import Policy
 from app.domain.reading import Reading, staleness_of
@@ -51,8 +52,9 @@ def told(context: Context, demand: Demand, asked: Asked, answered: Answered) -> 
         )
 
 
-def refused(context: Context, demand: Demand, asked: Asked, reason: Reason) -> None:
+def told_refusal(context: Context, demand: Demand, asked: Asked, error: RoleNotHeld | UserUnknown) -> None:
     """Tell the journal that nothing was told of a user: there is none such, or not in that role."""
+    reason = Reason.ROLE_NOT_HELD if isinstance(error, RoleNotHeld) else Reason.UNKNOWN_SUBJECT
     told(context, demand, asked, Answered(answer=False, reason=reason))
 
 

@@ -5,7 +5,6 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from app.domain.access import Access, access_of
-from app.domain.decision import Reason
 from app.domain.engine import set_of
 from app.domain.errors import DistrictUnnamed, RoleNotHeld, RosterguardError, UserUnknown
 from app.domain.facts import Facts, Role
@@ -15,7 +14,7 @@ from app.domain.packed_facts import PackedFacts, unpacked
 from app.domain.reading import Reading, Rendered
 from app.domain.staleness import Staleness
 from app.services.deadlines import by
-from app.services.journal import Asked, refused
+from app.services.journal import Asked, told_refusal
 from app.services.many import answered
 from app.services.ports import NO_JOURNAL, Context
 from app.services.reading import Demand, reading_of
@@ -183,5 +182,4 @@ def _tell(
 def _tell_refusal(
     context: Context, demand: Demand, kind: str, subject: Subject, error: RoleNotHeld | UserUnknown
 ) -> None:
-    reason = Reason.ROLE_NOT_HELD if isinstance(error, RoleNotHeld) else Reason.UNKNOWN_SUBJECT
-    refused(context, demand, Asked(kind, subject.user, subject.district, subject.role), reason)
+    told_refusal(context, demand, Asked(kind, subject.user, subject.district, subject.role), error)

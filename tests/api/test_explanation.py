@@ -128,6 +128,32 @@ def test_a_question_that_comes_to_nothing_is_a_denial(
     assert (answer["held"], answer["reason"], answer["grounds"], answer["missing"]) == (False, reason, [], [])
 
 
+def test_what_is_held_nowhere_is_denied_for_that_as_in_a_check_though_the_place_is_not_there(
+    service: httpx.Client, sandbox: Sandbox
+) -> None:
+    user = sandbox.user("teacher_only")
+    answer = explanation(service, user, "school:view", school=NOWHERE).json()
+    check = {
+        "subject": {"type": "user", "id": user},
+        "action": {"name": "view"},
+        "resource": {"type": "school", "id": NOWHERE},
+    }
+    decided = service.post("/access/v1/evaluation", json=check).json()["context"]["reason"]
+    assert (answer["reason"], decided) == ("not_permitted", "not_permitted")
+    assert [each["lack"] for each in answer["missing"]] == ["role", "role"]
+
+
+def test_what_is_held_on_a_place_is_explained_as_in_a_check_though_clever_has_it_no_more(
+    service: httpx.Client, sandbox: Sandbox
+) -> None:
+    user = sandbox.user("teacher_only")
+    taught = section(0)
+    explanation(service, user, "section:edit")
+    httpx.delete(f"{sandbox.url}/_sandbox/sections/{taught}").raise_for_status()
+    answer = explanation(service, user, "section:edit", section=taught).json()
+    assert (answer["reason"], answer["grounds"][0]["fact"]) == ("granted", "teaches this section")
+
+
 @pytest.mark.parametrize(
     ("asked", "at"),
     [

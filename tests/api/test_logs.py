@@ -167,6 +167,26 @@ def test_an_evaluation_is_told_with_what_was_asked_and_why_it_was_denied(
     }
 
 
+@pytest.mark.parametrize(
+    ("user", "asked", "reason"),
+    [
+        ("f" * 24, {}, "unknown_subject"),
+        (None, {"district": "f" * 24}, "unknown_subject"),
+        (None, {"role": "staff"}, "role_not_held"),
+    ],
+)
+def test_a_refused_explanation_is_told_as_a_refused_set_is(
+    user: str | None, asked: dict[str, str], reason: str, logs: Logs, sandbox: Sandbox, clock: MovedClock
+) -> None:
+    user = user or sandbox.user("teacher_only")
+    with logging_to(logs, sandbox, clock, decision_log=str(logs.decided), log_ids="plain") as client:
+        client.get(f"/v1/users/{user}/permissions", params=asked)
+        client.get(f"/v1/users/{user}/explanation", params={"permission": "section:view", **asked})
+    of_set, of_explanation = (line["decision"] for line in logs.decisions[-2:])
+    assert (of_set["user"], of_set["answer"], of_set["reason"]) == (user, False, reason)
+    assert of_explanation == {**of_set, "kind": "explanation", "permission": "section:view"}
+
+
 def test_ids_are_hashed_unless_they_are_wanted_plain(logs: Logs, sandbox: Sandbox, clock: MovedClock) -> None:
     with logging_to(logs, sandbox, clock, decision_log=str(logs.decided)) as client:
         for _ in range(2):
