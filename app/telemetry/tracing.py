@@ -7,12 +7,16 @@ caller sends along is read, and nothing of it is sent on to Clever, which is som
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from importlib.util import find_spec
+from threading import Thread
 from typing import TYPE_CHECKING, Protocol
 
 from app.telemetry.requests import Request
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace.export import SpanExporter
+
+PARTING_SECONDS = 1.0
+"""How long the end of the process waits for the last spans to be taken; by itself OpenTelemetry would half a minute."""
 
 _EXPORTER = "opentelemetry.exporter.otlp.proto.http"
 _NEEDED = ("opentelemetry", "opentelemetry.sdk", "opentelemetry.exporter", _EXPORTER)
@@ -89,8 +93,13 @@ def otlp_exporter() -> "SpanExporter":
 
 
 @contextmanager
-def switched_on(exporter: Callable[[], "SpanExporter"] = otlp_exporter) -> Iterator[None]:
-    """Trace the work of this process for the block; spans are sent from a thread of their own."""
+def switched_on(
+    exporter: Callable[[], "SpanExporter"] = otlp_exporter, within: float = PARTING_SECONDS
+) -> Iterator[None]:
+    """Trace the work of this process for the block; spans are sent from a thread of their own.
+
+    What has not been sent ``within`` seconds of its end is dropped.
+    """
     global _tracer  # noqa: PLW0603 -- a process has one
     from opentelemetry.sdk.resources import Resource  # noqa: PLC0415 -- the extra's
     from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415
@@ -105,4 +114,6 @@ def switched_on(exporter: Callable[[], "SpanExporter"] = otlp_exporter) -> Itera
         yield
     finally:
         _tracer = OFF
-        provider.shutdown()
+        parting = Thread(target=provider.shutdown, name="traces-parting", daemon=True)
+        parting.start()
+        parting.join(within)

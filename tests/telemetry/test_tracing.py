@@ -2,11 +2,13 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import pytest
 from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode, format_span_id, format_trace_id
 from pydantic import SecretStr
@@ -91,6 +93,31 @@ def test_a_failure_is_told_by_its_kind_and_no_id_is_told(serve: Serve, sandbox: 
     assert failed.status.status_code is StatusCode.ERROR
     assert dict(failed.attributes or {}) == {"outcome": "missing", "error.type": "missing"}
     assert all("f" * 24 not in span.to_json() and not span.events for span in spans)
+
+
+class Stalled(SpanExporter):
+    """What sends spans to a collector that takes none."""
+
+    def __init__(self) -> None:
+        self.let, self.begun, self.ended = threading.Event(), threading.Event(), threading.Event()
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:  # noqa: ARG002 -- the library's
+        self.begun.set()
+        self.let.wait()
+        return SpanExportResult.FAILURE
+
+    def shutdown(self) -> None:
+        self.ended.set()
+
+
+def test_the_end_does_not_wait_for_a_collector_that_takes_nothing() -> None:
+    stalled = Stalled()
+    with tracing.switched_on(lambda: stalled, within=0.01), tracing.tracer().working("cache"):
+        pass
+    stalled.begun.wait()
+    assert not stalled.ended.is_set()
+    stalled.let.set()
+    stalled.ended.wait()
 
 
 def test_nothing_of_it_is_imported_while_it_is_off() -> None:
