@@ -15,6 +15,15 @@ from app.telemetry.requests import CURRENT
 Event = MutableMapping[str, Any]
 ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None]
 
+_NOT_SENT = "traces cannot be sent to the collector"
+_IN_OUR_WORDS = {
+    "opentelemetry.exporter": _NOT_SENT,
+    "opentelemetry.sdk._shared_internal": _NOT_SENT,
+    "urllib3": _NOT_SENT,
+    "opentelemetry": "OpenTelemetry finds fault with a setting of its own",
+}
+"""What is told in the place of all that these loggers say: they repeat headers, and URLs, which may hold secrets."""
+
 _CONTROL = {number: f"\\x{number:02x}" for number in (*range(32), *range(127, 160))}
 
 
@@ -88,9 +97,13 @@ def _tame(_logger: object, _name: str, event: Event) -> Event:
     # uvicorn says everything a second time, in colours.
     event.pop("color_message", None)
     # asyncio appends the task and what it failed with, which may hold what was received.
-    said = str(event["event"]).strip()
+    said = _in_our_words(str(event.get("logger"))) or str(event["event"]).strip()
     event["event"] = (said.partition("\n")[0] if event.get("logger") == "asyncio" else said).translate(_CONTROL)
     return event
+
+
+def _in_our_words(logger: str) -> str | None:
+    return next((ours for name, ours in _IN_OUR_WORDS.items() if f"{logger}.".startswith(f"{name}.")), None)
 
 
 def _on_lines(_logger: object, _name: str, event: Event) -> Event:

@@ -78,6 +78,36 @@ def test_of_what_asyncio_says_only_the_sentence_is_told(json_log: tuple[logging.
     assert orjson.loads(kept.getvalue())["event"] == "Task exception was never retrieved"
 
 
+@pytest.mark.parametrize(
+    ("logger", "said", "told"),
+    [
+        (
+            "opentelemetry.exporter.otlp.proto.http.trace_exporter",
+            "Transient error Max retries exceeded with url: /p?token=hunter2 encountered while exporting",
+            "traces cannot be sent to the collector",
+        ),
+        (
+            "urllib3.connection",
+            "Failed to parse headers (url=https://u:hunter2@…)",
+            "traces cannot be sent to the collector",
+        ),
+        (
+            "opentelemetry.util.re",
+            "Header format invalid! … name=value occurrences: hunter2",
+            "OpenTelemetry finds fault with a setting of its own",
+        ),
+        ("opentelemetrical", "hunter2", "hunter2"),
+    ],
+)
+def test_what_opentelemetry_says_is_told_in_our_words_for_it_repeats_secrets(
+    logger: str, said: str, told: str, json_log: tuple[logging.Logger, io.StringIO]
+) -> None:
+    _, kept = json_log
+    handler = logging.getLogger("rosterguard.tests").handlers[0]
+    handler.emit(logging.LogRecord(logger, logging.WARNING, "", 0, said, None, None))
+    assert orjson.loads(kept.getvalue())["event"] == told
+
+
 def test_what_goes_wrong_in_a_library_is_told_and_what_httpx_asks_is_not() -> None:
     levels = logs.config(readable=False)["loggers"]
     assert (levels["httpx"], levels["rosterguard"]) == ({"level": "WARNING"}, {"level": "INFO"})

@@ -101,7 +101,7 @@ class Stalled(SpanExporter):
     def __init__(self) -> None:
         self.let, self.begun, self.ended = threading.Event(), threading.Event(), threading.Event()
 
-    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:  # noqa: ARG002 -- the library's
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         self.begun.set()
         self.let.wait()
         return SpanExportResult.FAILURE
