@@ -102,14 +102,14 @@ def _measures(in_force: InForce, client: CleverClient, lines: RequestLines) -> M
 def _check(settings: Settings) -> None:
     if settings.otel == "on" and not tracing.is_installed():
         raise SettingsMistakes(["ROSTERGUARD_OTEL: traces need what is not installed: install rosterguard[otel]"])
-    if settings.decision_log not in {"off", "stdout"} and not _is_writable(Path(settings.decision_log)):
-        raise SettingsMistakes(["ROSTERGUARD_DECISION_LOG: the file cannot be written to"])
+    if settings.decision_log not in {"off", "stdout"} and not _is_usable(Path(settings.decision_log)):
+        raise SettingsMistakes(["ROSTERGUARD_DECISION_LOG: the file cannot be read and written to"])
 
 
-def _is_writable(file: Path) -> bool:
-    """Tell whether a file can be written to, or begun where it is to be."""
+def _is_usable(file: Path) -> bool:
+    """Tell whether a file can be gone on with, or begun where it is to be."""
     try:
-        return not stat.S_ISDIR(file.stat().st_mode) and os.access(file, os.W_OK)
+        return not stat.S_ISDIR(file.stat().st_mode) and os.access(file, os.R_OK | os.W_OK)
     except FileNotFoundError:
         return os.access(file.parent, os.W_OK)
     except OSError:

@@ -23,11 +23,23 @@ PARTING_SECONDS = 1.0
 """How long the end of the process waits for the last lines to be taken."""
 
 
+class PartlyWritten(OSError):
+    """Only the first lines could be written, as on a disk that has become full.
+
+    Attributes:
+        whole: how many of them.
+    """
+
+    def __init__(self, whole: int) -> None:
+        super().__init__(f"only {whole} lines could be written")
+        self.whole = whole
+
+
 class Sink(Protocol):
     """Where lines go."""
 
     def write(self, lines: Sequence[bytes]) -> None:
-        """Write lines, however long that takes; raises ``OSError`` where it cannot."""
+        """Write lines, however long that takes; raises ``OSError`` where it cannot, ``PartlyWritten`` if not all."""
 
     def close(self) -> None:
         """Write no more."""
@@ -76,5 +88,7 @@ class Lines:
             lines = [self._waiting.popleft() for _ in range(min(len(self._waiting), MOST_AT_A_TIME))]
             try:
                 self._sink.write(lines)
+            except PartlyWritten as error:
+                self._dropped.inc(len(lines) - error.whole)
             except OSError:
                 self._dropped.inc(len(lines))

@@ -4,8 +4,11 @@ import os
 import select
 import stat
 from collections.abc import Iterator, Sequence
+from itertools import accumulate
 from math import inf
 from pathlib import Path
+
+from app.telemetry.lines import PartlyWritten
 
 STDOUT, STDERR = 1, 2
 
@@ -20,8 +23,7 @@ class Stream:
     def write(self, lines: Sequence[bytes]) -> None:
         """Write lines; each stays whole in a pipe, even where several processes write to it."""
         at_once = select.PIPE_BUF if stat.S_ISFIFO(os.fstat(self._number).st_mode) else inf
-        for part in _parts(lines, at_once):
-            _write_all(self._number, part)
+        _write_all(self._number, lines, at_once)
 
     def close(self) -> None:
         """Leave the stream to the process."""
@@ -44,7 +46,9 @@ class File:
             # Opened before the old one is closed: of a number that is closed and kept, a caller's socket would be next.
             old, self._number = self._number, _opened(self._path)
             os.close(old)
-        _write_all(self._number, b"".join(lines))
+        if self._ends_in_half_a_line():
+            os.write(self._number, b"\n")
+        _write_all(self._number, lines)
 
     def close(self) -> None:
         """Close the file."""
@@ -56,9 +60,14 @@ class File:
         except FileNotFoundError:
             return False
 
+    def _ends_in_half_a_line(self) -> bool:
+        """Tell whether the disk became full under a line, be it one of another process."""
+        size = os.fstat(self._number).st_size
+        return size > 0 and os.pread(self._number, 1, size - 1) != b"\n"
+
 
 def _opened(path: Path) -> int:
-    return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    return os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
 
 def _parts(lines: Sequence[bytes], most: float) -> Iterator[bytes]:
@@ -73,7 +82,13 @@ def _parts(lines: Sequence[bytes], most: float) -> Iterator[bytes]:
     yield b"".join(part)
 
 
-def _write_all(number: int, lines: bytes) -> None:
-    left = memoryview(lines)
-    while left:
-        left = left[os.write(number, left) :]
+def _write_all(number: int, lines: Sequence[bytes], at_once: float = inf) -> None:
+    written = 0
+    try:
+        for part in _parts(lines, at_once):
+            left = memoryview(part)
+            while left:
+                taken = os.write(number, left)
+                left, written = left[taken:], written + taken
+    except OSError as error:
+        raise PartlyWritten(sum(end <= written for end in accumulate(map(len, lines)))) from error

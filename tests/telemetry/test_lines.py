@@ -1,4 +1,6 @@
 import os
+import resource
+import signal
 import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -7,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from app.telemetry.lines import Lines
+from app.telemetry.lines import Lines, PartlyWritten
 from app.telemetry.metrics import REGISTRY
 from app.telemetry.sinks import File, Stream
 
@@ -81,6 +83,40 @@ def test_lines_that_cannot_be_written_are_counted_and_the_next_are_tried() -> No
         lines.put(b"a line\n")
     lines.close(30)
     assert dropped("full") - before == 70
+
+
+@contextmanager
+def room_in_files_for(size: int) -> Iterator[None]:
+    """Have this process make no file longer than ``size``, as on a disk that is full then."""
+    before, ignored = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, ignored)
+
+
+def test_of_lines_for_which_there_is_room_no_more_those_that_are_not_whole_are_counted(tmp_path: Path) -> None:
+    before, sink = dropped("filling"), File(tmp_path / "decisions")
+    with room_in_files_for(10):
+        lines = Lines(sink, "filling")
+        for line in (b"one\n", b"two\n", b"three\n", b"four\n"):
+            lines.put(line)
+        lines.close(30)
+    assert ((tmp_path / "decisions").read_bytes(), dropped("filling") - before) == (b"one\ntwo\nth", 2)
+
+
+def test_after_half_a_line_of_any_process_the_next_is_not_glued_to_it(tmp_path: Path) -> None:
+    file = tmp_path / "decisions"
+    torn, other = File(file), File(file)
+    with room_in_files_for(2), pytest.raises(PartlyWritten):
+        torn.write([b"one\n"])
+    other.write([b"two\n"])
+    torn.write([b"three\n"])
+    assert file.read_bytes() == b"on\ntwo\nthree\n"
+    for sink in (torn, other):
+        sink.close()
 
 
 def test_a_file_is_appended_to_and_nobody_else_may_read_it(tmp_path: Path) -> None:
