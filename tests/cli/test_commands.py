@@ -107,7 +107,7 @@ def test_a_key_needs_a_name_that_can_stand_in_a_log() -> None:
             (
                 ["--no-auth"],
                 {"ROSTERGUARD_DECISION_LOG": log},
-                "Error: ROSTERGUARD_DECISION_LOG: the file cannot be written to",
+                "Error: ROSTERGUARD_DECISION_LOG: the file cannot be read and written to",
             )
             for log in ("/", "./" + "x" * 256, "/no/such/folder/decisions.log", "/dev/null/decisions.log")
         ),
