@@ -133,17 +133,24 @@ async def district_of(context: Context, named: str | None, demand: Demand) -> Di
         UserUnknown: the district is not connected, or is none of the caller's.
         CleverError: which districts are connected is not known yet, and cannot be asked.
     """
-    district = None if named is None else context.id_shape.district(named)
-    if district is not None and not demand.caller.may_ask_about(district):
+    if named is not None:
+        district = context.id_shape.district(named)
+        if not demand.caller.may_ask_about(district):
+            raise UserUnknown
+    else:
+        theirs = demand.caller.districts
+        district = _the_only(await _connected(context, demand) if theirs is None else theirs)
+    if district not in await _connected(context, demand):
         raise UserUnknown
-    connected = await _connected(context, demand)
-    if district is None:
-        theirs = connected if demand.caller.districts is None else demand.caller.districts
-        if len(theirs) > 1:
-            raise DistrictUnnamed
-        district = next(iter(theirs), None)
-    if district is None or district not in connected:
+    return district
+
+
+def _the_only(districts: frozenset[DistrictId]) -> DistrictId:
+    if len(districts) > 1:
+        raise DistrictUnnamed
+    if not districts:
         raise UserUnknown
+    (district,) = districts
     return district
 
 

@@ -39,11 +39,18 @@ def test_what_is_cached_for_others_is_not_looked_at(serve: Serve, sandbox: Sandb
     assert "age" not in told.headers
 
 
-def test_nothing_is_asked_of_a_clever_that_cannot_be_reached(serve: Serve) -> None:
+@pytest.mark.parametrize(
+    ("districts", "named", "status"),
+    [({FOREIGN}, "d" * 24, 404), (set(), "d" * 24, 404), (set(), None, 404), ({FOREIGN, "e" * 24}, None, 422)],
+)
+def test_nothing_is_asked_of_a_clever_that_cannot_be_reached(
+    serve: Serve, districts: set[str], named: str | None, status: int
+) -> None:
     with in_background(Starlette()) as gone:
         pass
-    service = serve(clever_url=gone, api_keys=(api_key("tests", KEY, districts={FOREIGN}),))
-    assert service.get(f"/v1/users/{'e' * 24}/permissions?district={'d' * 24}").status_code == 404
+    service = serve(clever_url=gone, api_keys=(api_key("tests", KEY, districts=districts),))
+    asked = {} if named is None else {"district": named}
+    assert service.get(f"/v1/users/{'e' * 24}/permissions", params=asked).status_code == status
 
 
 def test_in_the_standard_api_they_are_denied_and_find_nothing(
