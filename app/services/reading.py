@@ -240,14 +240,19 @@ async def _unless_slow(
     """Return what a reading comes to, or the older one where it fails or is slow; it goes on for those who come later.
 
     Raises:
-        UserUnknown, RecordUnknown, CleverError: as ``landed``, but of Clever's failures only that it refuses the token.
+        UserUnknown, RecordUnknown, CleverError: as ``landed``, but of Clever's failures only that it refuses the token,
+            and any once it has done so meanwhile.
     """
     try:
         async with asyncio.timeout(context.deadlines.slow):
             return await landed(context, wanted, errand, wish.is_met_by_flight, anew=wish.anew)
-    except TimeoutError:
-        return older.aged("slow")
     except REFUSALS:
         raise
     except CleverError as error:
+        if not allows_stale(context, wanted):
+            raise
         return older.aged(error.word)
+    except TimeoutError:
+        if allows_stale(context, wanted):
+            return older.aged("slow")
+    return await landed(context, wanted, errand, wish.is_met_by_flight, anew=wish.anew)

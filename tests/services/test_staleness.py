@@ -297,6 +297,35 @@ async def test_what_is_forbidden_of_one_kind_leaves_older_answers_of_another(ask
     assert (await asked.reading()).stale == "unreachable"
 
 
+async def test_an_older_answer_does_not_stand_in_for_a_reading_that_fails_once_clever_has_refused_the_token(
+    asked: Asked,
+) -> None:
+    await asked.reading()
+    asked.clock.move(301)
+    asked.clever.let.clear()
+    asked.clever.error = CleverUnreachable("no connection")
+    waiting = asked.reading_under_way()
+    await settled(lambda: asked.clever.readings == 2)
+    asked.context.refused[NORTH, None] = asked.clock.now
+    asked.clever.let.set()
+    with pytest.raises(CleverUnreachable):
+        await waiting
+
+
+async def test_nor_does_it_for_one_that_is_slow(asked: Asked) -> None:
+    await asked.reading()
+    asked.clock.move(301)
+    asked.clever.let.clear()
+    asked.context.deadlines = Deadlines(slow=0)
+    waiting = asked.reading_under_way()
+    await settled(lambda: bool(asked.context.flights))
+    asked.context.refused[NORTH, None] = asked.clock.now
+    await settled(lambda: asked.clever.readings == 2)
+    assert not (await asyncio.wait({waiting}, timeout=0.02))[0]
+    asked.clever.let.set()
+    assert ((await waiting).stale, asked.clever.readings) == (None, 2)
+
+
 async def test_a_reading_that_began_before_a_refusal_does_not_undo_it(asked: Asked) -> None:
     asked.clever.let.clear()
     early = asked.reading_under_way()
