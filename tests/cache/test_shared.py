@@ -233,6 +233,14 @@ async def test_one_leads_and_the_others_wait_for_what_is_put(pair: list[Replica]
     assert await there.shared.find(ANN) == Found(facts(), NOW)
 
 
+async def test_who_leads_already_does_not_wait_for_themselves(pair: list[Replica]) -> None:
+    here, there = pair
+    async with asyncio.timeout(1):
+        assert [await here.shared.lead(ANN, None) for _ in range(2)] == [True, True]
+    here.shared.give_up(ANN)
+    assert await there.shared.lead(ANN, None)
+
+
 async def test_whoever_waits_leads_once_the_leader_gives_up(pair: list[Replica], redis: Valkey) -> None:
     here, there = pair
     assert await here.shared.lead(ANN, None)
