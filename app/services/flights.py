@@ -83,7 +83,10 @@ async def landed(
             if flight is not None and flight.began is not None and not is_recent(flight.began):
                 await asyncio.wait([_task(flight)])
                 continue
-            ours = flight is None or (flight.began is None and _less_urgent(flight.errand, errand))
+            ours = flight is None or (
+                flight.began is None
+                and (_less_urgent(flight.errand, errand) or (anew and _may_come_from_others(wanted, flight)))
+            )
             if flight is None or ours:
                 if wanted.shared is None:
                     context.turns.look(wanted.district, errand)
@@ -130,6 +133,10 @@ def _is_not_for(error: CleverError, theirs: Errand, ours: Errand) -> bool:
 
 
 _ORDER = {urgency: place for place, urgency in enumerate(Urgency)}
+
+
+def _may_come_from_others(wanted: Wanted[Said], flight: Flight) -> bool:
+    return wanted.shared is not None and flight.is_recent is not None
 
 
 def _less_urgent(one: Errand, other: Errand) -> bool:
@@ -202,7 +209,8 @@ async def _for_all(context: Context, wanted: Wanted[Said], shared: Shared[Said],
 async def _in_turn(context: Context, wanted: Wanted[Said], flight: Flight) -> Reading[Said]:
     asked = context.clock()
     async with context.turns.turn(wanted.district, flight.errand):
-        meanwhile = wanted.cache.get(wanted.key)
+        # What is there by now may be of another process, which is not what whoever wants it anew asked for.
+        meanwhile = None if flight.is_recent is None else wanted.cache.get(wanted.key)
         if meanwhile is not None and meanwhile.began > asked and wanted.suffices(meanwhile.facts):
             # Somebody more urgent did not wait for this turn.
             return meanwhile

@@ -184,6 +184,26 @@ async def test_who_wants_it_anew_is_not_told_what_another_has_read_and_shares_wh
         await both.here.reading(Demand(no_cache=True))
 
 
+async def test_who_wants_it_anew_does_not_join_who_takes_what_another_has_read(both: Both) -> None:
+    await both.read_there()
+    answers = await asyncio.gather(both.here.reading(), both.here.reading(Demand(no_cache=True)))
+    assert [answer.facts for answer in answers] == [packed(TEACHER), packed(Facts(ANN, NORTH))]
+    assert both.readings == (1, 0)
+
+
+async def test_nor_is_who_wants_it_anew_told_what_another_read_while_they_waited_for_their_turn(both: Both) -> None:
+    both.here.context.turns = Turns(Room(of_many_of_one=1))
+    async with both.here.context.turns.turn(NORTH, Errand(urgency=Urgency.BULK)):
+        anew = both.here.reading_under_way(Demand(no_cache=True, one_of_many=True))
+        await settled(lambda: bool(both.here.context.flights))
+        await asyncio.sleep(0)
+        both.clock.move(1)
+        await both.read_there()
+        assert (await both.here.reading()).facts == packed(TEACHER)
+    assert (await anew).facts == packed(Facts(ANN, NORTH))
+    assert both.readings == (1, 0)
+
+
 async def test_who_may_not_wait_does_not_ask_the_others(both: Both) -> None:
     await both.read_there()
     for demand in (Demand(only_if_cached=True), Demand().at_once()):
