@@ -229,12 +229,13 @@ async def _read(context: Context, wanted: Wanted[Said], flight: Flight) -> Readi
         context.outdated.put(wanted.key, gone)
         raise
     except CleverRefusedToken:
-        context.refused[wanted.district, None] = began
+        _note_refusal(context, (wanted.district, None), began)
         raise
     except CleverForbade:
-        context.refused[wanted.district, wanted.kind] = began
+        _note_refusal(context, (wanted.district, wanted.kind), began)
         raise
     for refusal in _refusals_of(wanted):
+        context.answered[refusal] = max(began, context.answered.get(refusal, began))
         if context.refused.get(refusal, inf) <= began:
             del context.refused[refusal]
     _look_whether_gone_since(context, wanted, began)
@@ -243,6 +244,11 @@ async def _read(context: Context, wanted: Wanted[Said], flight: Flight) -> Readi
     if newer is None or began >= newer.began:
         wanted.cache.put(wanted.key, reading)
     return reading
+
+
+def _note_refusal(context: Context, refusal: tuple[DistrictId, str | None], began: float) -> None:
+    if began >= max(context.answered.get(refusal, began), context.refused.get(refusal, began)):
+        context.refused[refusal] = began
 
 
 def _look_whether_gone_since(context: Context, wanted: Wanted[Said], began: float) -> None:

@@ -218,6 +218,7 @@ class Context:
         flights: the readings that are under way, by what they will be kept under.
         refused: when a reading began that Clever refused, by district and, where its token is good and only this kind
             of thing is forbidden, by that kind; gone with the next one that it answers.
+        answered: when the last one began that it answered, by the same.
         jitter: spreads renewals, from 0 up to 1.
         journal: where decisions are told.
     """
@@ -241,5 +242,6 @@ class Context:
     accesses: MutableMapping[Hashable, Access] = field(default_factory=lambda: LRUCache(MOST_ACCESSES))
     flights: dict[str, Flight] = field(default_factory=dict)
     refused: dict[tuple[DistrictId, str | None], float] = field(default_factory=dict)
+    answered: dict[tuple[DistrictId, str | None], float] = field(default_factory=dict)
     jitter: Callable[[], float] = random.random
     journal: Journal = NO_JOURNAL

@@ -19,11 +19,13 @@ from app.domain.errors import (
     UserUnknown,
 )
 from app.domain.facts import Facts, HeldRole, Role, Standing
+from app.domain.ids import UserId
 from app.domain.staleness import Staleness
 from app.services.ports import Deadlines
-from app.services.reading import Demand
+from app.services.reading import Demand, reading_of
 from app.services.turns import Room, Turns
-from tests.services.counting import ANN, DROPPING, NORTH, Asked, settled
+from tests.conftest import MovedClock
+from tests.services.counting import ANN, DROPPING, NORTH, Asked, OneByOne, context_over, settled
 
 
 def caller(name: bytes) -> Caller:
@@ -338,6 +340,39 @@ async def test_a_reading_that_began_before_a_refusal_does_not_undo_it(asked: Ask
     asked.clock.move(1)
     await asked.reading(Demand(no_cache=True))
     assert not asked.context.refused
+
+
+async def test_a_refusal_of_a_reading_that_began_before_one_that_was_answered_ends_nothing(clock: MovedClock) -> None:
+    clever = OneByOne()
+    asked = Asked(clever, clock, context_over(clever, clock))
+    early = asyncio.create_task(reading_of(asked.context, UserId("ben"), NORTH, Demand()))
+    await settled(lambda: clever.readings == 1)
+    clock.move(1)
+    late = asked.reading_under_way()
+    await settled(lambda: clever.readings == 2)
+    clever.ends[1].set_result(Facts(ANN, NORTH))
+    await late
+    clever.ends[0].set_exception(CleverRefusedToken("401"))
+    with pytest.raises(CleverRefusedToken):
+        await early
+    assert not asked.context.refused
+
+
+async def test_of_two_refusals_the_one_that_began_later_counts(clock: MovedClock) -> None:
+    clever = OneByOne()
+    asked = Asked(clever, clock, context_over(clever, clock))
+    under_way = []
+    for user in ("ann", "ben", "cat"):
+        under_way.append(asyncio.create_task(reading_of(asked.context, UserId(user), NORTH, Demand())))
+        await settled(lambda: clever.readings == len(under_way))
+        clock.move(1)
+    for refused in (2, 0):
+        clever.ends[refused].set_exception(CleverRefusedToken("401"))
+        with pytest.raises(CleverRefusedToken):
+            await under_way[refused]
+    clever.ends[1].set_result(Facts(UserId("ben"), NORTH))
+    await under_way[1]
+    assert asked.context.refused == {(NORTH, None): clock.now - 1}
 
 
 async def test_a_reading_under_another_policy_is_not_joined_for_what_it_lacks(asked: Asked) -> None:
