@@ -119,7 +119,7 @@ def create_app(  # noqa: PLR0913 -- the settings, and what only a test or a comm
             outlook.open() as journal,
             _contexts(settings, client, clock, wall, journal=journal, shared=tier) as context_by,
             _policy(settings, context_by) as in_force,
-            measured(in_force, client, outlook.lines) as measure,
+            measured(in_force, client, parts, outlook.lines) as measure,
         ):
             at_hand = AtHand(in_force, entrance.known, outlook.lines)
             yield State(in_force=in_force, clever=client, entrance=parts, measure=measure, at_hand=at_hand)

@@ -5,10 +5,11 @@ import os
 import random
 import secrets
 import stat
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 
+from app.api.health import is_ready
 from app.clever.client import CleverClient
 from app.services.file_watch import FileState
 from app.services.policy_watch import InForce
@@ -64,11 +65,13 @@ class Outlook:
 
 
 @asynccontextmanager
-async def measured(in_force: InForce, client: CleverClient, lines: RequestLines) -> AsyncIterator[Callable[[], None]]:
-    """Measure now and then for the block, and yield what measures at once."""
+async def measured(
+    in_force: InForce, client: CleverClient, parts: Mapping[str, Callable[[], str]], lines: RequestLines
+) -> AsyncIterator[Callable[[], None]]:
+    """Measure now and then for the block, and yield what measures at once; ``parts`` are those of `/readyz`."""
 
     def measure() -> None:
-        metrics.measured(_measures(in_force, client, lines))
+        metrics.measured(_measures(in_force, client, parts, lines))
 
     async def keep_measuring() -> None:
         while True:
@@ -84,7 +87,9 @@ async def measured(in_force: InForce, client: CleverClient, lines: RequestLines)
         metrics.settle()
 
 
-def _measures(in_force: InForce, client: CleverClient, lines: RequestLines) -> Measures:
+def _measures(
+    in_force: InForce, client: CleverClient, parts: Mapping[str, Callable[[], str]], lines: RequestLines
+) -> Measures:
     context, ways = in_force.context, client.lines()
     return Measures(
         requests_in_progress=lines.in_progress,
@@ -95,7 +100,7 @@ def _measures(in_force: InForce, client: CleverClient, lines: RequestLines) -> M
         breakers_open=ways.breakers_open(),
         policy_revision=context.policy.revision if context else None,
         policy_fit=in_force.state is FileState.OK,
-        ready=context is not None and client.state().accepted_once,
+        ready=is_ready(in_force, client, parts),
     )
 
 

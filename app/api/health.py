@@ -1,5 +1,6 @@
 """Whether the process is alive, and whether it is fit to take traffic."""
 
+from collections.abc import Callable, Mapping
 from typing import Annotated, Literal
 
 from fastapi import APIRouter
@@ -8,6 +9,8 @@ from starlette.responses import Response
 
 from app.api.context import CurrentlyInForce, EntranceParts, TheClever
 from app.api.freshness import unkept_response
+from app.services.policy_watch import InForce
+from app.services.ports import Clever
 
 router = APIRouter(tags=["health"])
 
@@ -37,6 +40,12 @@ class Readiness(BaseModel):
     ]
 
 
+def is_ready(in_force: InForce, clever: Clever, parts: Mapping[str, Callable[[], str]]) -> bool:
+    """Tell whether to send traffic here: a policy and keys are in force and Clever accepted a token once."""
+    keys = parts.get("keys")
+    return in_force.context is not None and clever.state().accepted_once and (keys is None or keys() != "unusable")
+
+
 @router.get("/livez", operation_id="getLiveness", summary="Is the process alive", response_model=Liveness)
 async def get_liveness() -> Response:
     """Tell that the process is alive; it asks nothing of anyone."""
@@ -52,10 +61,9 @@ async def get_liveness() -> Response:
 )
 async def get_readiness(in_force: CurrentlyInForce, clever: TheClever, entrance: EntranceParts) -> Response:
     """Tell whether to send traffic here: a policy and keys are in force and Clever accepted a token once."""
-    state = clever.state()
-    parts = {name: told() for name, told in entrance.items()}
-    ready = in_force.context is not None and state.accepted_once and parts.get("keys") != "unusable"
-    readiness = Readiness(
-        status="ready" if ready else "not_ready", parts={"policy": in_force.state, "clever": state.word} | parts
-    )
+    ready = is_ready(in_force, clever, entrance)
+    parts = {"policy": in_force.state, "clever": clever.state().word} | {
+        name: told() for name, told in entrance.items()
+    }
+    readiness = Readiness(status="ready" if ready else "not_ready", parts=parts)
     return unkept_response(readiness.model_dump_json().encode(), 200 if ready else 503)

@@ -6,6 +6,7 @@ import signal
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -13,7 +14,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests import planted
 from tests.api.connecting import until
-from tests.conftest import KEY, MovedClock, Sandbox, Serve, api_key, rosterguard_process
+from tests.conftest import KEY, MovedClock, Sandbox, Serve, api_key, rosterguard_process, serving, settings_over
+from tests.identity.provider import AUDIENCE, DISTRICTS_CLAIM, running_provider
 
 STARTED = re.compile(r"Started server process \[(\d+)\]")
 
@@ -119,6 +121,22 @@ def test_what_is_measured_is_measured_when_it_is_asked_for(service: httpx.Client
     assert told["rosterguard_cache_entries[('cache', 'users')]"] >= 1
     assert told["rosterguard_ready[]"] == 1
     assert told["rosterguard_policy_fit[]"] == 1
+
+
+def test_without_keys_it_is_told_as_not_ready_as_readyz_tells_it(
+    sandbox: Sandbox, clock: MovedClock, tmp_path: Path
+) -> None:
+    with running_provider() as provider:
+        oidc = {"oidc_issuer": provider.url, "oidc_audience": AUDIENCE, "oidc_districts_claim": DISTRICTS_CLAIM}
+        settings = settings_over(sandbox, api_keys=(), api_keys_file=tmp_path / "keys.json", **oidc)
+        claims: dict[str, Any] = {"scope": "permissions:read metrics:read", DISTRICTS_CLAIM: [sandbox.district]}
+        with serving(settings, clock, wall=MovedClock(1_000_000_000)) as client:
+            client.headers["Authorization"] = f"Bearer {provider.token(**claims)}"
+            ask(client, sandbox)
+            readiness = client.get("/readyz")
+            told = metrics(client)
+    assert (readiness.status_code, readiness.json()["parts"]["clever"]) == (503, "ok")
+    assert told["rosterguard_ready[]"] == 0
 
 
 def test_no_id_is_in_the_metrics(service: httpx.Client, sandbox: Sandbox) -> None:
