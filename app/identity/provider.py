@@ -17,6 +17,8 @@ FRESH_SECONDS = 600
 """How long keys are used without being read again."""
 KEPT_SECONDS = 24 * 3600
 """How old keys may be that stay in use while the provider cannot be read."""
+PATIENCE_SECONDS = 0.5
+"""How long older keys wait for newer ones, before they are used meanwhile."""
 PAUSE_SECONDS = 30
 """How long after a try keys are not read again, though a token names one that is not known or they are old."""
 SHORT_PAUSE_SECONDS = float(ProviderUnreachable.retry_after)
@@ -54,16 +56,30 @@ class Provider:
         state: `ok`, `not_asked`, or why its keys could not be read the last time: `unreachable`, `garbled`.
     """
 
-    def __init__(self, issuer: Issuer, clock: Callable[[], float], seconds: float = SECONDS) -> None:
-        """Ask nothing yet; ``clock`` tells seconds that only go forward, and reading keys takes ``seconds`` at most."""
+    def __init__(
+        self,
+        issuer: Issuer,
+        clock: Callable[[], float],
+        seconds: float = SECONDS,
+        patience: float = PATIENCE_SECONDS,
+    ) -> None:
+        """Ask nothing yet.
+
+        Args:
+            issuer: whose keys they are.
+            clock: tells seconds that only go forward.
+            seconds: how many reading keys takes at most.
+            patience: for how many of them it is waited where there are older keys.
+        """
         self.state = "not_asked"
         self._issuer = issuer
         self._clock = clock
         self._seconds = seconds
+        self._patience = patience
         self._client = provider_client()
         self._keys: KeySet | None = None
         self._read_at = self._tried_at = -math.inf
-        self._reading = asyncio.Lock()
+        self._reading: asyncio.Task[None] | None = None
 
     async def key(self, kid: str | None, algorithm: str) -> Key | None:
         """Return the provider's key of an id for an algorithm, or None where it has none such.
@@ -81,11 +97,16 @@ class Provider:
 
     async def aclose(self) -> None:
         """Close the connections."""
+        if self._reading is not None:
+            self._reading.cancel()
+            await asyncio.wait({self._reading})
         await self._client.aclose()
 
     async def _current(self) -> KeySet:
-        if self._age() > FRESH_SECONDS:
+        if self._age() > KEPT_SECONDS:
             await self._read_again()
+        elif self._age() > FRESH_SECONDS:
+            await self._read_again(self._patience)
         if self._keys is None or self._age() > KEPT_SECONDS:
             raise ProviderUnreachable
         return self._keys
@@ -97,23 +118,29 @@ class Provider:
         pause = PAUSE_SECONDS if self._age() <= KEPT_SECONDS else SHORT_PAUSE_SECONDS
         return self._clock() - self._tried_at >= pause
 
-    async def _read_again(self) -> None:
-        """Read the keys, once for all who want it and not too often; where that fails what there was stays."""
-        if not self._may_try() and not self._reading.locked():
-            return
-        async with self._reading:
-            if not self._may_try():
-                return
-            self._tried_at = began = self._clock()
-            try:
-                async with asyncio.timeout(self._seconds):
-                    self._keys = await self._read()
-            except TimeoutError:
-                self._failed("unreachable")
-            except NotRead as error:
-                self._failed(error.word)
-            else:
-                self.state, self._read_at = "ok", began
+    async def _read_again(self, patience: float | None = None) -> None:
+        """Read the keys, once for all who want it and not too often; where that fails what there was stays.
+
+        It goes on when it takes longer than the ``patience`` of who wants it.
+        """
+        if self._reading is None and self._may_try():
+            self._reading = asyncio.create_task(self._take_what_is_read())
+        if self._reading is not None:
+            await asyncio.wait({self._reading}, timeout=patience)
+
+    async def _take_what_is_read(self) -> None:
+        self._tried_at = began = self._clock()
+        try:
+            async with asyncio.timeout(self._seconds):
+                self._keys = await self._read()
+        except TimeoutError:
+            self._failed("unreachable")
+        except NotRead as error:
+            self._failed(error.word)
+        else:
+            self.state, self._read_at = "ok", began
+        finally:
+            self._reading = None
 
     def _failed(self, word: str) -> None:
         if self.state != word:

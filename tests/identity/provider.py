@@ -1,7 +1,9 @@
 """An OpenID provider of the tests: its keys and answers can be changed while it runs, and it counts the requests."""
 
+import asyncio
 import base64
 import json
+import threading
 import warnings
 from collections import Counter
 from collections.abc import Iterator
@@ -66,6 +68,7 @@ class FakeProvider:
         self.status = 200
         self.body: bytes | None = None
         self.headers: dict[str, str] = {}
+        self.let: threading.Event | None = None
         self.asked: Counter[str] = Counter()
 
     def token(
@@ -79,6 +82,8 @@ class FakeProvider:
 
     async def publish(self, request: Request) -> Response:
         self.asked[request.url.path] += 1
+        if self.let is not None:
+            await asyncio.to_thread(self.let.wait)
         if request.url.path == "/keys":
             said: dict[str, Any] = {"keys": [key.as_dict(private=False) for key in self.keys]}
         else:

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import threading
 from typing import Any
 
 import pytest
@@ -67,6 +68,33 @@ async def test_keys_stay_in_use_for_a_day_while_the_provider_cannot_be_read(
     published.status = 200
     clock.move(30)
     assert await knows(provider, "first")
+
+
+async def test_older_keys_do_not_wait_for_a_provider_that_does_not_answer_and_are_replaced_once_it_does(
+    published: FakeProvider, clock: MovedClock
+) -> None:
+    provider = Provider(Issuer(published.url, None, is_safe_address), clock, patience=0.01)
+    assert await knows(provider, "first")
+    published.keys, published.let = [rsa("second")], threading.Event()
+    clock.move(601)
+    assert await knows(provider, "first")
+    published.let.set()
+    assert [await knows(provider, "second"), await knows(provider, "first")] == [True, False]
+    assert published.asked[KEYS] == 2
+    await provider.aclose()
+
+
+async def test_a_reading_that_nobody_waits_for_ends_with_the_service(
+    published: FakeProvider, clock: MovedClock
+) -> None:
+    provider = Provider(Issuer(published.url, None, is_safe_address), clock, patience=0.01)
+    assert await knows(provider, "first")
+    published.let = threading.Event()
+    clock.move(601)
+    assert await knows(provider, "first")
+    await provider.aclose()
+    published.let.set()
+    assert provider.state == "ok"
 
 
 async def test_a_provider_that_cannot_be_read_is_not_asked_by_every_caller(
