@@ -17,7 +17,6 @@ from app.addresses import is_loopback
 from app.api.express import Express
 from app.cli.listening import listening, url_of
 from app.domain.errors import PolicyMistakes
-from app.domain.policy_review import warnings
 from app.entrance import check_keys_file
 from app.main import create_app, policy_in
 from app.settings import Settings, SettingsMistakes, read_settings, unknown_settings
@@ -81,8 +80,8 @@ def _checked(*, no_auth: bool, workers: int) -> Settings:
             typer.echo(f"Warning: there is no setting {name}; is it misspelt?", err=True)
         create_app(settings, no_auth=no_auth)
         check_keys_file(settings)
-        for warning in _odd(settings):
-            typer.echo(f"Warning: {warning}", err=True)
+        policy_in(settings)
+        _look_for_stale(settings)
         _look_for_secret(settings, workers)
     except SettingsMistakes as mistakes:
         lines = mistakes.lines
@@ -95,15 +94,14 @@ def _checked(*, no_auth: bool, workers: int) -> Settings:
     raise typer.Exit(2)
 
 
-def _odd(settings: Settings) -> Iterator[str]:
-    """Yield what can be served with and yet is seldom meant."""
+def _look_for_stale(settings: Settings) -> None:
     # 0 says outright that nothing shall stand in.
     if 0 < settings.stale_seconds <= settings.fresh_seconds:
-        yield (
-            "ROSTERGUARD_STALE_SECONDS is not over ROSTERGUARD_FRESH_SECONDS: "
-            "no older answer stands in where Clever cannot be read"
+        typer.echo(
+            "Warning: ROSTERGUARD_STALE_SECONDS is not over ROSTERGUARD_FRESH_SECONDS: "
+            "no older answer stands in where Clever cannot be read",
+            err=True,
         )
-    yield from (f"the policy: {warning}" for warning in warnings(policy_in(settings).file))
 
 
 def _look_for_secret(settings: Settings, workers: int) -> None:

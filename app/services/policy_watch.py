@@ -7,6 +7,7 @@ from pathlib import Path
 from app import telemetry
 from app.domain.errors import Mistake, PolicyMistakes
 from app.domain.policy import Policy
+from app.domain.policy_review import warnings
 from app.services.file_watch import FileState, FileWatch, Unreadable
 from app.services.policies import read_policy
 from app.services.ports import Context
@@ -45,7 +46,7 @@ def policy_watch(file: Path, in_force: InForce) -> FileWatch[Policy]:
 
     def take(policy: Policy) -> None:
         in_force.take(policy)
-        telemetry.policy_taken(policy.revision)
+        telemetry.policy_taken(policy.revision, warnings(policy.file))
 
     def refuse(error: BaseException) -> None:
         in_force.refuse()

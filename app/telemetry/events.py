@@ -1,7 +1,7 @@
 """What happens beside the requests, told in fixed sentences and counted."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from app.telemetry import metrics
 
@@ -24,9 +24,11 @@ def unreadable(status: int) -> None:
     _log.info("refused before it was a request: %s", status, extra={"status": status})
 
 
-def policy_taken(revision: str) -> None:
-    """Tell that answers rest on a policy file from now on, by the revision of what it says."""
+def policy_taken(revision: str, warnings: Iterable[str]) -> None:
+    """Tell that answers rest on a policy file from now on, by the revision of what it says; and what is odd in it."""
     _log.info("the policy file is in force: revision %s", revision, extra={"revision": revision})
+    for warning in warnings:
+        _log.warning("the policy: %s", warning, extra={"revision": revision})
 
 
 def policy_refused(mistakes: Sequence[str]) -> None:

@@ -121,6 +121,21 @@ async def test_a_mistake_is_logged_once_with_its_line(watched: Watched, caplog: 
     assert caplog.messages == [f"the policy file cannot be used: line 4: roles.boss: {NO_ROLE}"]
 
 
+async def test_what_is_allowed_and_seldom_meant_is_logged_each_time_that_it_comes_into_force(
+    watched: Watched, caplog: pytest.LogCaptureFixture
+) -> None:
+    odd = "version: 1\nrule: maximum\nroles:\n  teacher:\n    - {allow: [section:view], over: schools}\n"
+    warning = (
+        "the policy: roles.teacher[0] reaches schools that are merely taught at: rule maximum gives staff rights there"
+    )
+    with caplog.at_level(logging.WARNING, "rosterguard"):
+        await watched.begin(odd)
+        for text in (SCOPED, odd):
+            watched.file.write_text(text)
+            await watched.look()
+    assert caplog.messages == [warning, warning]
+
+
 async def test_nothing_is_in_force_until_a_bad_file_is_mended(watched: Watched) -> None:
     await watched.begin(BAD)
     assert watched.in_force.context is None
