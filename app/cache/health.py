@@ -31,6 +31,7 @@ class Health:
         self._up, self._down = asyncio.Event(), asyncio.Event()
         self._slow = 0
         self._known, self._told = asyncio.Event(), False
+        self._shut_out = False
         self._lost_at = self._refused_at = self._slow_at = -_TOLD_AGAIN
 
     def is_up(self) -> bool:
@@ -39,7 +40,12 @@ class Health:
 
     @property
     def state(self) -> str:
-        """How it fares, in one fixed word; ``failing`` is one that in the last minute answered with an error."""
+        """How it fares, in one fixed word; ``failing`` is one that in the last minute answered with an error.
+
+        Or one that lets nobody in with this user and password.
+        """
+        if self._shut_out:
+            return "failing"
         if not self.is_up():
             return "unreachable" if self._known.is_set() else "not_asked"
         return "failing" if self._refused_at > _now() - _TOLD_AGAIN else "ok"
@@ -67,8 +73,20 @@ class Health:
             _log.warning("Redis answers with errors: what it does not take is not shared")
         self._refused_at = _now()
 
+    def shut_out(self) -> None:
+        """Note that it refuses the user or password."""
+        if not self._shut_out:
+            self._shut_out = self._told = True
+            self._lost_at = _now()
+            _log.warning("Redis refuses the user or password: this process goes on with its own cache alone")
+        self._go_down()
+
     def lost(self) -> None:
         """Note that it cannot be reached, or does not answer."""
+        self._shut_out = False
+        self._go_down()
+
+    def _go_down(self) -> None:
         if self.is_up() or not self._known.is_set():
             self._known.set()
             self._up.clear()
@@ -85,12 +103,12 @@ class Health:
                 await self._down.wait()
                 pauses = 0 if _now() - since > _LASTING else pauses
             else:
-                self.lost()
+                self._go_down()
             await asyncio.sleep(min(2.0**pauses, _LONGEST_PAUSE) * (1 - _JITTERED * self._jitter()))
             pauses = min(pauses + 1, 3)
 
     def _found(self) -> None:
-        self._slow = 0
+        self._slow, self._shut_out = 0, False
         self._known.set()
         self._down.clear()
         self._up.set()

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from redis.asyncio import ConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import ReadOnlyError, RedisError, ResponseError
+from redis.exceptions import AuthenticationError, ReadOnlyError, RedisError, ResponseError
 from redis.maint_notifications import MaintNotificationsConfig
 
 from app.cache.health import Health
@@ -140,6 +140,9 @@ class Link:
             raise Unavailable("error") from error
         except TimeoutError as error:
             self._health.dawdled()
+            raise Unavailable("error") from error
+        except AuthenticationError as error:
+            self._health.shut_out()
             raise Unavailable("error") from error
         except (RedisError, OSError) as error:
             self._health.lost()
