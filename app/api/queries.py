@@ -41,3 +41,11 @@ async def no_other_parameters(request: Request) -> None:
     ]
     if mistakes:
         raise RequestValidationError(mistakes)
+
+
+async def no_parameters(request: Request) -> None:
+    """Refuse query parameters where all that is asked stands in the body, as the standard has it."""
+    message = "there is no such parameter; to ask in one role only, say context.role_context in the body"
+    mistakes = [{"loc": ("query", name), "msg": message} for name in request.query_params]
+    if mistakes:
+        raise RequestValidationError(mistakes)

@@ -1,6 +1,6 @@
 """The standard's decisions: may this subject do this to that resource, once or many times (AuthZEN 6 and 7)."""
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
 from starlette.responses import Response
 
 from app.api.authzen.answers import DecisionBody, EvaluationsAnswer, rendered, rendered_many
@@ -17,12 +17,13 @@ from app.api.authzen.reference import ERRORS, asks
 from app.api.context import CurrentContext
 from app.api.freshness import CallersDemand, DemandOfMany, unkept_response
 from app.api.json_body import Said
+from app.api.queries import no_parameters
 from app.services.decisions import evaluate
 
 EVALUATION_PATH = "/access/v1/evaluation"
 EVALUATIONS_PATH = "/access/v1/evaluations"
 
-router = APIRouter(tags=["authzen"], responses=ERRORS)
+router = APIRouter(tags=["authzen"], responses=ERRORS, dependencies=[Depends(no_parameters)])
 
 
 @router.post(

@@ -30,11 +30,14 @@ from app.api.callers import CurrentCaller
 from app.api.context import CurrentContext
 from app.api.freshness import DemandOfMany, unkept_response
 from app.api.json_body import Said
+from app.api.queries import no_parameters
 from app.domain.callers import Caller
 from app.services import search
 from app.services.ports import Context
 
-router = APIRouter(prefix="/access/v1/search", tags=["authzen"], responses=ERRORS)
+router = APIRouter(
+    prefix="/access/v1/search", tags=["authzen"], responses=ERRORS, dependencies=[Depends(no_parameters)]
+)
 
 
 @dataclass(frozen=True, slots=True)

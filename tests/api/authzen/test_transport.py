@@ -57,6 +57,19 @@ def test_what_is_not_there_is_a_message(method: str, path: str, status: int, ser
     assert answer.headers.get("allow") == ("POST" if status == 405 else None)
 
 
+@pytest.mark.parametrize("path", EVERY_PATH)
+@pytest.mark.parametrize("parameters", ["role=teacher", "role", "role=teacher&role=staff"])
+def test_what_is_asked_beside_the_body_is_refused_and_never_passed_over(
+    path: str, parameters: str, service: httpx.Client
+) -> None:
+    for _ in range(2):
+        answer = service.post(f"/access/v1/{path}?{parameters}", json=WHOLE)
+        assert (answer.status_code, answer.headers["content-type"]) == (400, TEXT)
+        assert answer.text == (
+            "role: there is no such parameter; to ask in one role only, say context.role_context in the body"
+        )
+
+
 def test_answers_are_not_to_be_kept(service: httpx.Client) -> None:
     """§10.1."""
     for path in EVERY_PATH:
