@@ -24,7 +24,7 @@ from app.api.authzen import evaluation, metadata, search
 from app.api.envelope import Envelope
 from app.api.express import Express
 from app.api.fastlane import FastLane
-from app.api.headers import shared_with
+from app.api.headers import asked_by_no_page, shared_with
 from app.api.limits import BodyLimit, BulkLimit
 from app.cache.memory import MemoryCache
 from app.clever.client import CleverClient, connect
@@ -121,7 +121,7 @@ def create_app(  # noqa: PLR0913 -- the settings, and what only a test or a comm
             _policy(settings, context_by) as in_force,
             measured(in_force, client, parts, outlook.lines) as measure,
         ):
-            at_hand = AtHand(in_force, entrance.known, outlook.lines)
+            at_hand = AtHand(in_force, entrance.known, outlook.lines, asked_by_no_page(settings.cors_origins))
             yield State(in_force=in_force, clever=client, entrance=parts, measure=measure, at_hand=at_hand)
 
     app = FastAPI(

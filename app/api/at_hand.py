@@ -14,7 +14,7 @@ from app.api.authzen.evaluation import EVALUATION_PATH, EVALUATIONS_PATH
 from app.api.callers import Known
 from app.api.fastlane import PATH, ROUTE, asks
 from app.api.freshness import Stamped, stamped, unkept
-from app.api.headers import DATA, wire
+from app.api.headers import DATA, RawHeaders, wire
 from app.api.heads import Head
 from app.api.permissions import rendered
 from app.domain.callers import ANYONE, Caller, CallerScope
@@ -26,7 +26,6 @@ from app.telemetry.request_lines import RequestLines
 from app.telemetry.requests import CURRENT, request_of, unnamed_request
 
 _TARGET = re.compile(PATH.pattern + r"(?:\?(.*))?")
-_PROTECTION = wire(DATA)
 _STATUS_LINES = {200: b"HTTP/1.1 200 OK\r\n", 304: b"HTTP/1.1 304 Not Modified\r\n"}
 
 Reply = tuple[bytes, bytes, bytes]
@@ -39,11 +38,15 @@ AnswerAtHand = Callable[[bytes, bytes, Head, bytes], Reply | None]
 class AtHand:
     """Answers what can be answered at once."""
 
-    def __init__(self, in_force: InForce, known: Known | None, lines: RequestLines) -> None:
-        """Answer by what is ``in_force``, and tell ``lines``; ``known`` tells who asks, and None lets anyone in."""
+    def __init__(self, in_force: InForce, known: Known | None, lines: RequestLines, headers: RawHeaders = DATA) -> None:
+        """Answer by what is ``in_force``, with ``headers``, and tell ``lines``.
+
+        ``known`` tells who asks, and None lets anyone in.
+        """
         self._in_force = in_force
         self._known = known
         self._lines = lines
+        self._headers = wire(headers)
 
     def __call__(self, method: bytes, target: bytes, head: Head, body: bytes) -> Reply | None:
         """Answer a request; see ``AnswerAtHand``."""
@@ -66,7 +69,7 @@ class AtHand:
             return None
         route = ROUTE if method == b"GET" else target.decode("latin-1")
         self._lines.answered(request, caller.name, method.decode(), route, answer[0], time.perf_counter() - began)
-        return written(answer, b"x-request-id: %b\r\n%b" % (request.named[0], _PROTECTION))
+        return written(answer, b"x-request-id: %b\r\n%b" % (request.named[0], self._headers))
 
     def _caller(self, credential: bytes | None) -> Caller | None:
         if self._known is None:

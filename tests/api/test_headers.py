@@ -124,7 +124,15 @@ def test_another_site_may_not(origin: str, serve: Serve, sandbox: Sandbox) -> No
     service = serve(cors_origins=(APP,))
     answer = service.get(PERMISSIONS.format(sandbox.user("teacher_only")), headers={"Origin": origin})
     assert (answer.status_code, allowed(answer)) == (200, {})
-    assert "access-control-allow-origin" not in preflight(service, NOBODY, origin).headers
+    beforehand = preflight(service, NOBODY, origin)
+    assert "access-control-allow-origin" not in beforehand.headers
+    assert beforehand.status_code == 200  # an error would have to be a problem, and this is for the browser to judge
+
+
+def test_an_answer_at_hand_is_kept_for_no_page_either(serve: Serve, sandbox: Sandbox) -> None:
+    service = serve(cors_origins=(APP,))
+    path = PERMISSIONS.format(sandbox.user("teacher_only"))
+    assert [service.get(path).headers["vary"] for _ in range(3)] == ["Authorization, Origin"] * 3
 
 
 def test_what_a_browser_asks_beforehand_needs_no_key_and_tells_nothing(serve: Serve, sandbox: Sandbox) -> None:
