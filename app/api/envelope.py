@@ -83,7 +83,7 @@ class Envelope:
     async def _answer(self, scope: Scope, receive: Receive, reply: "_Reply") -> None:
         try:
             if scope["method"] == "HEAD":
-                await self._app(dict(scope, method="GET"), receive, reply.without_body)
+                await self._answer_head(scope, receive, reply)
             else:
                 await self._app(scope, receive, reply)
         except asyncio.CancelledError:
@@ -91,6 +91,14 @@ class Envelope:
             if reply.status:
                 raise
             await come_again(Request(scope), STOPPING, STOPPING_SECONDS)(scope, receive, reply)
+
+    async def _answer_head(self, scope: Scope, receive: Receive, reply: "_Reply") -> None:
+        # The server looks at the method, too, and must go on to see what it is: so a copy, which gets the route.
+        asked = dict(scope, method="GET")
+        try:
+            await self._app(asked, receive, reply.without_body)
+        finally:
+            scope["route"] = asked.get("route")
 
 
 class _Reply:

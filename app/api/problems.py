@@ -205,11 +205,17 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> Response:
-        return status_response(request.scope, error.status_code, error.headers)
+        return status_response(request.scope, error.status_code, _with_head(error.headers or {}))
 
     @app.exception_handler(Exception)
     async def unforeseen(request: Request, _error: Exception) -> Response:
         return status_response(request.scope, 500)
+
+
+def _with_head(headers: Mapping[str, str]) -> Mapping[str, str]:
+    """Return the headers of an answer whose Allow names HEAD wherever it names GET: it is answered there."""
+    methods = set(headers.get("Allow", "").split(", "))
+    return {**headers, "Allow": ", ".join(sorted(methods | {"HEAD"}))} if "GET" in methods else headers
 
 
 def _problem_of_status(status: int) -> Problem:

@@ -114,4 +114,6 @@ def test_what_is_not_there_is_a_problem(method: str, path: str, status: int, kin
 
 
 def test_405_tells_what_is_allowed(service: httpx.Client) -> None:
-    assert service.delete("/v1/policy").headers["allow"] == "GET"
+    assert service.delete("/v1/policy").headers["allow"] == "GET, HEAD"
+    assert service.delete("/docs/assets/swagger-ui.css").headers["allow"] == "GET, HEAD"
+    assert service.get("/v1/users/permissions").headers["allow"] == "POST"

@@ -61,12 +61,14 @@ def test_requests_are_counted_by_route_and_kind_of_status(service: httpx.Client,
     service.get(f"/v1/users/{'f' * 24}/permissions")
     service.get("/v1/users/no-id/permissions")
     service.get("/nowhere")
+    service.head("/v1/policy")
     route = "GET,/v1/users/{user_id}/permissions"
     assert counted(service, before, "rosterguard_requests_total") == {
         f"{route},2xx": 1,
         f"{route},4xx": 2,
         "GET,-,4xx": 1,
         "GET,/metrics,2xx": 1,
+        "HEAD,/v1/policy,2xx": 1,
     }
 
 
