@@ -18,6 +18,9 @@ from app.services.permissions import Answer
 from app.services.ports import Context
 from app.services.reading import Demand
 
+_DIRECTIVE = re.compile(r'(?:[^,"]|"(?:[^"\\]|\\.)*"?)+')
+"""What stands between commas; those of a quoted value stand in it (RFC 9111 section 5.2)."""
+
 _SECONDS = re.compile(r'"?([0-9]{1,4000})"?')
 _LONGEST = 2**31
 """What a number of seconds that is too large to be meant counts as (RFC 9111 section 1.2.2)."""
@@ -27,7 +30,7 @@ async def _demand(request: Request, context: CurrentContext, caller: CurrentCall
     written = request.headers.getlist("cache-control")
     if not written:
         return plain_demand(context, caller)
-    listed = ",".join(written).split(",")
+    listed = _DIRECTIVE.findall(",".join(written))
     directives = [(name.strip().lower(), value.strip()) for name, _, value in (each.partition("=") for each in listed)]
     names = {name for name, _ in directives}
     if not names.isdisjoint({"no-cache", "max-age"}):

@@ -147,7 +147,9 @@ def test_the_tag_gets_304_with_the_age_while_nothing_has_changed(
     assert service.get(question, headers={"If-None-Match": '"another"'}).status_code == 200
 
 
-@pytest.mark.parametrize("directive", ["no-cache", "max-age=5", "max-age=0", "Max-Age=5, max-age=900"])
+@pytest.mark.parametrize(
+    "directive", ["no-cache", "max-age=5", "max-age=0", "Max-Age=5, max-age=900", 'a="b, c", no-cache']
+)
 def test_a_caller_may_demand_a_younger_answer(
     directive: str, service: httpx.Client, sandbox: Sandbox, clock: MovedClock
 ) -> None:
@@ -158,7 +160,13 @@ def test_a_caller_may_demand_a_younger_answer(
     assert answer.headers["age"] == "0"
 
 
-@pytest.mark.parametrize("directive", ["max-age=6", "no-transform", "max-age=99999999999999999999", ""])
+@pytest.mark.parametrize(
+    "directive",
+    [
+        *("max-age=6", "no-transform", "max-age=99999999999999999999", "", "a=b, , max-age=6"),
+        *('a="b, no-cache, max-age=0"', r'a="\", no-cache"', 'a="b, no-cache'),
+    ],
+)
 def test_what_the_cached_answer_satisfies_is_answered_from_the_cache(
     directive: str, service: httpx.Client, sandbox: Sandbox, clock: MovedClock
 ) -> None:
