@@ -26,9 +26,14 @@ _BUT_BRACKETS = bytes(byte for byte in range(256) if byte not in _STEPS)
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
-async def _said(request: Request) -> dict[str, object]:
+def is_json(request: Request) -> bool:
+    """Tell whether a request says that its body is JSON."""
     media_type = request.headers.get("content-type", "").partition(";")[0]
-    if media_type.strip().lower() != "application/json":
+    return media_type.strip().lower() == "application/json"
+
+
+async def _said(request: Request) -> dict[str, object]:
+    if not is_json(request):
         raise Refused("the header Content-Type must be application/json")
     return object_in(await request.body())
 

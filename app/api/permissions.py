@@ -11,7 +11,7 @@ from starlette.responses import Response
 from app.api.context import CurrentContext
 from app.api.document import CACHE_CONTROL
 from app.api.freshness import CallersDemand, DemandOfMany, dated_response, unkept_response
-from app.api.json_body import object_in
+from app.api.json_body import is_json, object_in
 from app.api.messages import Refused
 from app.api.problems import Problem, RoleNotHeldProblem, documented, problem_of
 from app.api.queries import DistrictQuery, RoleQuery, UserPath, no_other_parameters
@@ -104,6 +104,8 @@ class Batch(BaseModel):
 
 async def _unambiguous(request: Request) -> None:
     """Refuse a body with two members of one name: the last would win, and a second role could widen the answer."""
+    if not is_json(request):
+        raise RequestValidationError([{"loc": ("header", "Content-Type"), "msg": "this must be application/json"}])
     try:
         object_in(await request.body())
     except Refused as error:

@@ -200,7 +200,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> Response:
-        parts = [_invalid_part(found["loc"], found["msg"]) for found in error.errors()]
+        parts = [_invalid_part(*_placed(found)) for found in error.errors()]
         return problem_response(request.scope, _invalid_request(parts))
 
     @app.exception_handler(HTTPException)
@@ -261,6 +261,14 @@ def _titles(status: int) -> Iterator[str]:
 
 # A name that we do not know is the caller's text: what looks like none, an email perhaps, is not repeated.
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,31}")
+
+
+def _placed(found: Mapping[str, Any]) -> tuple[Sequence[int | str], str]:
+    """Return where a mistake is and what it is: what is no JSON has no places, and the framework counts characters."""
+    if found.get("type") == "json_invalid":
+        where, character = found["loc"]
+        return (where,), f"the body is not JSON from character {character} on"
+    return found["loc"], found["msg"]
 
 
 def _invalid_part(path: Sequence[int | str], message: str) -> InvalidPart:

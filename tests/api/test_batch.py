@@ -72,6 +72,23 @@ def test_a_body_that_is_not_json_is_refused(body: bytes, service: httpx.Client) 
     assert answer.headers["content-type"] == "application/problem+json"
 
 
+def test_broken_json_is_no_place_in_the_body(service: httpx.Client) -> None:
+    body, headers = b'{"users": [}', {"Content-Type": "application/json"}
+    answer = service.post("/v1/users/permissions", content=body, headers=headers)
+    assert answer.json()["errors"] == [
+        {"where": "body", "at": "", "detail": "the body is not JSON from character 11 on"}
+    ]
+
+
+@pytest.mark.parametrize("headers", [{}, {"Content-Type": "application/x-www-form-urlencoded"}])
+def test_a_body_that_does_not_say_that_it_is_json_is_told_so(headers: dict[str, str], service: httpx.Client) -> None:
+    answer = service.post("/v1/users/permissions", content=b'{"users": []}', headers=headers)
+    assert answer.status_code == 422
+    assert answer.json()["errors"] == [
+        {"where": "header", "at": "Content-Type", "detail": "this must be application/json"}
+    ]
+
+
 def test_a_body_that_is_too_large_is_refused_whether_or_not_it_says_so(service: httpx.Client) -> None:
     large = b'{"users": [' + b" " * 70_000 + b"]}"
     announced = service.post("/v1/users/permissions", content=large, headers={"Content-Type": "application/json"})
