@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from app.domain.access import Access
 from app.domain.decision import SCOPE_OF, Reason, decided, unanswerable
@@ -183,9 +183,11 @@ async def _share_unread_subject(context: Context, questions: Sequence[Question],
     subject = questions[0].subject
     if any(question.subject != subject for question in questions):
         return False
+    # An older reading that answered for the others is one, too.
+    at_hand = replace(demand.at_once(), max_stale=demand.max_stale or context.stale_seconds)
     try:
         user, district = await whose(context, subject, demand)
-        await reading_of(context, user, district, demand.at_once())
+        await reading_of(context, user, district, at_hand)
     except RosterguardError:
         return True
     return False

@@ -9,7 +9,8 @@ from starlette.routing import Route
 
 from app.cli.listening import in_background
 from tests.api.authzen.conftest import Json, action, ask, question, resource, subject
-from tests.conftest import KEY, Sandbox, Serve, api_key
+from tests.api.test_staleness import fail
+from tests.conftest import KEY, MovedClock, Sandbox, Serve, api_key
 
 NOWHERE = "e" * 24
 
@@ -276,3 +277,22 @@ def test_an_outage_for_one_item_is_told_there_and_one_for_all_is_503(serve: Serv
             shared = {**here, "subject": subject(BAD), "evaluations": [{}, {}], "options": options}
             answer = service.post("/access/v1/evaluations", json=shared)
             assert (answer.status_code, int(answer.headers["retry-after"]) > 0) == (503, True)
+
+
+@pytest.mark.parametrize("semantic", ["execute_all", "deny_on_first_deny", "permit_on_first_permit"])
+def test_an_outage_for_one_item_is_told_there_though_an_older_answer_speaks_for_the_subject(
+    semantic: str, service: httpx.Client, sandbox: Sandbox, clock: MovedClock
+) -> None:
+    teacher = sandbox.user("teacher_only")
+    own = sandbox.world.districts[0].sections_of_user[teacher][0].id
+    foreign = sandbox.world.districts[0].sections_of_user[sandbox.user("staff_who_also_teach_elsewhere")][0].id
+    service.get(f"/v1/users/{teacher}/permissions").raise_for_status()
+    fail(sandbox)
+    clock.move(301)
+    items = [{"resource": resource(each)} for each in (own, foreign)]
+    asked = {"subject": subject(teacher), "action": action("view"), "options": {"evaluations_semantic": semantic}}
+    answers = ask(service, "evaluations", {**asked, "evaluations": items})["evaluations"]
+    assert (answers[0]["decision"], answers[0]["context"]["stale"]) == (True, True)
+    assert [each["context"]["error"]["status"] for each in answers[1:]] == [503] * (
+        semantic != "permit_on_first_permit"
+    )
