@@ -82,6 +82,8 @@ class State(TypedDict):
     entrance: Mapping[str, Callable[[], str]]
     measure: Callable[[], None]
     at_hand: AnswerAtHand
+    loopback_alone: bool
+    """A page can have its own name lead to this machine: where no key is asked for, the name is."""
 
 
 def create_app(  # noqa: PLR0913 -- the settings, and what only a test or a command decides
@@ -122,7 +124,14 @@ def create_app(  # noqa: PLR0913 -- the settings, and what only a test or a comm
             measured(in_force, client, parts, outlook.lines) as measure,
         ):
             at_hand = AtHand(in_force, entrance.known, outlook.lines, asked_by_no_page(settings.cors_origins))
-            yield State(in_force=in_force, clever=client, entrance=parts, measure=measure, at_hand=at_hand)
+            yield State(
+                in_force=in_force,
+                clever=client,
+                entrance=parts,
+                measure=measure,
+                at_hand=at_hand,
+                loopback_alone=no_auth,
+            )
 
     app = FastAPI(
         title="Rosterguard",

@@ -8,14 +8,16 @@ import re
 from asyncio import TimerHandle, Transport
 from dataclasses import dataclass
 from http import HTTPStatus
+from typing import NoReturn
 
 from httptools import HttpParserError, HttpParserUpgrade
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from app import telemetry
+from app.addresses import host_of, is_loopback
 from app.api.headers import DATA, wire
 from app.api.problems import Problem, problem_response
-from app.api.refusals import BROKEN_HTTP, HEAD_TOO_LARGE, PATH_TOO_LONG, TOO_SLOW
+from app.api.refusals import BROKEN_HTTP, FOREIGN_HOST, HEAD_TOO_LARGE, PATH_TOO_LONG, TOO_SLOW
 from app.telemetry.requests import request_of
 
 MOST_HEAD_BYTES = 16 * 1024
@@ -121,8 +123,11 @@ class Connection(HttpToolsProtocol):
         """Start to answer, unless what is offered instead of HTTP/1.1 keeps the parser from reading the body."""
         if len(self.url) + self._head > MOST_HEAD_BYTES:
             self._give_up(HEAD_TOO_LARGE)
-        if self.parser.get_method() == b"CONNECT" or not self._names_one_host():
+        host = self._host()
+        if host is None or self.parser.get_method() == b"CONNECT":
             self._give_up(BROKEN_HTTP)
+        if self.app_state.get("loopback_alone") and not is_loopback(host_of(f"//{host}")):
+            self._give_up(FOREIGN_HOST)
         if self.parser.should_upgrade():
             return
         self._begin()
@@ -199,16 +204,16 @@ class Connection(HttpToolsProtocol):
         said = (self.parser.get_method(), self.url, self.parser.get_http_version().encode())
         return b"%b %b HTTP/%b\r\n%b\r\n" % (*said, wire(header for header in self.headers if header[0] != b"upgrade"))
 
-    def _give_up(self, problem: Problem) -> None:
+    def _give_up(self, problem: Problem) -> NoReturn:
         self._problem = problem
         raise _Unreadable
 
-    def _names_one_host(self) -> bool:
-        """Tell whether the head says Host as it must (RFC 9112 section 3.2); before HTTP/1.1 it need not."""
-        hosts = [value for name, value in self.headers if name == b"host"]
-        if not hosts:
-            return self.parser.get_http_version() == "1.0"
-        return len(hosts) == 1 and _HOST.fullmatch(hosts[0].strip(b" \t")) is not None
+    def _host(self) -> str | None:
+        """Return which host is meant, None where that is not said as it must be (RFC 9112 section 3.2)."""
+        hosts = [value.strip(b" \t") for name, value in self.headers if name == b"host"]
+        if not hosts and self.parser.get_http_version() == "1.0":
+            return ""
+        return hosts[0].decode("ascii") if len(hosts) == 1 and _HOST.fullmatch(hosts[0]) else None
 
     def _expect(self) -> None:
         seconds = self.pace.head if self._in_head else self.pace.body

@@ -9,6 +9,12 @@ BROKEN_HTTP = problem_named(400, "broken-http", "Not HTTP", "what was sent is no
 TOO_SLOW = problem_named(408, "too-slow", "Request too slow", "the request did not arrive whole within the time limit")
 PATH_TOO_LONG = problem_named(414, "path-too-long", "Path too long", "path and query are longer than is read here")
 HEAD_TOO_LARGE = problem_named(431, "head-too-large", "Head too large", "the headers are larger than is read here")
+FOREIGN_HOST = problem_named(
+    421,
+    "foreign-host",
+    "Host is not this machine",
+    "without keys only who calls this machine by a name for itself is answered, such as localhost or 127.0.0.1",
+)
 BULK_BUSY = problem_named(
     503,
     "bulk-busy",

@@ -7,8 +7,10 @@ import httpx
 import pytest
 from pydantic import ValidationError
 
+from app.cli.listening import in_background
+from app.main import create_app
 from app.settings import Settings
-from tests.conftest import KEY, Sandbox, Serve, rosterguard_process
+from tests.conftest import KEY, Sandbox, Serve, rosterguard_process, settings_over
 
 PERMISSIONS = "/v1/users/{}/permissions"
 NOBODY = PERMISSIONS.format("f" * 24)
@@ -152,6 +154,31 @@ def test_a_site_that_may_read_still_needs_a_key(serve: Serve) -> None:
     service = serve(cors_origins=(APP,))
     answer = httpx.get(f"{service.base_url}{NOBODY}", headers={"Origin": APP, "Cookie": f"key={KEY}"})
     assert (answer.status_code, allowed(answer)) == (401, {"access-control-allow-origin": APP})
+
+
+@pytest.fixture(scope="module")
+def without_keys(running_sandbox: Sandbox) -> Iterator[httpx.Client]:
+    app = create_app(settings_over(running_sandbox, api_keys=()), no_auth=True)
+    with in_background(app) as url, httpx.Client(base_url=url) as client:
+        yield client
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["attacker.example", "127.0.0.1.attacker.example:80", "10.0.0.1", "localhost@a", "[::2]", "localhost:99999", ""],
+)
+def test_without_keys_a_site_whose_name_leads_here_may_not_read_answers(
+    host: str, without_keys: httpx.Client, sandbox: Sandbox
+) -> None:
+    path = PERMISSIONS.format(sandbox.user("teacher_only"))
+    for _ in range(3):
+        assert without_keys.get(path).status_code == 200
+        assert without_keys.get(path, headers={"Host": host}).status_code in {400, 421}
+
+
+@pytest.mark.parametrize("host", ["localhost", "LocalHost:8900", "127.0.0.1", "127.1.2.3:1", "[::1]", "[::1]:8900"])
+def test_without_keys_this_machine_may_be_called_by_any_of_its_own_names(host: str, without_keys: httpx.Client) -> None:
+    assert without_keys.get("/v1/policy", headers={"Host": host}).status_code == 200
 
 
 @pytest.mark.parametrize(
