@@ -59,6 +59,14 @@ _HEADERS = {
     "WWW-Authenticate": {"description": "How to authenticate (RFC 6750).", "schema": {"type": "string"}},
 }
 
+_TOLD_WITH = {
+    "401": "WWW-Authenticate",
+    "403": "WWW-Authenticate",
+    "429": "Retry-After",
+    "503": "Retry-After",
+}
+"""The header that an error of a status has."""
+
 _ERRORS = {problems.MEDIA_TYPE, messages.MEDIA_TYPE}
 
 Json = dict[str, Any]
@@ -115,7 +123,7 @@ def _tell_problems_as_such(response: Json) -> None:
 
 def _tell_headers(operation: Json) -> None:
     responses = operation["responses"]
-    for status, header in (("401", "WWW-Authenticate"), ("503", "Retry-After")):
+    for status, header in _TOLD_WITH.items():
         if not _ERRORS.isdisjoint(responses.get(status, {}).get("content", {})):
             _add_header(responses[status], header)
     if "304" in responses:

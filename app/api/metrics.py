@@ -6,6 +6,7 @@ from collections.abc import Callable
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from app.api.problems import described
 from app.telemetry import metrics
 
 router = APIRouter(tags=["health"])
@@ -16,9 +17,8 @@ router = APIRouter(tags=["health"])
     operation_id="getMetrics",
     summary="Metrics",
     response_class=Response,
-    responses={
-        200: {"description": "Prometheus' text format", "content": {"text/plain": {"schema": {"type": "string"}}}}
-    },
+    responses=described(401, 403, 413)
+    | {200: {"description": "Prometheus' text format", "content": {"text/plain": {"schema": {"type": "string"}}}}},
 )
 async def get_metrics(request: Request) -> Response:
     """Tell the metrics of the service, of all its workers, in the text format of Prometheus."""

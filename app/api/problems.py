@@ -176,14 +176,19 @@ def status_response(scope: Scope, status: int, headers: Mapping[str, str] | None
 
 
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Describe the problems of an operation for its OpenAPI ``responses``: 401, 403, 422, and those of ``statuses``."""
+    """Describe the problems of an operation that reads a request: 401, 403, 413, 422, and those of ``statuses``."""
+    return described(401, 403, 413, INVALID, *statuses)
+
+
+def described(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Describe the problems of ``statuses`` for an operation's OpenAPI ``responses``."""
     return {
         status: {
             "model": _MODELS.get(status, Problem),
             "description": "; ".join(_titles(status)),
             "content": {MEDIA_TYPE: {"examples": {_kind(shown): _example(shown) for shown in _shown(status)}}},
         }
-        for status in sorted({401, 403, INVALID, *statuses})
+        for status in sorted({*statuses})
     }
 
 

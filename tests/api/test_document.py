@@ -84,6 +84,15 @@ def test_an_operation_of_ours_tells_its_errors_as_problems(operation: Operation)
     assert operation.said["security"] == [{"apiKey": []}]
 
 
+@every_operation
+def test_an_operation_that_needs_a_key_tells_how_it_is_refused(operation: Operation) -> None:
+    if operation.said["security"]:
+        told = {status: set(said.get("headers", {})) for status, said in operation.said["responses"].items()}
+        assert told.keys() >= {"401", "403", "413"}
+        assert told["401"] == told["403"] == {"WWW-Authenticate"}
+        assert all(told[status] == {"Retry-After"} for status in {"429", "503"} & told.keys())
+
+
 def test_every_example_fits_its_schema() -> None:
     wrong = []
     for where, part in parts(DOCUMENT):
