@@ -162,6 +162,10 @@ class WatchedExpress(Express):
         super()._send(status_line, headers, body)
 
 
+SHORT_IDLING = httpx.Limits(keepalive_expiry=2)
+"""Shorter than the service's: it would close a connection at the moment in which the client asks again."""
+
+
 @contextmanager
 def serving(settings: Settings, clock: MovedClock, wall: Callable[[], float] = time.time) -> Iterator[httpx.Client]:
     """Run a service on a socket, and yield a client that carries the key."""
@@ -170,7 +174,7 @@ def serving(settings: Settings, clock: MovedClock, wall: Callable[[], float] = t
     app.middleware_stack = planted.watched(app.middleware_stack or app.build_middleware_stack())
     with (
         in_background(app, http=WatchedExpress) as url,
-        httpx.Client(base_url=url, headers=credential, timeout=30) as client,
+        httpx.Client(base_url=url, headers=credential, timeout=30, limits=SHORT_IDLING) as client,
     ):
         yield client
 

@@ -24,7 +24,7 @@ KINDS = (
 """What may go wrong, the likelier more than once. `shifted` needs lists of several pages, and nobody has as many
 sections as one page holds."""
 
-DENYING = {"other_district": f"{ONE_USER}*", "gone": "/v3.1/users/*"}
+DENYING = {"other_district": ONE_USER, "gone": "/v3.1/users/*"}
 """Lies of which nobody can tell that they are: that there is no such user. Told of users alone, so that it is known
 what may be answered."""
 
