@@ -46,7 +46,7 @@ def serve(
     # uvicorn stops gracefully on Ctrl-C and then raises it again.
     with listening(host, port) as listener, suppress(KeyboardInterrupt):
         url = url_of(listener)
-        typer.echo(f"Rosterguard on {url}")
+        typer.echo(f"Rosterguard on {url}", err=settings.decision_log == "stdout")
         own_url = _own_url(settings, url if is_loopback(host) else None)
         # Handed over as they are, so that the workers do not read the environment again.
         app = partial(lasting_app, settings, no_auth=no_auth, own_url=own_url, requests_to=Stream(STDERR))

@@ -35,7 +35,7 @@ def is_readable(wanted: str) -> bool:
 def config(*, readable: bool) -> dict[str, Any]:
     """Return the configuration of Python's logging: all of it goes to stderr.
 
-    Who started the process may have stopped reading stdout after the address.
+    Who started the process may have stopped reading stdout after the address, or reads decisions there.
     """
     formatter = "readable" if readable else "json"
     return {

@@ -1,6 +1,8 @@
 """What is logged of requests and decisions, and that nobody waits for it."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,8 +15,7 @@ import pytest
 from app.cli.listening import in_background
 from app.main import create_app, default_policy
 from app.services.policies import read_policy
-from tests import planted
-from tests.conftest import KEY, MovedClock, Sandbox, rosterguard_process, settings_over
+from tests.conftest import CLEAN, KEY, TOKEN, MovedClock, Sandbox, rosterguard_process, settings_over
 
 REVISION = read_policy(default_policy()).revision
 TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
@@ -234,14 +235,37 @@ def test_what_is_not_drawn_is_told_as_a_request_and_a_denial_always(
     assert [line["decision"]["answer"] for line in logs.decisions] == [False]
 
 
+@contextmanager
+def deciding_on_stdout(sandbox: Sandbox) -> Iterator[tuple[subprocess.Popen[str], httpx.Client]]:
+    """Run the service as a process that tells decisions on stdout, which nobody reads yet, and ends with the block."""
+    settings = {"CLEVER_URL": sandbox.url, "CLEVER_TOKEN": TOKEN, "DECISION_LOG": "stdout"}
+    with subprocess.Popen(
+        [sys.executable, "-m", "app.cli", "serve", "--port", "0", "--no-auth"],
+        env=CLEAN | {f"ROSTERGUARD_{name}": value for name, value in settings.items()},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stderr is not None
+        try:
+            url = process.stderr.readline().removeprefix("Rosterguard on ").strip()
+            with httpx.Client(base_url=url, timeout=30) as client:
+                yield process, client
+        finally:
+            process.terminate()
+
+
+def test_where_decisions_go_to_stdout_nothing_else_stands_there(sandbox: Sandbox) -> None:
+    with deciding_on_stdout(sandbox) as (process, client):
+        client.get(f"/v1/users/{sandbox.user('teacher_only')}/permissions").raise_for_status()
+        process.terminate()
+        told, _ = process.communicate()
+    assert [json.loads(line)["decision"]["kind"] for line in told.splitlines()] == ["permissions"]
+
+
 def test_whoever_stops_reading_the_decisions_keeps_nobody_waiting(sandbox: Sandbox) -> None:
-    settings = {"ROSTERGUARD_CLEVER_URL": sandbox.url, "ROSTERGUARD_SECRET": planted.SECRET}
-    settings |= {"ROSTERGUARD_DECISION_LOG": "stdout"}
     user = sandbox.user("teacher_only")
-    with (
-        rosterguard_process("--no-auth", stderr=None, **settings) as (_, url),
-        httpx.Client(base_url=url, timeout=30) as client,
-    ):
+    with deciding_on_stdout(sandbox) as (_, client):
         # More than a pipe holds, of which nothing is read.
         answers = [client.get(f"/v1/users/{user}/permissions").status_code for _ in range(400)]
     assert answers == [200] * 400
