@@ -31,6 +31,16 @@ def connected_to(url: str) -> socket.socket:
     return socket.create_connection((address.hostname or "", address.port or 0), timeout=PATIENCE)
 
 
+def heard(caller: socket.socket, end: bytes) -> bytes:
+    """Read until what ends so has come, in however many parts."""
+    said = b""
+    while not said.endswith(end):
+        part = caller.recv(65536)
+        assert part, said
+        said += part
+    return said
+
+
 def told(caller: socket.socket) -> list[Told]:
     """Read every answer until the service closes the connection."""
     rest, answers = b"".join(iter(lambda: caller.recv(65536), b"")), []

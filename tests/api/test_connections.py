@@ -15,10 +15,11 @@ from app.api.connections import MOST_HEAD_BYTES, MOST_TARGET_BYTES, Connection, 
 from app.cli.listening import in_background
 from app.main import create_app
 from app.telemetry.metrics import REGISTRY
-from tests.api.connecting import PATIENCE, connected_to, told, until
+from tests.api.connecting import PATIENCE, connected_to, heard, told, until
 from tests.conftest import KEY, MovedClock, Sandbox, settings_over
 
 MIB = 1024 * 1024
+ALIVE = b'{"status":"alive"}'
 LIVEZ = b"GET /livez HTTP/1.1\r\nHost: here\r\n\r\n"
 CHUNKS = b"POST /v1/users/permissions HTTP/1.1\r\nHost: here\r\nTransfer-Encoding: chunked\r\n"
 AUTHORIZED = f"Content-Type: application/json\r\nAuthorization: Bearer {KEY}\r\n".encode()
@@ -121,7 +122,7 @@ def test_an_empty_line_after_a_request_is_no_other_request(running_sandbox: Sand
     app = create_app(settings_over(running_sandbox))
     with in_background(app, http=IdlingConnection) as url, connected_to(url) as caller:
         caller.sendall(LIVEZ)
-        assert b"alive" in caller.recv(65536)
+        heard(caller, ALIVE)
         caller.sendall(b"\r\n")
         assert told(caller) == []
 
@@ -156,7 +157,7 @@ def test_a_head_that_is_refused_is_told_under_its_id(rest: bytes, status: int, c
 
 def test_what_is_refused_after_a_request_is_not_told_under_its_id(caller: socket.socket) -> None:
     caller.sendall(NAMED + b"\r\n\r\n")
-    assert b"x-request-id: mine" in caller.recv(65536)
+    assert b"x-request-id: mine" in heard(caller, ALIVE)
     caller.sendall(b"\xff")
     [answer] = told(caller)
     assert (answer.status, len(answer.headers["x-request-id"])) == (400, 32)
