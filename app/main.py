@@ -151,6 +151,16 @@ def create_app(  # noqa: PLR0913 -- the settings, and what only a test or a comm
     app.add_middleware(callers.Gate, caller_of=entrance.caller_of)
     problems.install(app)
     app.add_exception_handler(ClientDisconnect, refusals.left_early)
+    _route(app, settings.public_url or own_url)
+    reference.install(app)
+    shared = shared_with(settings.cors_origins, app.build_middleware_stack())
+    app.middleware_stack = Envelope(shared, outlook.lines, {reference.PATH: reference.protection()})
+    app.state.protocol = Express
+    return app
+
+
+def _route(app: FastAPI, public_url: str | None) -> None:
+    """Serve every path, each by the scope that it needs; metadata only under an address that callers can use."""
     for router, scope in (
         (permissions.router, CallerScope.PERMISSIONS_READ),
         (roles.router, CallerScope.PERMISSIONS_READ),
@@ -162,12 +172,7 @@ def create_app(  # noqa: PLR0913 -- the settings, and what only a test or a comm
     ):
         app.include_router(router, dependencies=callers.allowed(scope))
     app.include_router(health.router)
-    app.include_router(metadata.router_for(settings.public_url or own_url))
-    reference.install(app)
-    shared = shared_with(settings.cors_origins, app.build_middleware_stack())
-    app.middleware_stack = Envelope(shared, outlook.lines, {reference.PATH: reference.protection()})
-    app.state.protocol = Express
-    return app
+    app.include_router(metadata.router_for(public_url))
 
 
 def policy_in(settings: Settings) -> Policy:
