@@ -76,7 +76,9 @@ class EvaluationsAnswer(RootModel[EvaluationsBody | DecisionBody]):
 class PageBody(_Answer):
     """Which part of the results this is."""
 
-    next_token: Annotated[str, Field(description="For `page.token` of the next request; empty on the last page.")]
+    next_token: Annotated[
+        str, Field(description='For `page.token` of the next request; `""` where there is nothing to go on to.')
+    ]
     count: Annotated[int, Field(description="How many results are here.")]
     total: Annotated[int, Field(description="How many there are in all.")]
 

@@ -54,17 +54,17 @@ class Pager:
     def page(self, found: Sequence[str], asked: PageRequest) -> Page:
         """Return the page of ``found``, which is sorted, that is asked for; raises ``Refused`` for a bad token."""
         start = self._start(asked)
-        size = min(_size(start, asked), MOST_SIZE)
+        size = min(DEFAULT_SIZE if start.limit is None else start.limit, MOST_SIZE)
         begin = 0 if start.after is None else bisect_right(found, start.after)
         results = found[begin : begin + size]
-        if begin + size >= len(found):
+        # A token beside no results would lead nowhere: whoever asks for none, which section 8.2.1 allows, gets a total.
+        if not results or begin + size >= len(found):
             return Page(results, len(found), "")
-        after = results[-1] if results else start.after
-        return Page(results, len(found), self._token(_Start(after, start.limit, start.properties)))
+        return Page(results, len(found), self._token(_Start(results[-1], start.limit, start.properties)))
 
     def _start(self, asked: PageRequest) -> _Start:
         properties = _digest(None if asked.properties is None else asked.properties.root)
-        if asked.token is None:
+        if not asked.token:
             return _Start(None, asked.limit, properties)
         start = self._start_in(asked.token)
         if asked.limit not in {None, start.limit}:
@@ -99,13 +99,6 @@ def key_from(secret: bytes) -> bytes:
 def canonical(said: object) -> bytes:
     """Return what was said, as JSON, in the one form in which equal things are equal bytes."""
     return json.dumps(said, sort_keys=True, separators=(",", ":")).encode()
-
-
-def _size(start: _Start, asked: PageRequest) -> int:
-    """Return how many results to send: a token that came of limit 0 goes on with our own size."""
-    if asked.token is not None and asked.limit is None:
-        return start.limit or DEFAULT_SIZE
-    return DEFAULT_SIZE if asked.limit is None else asked.limit
 
 
 def _digest(properties: dict[str, object] | None) -> str:

@@ -77,9 +77,10 @@ class EvaluationsFrame(Asked):
 class PageRequest(Asked):
     """Which part of the results to send."""
 
-    token: Annotated[StrictStr | None, Field(description="`next_token` of the answer before.")] = None
+    token: Annotated[StrictStr | None, Field(description='`next_token` of the answer before; `""` is none.')] = None
     limit: Annotated[
-        StrictInt | None, Field(ge=0, description="How many results at most; a token remembers it. 0 asks for `total`.")
+        StrictInt | None,
+        Field(ge=0, description="How many results at most; a token remembers it. 0 asks for `total` alone."),
     ] = None
     properties: Free = None
 

@@ -1,6 +1,8 @@
 """Pages and their tokens, without HTTP (AuthZEN section 8.2)."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from app.api.authzen.entities import AuthzenObject
 from app.api.authzen.paging import DEFAULT_SIZE, MOST_SIZE, Page, Pager, canonical, key_from
@@ -40,9 +42,12 @@ def sizes(found: list[str], asked: Json) -> list[int]:
         (FEW, {"limit": 10}, [10]),
         (FEW, {"limit": 4}, [4, 4, 2]),
         (FEW, {"limit": 5}, [5, 5]),
-        (FEW, {"limit": 0}, [0, 10]),
+        (FEW, {"token": ""}, [10]),
+        (FEW, {"token": "", "limit": 4}, [4, 4, 2]),
+        (FEW, {"token": None, "limit": None}, [10]),
+        (FOUND[:DEFAULT_SIZE], {}, [DEFAULT_SIZE]),
+        (FOUND[:MOST_SIZE], {"limit": MOST_SIZE + 1}, [MOST_SIZE]),
         (FOUND[:2500], {}, [DEFAULT_SIZE, DEFAULT_SIZE, 500]),
-        (FOUND[:2500], {"limit": 0}, [0, DEFAULT_SIZE, DEFAULT_SIZE, 500]),
         (FOUND, {"limit": 10**30}, [MOST_SIZE, MOST_SIZE, 5000]),
     ],
 )
@@ -53,10 +58,35 @@ def test_pages_hold_all_results_once_and_the_last_one_has_no_token(
     assert sizes(found, asked) == expected
 
 
+@pytest.mark.parametrize("found", [[], FEW, FOUND])
+@pytest.mark.parametrize("asked", [{"limit": 0}, {"limit": 0, "token": ""}, {"limit": 0, "properties": {}}])
+def test_whoever_asks_for_no_results_is_told_how_many_there_are_and_not_to_go_on(found: list[str], asked: Json) -> None:
+    """§8.2.1: 0 is a limit. With a token beside no results a client that repeats its limit would turn for ever."""
+    assert page(asked, found) == Page([], len(found), "")
+
+
+@given(
+    numbers=st.lists(st.integers(0, 99), unique=True, max_size=30),
+    limit=st.none() | st.integers(0, 40),
+    repeated=st.booleans(),
+)
+def test_a_client_that_follows_tokens_comes_to_an_end(numbers: list[int], limit: int | None, repeated: bool) -> None:
+    found = [f"id-{number:02}" for number in sorted(numbers)]
+    part, seen = page({"token": "", "limit": limit}, found), 0
+    while part.next_token:
+        assert part.results
+        seen += len(part.results)
+        part = page({"token": part.next_token} | ({"limit": limit} if repeated else {}), found)
+    assert seen + len(part.results) == (0 if limit == 0 else len(found))
+
+
 def test_the_same_limit_may_be_repeated() -> None:
     token = page({"limit": 4}).next_token
     assert page({"token": token, "limit": 4}) == page({"token": token})
-    assert page({"token": page({"limit": 0}).next_token, "limit": 0}).results == []
+
+
+def test_what_is_gone_by_the_next_page_leaves_a_last_page_without_results() -> None:
+    assert page({"token": TOKEN}, FEW[:4]) == Page([], 4, "")
 
 
 def test_the_same_properties_may_be_repeated_or_left_out() -> None:
@@ -93,7 +123,7 @@ def test_a_token_goes_with_no_other_question_and_no_other_key(pager: Pager) -> N
 @pytest.mark.parametrize(
     "token",
     [
-        "",
+        " ",
         "x",
         "é",
         "\n",
