@@ -115,13 +115,14 @@ async def drained(response: httpx.Response) -> bytes | None:
 
 
 def _unpacked(response: httpx.Response) -> AsyncGenerator[bytes]:
-    packed = response.headers.get("content-encoding", "").strip().lower()
-    if packed not in {"", "identity", "gzip", "x-gzip"}:
+    written = response.headers.get_list("content-encoding", split_commas=True)
+    packings = [packing for each in written if (packing := each.strip().lower()) not in {"", "identity"}]
+    if packings and (len(packings) > 1 or packings[0] not in {"gzip", "x-gzip"}):
         raise CleverMalformed("Clever sent a body that is packed in another way than asked for")
     # Raw, since httpx unpacks each chunk of 64 KiB in one go, whatever comes of it, and as many times over as the
     # header says: what was packed three times comes out as gigabytes. An asynchronous generator, whatever it is called.
     chunks = cast("AsyncGenerator[bytes]", aiter(cast("httpx.AsyncByteStream", response.stream)))
-    return _gunzipped(chunks) if packed in {"gzip", "x-gzip"} else chunks
+    return _gunzipped(chunks) if packings else chunks
 
 
 async def _gunzipped(chunks: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:

@@ -8,6 +8,7 @@ import asyncio
 import math
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 
 from app.clever.rate import WINDOW_SECONDS, Rate
 from app.domain.errand import OWN, Errand, Urgency
@@ -26,12 +27,61 @@ _RESERVED: Mapping[Urgency, float] = {
 # With a sixteenth of it under way at each, eight of them together still have no more under way than there is.
 _AT_ONCE = 16  # the part of what is left that may be under way, and what nobody touches where others use the token
 
+_MOST_WINDOWS = 16  # of one token; whoever sends more buckets sends nonsense
+
 _NEWS_SECONDS = 1.0
 _WITHOUT_NEWS = 8  # requests under way where others may have used up what is left since it was last told
 
 
+@dataclass(slots=True)
+class _Window:
+    """The window of one bucket.
+
+    Attributes:
+        limit: its requests.
+        left: those left of it.
+        reset: which window it is, by when the next begins at Clever.
+        ends: when that is by our clock.
+        told: when an answer last spoke of it, by our clock.
+        own: what this process has asked in it.
+        spent: what each caller has caused of that.
+        supposed: whether no answer spoke of it yet: it must have begun, since the one before is over.
+    """
+
+    limit: int
+    left: int
+    reset: int
+    ends: float
+    told: float
+    own: int
+    spent: Counter[bytes]
+    supposed: bool = False
+
+    def turned(self, now: float, under_way: int) -> "_Window":
+        """Return the window that follows, of which nothing is used; what is under way may still count for it."""
+        ends, spent = now + WINDOW_SECONDS, Counter[bytes]()
+        return replace(self, left=self.limit, ends=ends, own=under_way, spent=spent, supposed=True)
+
+    def take_in(self, rate: Rate, now: float, under_way: int) -> bool:
+        """Take in what an answer says, unless it is of an earlier window."""
+        # Whose end lies that far off is not over: it lasts longer than the minute that it was taken for.
+        is_the_same = rate.reset == self.reset and (not self.supposed or rate.seconds >= WINDOW_SECONDS)
+        if is_the_same:
+            self.supposed = False
+            self.left, self.ends = min(self.left, rate.left), min(self.ends, now + rate.seconds)
+        elif rate.reset > self.reset or (self.supposed and rate.reset != self.reset):
+            if not self.supposed:
+                self.own, self.spent = under_way, Counter()
+            self.left, self.reset, self.supposed = rate.left, rate.reset, False
+            self.ends = now + rate.seconds
+        else:
+            return False
+        self.told = now
+        return True
+
+
 class Budget:
-    """The requests that are left of one token's window, as far as is known.
+    """The requests that are left of one token's window, as far as is known; of the tightest, where there are several.
 
     Nothing is held back before Clever has told a limit. What a caller has caused is counted by this process alone,
     since the headers tell nothing of callers: with several replicas a caller's share is one of each.
@@ -41,11 +91,7 @@ class Budget:
         """Take the clock, seconds that only go forward, and the part of a window that one caller may use."""
         self._clock = clock
         self._caller_share = caller_share
-        self._limit: int | None = None
-        self._left = 0
-        self._reset = -1
-        self._ends = math.inf
-        self._supposed = True
+        self._windows: dict[int, _Window] = {}
         self._told = -math.inf
         self._shut_until = -math.inf
         self._under_way = 0
@@ -74,30 +120,23 @@ class Budget:
         now = self._clock()
         if now < self._shut_until:
             return _used_up(self._shut_until - now)
-        if self._limit is None:
-            return None
         self._turn(now)
-        usable = self._left - self._under_way
-        if usable <= max(self._limit * _RESERVED[errand.urgency], self._left_to_others(self._limit)):
-            is_used_up = usable <= 0 or errand.urgency is Urgency.COLD
-            return _used_up(self._ends - now) if is_used_up else _reserved(self._ends - now)
-        if _is_charged(errand) and self._spent[errand.caller] >= self._limit * self._caller_share:
-            return _overspent(self._ends - now)
-        return None
+        refusals = [refusal for each in self._windows.values() if (refusal := self._refusal_of(each, errand, now))]
+        return max(refusals, key=lambda refusal: refusal.retry_after, default=None)
 
     def left(self) -> float:
         """Return what is left of the window, from 0 to 1, as far as is known."""
-        if self._limit is None:
-            return 1.0
         now = self._clock()
         self._turn(now)
-        return 0.0 if now < self._shut_until else max(0, self._left - self._under_way) / self._limit
+        if now < self._shut_until:
+            return 0.0
+        return min((max(0, each.left - self._under_way) / each.limit for each in self._windows.values()), default=1.0)
 
     def room(self) -> int:
         """Return how many more requests may be under way at once."""
-        if self._limit is None:
+        if not self._windows:
             return 1
-        most = max(1, self._left // _AT_ONCE)
+        most = max(1, min(each.left for each in self._windows.values()) // _AT_ONCE)
         if self._clock() - self._told > _NEWS_SECONDS:
             most = min(most, _WITHOUT_NEWS)
         return max(0, most - self._under_way)
@@ -106,27 +145,34 @@ class Budget:
         """Note that a request is sent."""
         self._under_way += 1
         self._own += 1
+        for window in self._windows.values():
+            window.own += 1
         if _is_charged(errand):
             self._spent[errand.caller] += 1
+            for window in self._windows.values():
+                window.spent[errand.caller] += 1
 
     def end(self) -> None:
         """Note that a request is over, however it ended."""
         self._under_way -= 1
         self._wake()
 
-    def told(self, rate: Rate) -> None:
-        """Take in what an answer says; answers may come in another order than Clever sent them in."""
+    def told(self, *rates: Rate) -> None:
+        """Take in what an answer says of each bucket; answers may come in another order than Clever sent them in."""
         now = self._clock()
-        if self._limit is not None:
-            self._turn(now)
-        if rate.reset == self._reset and not self._supposed:
-            self._left = min(self._left, rate.left)
-            self._ends = min(self._ends, now + rate.seconds)
-        elif rate.reset > self._reset or (self._supposed and rate.reset != self._reset):
-            self._begin_window(rate, now)
-        else:
-            return
-        self._told = now
+        self._turn(now)
+        for rate in rates:
+            window = self._windows.get(rate.limit)
+            if window is None:
+                if len(self._windows) >= _MOST_WINDOWS:
+                    del self._windows[min(self._windows, key=lambda limit: self._windows[limit].told)]
+                # What was asked before anything was told, or of other buckets, may count for this one.
+                self._windows[rate.limit] = _Window(
+                    rate.limit, rate.left, rate.reset, now + rate.seconds, now, self._own, self._spent.copy()
+                )
+            elif not window.take_in(rate, now, self._under_way):
+                continue
+            self._told = now
         self._wake()
 
     def refused(self, seconds: int) -> None:
@@ -136,26 +182,25 @@ class Budget:
         """
         self._shut_until = max(self._shut_until, self._clock() + seconds)
 
-    def _begin_window(self, rate: Rate, now: float) -> None:
-        if not self._supposed:
-            self._forget()
-        self._limit, self._left, self._reset = rate.limit, rate.left, rate.reset
-        self._ends, self._supposed = now + rate.seconds, False
+    def _refusal_of(self, window: _Window, errand: Errand, now: float) -> CleverError | None:
+        usable, limit, ends = window.left - self._under_way, window.limit, window.ends
+        if usable <= max(limit * _RESERVED[errand.urgency], _left_to_others(window)):
+            is_used_up = usable <= 0 or errand.urgency is Urgency.COLD
+            return _used_up(ends - now) if is_used_up else _reserved(ends - now)
+        if _is_charged(errand) and window.spent[errand.caller] >= limit * self._caller_share:
+            return _overspent(ends - now)
+        return None
 
     def _turn(self, now: float) -> None:
-        """Where the window is over, suppose that another has begun of which nothing is used."""
-        if now >= self._ends and self._limit is not None:
-            self._left, self._ends, self._supposed = self._limit, now + WINDOW_SECONDS, True
-            self._forget()
-
-    def _forget(self) -> None:
-        # What is under way may still count for the window that begins.
-        self._own = self._under_way
-        self._spent.clear()
-
-    def _left_to_others(self, limit: int) -> float:
-        are_there_others = limit - self._left > self._own
-        return min(_AT_ONCE, limit / 4) if are_there_others else 0
+        """Where a window is over, suppose that another has begun of which nothing is used."""
+        for limit, window in [*self._windows.items()]:
+            if now >= window.ends:
+                self._own, self._spent = self._under_way, Counter()
+                # A bucket of which later answers said nothing may be none any more.
+                if window.told < self._told:
+                    del self._windows[limit]
+                else:
+                    self._windows[limit] = window.turned(now, self._under_way)
 
     async def _some_return(self) -> None:
         woken = asyncio.get_running_loop().create_future()
@@ -174,6 +219,11 @@ class Budget:
             if not woken.done():
                 woken.set_result(None)
                 room -= 1
+
+
+def _left_to_others(window: _Window) -> float:
+    are_there_others = window.limit - window.left > window.own
+    return min(_AT_ONCE, window.limit / 4) if are_there_others else 0
 
 
 def _is_charged(errand: Errand) -> bool:

@@ -13,7 +13,7 @@ from app.clever.bodies import Bodies, Ration, drained
 from app.clever.connection import question_of
 from app.clever.failures import FAILURES, failure_of, is_failing, is_json, missing, refusal_of
 from app.clever.parsing import parsed
-from app.clever.rate import Rate, rate_of, wait_of
+from app.clever.rate import Rate, fields_of, rates_of, wait_of
 from app.clever.records import Slim
 from app.clever.warrant import Warrant
 from app.domain.errors import CleverNotJson
@@ -42,12 +42,12 @@ class Head:
 
     Attributes:
         status: the status.
-        rate: what is left of the rate limit, if it is told.
+        rates: what is left of each bucket of the rate limit, as far as it is told.
         told: after how many seconds to ask again, if it is told.
     """
 
     status: int
-    rate: Rate | None
+    rates: tuple[Rate, ...]
     told: int | None
 
 
@@ -101,7 +101,7 @@ class Exchanges:
 
 
 def _head_of(response: httpx.Response, wall: Callable[[], float]) -> Head:
-    status, fields = response.status_code, {name.lower(): value for name, value in response.headers.raw}
+    status, fields = response.status_code, fields_of(response.headers.raw)
     limited = status == HTTPStatus.TOO_MANY_REQUESTS
     told = wait_of(fields, wall, limited=limited) if limited or is_failing(status) else None
-    return Head(status, rate_of(fields, wall), told)
+    return Head(status, rates_of(fields, wall), told)

@@ -92,8 +92,14 @@ def is_failing(status: int) -> bool:
 
 def is_json(response: httpx.Response) -> bool:
     """Tell whether the body is called JSON."""
-    kind = str(response.headers.get("content-type", "")).partition(";")[0].strip().lower()
-    return kind == "application/json" or kind.endswith("+json")
+    # A proxy may say it once more; where it says something else, nobody knows which of the two it is.
+    kinds = response.headers.get_list("content-type", split_commas=True)
+    return bool(kinds) and all(map(_names_json, kinds))
+
+
+def _names_json(kind: str) -> bool:
+    name = kind.partition(";")[0].strip().lower()
+    return name == "application/json" or name.endswith("+json")
 
 
 def missing(response: httpx.Response, body: bytes | None) -> CleverError:

@@ -34,8 +34,8 @@ class Line:
 
     def heard(self, head: Head) -> None:
         """Take in how an answer begins."""
-        if head.rate is not None:
-            self.budget.told(head.rate)
+        if head.rates:
+            self.budget.told(*head.rates)
         if head.told is not None and head.status != HTTPStatus.TOO_MANY_REQUESTS:
             self.breaker.shut(head.told)
 

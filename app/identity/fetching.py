@@ -46,7 +46,8 @@ async def read_json(client: httpx.AsyncClient, url: str) -> object:
 
 async def _bounded(answer: httpx.Response) -> bytes:
     # Unpacked it could be a thousand times as large, and we asked for it as it is.
-    if answer.headers.get("content-encoding", "identity").lower() != "identity":
+    packings = answer.headers.get_list("content-encoding", split_commas=True)
+    if any(packing.strip().lower() not in {"", "identity"} for packing in packings):
         raise NotRead("garbled")
     body = bytearray()
     async for piece in answer.aiter_raw():

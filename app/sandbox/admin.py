@@ -43,6 +43,7 @@ class Limits(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     rate_limit: int | None = Field(None, ge=0, description="Requests a minute and token; 0 for no limit.")
+    burst_limit: int | None = Field(None, ge=0, description="Requests in 20 seconds and token; 0 for no limit.")
     delay_ms: int | None = Field(None, ge=0, le=600_000, description="Milliseconds by which every answer is late.")
 
 

@@ -1,9 +1,13 @@
-"""Clever's rate limit: so many requests in a fixed minute for each token, told in the headers of every answer."""
+"""Clever's rate limit: so many requests in a fixed minute for each token, told in the headers of every answer.
 
-from collections.abc import Callable
+Beside it there may be a limit for bursts, as a gateway has one: the headers then hold an entry for each.
+"""
+
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
-WINDOW_SECONDS = 60
+WINDOW_SECONDS, BURST_SECONDS = 60, 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,33 +25,48 @@ class RateLimit:
     clock: Callable[[], float]
     used: dict[tuple[str, int], int] = field(default_factory=dict)
 
-    def take(self, bucket: str, limit: int) -> Allowance:
-        """Take one request out of a bucket; a limit of 0 is none, and sends no headers."""
-        if limit == 0:
-            return Allowance(allowed=True, headers={})
-        window = self.window
-        used = self._count(bucket, window)
-        return Allowance(allowed=used <= limit, headers=_headers(bucket, limit, used, window))
+    def take(self, bucket: str, limit: int, burst_limit: int = 0) -> Allowance:
+        """Take one request out of a bucket, and out of that for bursts; a limit of 0 is none, and sends no headers."""
+        entries = []
+        if burst_limit:
+            ends = self._began(BURST_SECONDS) + BURST_SECONDS
+            entries.append(_Entry(f"{bucket}:burst", burst_limit, self._count(f"{bucket}:burst", ends), ends))
+        if limit:
+            ends = self.window + WINDOW_SECONDS
+            entries.append(_Entry(bucket, limit, self._count(bucket, ends), ends))
+        return Allowance(allowed=all(entry.used <= entry.limit for entry in entries), headers=_headers(entries))
 
     def exhausted(self, bucket: str, limit: int) -> dict[str, str]:
         """Return the headers of a bucket from which nothing is left, whatever is."""
-        return _headers(bucket, limit, limit, self.window)
+        return _headers([_Entry(bucket, limit, limit, self.window + WINDOW_SECONDS)])
 
     @property
     def window(self) -> int:
         """The Unix time at which the current window began."""
-        return int(self.clock() // WINDOW_SECONDS) * WINDOW_SECONDS
+        return self._began(WINDOW_SECONDS)
 
-    def _count(self, bucket: str, window: int) -> int:
-        self.used = {key: count for key, count in self.used.items() if key[1] == window}
-        self.used[bucket, window] = self.used.get((bucket, window), 0) + 1
-        return self.used[bucket, window]
+    def _began(self, lasts: int) -> int:
+        return int(self.clock() // lasts) * lasts
+
+    def _count(self, bucket: str, ends: int) -> int:
+        self.used = {key: count for key, count in self.used.items() if key[1] > self.clock()}
+        self.used[bucket, ends] = self.used.get((bucket, ends), 0) + 1
+        return self.used[bucket, ends]
 
 
-def _headers(bucket: str, limit: int, used: int, window: int) -> dict[str, str]:
+class _Entry(NamedTuple):
+    bucket: str
+    limit: int
+    used: int
+    ends: int
+
+
+def _headers(entries: Sequence[_Entry]) -> dict[str, str]:
+    if not entries:
+        return {}
     return {
-        "X-RateLimit-Limit": f"{limit}",
-        "X-RateLimit-Remaining": f"{max(limit - used, 0)}",
-        "X-RateLimit-Reset": f"{window + WINDOW_SECONDS}",
-        "X-RateLimit-Bucket": bucket,
+        "X-RateLimit-Limit": ", ".join(f"{entry.limit}" for entry in entries),
+        "X-RateLimit-Remaining": ", ".join(f"{max(entry.limit - entry.used, 0)}" for entry in entries),
+        "X-RateLimit-Reset": ", ".join(f"{entry.ends}" for entry in entries),
+        "X-RateLimit-Bucket": ", ".join(entry.bucket for entry in entries),
     }

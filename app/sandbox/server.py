@@ -41,10 +41,10 @@ def create_sandbox(  # noqa: PLR0913  (all but the world are settings with a def
 ) -> Starlette:
     """Serve a world; with an ``admin_token``, whoever wants the sandbox's own pages has to carry it.
 
-    `app.state` may be changed while it runs: `delay_ms` and `rate_limit` (a minute and token, 0 for none), `world`, a
-    `LiveWorld`, and `faults`, which are `Mischief`. It also tells what was asked: `requests`, a counter by path,
-    `most_at_once`, how many were in flight together, and `tally`, a count by token and window. `protocol` is what
-    uvicorn has to speak for the faults of connections.
+    `app.state` may be changed while it runs: `delay_ms`, `rate_limit` (a minute and token, 0 for none) and
+    `burst_limit` (20 seconds and token), `world`, a `LiveWorld`, and `faults`, which are `Mischief`. It also tells what
+    was asked: `requests`, a counter by path, `most_at_once`, how many were in flight together, and `tally`, a count by
+    token and window. `protocol` is what uvicorn has to speak for the faults of connections.
     """
     live = LiveWorld(world)
     access = access_to(live, token=token, client_id=client_id, client_secret=client_secret)
@@ -55,8 +55,8 @@ def create_sandbox(  # noqa: PLR0913  (all but the world are settings with a def
     )
     app.router.redirect_slashes = False
     start_watching(app.state, delay_ms=delay_ms)
-    app.state.rate_limit, app.state.limit = rate_limit, RateLimit(clock)
-    app.state.limits_at_start = {"rate_limit": rate_limit, "delay_ms": delay_ms}
+    app.state.rate_limit, app.state.burst_limit, app.state.limit = rate_limit, 0, RateLimit(clock)
+    app.state.limits_at_start = {"rate_limit": rate_limit, "burst_limit": 0, "delay_ms": delay_ms}
     app.state.world, app.state.access, app.state.faults = live, access, Mischief()
     app.state.protocol = TransportProtocol
     return app
@@ -76,7 +76,7 @@ def _endpoint(answer: Answer, access: Access) -> Callable[[Request], Awaitable[R
         if district is None:
             return JSONResponse({"message": "The token is missing or unknown"}, 401)
         state = request.app.state
-        allowance = state.limit.take(f"district:{district.id}", state.rate_limit)
+        allowance = state.limit.take(f"district:{district.id}", state.rate_limit, state.burst_limit)
         if not allowance.allowed:
             state.tally.refused[access.name_of(request), state.limit.window] += 1
             return Response(status_code=429, headers=allowance.headers)

@@ -62,6 +62,40 @@ def test_what_is_left_is_kept_for_the_more_urgent(still: MovedClock, left: int, 
     assert [outcome(told(still, left), errand) for errand in EVERY] == outcomes
 
 
+def test_of_several_buckets_each_has_its_own_window(still: MovedClock) -> None:
+    budget = Budget(still, 1.0)
+    budget.told(Rate(1200, 900, 100, 50), Rate(200, 3, 70, 20))
+    assert (budget.left(), budget.room()) == (3 / 200, 1)
+    budget.told(Rate(1200, 899, 100, 50), Rate(200, 0, 70, 20))
+    assert outcome(budget, COLD) == (*USED_UP[:2], 20)
+    still.move(20)
+    assert (budget.left(), outcome(budget, COLD)) == (899 / 1200, None)
+    budget.told(Rate(1200, 0, 100, 30), Rate(200, 199, 90, 20))
+    assert outcome(budget, COLD) == (*USED_UP[:2], 30)
+
+
+def test_a_bucket_of_which_nothing_more_is_said_is_forgotten_with_its_window(still: MovedClock) -> None:
+    budget = Budget(still)
+    budget.told(Rate(200, 0, 70, 20))
+    still.move(10)
+    budget.told(Rate(1200, 900, 100, 50))
+    assert budget.left() == 0
+    still.move(10)
+    assert budget.left() == 900 / 1200
+    for limit in range(1, 100):
+        budget.told(Rate(limit, limit, 100, 50))
+    assert outcome(budget, COLD) is None
+
+
+def test_a_window_that_lasts_longer_than_a_minute_is_not_over_after_one(still: MovedClock) -> None:
+    budget = Budget(still)
+    budget.told(Rate(200, 2, 3600, 60))
+    still.move(60)
+    assert budget.left() == 1.0
+    budget.told(Rate(200, 1, 3600, 60))
+    assert budget.left() == 1 / 200
+
+
 def test_what_is_under_way_counts_as_used(still: MovedClock) -> None:
     budget = told(still, 2, limit=10)
     budget.begin(COLD)

@@ -153,6 +153,16 @@ async def test_a_redirect_is_not_followed() -> None:
     assert asked == ["clever.test"]
 
 
+async def test_what_a_proxy_says_once_more_is_as_if_it_was_said_once() -> None:
+    body = gzip.compress(b'{"data": {"id": "%b"}}' % ME.encode())
+    for encoding, content in (("identity", gzip.decompress(body)), ("gzip", body)):
+        headers = [*[("content-type", "application/json; charset=utf-8")] * 2, ("content-encoding", encoding)]
+        headers.append(("content-encoding", "identity"))
+        answer = httpx.Response(200, headers=headers, stream=httpx.ByteStream(content))
+        transport = transport_over(lambda _, answer=answer: answer)  # type: ignore[misc]
+        assert (await transport.read(URL, ONCE, Entry[UserRecord])).data.id == ME
+
+
 @pytest.mark.parametrize(
     ("headers", "seconds"),
     [
@@ -176,7 +186,13 @@ async def test_the_wait_after_too_many_requests_is_clevers_within_a_minute(
     assert (await failure(transport_over(answering(429, b"", headers)))).retry_after == seconds
 
 
-@pytest.mark.parametrize("headers", [HTML, {"content-type": "text/plain"}, {"content-type": ""}, {"x-nothing": "1"}])
+@pytest.mark.parametrize(
+    "headers",
+    [
+        *(HTML, {"content-type": "text/plain"}, {"content-type": ""}, {"x-nothing": "1"}),
+        {"content-type": "application/json, text/html"},
+    ],
+)
 async def test_a_body_that_is_not_called_json_is_not_read_as_such(headers: dict[str, str]) -> None:
     transport = transport_over(answering(200, PAGE, headers))
     assert type(await failure(transport)) is CleverNotJson

@@ -65,3 +65,21 @@ async def test_the_limit_may_change_while_it_runs(world: World) -> None:
     sandbox.state.rate_limit = 1
     async with client_of(sandbox) as clever:
         assert [(await clever.get("/v3.0/districts")).status_code for _ in range(2)] == [200, 429]
+
+
+async def test_a_limit_for_bursts_stands_beside_it_in_the_same_headers(world: World) -> None:
+    clock = Clock()
+    sandbox = create_sandbox(world, clock=clock)
+    sandbox.state.burst_limit = 1
+    async with client_of(sandbox) as clever:
+        answers = [await clever.get("/v3.0/schools") for _ in range(2)]
+        clock.now += 20
+        answers.append(await clever.get("/v3.0/schools"))
+    assert [answer.status_code for answer in answers] == [200, 429, 200]
+    told = limits(answers[1])
+    assert {name.removeprefix("x-ratelimit-"): value for name, value in told.items()} == {
+        "limit": "1, 1200",
+        "remaining": "0, 1198",
+        "reset": "1000000040, 1000000080",
+        "bucket": f"district:{world.districts[0].id}:burst, district:{world.districts[0].id}",
+    }
