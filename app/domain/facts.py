@@ -26,6 +26,10 @@ class Role(StrEnum):
     CONTACT = "contact"
 
 
+EMPLOYEES = frozenset({Role.DISTRICT_ADMIN, Role.STAFF, Role.TEACHER})
+"""The roles of those who work for the district. What a student or a contact may do rests on who they are to a section
+or to a student, so their places lend no other role anything, and under no rule."""
+
 STAFF_ROLES = {name.casefold(): name for name in ("PortalOnly", "SchoolTechLead")}
 """The staff roles that Clever documents, by their casefolded names; any other is left out of facts, and counted."""
 

@@ -11,7 +11,7 @@ from app.domain.facts import HeldRole, Role, Standing
 from app.domain.places import Location
 from app.domain.policy import Clause, Policy
 from app.domain.policy_file import Rule
-from app.domain.rules import given_to, stood_on
+from app.domain.rules import at_large, given_to, stood_on
 from app.domain.scopes import Scope, applies_in
 from app.domain.spread import Spread, spread_of
 
@@ -155,11 +155,13 @@ class _Denial:
 
     def _of_minimum(self) -> Iterator[Missing]:
         """Yield the held roles that keep the others from giving it."""
-        given = given_to(self.access.facts, self.policy)
-        giving = {each.role for each in given if each.clause.ruled and self.permission in each.clause.permissions}
+        ruled = (each for each in given_to(self.access.facts, self.policy) if each.clause.ruled)
+        giving = [each for each in ruled if self.permission in each.clause.permissions]
+        somewhere, at_all = ({each.role for each in some} for some in (giving, filter(at_large, giving)))
         for role in self.access.facts.held() if giving else ():
-            if role not in giving:
-                detail = f"under rule: minimum every held role has to give it, and {wording.named(role)} does not"
+            if role not in at_all:
+                how = "does so for some students only" if role in somewhere else "does not"
+                detail = f"under rule: minimum every held role has to give it, and {wording.named(role)} {how}"
                 yield Missing(Lack.RULE, role, (), detail)
 
     def _left_out(self, role: Role) -> str:

@@ -18,7 +18,7 @@ from pydantic import (
     WrapValidator,
 )
 
-from app.domain.facts import Role
+from app.domain.facts import EMPLOYEES, Role
 
 _WORD = r"[A-Za-z][A-Za-z0-9_.\-]*"
 
@@ -85,6 +85,23 @@ StaffKey = Annotated[StaffField | RequestKey, _TOLD, _key_schema(*get_args(Staff
 ContactKey = Annotated[ContactField | RequestKey, _TOLD, _key_schema(*get_args(ContactField))]
 
 Alias = Annotated[str, Field(pattern=rf"^{_WORD}$")]
+
+
+_RANKED = tuple(role.value for role in Role if role in EMPLOYEES)
+
+
+def _ranked(given: object) -> object:
+    if given in (Role.STUDENT, Role.CONTACT):
+        raise ValueError(
+            f"{given} cannot be senior or junior: what a student or a contact may do rests on who they are to a "
+            "section or a student, and is theirs alone"
+        )
+    if given not in _RANKED:
+        raise ValueError(f"this should be {', '.join(map(repr, _RANKED[:-1]))} or {_RANKED[-1]!r}")
+    return given
+
+
+Ranked = Annotated[Role, BeforeValidator(_ranked), WithJsonSchema({"type": "string", "enum": list(_RANKED)})]
 
 
 def _whole(given: object) -> object:
@@ -191,12 +208,15 @@ class PolicyFile(_Written):
         Rule,
         Field(
             description="`scoped`: each statement over its own places. `superset`: as scoped, and a senior role always "
-            "holds what its juniors hold. `maximum`: every permission of any role on every place of any role. "
-            "`minimum`: only what every role gives."
+            "holds what its juniors hold. `maximum`: every permission of any role on every place of a teacher, staff "
+            "or a district admin; what is reached as a student or a contact holds what that very statement gives. "
+            "`minimum`: only what every role gives. What a contact's statement gives on a condition counts for the "
+            "students whose entries meet it and nowhere else, under every rule."
         ),
     ]
     superset: Annotated[
-        dict[Role, tuple[Role, ...]], Field(description="For each senior role, its juniors; used by `rule: superset`.")
+        dict[Ranked, tuple[Ranked, ...]],
+        Field(description="For each senior role, its juniors; used by `rule: superset`."),
     ] = {}
     aliases: Annotated[
         dict[Alias, CleverType],

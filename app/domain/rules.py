@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
 
-from app.domain.facts import Facts, HeldRole, Role, Standing
+from app.domain.facts import EMPLOYEES, Facts, HeldRole, Role, Standing
 from app.domain.places import Place
 from app.domain.policy import FIRST_SCOPE, Clause, Policy
 from app.domain.policy_file import Rule
@@ -76,21 +76,25 @@ def _superset(facts: Facts, policy: Policy, given: tuple[Given, ...]) -> Holding
     return holdings
 
 
-def _maximum(_facts: Facts, policy: Policy, given: tuple[Given, ...]) -> Holdings:
-    """Every name that any held role gives, on every place that any held role reaches."""
-    holdings: Holdings = {}
-    _spread(holdings, set().union(*_reach(given).values()), _names(given), policy)
+def _maximum(facts: Facts, policy: Policy, given: tuple[Given, ...]) -> Holdings:
+    """As scoped; and every name that any held role gives at large, on every place that an employee's role reaches."""
+    holdings = _scoped(facts, policy, given)
+    reach = set().union(*(places for role, places in _reach(given).items() if role in EMPLOYEES))
+    _spread(holdings, reach, _names(filter(at_large, given)), policy)
     return holdings
 
 
 def _minimum(facts: Facts, policy: Policy, given: tuple[Given, ...]) -> Holdings:
-    """Of the scoped grants, only the names that every held role gives."""
-    names = _names(given)
-    common = frozenset.intersection(*(names.get(role, NOTHING) for role in facts.held())) if facts.roles else NOTHING
+    """Of the scoped grants, only the names that every other held role gives at large."""
+    names = _names(filter(at_large, given))
+    common = {
+        role: policy.named.intersection(*(names.get(other, NOTHING) for other in facts.held() if other is not role))
+        for role in facts.held()
+    }
     return {
         place: kept
         for place, by_role in _scoped(facts, policy, given).items()
-        if (kept := {role: some for role, gives in by_role.items() if (some := gives & common)})
+        if (kept := {role: some for role, gives in by_role.items() if (some := gives & common[role])})
     }
 
 
@@ -100,6 +104,11 @@ _RULES: Mapping[Rule, Callable[[Facts, Policy, tuple[Given, ...]], Holdings]] = 
     Rule.MAXIMUM: _maximum,
     Rule.MINIMUM: _minimum,
 }
+
+
+def at_large(given: Given) -> bool:
+    """Tell whether a clause speaks for its role as a whole, and not for some relationships of a contact alone."""
+    return given.role in EMPLOYEES or given.clause.unconditional
 
 
 def _places(held: HeldRole, scope: Scope, facts: Facts, policy: Policy) -> Iterator[Place]:

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 
 from app.domain.access import Access
-from app.domain.facts import Facts, HeldRole, Role
+from app.domain.facts import EMPLOYEES, Facts, HeldRole, Role
 from app.domain.places import Place
 from app.domain.policy import FIRST_SCOPE, Policy
 from app.domain.policy_file import Rule
-from app.domain.rules import Given, given_to, stood_on
+from app.domain.rules import Given, at_large, given_to, stood_on
 from app.domain.scopes import Scope
 
 
@@ -30,8 +30,8 @@ class Spread:
         return self.policy.rule is Rule.MAXIMUM or role in self.policy.juniors
 
     def statements(self, role: Role, permission: str) -> tuple[str, ...]:
-        """Return the paths of the statements that make ``role`` give ``permission``, its own before its juniors'."""
-        own = [each.clause for each in self._ruled(role)]
+        """Return the paths of the statements by which ``role`` gives ``permission`` elsewhere, its own first."""
+        own = [each.clause for each in self._ruled(role) if at_large(each)]
         met = {each.clause.path for each in self.given}
         juniors = self.policy.juniors.get(role, frozenset())
         level = (clause for junior in Role if junior in juniors for clause in self.policy.clauses.get(junior, ()))
@@ -39,11 +39,11 @@ class Spread:
         return tuple(clause.path for clause in (*own, *counting) if permission in clause.permissions)
 
     def reachers(self, role: Role) -> tuple[HeldRole, ...]:
-        """Return the held roles on whose places ``role`` gives what it gives, itself first."""
-        juniors = self.policy.juniors.get(role, frozenset())
-        reaching = (each for each in self.facts.roles if each.role in juniors or self.policy.rule is Rule.MAXIMUM)
-        itself = (each for each in self.facts.roles if each.role is role)
-        return tuple(dict.fromkeys((*itself, *reaching)))
+        """Return the held roles on whose places ``role`` gives what it gives, itself first where it is one of them."""
+        with_juniors = {role, *self.policy.juniors.get(role, ())}
+        lending = EMPLOYEES if self.policy.rule is Rule.MAXIMUM else with_juniors
+        reaching = (each for each in self.facts.roles if each.role in lending)
+        return tuple(sorted(reaching, key=lambda each: each.role is not role))
 
     def scopes(self, held: HeldRole) -> tuple[Scope, ...]:
         """Return the kinds of place that ``held`` reaches under the rule."""

@@ -19,6 +19,8 @@ from tests.domain.worlds import (
     request_keys,
 )
 
+EMPLOYEES = ("teacher", "staff", "district_admin")
+
 
 class Naive:
     """The rules of the policy, read from what was written and nothing else."""
@@ -64,6 +66,13 @@ class Naive:
     def names(self, role: str) -> set[str]:
         return {name for names, _ in self.applying[role] for name in names}
 
+    def names_elsewhere(self, role: str) -> set[str]:
+        """Return what a role gives beyond the places of a statement: a contact nothing on a relationship's terms."""
+        if role in EMPLOYEES:
+            return self.names(role)
+        plain = (one for one in self.written["roles"][role] if one["over"] != "self" and not has_terms(one))
+        return {name for statement in plain for name in self.names_in(statement)}
+
     def reach(self, role: str) -> set[Place]:
         places = {place for _, some in self.applying[role] for place in some}
         if self.rule == "superset" and self.juniors(role):
@@ -97,9 +106,10 @@ class Naive:
                 reaching = [role, *(junior for junior in self.juniors(role) if junior in self.held)]
                 return name in self.level(role) and any(place in self.reach(one) for one in reaching)
             case "maximum":
-                return name in self.names(role) and any(place in self.reach(one) for one in self.held)
+                at_work = any(place in self.reach(one) for one in self.held if one in EMPLOYEES)
+                return by_statement or (at_work and name in self.names_elsewhere(role))
             case "minimum":
-                return by_statement and all(name in self.names(one) for one in self.held)
+                return by_statement and all(name in self.names_elsewhere(one) for one in self.held if one != role)
             case _:
                 return by_statement
 
@@ -127,6 +137,10 @@ class Naive:
             for statement, names, places in some
             for place in places
         )
+
+
+def has_terms(statement: Written) -> bool:
+    return bool(statement.get("when") or statement.get("unless"))
 
 
 def asked_in(statement: Written, word: str) -> list[tuple[str, list[object]]]:

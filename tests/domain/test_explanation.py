@@ -175,17 +175,21 @@ def test_held_by_the_maximum_on_the_place_of_another_role() -> None:
         "rule": "maximum",
         "roles": {"teacher": TEACHER, "student": [{"allow": ["grade:view"], "over": "sections"}]},
     }
-    assert why(written, (teacher("algebra"), student("biology")), "section:edit", BIOLOGY) == granted(
-        "section:edit is held: is enrolled in this section (roles.teacher[0] by rule: maximum).",
+    roles = (teacher("biology"), student("algebra"))
+    assert why(written, roles, "grade:view", BIOLOGY) == granted(
+        "grade:view is held: teaches this section (roles.student[0] by rule: maximum).",
         Ground(
-            Role.TEACHER,
+            Role.STUDENT,
             Scope.SECTION,
             "biology",
-            ("roles.teacher[0]",),
+            ("roles.student[0]",),
             How.MAXIMUM,
-            Role.STUDENT,
-            "is enrolled in this section",
+            Role.TEACHER,
+            "teaches this section",
         ),
+    )
+    assert why(written, roles, "section:edit", ALGEBRA).missing == (
+        reach(Role.TEACHER, Scope.SECTION, "teaches 1 section, not this one", "roles.teacher[0]"),
     )
 
 
@@ -262,19 +266,48 @@ def test_missing_because_only_they_themselves_are_reached() -> None:
     )
 
 
-def test_missing_under_maximum_is_the_place_of_any_role() -> None:
+def test_held_under_maximum_where_a_student_is_and_staff_are_too_is_by_the_employees_place() -> None:
+    written = {
+        "rule": "maximum",
+        "roles": {
+            "staff": [{"allow": ["school:view"], "over": "schools"}],
+            "student": [{"allow": ["grade:view"], "over": "sections"}, {"allow": ["club:join"], "over": "schools"}],
+        },
+    }
+    roles = (staff("north"), student("algebra", schools=("north",)))
+    assert why(written, roles, "grade:view", NORTH).grounds == (
+        Ground(
+            *(Role.STUDENT, Scope.SCHOOL, "north", ("roles.student[0]",)),
+            *(How.MAXIMUM, Role.STAFF, "staff at this school"),
+        ),
+    )
+
+
+def test_missing_under_minimum_because_a_contact_gives_it_for_some_students_only() -> None:
+    given = {"allow": ["grade:view"], "over": "students", "when": {"type": "Guardian"}}
+    written = {
+        "rule": "minimum",
+        "roles": {"teacher": [{"allow": ["grade:view"], "over": "sections"}], "contact": [given]},
+    }
+    found = why(written, (teacher("algebra"), contact(("pupil", "guardian"))), "grade:view", ALGEBRA)
+    detail = "under rule: minimum every held role has to give it, and contact does so for some students only"
+    assert [each.detail for each in found.missing if each.lack is Lack.RULE] == [detail]
+
+
+def test_missing_under_maximum_is_the_place_of_any_employees_role() -> None:
     written = {
         "rule": "maximum",
         "roles": {
             "teacher": TEACHER,
+            "staff": [{"allow": ["school:view"], "over": "schools"}],
             "student": [{"allow": ["grade:view"], "over": "schools"}, {"allow": ["user:view"], "over": "self"}],
             "contact": [{"allow": ["grade:view"], "over": "students"}],
         },
     }
-    roles = (teacher("algebra"), student(schools=("north",)), contact(("pupil", "guardian")))
+    roles = (staff("north"), teacher("algebra"), student(schools=("south",)), contact(("pupil", "guardian")))
     assert why(written, roles, "section:edit", BIOLOGY).missing == (
         reach(Role.TEACHER, Scope.SECTION, "teaches 1 section, not this one", "roles.teacher[0]"),
-        reach(Role.STUDENT, Scope.SCHOOL, "attends 1 school, this section's school is another", "roles.teacher[0]"),
+        reach(Role.STAFF, Scope.SCHOOL, "staff at 1 school, this section's school is another", "roles.teacher[0]"),
     )
 
 

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from app.domain.access import access_of
 from app.domain.engine import permission_set
-from app.domain.facts import Facts, HeldRole, Role, Standing
+from app.domain.explanation import explained
+from app.domain.facts import EMPLOYEES, Facts, HeldRole, Role, Standing
 from app.domain.ids import DistrictId, UserId
 from app.domain.scopes import Scope
 from tests.domain.naive import Naive
@@ -41,6 +42,56 @@ def test_minimum_is_within_scoped_and_scoped_within_superset_and_maximum(facts: 
     assert minimum <= scoped
     assert scoped <= superset
     assert scoped <= maximum
+
+
+@law
+@given(people(), policies())
+def test_nothing_but_their_own_statements_reaches_the_places_of_a_student_or_a_contact(
+    facts: Facts, written: Written
+) -> None:
+    at_work = replace(facts, roles=tuple(one for one in facts.roles if one.role in EMPLOYEES))
+    others = [replace(facts, roles=(one,)) for one in facts.roles if one.role not in EMPLOYEES]
+    elsewhere = {(scope, place) for each in others for one in each.roles for scope, place in places_of(one)}
+    elsewhere -= {place for one in at_work.roles for place in places_of(one)}
+    for rule in RULES:
+        policy = under(rule, written)
+        alone = set().union(*(held(each, under("scoped", written)) for each in others))
+        assert {one for one in held(facts, policy) if one[:2] in elsewhere} <= alone
+        if rule != "minimum":
+            assert alone <= held(facts, policy)
+
+
+def places_of(held_role: HeldRole) -> set[tuple[Scope, str]]:
+    return {(scope, place) for one in held_role.standings for scope, some in one.places for place in some}
+
+
+@law
+@given(people(), policies())
+def test_whatever_is_held_is_explained_by_what_gives_it_there(facts: Facts, written: Written) -> None:
+    for rule in RULES:
+        policy = under(rule, written)
+        for role in (None, *facts.held()):
+            access = access_of(facts, policy, role)
+            for place, by_role in access.holdings.items():
+                for name in access.at[place]:
+                    grounds = explained(access, policy, name, frozenset({place})).grounds
+                    assert {ground.role for ground in grounds if not ground.asks} == {
+                        role for role, names in by_role.items() if name in names
+                    }
+                    assert all(ground.statements for ground in grounds)
+
+
+@law
+@given(people(), policies())
+def test_whatever_is_not_held_is_explained_by_what_is_missing(facts: Facts, written: Written) -> None:
+    for rule in RULES:
+        policy = under(rule, written)
+        access = access_of(facts, policy)
+        for scope in (Scope.SECTION, Scope.STUDENT):
+            for name in policy.inside[scope] - access.at.get((scope, "a"), frozenset()):
+                found = explained(access, policy, name, frozenset({(scope, "a")}))
+                assert found.held == bool(found.grounds)
+                assert found.held != bool(found.missing)
 
 
 @law

@@ -55,13 +55,13 @@ NAMES = (
 STAFF_ABOVE_TEACHERS: Sequence[Written] = (
     {"staff": ["teacher"]},
     {"staff": ["teacher"], "district_admin": ["staff", "teacher"]},
-    {"district_admin": ["staff"], "staff": ["teacher"], "teacher": ["student", "contact"]},
-    {"staff": ["contact"], "contact": ["teacher"], "teacher": ["student"]},
+    {"district_admin": ["staff"], "staff": ["teacher"]},
+    {"staff": ["district_admin"], "district_admin": ["teacher"]},
 )
 SENIORITIES: Sequence[Written] = (
     *STAFF_ABOVE_TEACHERS,
-    {"contact": ["student"], "student": ["teacher"], "teacher": ["staff", "district_admin"]},
-    {"student": ["district_admin"], "teacher": [], "district_admin": ["staff"]},
+    {"teacher": ["staff", "district_admin"]},
+    {"teacher": [], "district_admin": ["staff"]},
 )
 REQUEST_KEYS = ("resource.status", "action.soft", "context.purpose")
 ALIASES = {"classroom": "section", "record": "section", "campus": "school", "pupil": "student", "profile": "user"}

@@ -21,7 +21,11 @@ REQUEST = "what a request says: resource.…, action.… or context.…"
 STAFF_FIELDS = "'roles', 'title' or 'department'"
 CONTACT_FIELDS = "'relationship' or 'type'"
 A_TYPE = "this should be 'district', 'school', 'section', 'student' or 'user'"
-A_ROLE = "this should be 'district_admin', 'staff', 'teacher', 'student' or 'contact'"
+A_ROLE = "this should be 'district_admin', 'staff' or 'teacher'"
+NO_RANK = (
+    "cannot be senior or junior: what a student or a contact may do rests on who they are to a section or a student, "
+    "and is theirs alone"
+)
 
 
 def mistakes_in(text: str) -> list[str]:
@@ -126,6 +130,9 @@ def titled(title: str) -> str:
         ),
         (HEAD + "superset: {head: [staff]}\nroles: {}\n", f"line 3: superset.head: {A_ROLE}"),
         (HEAD + "superset:\n  staff:\n    - janitor\nroles: {}\n", f"line 5: superset.staff[0]: {A_ROLE}"),
+        (HEAD + "superset:\n  staff:\n    - contact\nroles: {}\n", f"line 5: superset.staff[0]: contact {NO_RANK}"),
+        (HEAD + "superset:\n  student: []\nroles: {}\n", f"line 4: superset.student: student {NO_RANK}"),
+        (HEAD + "superset: {staff: [[teacher]]}\nroles: {}\n", f"line 3: superset.staff[0]: {A_ROLE}"),
         (HEAD + "superset: {staff: teacher}\nroles: {}\n", "line 3: superset.staff: this should be a list"),
         (
             HEAD + "superset:\n  staff: [staff]\nroles: {}\n",
@@ -239,7 +246,7 @@ def test_a_role_stands_over_its_own_places_only(role: str, allowed: set[str]) ->
 
 
 def test_everyone_in_a_circle_is_told() -> None:
-    text = HEAD + "superset:\n  district_admin: [staff]\n  staff: [teacher]\n  teacher: [student, staff]\nroles: {}\n"
+    text = HEAD + "superset:\n  district_admin: [staff]\n  staff: [teacher]\n  teacher: [staff]\nroles: {}\n"
     assert mistakes_in(text) == [
         "line 5: superset.staff: staff stands above itself: a circle",
         "line 6: superset.teacher: teacher stands above itself: a circle",
@@ -489,6 +496,6 @@ def test_one_mistake_is_told_once() -> None:
 
 
 def test_the_order_of_keys_is_layout() -> None:
-    one = HEAD + "superset: {staff: [teacher], teacher: [student]}\nroles: {}\n"
-    other = HEAD + "superset: {teacher: [student], staff: [teacher]}\nroles: {}\n"
+    one = HEAD + "superset: {district_admin: [staff], staff: [teacher]}\nroles: {}\n"
+    other = HEAD + "superset: {staff: [teacher], district_admin: [staff]}\nroles: {}\n"
     assert read_policy(one).revision == read_policy(other).revision
