@@ -65,7 +65,7 @@ class Marks:
             return held
         marked = {name: self._of_role(name, value) for name, value in held.items()}
         if role == "staff":
-            marked["roles"] = [*held.get("roles", ()), self.new("staff_role")]
+            marked["roles"] = [*held.get("roles", ()), self.new("staff_role", TITLE)]
             marked["schools"] = [*held.get("schools", ()), f"{self.new('school')}@example.org"]
         return marked | {"preferred_name": self.new("preferred_name"), "ext": {self.new("key"): self.new("ext")}}
 

@@ -1,6 +1,7 @@
 """Nothing personal gets past the reading: every such field at Clever holds a mark, and no mark is found anywhere else.
 
-The one exception is a role's title and department: in the cache and among roles, and nowhere else.
+The one exception is a role's title and department and the names of staff roles: in the cache and among roles, and
+nowhere else.
 """
 
 import gc

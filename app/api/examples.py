@@ -14,7 +14,7 @@ SECTION = "66826288f00d2c317a000088"
 """The section that they teach."""
 STUDENT = "668262049155dac234000004"
 """A student in it: the case `student_at_two_schools`."""
-_REVISION = "d346c8bf"
+_REVISION = "2ee871aa"
 
 _PERMISSION_SET: JsonDict = {
     "user": USER,

@@ -26,7 +26,11 @@ class RoleContext(BaseModel):
 
     role: Role
     qualifiers: Annotated[
-        tuple[str, ...], Field(description="Of staff: `PortalOnly`, `SchoolTechLead`; no measure of seniority.")
+        tuple[str, ...],
+        Field(
+            description="Of staff: `PortalOnly`, `SchoolTechLead`, and the district's own, in lower case; "
+            "no measure of seniority."
+        ),
     ]
     title: Annotated[str | None, Field(description="Free text of the district, in lower case.")]
     department: Annotated[str | None, Field(description="Free text of the district, in lower case.")]
@@ -88,9 +92,9 @@ def _context(held: HeldRole) -> RoleContext:
     standing = held.standings[0]
     return RoleContext(
         role=held.role,
-        qualifiers=standing.values("roles"),
-        title=next(iter(standing.values("title")), None),
-        department=next(iter(standing.values("department")), None),
+        qualifiers=standing.readable("roles"),
+        title=next(iter(standing.readable("title")), None),
+        department=next(iter(standing.readable("department")), None),
         schools=held.ids(Scope.SCHOOL),
         legacy_id=held.legacy_id,
     )

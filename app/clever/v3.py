@@ -17,7 +17,8 @@ from app.clever.records import (
     TeacherRole,
     UserRecord,
 )
-from app.domain.facts import RELATIONSHIPS, STAFF_ROLES, Facts, HeldRole, Oddity, Role, Standing
+from app.domain.facts import Facts, HeldRole, Oddity, Role, Standing
+from app.domain.fields import RELATIONSHIPS, STAFF_ROLES, UNREADABLE, free_text, label, staff_roles
 from app.domain.ids import DistrictId, IdShape, SchoolId, SectionId, UserId
 from app.domain.places import Section
 from app.domain.scopes import Scope
@@ -143,7 +144,7 @@ def _fitting(texts: Iterable[str | None], shape: IdShape, odd: Counter[Oddity]) 
 def _held(roles: Roles, district: DistrictId, sieve: _Sieve) -> Iterator[HeldRole]:
     """Read each role that is there; the most senior comes first."""
     if (admin := roles.district_admin) is not None:
-        yield HeldRole(Role.DISTRICT_ADMIN, (_admin(admin, district),), sieve.legacy_id(admin.legacy_id))
+        yield HeldRole(Role.DISTRICT_ADMIN, (_admin(admin, district, sieve),), sieve.legacy_id(admin.legacy_id))
     if (staff := roles.staff) is not None:
         yield HeldRole(Role.STAFF, (_staff(staff, sieve),), sieve.legacy_id(staff.legacy_id))
     if (teacher := roles.teacher) is not None:
@@ -154,23 +155,24 @@ def _held(roles: Roles, district: DistrictId, sieve: _Sieve) -> Iterator[HeldRol
         yield HeldRole(Role.CONTACT, _contact(contact, sieve), sieve.legacy_id(contact.legacy_id))
 
 
-def _admin(role: DistrictAdminRole, district: DistrictId) -> Standing:
-    return Standing(((Scope.DISTRICT, (district,)),), _filled(("title", _text(role.title))))
+def _admin(role: DistrictAdminRole, district: DistrictId, sieve: _Sieve) -> Standing:
+    return Standing(((Scope.DISTRICT, (district,)),), _filled(("title", _free(role.title, sieve))))
 
 
 def _staff(role: StaffRole, sieve: _Sieve) -> Standing:
     schools = sieve.ids(role.schools or ())
     fields = _filled(
-        ("roles", _staff_roles(role, sieve)), ("title", _text(role.title)), ("department", _text(role.department))
+        ("roles", _staff_roles(role, sieve)),
+        ("title", _free(role.title, sieve)),
+        ("department", _free(role.department, sieve)),
     )
     return Standing(_filled((Scope.SCHOOL, schools)), fields, _unconfirmed(schools, sieve))
 
 
 def _staff_roles(role: StaffRole, sieve: _Sieve) -> tuple[str, ...]:
-    sent = {text for name in role.roles or () for text in _text(name)}
-    known = sorted(STAFF_ROLES[text] for text in sent & STAFF_ROLES.keys())
-    sieve.count(Oddity.STAFF_ROLE_UNKNOWN, len(sent) - len(known))
-    return tuple(known)
+    kept = staff_roles(tuple(role.roles or ()))
+    sieve.count(Oddity.STAFF_ROLE_UNKNOWN, len(set(kept) - set(STAFF_ROLES.values())))
+    return kept
 
 
 def _unconfirmed(schools: tuple[str, ...], sieve: _Sieve) -> tuple[str, ...] | None:
@@ -186,7 +188,7 @@ def _unconfirmed(schools: tuple[str, ...], sieve: _Sieve) -> tuple[str, ...] | N
 def _teacher(role: TeacherRole, sieve: _Sieve) -> Standing:
     schools, (sections, lie_at) = _schools(role, sieve), sieve.sections(SectionRecord.taught_by)
     places = _filled((Scope.SCHOOL, schools), (Scope.SECTION, sections))
-    return Standing(places, _filled(("title", _text(role.title))), section_schools=lie_at)
+    return Standing(places, _filled(("title", _free(role.title, sieve))), section_schools=lie_at)
 
 
 def _student(role: StudentRole, sieve: _Sieve) -> Standing:
@@ -208,22 +210,20 @@ def _relation(entry: Relationship, sieve: _Sieve) -> Standing:
     # no entry at all, whom `unless: {type: [Emergency]}` lets pass.
     return Standing(
         _filled((Scope.STUDENT, sieve.ids([entry.student]))),
-        _filled(("relationship", _documented(entry.relationship, sieve)), ("type", _documented(entry.type, sieve))),
+        _filled(("relationship", _label(entry.relationship, sieve)), ("type", _label(entry.type, sieve))),
     )
 
 
-def _documented(value: str | None, sieve: _Sieve) -> tuple[str, ...]:
-    text = _text(value)
-    if RELATIONSHIPS.issuperset(text):
-        return text
-    sieve.count(Oddity.RELATIONSHIP_UNKNOWN)
-    return ()
+def _label(value: str | None, sieve: _Sieve) -> tuple[str, ...]:
+    kept = label(value)
+    sieve.count(Oddity.RELATIONSHIP_UNKNOWN, 0 if RELATIONSHIPS.issuperset(kept) else 1)
+    return kept
 
 
-def _text(value: str | None) -> tuple[str, ...]:
-    """Return free text as policies compare it; Clever sends "" for what is not there."""
-    text = (value or "").strip().casefold()
-    return (text,) if text else ()
+def _free(value: str | None, sieve: _Sieve) -> tuple[str, ...]:
+    kept = free_text(value)
+    sieve.count(Oddity.TEXT_TOO_LONG, kept.count(UNREADABLE))
+    return kept
 
 
 def _filled(*pairs: tuple[K, tuple[str, ...]]) -> tuple[tuple[K, tuple[str, ...]], ...]:

@@ -1,13 +1,14 @@
 """Facts: what Clever says of one user, cut down to what permissions can rest on.
 
-Ids and role fields only. The only free text is a role's title and department, casefolded; no names, emails, birthdays
-or SIS ids ever get here.
+Ids and role fields only. The only free text is a role's title and department, the name of a staff role, and a label of
+a relationship, in the form in which they are compared; no names, emails, birthdays or SIS ids ever get here.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
+from app.domain.fields import UNREADABLE
 from app.domain.ids import DistrictId, UserId
 from app.domain.scopes import Scope
 
@@ -30,19 +31,6 @@ EMPLOYEES = frozenset({Role.DISTRICT_ADMIN, Role.STAFF, Role.TEACHER})
 """The roles of those who work for the district. What a student or a contact may do rests on who they are to a section
 or to a student, so their places lend no other role anything, and under no rule."""
 
-STAFF_ROLES = {name.casefold(): name for name in ("PortalOnly", "SchoolTechLead")}
-"""The staff roles that Clever documents, by their casefolded names; any other is left out of facts, and counted."""
-
-RELATIONSHIPS = frozenset(
-    name.casefold()
-    for name in (
-        *("Parent", "Grandparent", "Self", "Aunt/Uncle", "Sibling", "Other"),
-        *("Parent/Guardian", "Emergency", "Primary", "Secondary", "Family"),
-    )
-)
-"""What Clever documents for a relationship and for its type, casefolded, in one: some SISs put into one what belongs in
-the other. Anything else is left out of facts, and counted."""
-
 
 @dataclass(frozen=True, slots=True)
 class Standing:
@@ -53,8 +41,8 @@ class Standing:
 
     Attributes:
         places: ids by kind of place, such as ``((Scope.SECTION, ("…",)),)``; each kind once, ids sorted.
-        fields: values by name of the field, such as ``(("title", ("principal",)),)``; text is casefolded, an absent
-            field is left out.
+        fields: values by name of the field, such as ``(("title", ("principal",)),)``; in their normal form but for the
+            names of staff roles that Clever documents; an absent field is left out, and nothing else is.
         unconfirmed: those of the schools above that Clever's list of the user's schools lacks; ``None`` where that
             list could not be read.
         section_schools: the schools in which the sections above lie, sorted; they need not be the user's own.
@@ -72,6 +60,10 @@ class Standing:
     def values(self, field: str) -> tuple[str, ...]:
         """Return the values of ``field``, none where it is absent."""
         return next((values for name, values in self.fields if name == field), ())
+
+    def readable(self, field: str) -> tuple[str, ...]:
+        """Return the values of ``field`` that can be told."""
+        return tuple(value for value in self.values(field) if value != UNREADABLE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +106,7 @@ class Oddity(StrEnum):
     ROLE_UNKNOWN = "role_unknown"
     STAFF_ROLE_UNKNOWN = "staff_role_unknown"
     RELATIONSHIP_UNKNOWN = "relationship_unknown"
+    TEXT_TOO_LONG = "text_too_long"
     ID_MALFORMED = "id_malformed"
     LEGACY_ID_IN_SECTION = "legacy_id_in_section"
     SCHOOL_UNCONFIRMED = "school_unconfirmed"

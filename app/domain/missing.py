@@ -151,7 +151,7 @@ class _Denial:
                 yield wording.not_met(role, wanted[0], standing, written.when[wanted[0]])
         for unwanted in clause.unless:
             if not replace(clause, when=(), unless=(unwanted,)).holds(standing):
-                yield wording.ruled_out(role, unwanted[0], written.unless[unwanted[0]])
+                yield wording.ruled_out(role, unwanted[0], standing, written.unless[unwanted[0]])
 
     def _of_minimum(self) -> Iterator[Missing]:
         """Yield the held roles that keep the others from giving it."""

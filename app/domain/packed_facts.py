@@ -17,8 +17,9 @@ from app.domain.scopes import Scope
 PackedFacts = NewType("PackedFacts", bytes)
 """The format, whether the user's schools are confirmed, and the facts as MessagePack, arrays without names."""
 
-FORMAT = 1
-"""To be raised with whatever changes what the bytes mean: the order of roles and of scopes does."""
+FORMAT = 2
+"""To be raised with whatever changes what the bytes mean: the order of roles and of scopes does. Format 1 left out of
+fields what Clever does not document, so that facts from then may grant too much."""
 
 _CONFIRMED = 1
 _HEAD_BYTES = 2

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from app.domain.conditions import RequestCondition, is_of_request
 from app.domain.errors import PolicyMistakes
 from app.domain.facts import Role, Standing
+from app.domain.fields import has, may_have
 from app.domain.policy_file import PolicyFile, Rule, Values
 from app.domain.policy_names import OVER, all_juniors, matches, named_in_full, plain
 from app.domain.policy_review import mistakes_in
 from app.domain.scopes import Scope, applies_in
+from app.domain.text import normal
 
 FIRST_SCOPE: Mapping[Role, Scope] = {
     Role.DISTRICT_ADMIN: Scope.DISTRICT,
@@ -33,8 +35,8 @@ class Clause:
         path: where it stands in the file, such as ``roles.staff[1]``.
         scope: the kind of place it stands over.
         permissions: full names only, with Clever's types for aliases; never empty.
-        when: for each field the values, casefolded, of which it must have one.
-        unless: for each field the values, casefolded, of which it must have none.
+        when: for each field the values, in their normal form, of which it must have one; "" means none at all.
+        unless: for each field the values likewise of which it must have none.
         asks: what a request has to say, where the conditions read it.
     """
 
@@ -46,9 +48,9 @@ class Clause:
     asks: RequestCondition | None = None
 
     def holds(self, standing: Standing) -> bool:
-        """Tell whether the conditions on the role hold for ``standing``; text is compared without case."""
-        return all(_has(standing, *condition) for condition in self.when) and not any(
-            _has(standing, *condition) for condition in self.unless
+        """Tell whether the conditions on the role hold for ``standing``."""
+        return all(has(standing.values(field), wanted) for field, wanted in self.when) and not any(
+            may_have(field, standing.values(field), unwanted) for field, unwanted in self.unless
         )
 
     @property
@@ -137,7 +139,7 @@ def _clauses(file: PolicyFile, role: Role, named: frozenset[str]) -> Iterator[Cl
 def _texts(conditions: Mapping[str, Values]) -> Conditions:
     # Every field of a role is text: a number or a boolean is never compared as text, so it can match none of them.
     return tuple(
-        (field, frozenset(value.casefold() for value in values if isinstance(value, str)))
+        (field, frozenset(normal(value) for value in values if isinstance(value, str)))
         for field, values in sorted(conditions.items())
         if not is_of_request(field)
     )
@@ -148,7 +150,3 @@ def _asks(when: Mapping[str, Values], unless: Mapping[str, Values]) -> RequestCo
         *(tuple((key, values) for key, values in sorted(each.items()) if is_of_request(key)) for each in (when, unless))
     )
     return asks if asks.when or asks.unless else None
-
-
-def _has(standing: Standing, field: str, wanted: frozenset[str]) -> bool:
-    return any(value.casefold() in wanted for value in standing.values(field))

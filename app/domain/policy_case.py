@@ -22,6 +22,7 @@ from pydantic import (
 from app.domain.conditions import is_of_request
 from app.domain.decision import Reason
 from app.domain.facts import Facts, HeldRole, Role, Standing
+from app.domain.fields import free_text, label, staff_roles
 from app.domain.ids import DistrictId, UserId
 from app.domain.policy_file import PolicyFile, Values
 from app.domain.scopes import Scope
@@ -268,12 +269,13 @@ class CaseFile(_Written):
 
 
 def _standing(said: _Written, places: Mapping[Scope, Texts]) -> Standing:
-    """Put together how a role is held; text is casefolded, as it is wherever facts are made."""
+    """Put together how a role is held; of each field is kept what is kept of Clever's."""
     ids = {**places, Scope.SCHOOL: getattr(said, "schools", ()), Scope.SECTION: getattr(said, "sections", ())}
-    fields = {name: getattr(said, name, "") for name in ("title", "department", "type", "relationship")}
-    listed = {name: (text,) for name, text in fields.items() if text} | {"roles": getattr(said, "roles", ())}
+    kept = {name: free_text(getattr(said, name, "")) for name in ("title", "department")}
+    kept |= {name: label(getattr(said, name, "")) for name in ("type", "relationship")}
+    kept["roles"] = staff_roles(getattr(said, "roles", ()))
     return Standing(
         tuple((scope, tuple(sorted(set(some)))) for scope, some in ids.items() if some),
-        tuple((name, tuple(text.casefold() for text in texts)) for name, texts in listed.items() if texts),
+        tuple((name, texts) for name, texts in kept.items() if texts),
         getattr(said, "unconfirmed", ()),
     )

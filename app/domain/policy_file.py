@@ -19,6 +19,7 @@ from pydantic import (
 )
 
 from app.domain.facts import EMPLOYEES, Role
+from app.domain.text import LONGEST, is_writable
 
 _WORD = r"[A-Za-z][A-Za-z0-9_.\-]*"
 
@@ -43,7 +44,9 @@ def _listed(given: object) -> tuple[Value, ...]:
 
 
 def _is_value(given: object) -> bool:
-    # Answers tell conditions as JSON, which has no infinity and no NaN.
+    # Answers tell conditions as JSON, which has no infinity and no NaN, in UTF-8.
+    if isinstance(given, str):
+        return len(given) <= LONGEST and is_writable(given)
     return isinstance(given, Value) and not (isinstance(given, float) and not isfinite(given))
 
 

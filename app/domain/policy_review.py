@@ -4,10 +4,12 @@ from collections.abc import Iterator
 
 from app.domain.conditions import is_of_request
 from app.domain.errors import Mistake
-from app.domain.facts import RELATIONSHIPS, STAFF_ROLES, Role
+from app.domain.facts import Role
+from app.domain.fields import DOCUMENTED, UNREADABLE, label
 from app.domain.policy_file import PolicyFile, Rule, Statement, Value
 from app.domain.policy_names import OVER, all_juniors, matches, named_in_full, names_of, plain
 from app.domain.scopes import CLEVER_TYPES, applies_in
+from app.domain.text import normal
 
 
 def mistakes_in(file: PolicyFile) -> Iterator[Mistake]:
@@ -38,20 +40,37 @@ def warnings(file: PolicyFile) -> Iterator[str]:
                 yield f"{path} says nothing: none of its permissions applies over {statement.over}"
             elif role is Role.TEACHER and _spreads_over_schools(statement, file.rule):
                 yield f"{path} reaches schools that are merely taught at: rule {file.rule} gives staff rights there"
-            for key, value in _never_met(statement):
-                yield f"{path}: no user has {value!r} for {key}, so a when never holds for it and an unless always does"
+            yield from (f"{path}: {odd}" for odd in _odd_conditions(statement))
+            if role is Role.CONTACT and {"type", "relationship"} & statement.unless.keys():
+                yield f"{path}: whatever else a district calls a contact passes an unless: name the trusted in a when"
 
 
-_KNOWN = {"roles": frozenset(STAFF_ROLES), "relationship": RELATIONSHIPS, "type": RELATIONSHIPS}
-
-
-def _never_met(statement: Statement[str, str]) -> Iterator[tuple[str, Value]]:
-    """Yield conditions on a field of the role that no facts can meet: fields are text, some of a known few words."""
+def _odd_conditions(statement: Statement[str, str]) -> Iterator[str]:
+    """Yield the values of conditions that compare otherwise than whoever wrote them may think."""
     for conditions in (statement.when, statement.unless):
         for key, values in conditions.items():
-            for value in values if not is_of_request(key) else ():
-                if not isinstance(value, str) or (key in _KNOWN and value.casefold() not in _KNOWN[key]):
-                    yield key, value
+            for value in values:
+                if odd := _odd_in_request(value) if is_of_request(key) else _odd_in_field(key, value):
+                    yield f"{odd[0]} {value!r} for {key}{odd[1]}"
+
+
+def _odd_in_request(value: Value) -> tuple[str, str] | None:
+    if isinstance(value, str) and normal(value) in _NO_BOOLEANS:
+        return "in YAML 1.2", " is text, which never equals true or false"
+    return None
+
+
+def _odd_in_field(key: str, value: Value) -> tuple[str, str] | None:
+    """Fields are text, some of few words that Clever documents; of others only what looks like a label is kept."""
+    if not isinstance(value, str) or (key in _LABELS and UNREADABLE in label(value)):
+        return "no user has", ", so that a when never holds for it"
+    if key in DOCUMENTED and normal(value) not in DOCUMENTED[key] | {""}:
+        return "Clever documents no", ": it holds where a district itself writes so"
+    return None
+
+
+_NO_BOOLEANS = frozenset({"yes", "no", "on", "off"})
+_LABELS = frozenset({"relationship", "type"})
 
 
 def _spreads_over_schools(statement: Statement[str, str], rule: Rule) -> bool:

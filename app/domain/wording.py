@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 
 from app.domain.conditions import RequestCondition
 from app.domain.facts import HeldRole, Role, Standing
+from app.domain.fields import UNREADABLE
 from app.domain.places import Location, Place
 from app.domain.policy_file import Value
 from app.domain.scopes import Scope
@@ -76,12 +77,15 @@ def none_shared(roles: Iterable[Role]) -> str:
 
 def not_met(role: Role, field: str, standing: Standing, wanted: tuple[Value, ...]) -> str:
     """Tell what a field would have to be."""
-    told = f"{' or '.join(standing.values(field)) or 'absent'}, " if field in _TOLD_BY_ROLES else ""
+    told = " or ".join(standing.readable(field)) or ("unreadable" if standing.values(field) else "absent")
+    told = f"{told}, " if field in _TOLD_BY_ROLES else ""
     return f"{_of_role(role, field)} {told}not {_either(wanted)}"
 
 
-def ruled_out(role: Role, field: str, unwanted: tuple[Value, ...]) -> str:
+def ruled_out(role: Role, field: str, standing: Standing, unwanted: tuple[Value, ...]) -> str:
     """Tell what a field must not be."""
+    if UNREADABLE in standing.values(field):
+        return f"{_of_role(role, field)} unreadable and may be {_either(unwanted)}, which rules it out"
     return f"{_of_role(role, field)} {_either(unwanted)}, which rules it out"
 
 
@@ -125,4 +129,4 @@ def _of_role(role: Role, field: str) -> str:
 
 
 def _either(values: Iterable[Value]) -> str:
-    return " or ".join(value if isinstance(value, str) else json.dumps(value) for value in values)
+    return " or ".join((value.strip() or "absent") if isinstance(value, str) else json.dumps(value) for value in values)

@@ -71,7 +71,12 @@ def test_a_denial_tells_what_each_role_lacks(service: httpx.Client, sandbox: San
             "staff title is technology coordinator, not Principal or Assistant Principal",
         ),
         ("principal", "device:manage", {"section": AT_NORTH}, "staff roles are PortalOnly, not SchoolTechLead"),
-        ("emergency_contact", "student:view", "student_one_school", "contact type is Emergency, which rules it out"),
+        (
+            "emergency_contact",
+            "student:view",
+            "student_one_school",
+            "contact type is not Parent/Guardian or Parent or Primary or Secondary or Family",
+        ),
         ("contact", "student:view", "student_one_school", "is a contact of this student (roles.contact[0])"),
         (
             "teacher_only",

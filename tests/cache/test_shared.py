@@ -7,6 +7,7 @@ import pytest
 from redis.client import PubSub
 
 from app.cache.sealing import CONTENT_AT, Seal
+from app.domain import packed_facts
 from app.domain.packed_facts import PackedFacts
 from app.domain.reading import Found
 from app.telemetry.metrics import REGISTRY
@@ -294,3 +295,14 @@ async def test_nobody_gives_up_the_lease_of_another(pair: list[Replica], redis: 
     assert redis.client.exists(lease) == 1
     here.shared.forget(ANN, NOW)
     await eventually(lambda: redis.client.exists(lease) == 0)
+
+
+async def test_what_an_older_version_has_put_is_not_used(pair: list[Replica], redis: Valkey) -> None:
+    """It left out of facts what Clever does not document, so that an `unless` might pass."""
+    here, there = pair
+    await put(here, redis, facts())
+    name = the_key(redis)
+    version = f":{packed_facts.FORMAT}".encode()
+    assert name.startswith(b"rosterguard:1." + version[1:])
+    redis.client.rename(name, name.replace(b"1." + version[1:] + b":", b"1.1:", 1))
+    assert await there.shared.find(ANN) is None

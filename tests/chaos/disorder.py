@@ -148,8 +148,10 @@ class Disorder:
         user = self._somebody()
         if user is not None:
             schools = self.draw.sample(list(self.district.schools), self.draw.choice((0, 1, 1, 2)))
-            qualifiers = self.draw.choice(((), ("PortalOnly",), ("SchoolTechLead",), ("PortalOnly", "SchoolTechLead")))
-            title = self.draw.choice(("Principal", "assistant principal", "Custodian", ""))
+            qualifiers = self.draw.choice(
+                ((), ("PortalOnly",), ("SchoolTechLead",), ("PortalOnly", "Coach", "SchoolTechLead"))
+            )
+            title = self.draw.choice(("Principal", " assistant\u00a0 principal", "Custodian", ""))
             staff = {"schools": tuple(schools), "roles": qualifiers, "title": title, "department": "Office"}
             await self._give(user, "staff", {"legacy_id": f"{user.number:024x}", **staff})
 
@@ -173,7 +175,9 @@ class Disorder:
                     {
                         "student": student,
                         "relationship": "Parent",
-                        "type": self.draw.choice(("Emergency", "Parent/Guardian")),
+                        "type": self.draw.choice(
+                            ("Emergency", "Emergency Contact", "555-0100", "", "Parent/Guardian", "Primary ")
+                        ),
                     },
                 )
             },

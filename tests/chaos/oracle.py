@@ -5,6 +5,7 @@ Nothing of the service is used here, so that it cannot share a mistake with what
 """
 
 import re
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -222,17 +223,39 @@ class Oracle:
 
 
 def _meets(standing: Record, statement: Record) -> bool:
-    def has(field: str, wanted: object) -> bool:
-        listed = wanted if isinstance(wanted, list) else [wanted]
+    def has(field: str, wanted: object) -> tuple[bool, bool]:
+        """Tell whether a field has one of the values, and whether it may have, where nobody knows."""
+        listed = {plain(one) for one in (wanted if isinstance(wanted, list) else [wanted])}
         said = standing.get(field)
-        values = said if isinstance(said, (list, tuple)) else [said or ""]
-        return bool({str(one).casefold() for one in listed} & {str(one).strip().casefold() for one in values})
+        values = {plain(one) for one in (said if isinstance(said, (list, tuple)) else [said])} - {""} or {""}
+        hidden = {one for one in values if field in {"type", "relationship"} and _is_hidden(one)}
+        surely = bool(listed & (values - hidden)) or bool(hidden and "other" in listed)
+        return surely, surely or bool(hidden and listed - _RELATIONS - {""})
 
     when, unless = statement.get("when", {}), statement.get("unless", {})
-    return all(has(*one) for one in when.items()) and not any(has(*one) for one in unless.items())
+    return all(has(*one)[0] for one in when.items()) and not any(has(*one)[1] for one in unless.items())
 
 
-_QUALIFIERS = ("PortalOnly", "SchoolTechLead")
+def plain(said: object) -> str:
+    """Write a text so that those are the same that look the same, but for case and blanks."""
+    apart = unicodedata.normalize("NFKD", str(said or ""))
+    seen = "".join(one for one in apart if unicodedata.category(one) != "Cf")
+    return re.sub(r"\s+", " ", unicodedata.normalize("NFKC", seen.casefold())).strip()
+
+
+_RELATIONS = {
+    *("parent", "grandparent", "self", "aunt/uncle", "sibling", "other"),
+    *("parent/guardian", "emergency", "primary", "secondary", "family"),
+}
+
+
+def _is_hidden(said: str) -> bool:
+    """Tell whether a contact's label may be a personal datum, which the service does not keep."""
+    odd = any(not (one in " /-'.&()" or unicodedata.category(one).startswith(("L", "M"))) for one in said)
+    return said not in _RELATIONS and (odd or len(said) > 40)
+
+
+_QUALIFIERS = {"portalonly": "PortalOnly", "schooltechlead": "SchoolTechLead"}
 
 
 def _role_context(person: Person, role: str, said: Record) -> Record:
@@ -241,7 +264,7 @@ def _role_context(person: Person, role: str, said: Record) -> Record:
     at = {place for one in person.standings(role) for place in person.places(role, one, over)} if over else set()
     return {
         "role": role,
-        "qualifiers": [one for one in _QUALIFIERS if one in (said.get("roles") or ())] if role == "staff" else [],
+        "qualifiers": _qualifiers(said) if role == "staff" else [],
         "title": _text(said.get("title")) if role in {"staff", "teacher", "district_admin"} else None,
         "department": _text(said.get("department")) if role == "staff" else None,
         "schools": sorted(place for _, place in at),
@@ -249,8 +272,13 @@ def _role_context(person: Person, role: str, said: Record) -> Record:
     }
 
 
+def _qualifiers(said: Record) -> list[str]:
+    told = {plain(one) for one in said.get("roles") or ()} - {""}
+    return sorted(_QUALIFIERS.get(one, one) for one in told)
+
+
 def _text(said: str | None) -> str | None:
-    return (said or "").strip().casefold() or None
+    return plain(said) or None
 
 
 def location_of_section(section: Record) -> set[Place]:

@@ -10,6 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 from app.clever.records import SchoolRecord, SectionRecord, UserRecord
 from app.clever.v3 import Answers, facts_of, section_of
 from app.domain.facts import Facts, HeldRole, Oddity, Role, Standing
+from app.domain.fields import UNREADABLE
 from app.domain.ids import DistrictId, IdShape, SchoolId, SectionId, UserId
 from app.domain.places import Section
 from app.domain.scopes import Scope
@@ -135,7 +136,7 @@ def test_staff_administer_the_schools_of_the_role_and_none_that_clever_lists_bes
                 (
                     Standing(
                         ((Scope.SCHOOL, (NORTH, SOUTH)),),
-                        (("roles", ("PortalOnly", "SchoolTechLead")), ("title", ("principal",))),
+                        (("roles", ("PortalOnly", "SchoolTechLead", "curriculumlead")), ("title", ("principal",))),
                         unconfirmed=(SOUTH,),
                     ),
                 ),
@@ -207,8 +208,8 @@ def test_a_contact_stands_once_for_each_entry_with_what_that_entry_says() -> Non
                     Standing(
                         ((Scope.STUDENT, (PUPIL,)),), (("relationship", ("aunt/uncle",)), ("type", ("emergency",)))
                     ),
+                    Standing(((Scope.STUDENT, (OTHER,)),), (("relationship", ("neighbour",)), ("type", ("family",)))),
                     Standing(((Scope.STUDENT, (OTHER,)),), (("relationship", ("parent/guardian",)),)),
-                    Standing(((Scope.STUDENT, (OTHER,)),), (("type", ("family",)),)),
                 ),
             )
         ),
@@ -222,6 +223,49 @@ def test_an_entry_without_a_usable_student_keeps_what_it_says_and_reaches_nobody
         facts(HeldRole(Role.CONTACT, (Standing(fields=(("type", ("emergency",)),)),))),
         Counter({Oddity.ID_MALFORMED: 1}),
     )
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept", "unknown"),
+    [
+        ("Emergency Contact", ("emergency contact",), 1),
+        ("  No\u00a0 Contact ", ("no contact",), 1),
+        ("Mother's friend (work)", ("mother's friend (work)",), 1),
+        ("Großmutter", ("grossmutter",), 1),
+        ("555-1234", (UNREADABLE, "other"), 1),
+        ("ann@example.org", (UNREADABLE, "other"), 1),
+        ("word " * 9, (UNREADABLE, "other"), 1),
+        ("a" * 100_000, (UNREADABLE, "other"), 1),
+        ("Other", ("other",), 0),
+        (" \u200b", (), 0),
+        ("", (), 0),
+        (None, (), 0),
+    ],
+)
+@pytest.mark.parametrize("field", ["type", "relationship"])
+def test_an_undocumented_label_is_kept_where_it_looks_like_one_and_never_read_as_absent(
+    field: str, sent: str | None, kept: tuple[str, ...], unknown: int
+) -> None:
+    told, odd = read({"contact": {"student_relationships": [{"student": PUPIL, field: sent}]}})
+    assert told.roles[0].standings[0].values(field) == kept
+    assert odd == Counter({Oddity.RELATIONSHIP_UNKNOWN: 1} if unknown else ())
+
+
+@pytest.mark.parametrize(
+    ("title", "kept"),
+    [
+        (" Assistant\t Principal\n", ("assistant principal",)),
+        ("De\u0301le\u0301gue\u0301", ("délégué",)),
+        ("\uff24\uff25\uff21\uff2e", ("dean",)),
+        ("\u00a0", ()),
+        ("x" * 501, (UNREADABLE,)),
+    ],
+)
+def test_titles_are_kept_in_their_normal_form(title: str, kept: tuple[str, ...]) -> None:
+    for role in ("teacher", "staff", "district_admin"):
+        told, odd = read({role: {"title": title}})
+        assert told.roles[0].standings[0].values("title") == kept
+        assert odd == Counter({Oddity.TEXT_TOO_LONG: 1} if kept == (UNREADABLE,) else ())
 
 
 @pytest.mark.parametrize("entries", [[], None])
@@ -299,6 +343,17 @@ def test_what_undocumented_fields_hold_is_never_kept() -> None:
         {"roles": {"staff": {"schools": NORTH}}},
         {"roles": {"staff": {"schools": [7]}}},
         {"roles": {"staff": {"roles": "SchoolTechLead"}}},
+        {"roles": {"staff": {"roles": {"a": 1}}}},
+        {"roles": {"staff": {"roles": ["SchoolTechLead", None]}}},
+        {"roles": {"staff": {"roles": [5]}}},
+        {"roles": {"staff": {"title": 5}}},
+        {"roles": {"staff": {"department": ["IT"]}}},
+        {"roles": {"teacher": {"title": True}}},
+        {"roles": {"district_admin": {"title": {}}}},
+        {"roles": {"contact": {"student_relationships": [None]}}},
+        {"roles": {"contact": {"student_relationships": ["Emergency"]}}},
+        {"roles": {"contact": {"student_relationships": [{"student": PUPIL, "type": 5}]}}},
+        {"roles": {"contact": {"student_relationships": [{"student": PUPIL, "relationship": ["Parent"]}]}}},
         {"roles": {"contact": {"student_relationships": {"student": PUPIL}}}},
         {"district": 7},
         {"id": None},

@@ -11,6 +11,7 @@ from app.domain.conditions import Asked, RequestCondition
 from app.domain.decision import Reason, decided
 from app.domain.explanation import Explanation, explained, refused
 from app.domain.facts import Facts, HeldRole, Role, Standing
+from app.domain.fields import UNREADABLE
 from app.domain.grounds import Ground, How
 from app.domain.ids import DistrictId, UserId
 from app.domain.missing import Lack, Missing
@@ -394,6 +395,7 @@ def test_missing_because_the_title_is_another() -> None:
         ({}, "report:export", "staff title is absent, not Principal or Dean"),
         ({}, "device:manage", "staff roles are absent, not SchoolTechLead"),
         ({"roles": ("PortalOnly",)}, "device:manage", "staff roles are PortalOnly, not SchoolTechLead"),
+        ({"title": (UNREADABLE,)}, "report:export", "staff title is unreadable, not Principal or Dean"),
     ],
 )
 def test_a_field_is_told_against_the_policy(fields: dict[str, Any], permission: str, detail: str) -> None:
@@ -420,6 +422,20 @@ def test_the_condition_is_that_of_the_student_s_own_entry() -> None:
     elsewhere = frozenset({(Scope.STUDENT, "cousin"), ZETA})
     assert why(written, roles, "student:view", elsewhere).missing == (
         reach(Role.CONTACT, Scope.STUDENT, "is a contact of 2 students, not this one", "roles.contact[0]"),
+    )
+
+
+def test_what_cannot_be_read_is_told_to_rule_out_what_it_may_be() -> None:
+    written = {
+        "rule": "scoped",
+        "roles": {"contact": [{"allow": ["student:view"], "over": "students", "unless": {"type": ["Doctor", ""]}}]},
+    }
+    assert why(written, (contact(("pupil", UNREADABLE)),), "student:view", PUPIL).missing == (
+        condition(
+            "roles.contact[0]",
+            "contact type is unreadable and may be Doctor or absent, which rules it out",
+            Scope.STUDENT,
+        ),
     )
 
 

@@ -8,6 +8,7 @@ from ruamel.yaml import YAML
 from app.domain.conditions import RequestCondition
 from app.domain.errors import PolicyMistakes
 from app.domain.facts import Role, Standing
+from app.domain.fields import UNREADABLE
 from app.domain.policy import Clause, Policy, policy_of
 from app.domain.policy_file import PolicyFile
 from app.domain.policy_names import named_in_full
@@ -96,6 +97,21 @@ DEAN: Fields = (("title", ("dean",)), ("roles", ("portalonly", "schooltechlead")
         ((("title", ("true",)),), {"title": "True"}, {}, True),
         ((("title", ("straße",)),), {"title": "STRASSE"}, {}, True),
         ((("title", ("Dean",)),), {"title": "dean"}, {}, True),
+        ((("title", ("substitute",)),), {}, {"title": "Substitute "}, False),
+        ((("title", ("dean of girls",)),), {"title": "Dean\u00a0 of\tgirls"}, {}, True),
+        ((("title", ("délégué",)),), {"title": "De\u0301le\u0301gue\u0301"}, {}, True),
+        ((), {}, {"title": ["nurse", ""]}, False),
+        ((), {}, {"title": " \u00a0"}, False),
+        ((), {"title": ""}, {}, True),
+        (DEAN, {"title": ""}, {}, False),
+        (DEAN, {}, {"title": ["nurse", ""]}, True),
+        ((("roles", ("medicaladmin",)),), {"roles": "MedicalAdmin"}, {}, True),
+        ((("roles", ("medicaladmin",)),), {}, {"roles": "MedicalAdmin"}, False),
+        ((("title", (UNREADABLE,)),), {"title": "Dean"}, {}, False),
+        ((("title", (UNREADABLE,)),), {}, {"title": "Dean"}, False),
+        ((("title", (UNREADABLE,)),), {}, {"title": ""}, True),
+        ((("roles", (UNREADABLE,)),), {}, {"roles": "PortalOnly"}, True),
+        ((("roles", (UNREADABLE,)),), {}, {"roles": ["PortalOnly", "MedicalAdmin"]}, False),
     ],
 )
 def test_when_and_unless(fields: Fields, when: Written, unless: Written, holds: bool) -> None:
@@ -309,20 +325,31 @@ def test_a_statement_left_with_nothing_is_warned_of() -> None:
 
 
 def test_conditions_that_no_user_can_meet_are_warned_of() -> None:
-    contact = {"allow": ["student:view"], "over": "students", "unless": {"type": ["Emergency contact", "emergency"]}}
+    contact = {
+        "allow": ["student:view"],
+        "over": "students",
+        "unless": {"type": ["Ward", "emergency", "", "room 5"]},
+    }
     staff = {
         "allow": ["school:view"],
         "over": "schools",
         "when": {"roles": "CurriculumLead", "title": ["Dean", 5, True], "resource.level": 5},
     }
     assert list(warnings(file_of({"contact": [contact], "staff": [staff]}))) == [
-        f"{path}: no user has {value} for {key}, so a when never holds for it and an unless always does"
-        for path, key, value in [
-            ("roles.staff[0]", "roles", "'CurriculumLead'"),
-            ("roles.staff[0]", "title", "5"),
-            ("roles.staff[0]", "title", "True"),
-            ("roles.contact[0]", "type", "'Emergency contact'"),
-        ]
+        "roles.staff[0]: Clever documents no 'CurriculumLead' for roles: it holds where a district itself writes so",
+        "roles.staff[0]: no user has 5 for title, so that a when never holds for it",
+        "roles.staff[0]: no user has True for title, so that a when never holds for it",
+        "roles.contact[0]: Clever documents no 'Ward' for type: it holds where a district itself writes so",
+        "roles.contact[0]: no user has 'room 5' for type, so that a when never holds for it",
+        "roles.contact[0]: whatever else a district calls a contact passes an unless: name the trusted in a when",
+    ]
+
+
+def test_words_that_are_booleans_elsewhere_are_warned_of_where_they_are_held_against_a_request() -> None:
+    teacher = {**TEACHER, "when": {"title": "Yes"}, "unless": {"resource.archived": ["YES", "off", True, "yesterday"]}}
+    assert list(warnings(file_of({"teacher": [teacher]}))) == [
+        f"roles.teacher[0]: in YAML 1.2 {word} for resource.archived is text, which never equals true or false"
+        for word in ("'YES'", "'off'")
     ]
 
 

@@ -67,7 +67,7 @@ def test_readable_facts_become_those_of_the_engine() -> None:
                 (
                     Standing(
                         ((Scope.SCHOOL, ("north", "south")),),
-                        (("title", ("principal",)), ("department", ("strasse",)), ("roles", ("schooltechlead",))),
+                        (("title", ("principal",)), ("department", ("strasse",)), ("roles", ("SchoolTechLead",))),
                         ("south",),
                     ),
                 ),

@@ -73,9 +73,31 @@ def applies(name: str, scope: str) -> bool:
 
 
 ids = st.lists(st.sampled_from("abc"), unique=True).map(lambda some: tuple(sorted(some)))
-texts = st.sampled_from([(), ("dean",), ("aide",), ("1",)])
+HIDDEN = "\0unreadable"
+"""What facts have of a text that they do not keep."""
+
+KNOWN = {
+    "title": (),
+    "department": (),
+    "roles": ("PortalOnly", "SchoolTechLead"),
+    "type": ("Emergency", "Other", "Family"),
+    "relationship": ("Emergency", "Other", "Family"),
+}
+"""Values that Clever documents, as far as they occur here."""
+
+texts = st.sampled_from([(), (), ("dean",), ("aide",), ("1",), ("délégué du lycée",), (HIDDEN,)])
+texts_of = {
+    "roles": st.lists(st.sampled_from(["PortalOnly", "SchoolTechLead", "medicaladmin", HIDDEN]), unique=True).map(
+        tuple
+    ),
+    **dict.fromkeys(
+        ("type", "relationship"), st.sampled_from([(), ("emergency",), ("other",), ("doctor",), (HIDDEN, "other")])
+    ),
+}
+_words = ["Dean", " aide\t", "1", "", "\u00a0 ", "De\u0301le\u0301gue\u0301 du\u00a0 LYCE\u0301E"]
+_words += ["MedicalAdmin", "portalonly", "Doctor", "EMERGENCY", "other", "Family", "ﬁrst\u200b"]
 values = st.one_of(
-    st.sampled_from(["Dean", "aide", "1", True, 1]), st.lists(st.sampled_from(["DEAN", "Aide", 1]), min_size=1)
+    st.sampled_from([*_words, True, 1]), st.lists(st.sampled_from([*_words, "DEAN", "Aide", 1]), min_size=1, max_size=4)
 )
 request_values = st.one_of(
     st.sampled_from(["Active", "archived", "1", "true", True, False, 1, 1.0, 0]),
@@ -92,7 +114,7 @@ locations = st.frozensets(st.tuples(st.sampled_from(Scope), st.sampled_from("abc
 
 @st.composite
 def standings(draw: st.DrawFn, role: str) -> Standing:
-    drawn = {name: draw(texts) for name in FIELDS[role]}
+    drawn = {name: draw(texts_of.get(name, texts)) for name in FIELDS[role]}
     kept = tuple((name, some) for name, some in drawn.items() if some)
     if role == "district_admin":
         return Standing(((Scope.DISTRICT, ("a",)),), kept)

@@ -9,7 +9,7 @@ from app.api.examples import UNKNOWN_USER, USER
 SECTION = "66826288f00d2c317a000088"
 """A section that the user teaches."""
 
-_REVISION = "d346c8bf"
+_REVISION = "2ee871aa"
 _SUBJECT: JsonDict = {"type": "user", "id": USER}
 _EDIT: JsonDict = {"name": "edit"}
 _RESOURCE: JsonDict = {"type": "section", "id": SECTION}

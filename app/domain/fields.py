@@ -1,0 +1,81 @@
+"""The fields of roles that conditions read: what is kept of each, and how a condition is held against it.
+
+Whatever Clever says is kept in some form: were an unknown value left out, `unless` would take it for absent and pass.
+"""
+
+import unicodedata
+from collections.abc import Mapping
+
+from app.domain.text import LONGEST, normal
+
+Values = tuple[str, ...]
+
+STAFF_ROLES = {name.casefold(): name for name in ("PortalOnly", "SchoolTechLead")}
+"""The staff roles that Clever documents, by their casefolded names; districts may have others."""
+
+RELATIONSHIPS = frozenset(
+    name.casefold()
+    for name in (
+        *("Parent", "Grandparent", "Self", "Aunt/Uncle", "Sibling", "Other"),
+        *("Parent/Guardian", "Emergency", "Primary", "Secondary", "Family"),
+    )
+)
+"""What Clever documents for a relationship and for its type, casefolded, in one: some SISs put into one what belongs in
+the other."""
+
+DOCUMENTED: Mapping[str, frozenset[str]] = {
+    "roles": frozenset(STAFF_ROLES),
+    "relationship": RELATIONSHIPS,
+    "type": RELATIONSHIPS,
+}
+"""The values that Clever documents, by field, in their normal form; other fields hold free text."""
+
+UNREADABLE = "\0unreadable"
+"""Stands for a text that is there and not kept, so that nobody knows whether it is one that a condition names."""
+
+_LONGEST_LABEL = 40
+_OTHER = "other"
+_MARKS = frozenset(" /-'.&()")
+
+
+def free_text(text: str | None) -> Values:
+    """Return what is kept of a title or department; Clever sends "" for what is not there."""
+    if text and len(text) > LONGEST:
+        return (UNREADABLE,)
+    kept = normal(text or "")
+    return (kept,) if kept else ()
+
+
+def staff_roles(texts: tuple[str, ...]) -> Values:
+    """Return what is kept of the roles of staff, sorted: documented ones as Clever spells them, others as free text."""
+    return tuple(sorted({STAFF_ROLES.get(kept, kept) for text in texts for kept in free_text(text)}))
+
+
+def label(text: str | None) -> Values:
+    """Return what is kept of a contact's relationship or type.
+
+    What Clever does not document is kept where it looks like a label. Anything else may be a number or an address: of
+    that, ``other`` and ``UNREADABLE`` are kept.
+    """
+    kept = free_text(text)
+    if all(value in RELATIONSHIPS or _is_label(value) for value in kept):
+        return kept
+    return (UNREADABLE, _OTHER)
+
+
+def _is_label(text: str) -> bool:
+    return len(text) <= _LONGEST_LABEL and all(
+        character in _MARKS or unicodedata.category(character)[0] in "LM" for character in text
+    )
+
+
+def has(values: Values, wanted: frozenset[str]) -> bool:
+    """Tell whether a field has one of the ``wanted`` values, in their normal form; "" means that it has none at all."""
+    return any(normal(value) in wanted for value in values) if values else "" in wanted
+
+
+def may_have(field: str, values: Values, unwanted: frozenset[str]) -> bool:
+    """Tell whether a field has one of the ``unwanted`` values, or may have, since what it says is unreadable."""
+    if UNREADABLE in values and not unwanted <= DOCUMENTED.get(field, frozenset()) | {""}:
+        return True
+    return has(values, unwanted)
