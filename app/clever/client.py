@@ -1,6 +1,7 @@
 """The Clever API, a method a question."""
 
 import asyncio
+import math
 import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
@@ -69,6 +70,18 @@ class CleverClient:
     async def districts(self) -> frozenset[DistrictId]:
         """Return the connected districts, asking Clever only where that is not known yet; raises ``CleverError``."""
         return await self._tokens.districts()
+
+    def districts_are_settled(self) -> bool:
+        """Tell whether ``districts_now`` would answer without asking Clever."""
+        return self._tokens.is_settled()
+
+    async def districts_now(self, after: float = -math.inf) -> frozenset[DistrictId]:
+        """Return the connected districts, asking Clever unless it was asked seconds ago; raises ``CleverError``.
+
+        Args:
+            after: when Clever has to have been asked at the earliest, by the clock.
+        """
+        return await self._tokens.look(after)
 
     async def facts(self, user: UserId, district: DistrictId, errand: Errand, *, confirm_schools: bool) -> Facts:
         """Read one user.

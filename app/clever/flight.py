@@ -35,6 +35,10 @@ class Flight(Generic[T]):
             self._began = self._clock()
         return await asyncio.shield(task)
 
+    def is_over(self) -> bool:
+        """Tell whether no call is under way."""
+        return self._task is None or self._task.done()
+
     async def aclose(self) -> None:
         """Break off the call under way."""
         if self._task is not None and self._task.cancel():

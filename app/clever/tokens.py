@@ -1,6 +1,7 @@
 """Which token reads which district: one from the settings, or those that Clever lists for a client id and secret."""
 
 import asyncio
+import math
 from base64 import b64encode
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
@@ -14,13 +15,14 @@ from app.clever.token_list import Listed, by_district, checked
 from app.clever.transport import Transport
 from app.clever.warrant import Warrant, bearer
 from app.domain.errand import OWN
-from app.domain.errors import CleverError, CleverMalformed, CleverRefusedToken, UserUnknown
+from app.domain.errors import CleverBusy, CleverError, CleverMalformed, CleverRefusedToken, CleverTimedOut, UserUnknown
 from app.domain.ids import DistrictId, IdShape
 
 T = TypeVar("T")
 
 _REDISCOVERY_SECONDS, _LONGEST_DISCOVERY = 10, 60
 _RENEWAL_SECONDS = 2.0
+_LOOK_SECONDS, _LOOK_PATIENCE = 5, 0.5
 
 
 class Tokens(Protocol):
@@ -32,6 +34,21 @@ class Tokens(Protocol):
     async def districts(self) -> frozenset[DistrictId]:
         """Return the connected districts, asking Clever where they are not known yet; raises ``CleverError``."""
 
+    def is_settled(self) -> bool:
+        """Tell whether ``look`` would answer without asking Clever."""
+
+    async def look(self, after: float = -math.inf) -> frozenset[DistrictId]:
+        """Return the connected districts for a question about one that was not when Clever was last asked.
+
+        Clever is asked at most every five seconds, whoever wants it; between that its last answer counts.
+
+        Args:
+            after: when Clever has to have been asked at the earliest, by the clock.
+
+        Raises:
+            CleverError: Clever cannot be asked, has not answered in half a second, or not since ``after``.
+        """
+
     def known_token(self, district: DistrictId) -> str | None:
         """Return the token of a district, or None where none is known."""
 
@@ -39,7 +56,7 @@ class Tokens(Protocol):
         """Return the token of a connected district.
 
         Raises:
-            UserUnknown: the district is not connected, as far as is known; Clever is not asked because of it.
+            UserUnknown: the district is not connected, as far as is known; ``look`` asks Clever because of it.
             CleverError: nothing is known yet and Clever cannot be asked.
         """
 
@@ -99,6 +116,14 @@ class OneToken:
             self._districts = frozenset({await self._asking.join()})
         return self._districts
 
+    def is_settled(self) -> bool:
+        """Return True: a district token never changes its district."""
+        return True
+
+    async def look(self, after: float = -math.inf) -> frozenset[DistrictId]:  # noqa: ARG002 -- the protocol's
+        """Return the token's district."""
+        return await self.districts()
+
     def known_token(self, district: DistrictId) -> str | None:
         """Return the token if the district is known to be the token's."""
         return self._token if self._districts is not None and district in self._districts else None
@@ -142,6 +167,8 @@ class DiscoveredTokens:
         self._tokens: Mapping[DistrictId, str] | None = None
         self._districts: frozenset[DistrictId] | None = None
         self._discovery = Flight(self._discover, clock)
+        self._clock = clock
+        self._looked_at, self._look_ends = -math.inf, 0.0
 
     def known(self) -> frozenset[DistrictId] | None:
         """Return the connected districts, or None where they are not known yet."""
@@ -150,6 +177,26 @@ class DiscoveredTokens:
     async def districts(self) -> frozenset[DistrictId]:
         """Return the connected districts."""
         return frozenset(await self._known())
+
+    def is_settled(self) -> bool:
+        """Tell whether Clever was asked a moment ago, and has answered."""
+        return self._clock() - self._looked_at < _LOOK_SECONDS and self._discovery.is_over()
+
+    async def look(self, after: float = -math.inf) -> frozenset[DistrictId]:
+        """Return the connected districts; see ``Tokens.look``."""
+        now, loop = self._clock(), asyncio.get_running_loop()
+        is_due = now - self._looked_at >= _LOOK_SECONDS
+        if is_due:
+            self._looked_at, self._look_ends = now, loop.time() + _LOOK_PATIENCE
+        elif self._looked_at < after:
+            again = math.ceil(self._looked_at + _LOOK_SECONDS - now)
+            raise CleverBusy("which districts are connected was asked a moment ago", retry_after=max(1, again))
+        # Whoever asks later waits no longer than the first: a batch may ask for thousands of districts.
+        try:
+            async with asyncio.timeout_at(self._look_ends):
+                return frozenset(await self._discovery.join(within=0 if is_due else math.inf))
+        except TimeoutError as error:
+            raise CleverTimedOut("which districts are connected is being looked up", retry_after=1) from error
 
     def known_token(self, district: DistrictId) -> str | None:
         """Return the token of a district, or None where it was not connected when Clever was last asked."""

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Hashable, Sequence
 from functools import lru_cache
+from math import inf
 from typing import NamedTuple
 
 from app.domain.access import Access, access_of
 from app.domain.engine import set_of
-from app.domain.errors import DistrictUnnamed, RoleNotHeld, RosterguardError, UserUnknown
+from app.domain.errors import DistrictUnnamed, NotCached, RoleNotHeld, RosterguardError, UserUnknown
 from app.domain.facts import Facts, Role
 from app.domain.grants import PermissionSet
 from app.domain.ids import DistrictId
@@ -128,21 +129,26 @@ async def district_of(context: Context, named: str | None, demand: Demand) -> Di
 
     Whether the caller may ask about it is decided first, so that the time taken tells nothing of other districts.
 
+    One that was not connected when Clever was last asked has it asked again, at most every few seconds in all.
+
     Raises:
         MalformedId, DistrictUnnamed: what is named is no id, or nothing is named and there are several.
         UserUnknown: the district is not connected, or is none of the caller's.
-        CleverError: which districts are connected is not known yet, and cannot be asked.
+        NotCached: it has to be asked whether the district is connected by now, and only the cache may answer.
+        CleverError: which districts are connected is not known yet, or has to be asked again, and cannot be.
     """
+    theirs = demand.caller.districts
     if named is not None:
         district = context.id_shape.district(named)
         if not demand.caller.may_ask_about(district):
             raise UserUnknown
     else:
-        theirs = demand.caller.districts
-        district = _the_only(await _connected(context, demand) if theirs is None else theirs)
-    if district not in await _connected(context, demand):
-        raise UserUnknown
-    return district
+        if theirs is None:
+            theirs = await _connected(context, demand) or await _connected_now(context, demand)
+        district = _the_only(theirs)
+    if district in await _connected(context, demand) or district in await _connected_now(context, demand):
+        return district
+    raise UserUnknown
 
 
 def _the_only(districts: frozenset[DistrictId]) -> DistrictId:
@@ -160,6 +166,16 @@ async def _connected(context: Context, demand: Demand) -> frozenset[DistrictId]:
         return known
     async with by(demand.until):
         return await context.clever.districts()
+
+
+async def _connected_now(context: Context, demand: Demand) -> frozenset[DistrictId]:
+    """Return the connected districts for a question about one that is not connected as far as is known."""
+    if (demand.only_if_cached or demand.without_waiting) and not context.clever.districts_are_settled():
+        raise NotCached
+    asked_at = context.clock() if demand.asked_at is None else demand.asked_at
+    oldest = 0 if demand.no_cache else inf if demand.max_age is None else demand.max_age
+    async with by(demand.until):
+        return await context.clever.districts_now(asked_at - oldest)
 
 
 def decided_set(context: Context, kind: str, subject: Subject, district: DistrictId, answer: Answer) -> Decided:

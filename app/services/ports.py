@@ -51,6 +51,16 @@ class Clever(Protocol):
     async def districts(self) -> frozenset[DistrictId]:
         """Return the connected districts, asking Clever only where that is not known yet; raises ``CleverError``."""
 
+    def districts_are_settled(self) -> bool:
+        """Tell whether ``districts_now`` would answer without asking Clever."""
+
+    async def districts_now(self, after: float = -inf) -> frozenset[DistrictId]:
+        """Return the connected districts, asking Clever unless it was asked seconds ago; raises ``CleverError``.
+
+        Args:
+            after: when Clever has to have been asked at the earliest, by the clock.
+        """
+
     async def facts(self, user: UserId, district: DistrictId, errand: Errand, *, confirm_schools: bool) -> Facts:
         """Read one user.
 

@@ -8,7 +8,15 @@ import pytest
 
 from app.clever.tokens import DiscoveredTokens, OneToken, with_token
 from app.clever.transport import Transport
-from app.domain.errors import CleverFailed, CleverMalformed, CleverPagingBroken, CleverRefusedToken, UserUnknown
+from app.domain.errors import (
+    CleverBusy,
+    CleverFailed,
+    CleverMalformed,
+    CleverPagingBroken,
+    CleverRefusedToken,
+    CleverTimedOut,
+    UserUnknown,
+)
 from app.domain.ids import DistrictId, IdShape
 
 NORTH, SOUTH = DistrictId("1" * 24), DistrictId("2" * 24)
@@ -144,7 +152,7 @@ async def test_discovery_never_leaves_the_origin_that_gets_the_secret() -> None:
         await clever.discovered().districts()
 
 
-async def test_an_unknown_district_triggers_no_discovery() -> None:
+async def test_to_read_with_the_token_of_an_unknown_district_triggers_no_discovery() -> None:
     clever = Clever({LISTING: listing(entry(NORTH, "token-n"))})
     tokens = clever.discovered()
     await tokens.districts()
@@ -152,6 +160,70 @@ async def test_an_unknown_district_triggers_no_discovery() -> None:
         clever.now += 3600
         with pytest.raises(UserUnknown):
             await tokens.token(SOUTH)
+    assert len(clever.asked) == 1
+
+
+async def test_a_district_that_connected_is_found_by_a_look_for_however_many_wait() -> None:
+    clever = Clever({LISTING: listing(entry(NORTH, "token-n"))})
+    tokens = clever.discovered()
+    await tokens.districts()
+    clever.answers[LISTING] = listing(entry(NORTH, "token-n"), entry(SOUTH, "token-s"))
+    assert not tokens.is_settled()
+    assert await asyncio.gather(*(tokens.look() for _ in range(5))) == [{NORTH, SOUTH}] * 5
+    assert (await tokens.token(SOUTH), tokens.is_settled()) == ("token-s", True)
+    assert len(clever.asked) == 2
+
+
+async def test_looks_are_five_seconds_apart_and_the_last_one_counts_meanwhile() -> None:
+    clever = Clever({LISTING: listing(entry(NORTH, "token-n"))})
+    tokens = clever.discovered()
+    assert await tokens.look() == {NORTH}
+    clever.answers[LISTING] = listing(entry(NORTH, "token-n"), entry(SOUTH, "token-s"))
+    clever.now += 4.9
+    assert await tokens.look(after=100) == {NORTH}
+    with pytest.raises(CleverBusy) as early:
+        await tokens.look(after=clever.now)
+    assert (early.value.retry_after, len(clever.asked)) == (1, 1)
+    clever.now += 0.1
+    assert await tokens.look(after=clever.now) == {NORTH, SOUTH}
+
+
+async def test_a_look_that_fails_is_not_made_again_for_five_seconds_and_is_told_to_all() -> None:
+    clever = Clever({LISTING: listing(entry(NORTH, "token-n"))})
+    tokens = clever.discovered()
+    await tokens.districts()
+    clever.answers[LISTING] = 503
+    for _ in range(3):
+        with pytest.raises(CleverFailed):
+            await tokens.look()
+    assert await tokens.districts() == {NORTH}
+    assert len(clever.asked) == 1 + 4
+    clever.answers[LISTING] = listing(entry(SOUTH, "token-s"))
+    clever.now += 5
+    assert await tokens.look() == {SOUTH}
+
+
+async def test_nobody_waits_long_for_a_look_and_it_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.clever.tokens._LOOK_PATIENCE", 0.01)
+    clever = Clever({LISTING: listing(entry(NORTH, "token-n"))})
+    tokens = clever.discovered()
+    clever.wakes.clear()
+    for _ in range(1000):
+        with pytest.raises(CleverTimedOut) as late:
+            await tokens.look()
+        assert (late.value.retry_after, tokens.is_settled()) == (1, False)
+    clever.wakes.set()
+    await tokens.districts()
+    assert await tokens.look() == {NORTH}
+    assert len(clever.asked) == 1
+
+
+async def test_with_one_token_there_is_nothing_to_look_for() -> None:
+    clever = Clever({"/v3.0/districts": districts(NORTH)})
+    tokens = clever.one()
+    for _ in range(3):
+        assert await tokens.look(after=1e9) == {NORTH}
+        assert tokens.is_settled()
     assert len(clever.asked) == 1
 
 
