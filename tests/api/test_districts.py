@@ -119,7 +119,9 @@ class Growing:
     def ask(self, entrance: str, number: int, client: httpx.Client | None = None) -> httpx.Response:
         method, path, body, headers = ENTRANCES[entrance]
         case = self.world.cases[f"teacher_only_in_district_{number}"]
-        section = next(one for one in self.world.districts[number - 1].sections.values() if case.user in one.teachers)
+        section = next(
+            one for one in self.world.districts[number - 1].sections.values() if case.user in (one.teachers or ())
+        )
         names = {"teacher": case.user, "district": case.district, "section": section.id}
         sent = Template(json.dumps(body)).substitute(names)
         return (client or self.client).request(
