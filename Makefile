@@ -71,7 +71,7 @@ sbom: setup  ## Write what the image is made of as a CycloneDX bill of materials
 	@$(UV) export --quiet --locked --no-dev --all-extras --format cyclonedx1.5 --output-file $(SBOM) > /dev/null
 	@echo $(SBOM)
 
-bench: setup  ## Measure ratios on this machine, in ten minutes; some of it with PARTS="hot cold"
+bench: setup  ## Measure ratios on this machine, in ten minutes; some of it with PARTS="hot cold", failing with STRICT=1
 	@$(BIN)/python -m tests.bench $(PARTS)
 
 capacity: setup  ## Tell from what was measured what many districts cost; some of them with DISTRICTS=200 USERS=1000000

@@ -20,15 +20,15 @@ FIGURES = Path(__file__).parent / "figures.json"
 
 _USER = "a cached user of 6 sections and 2 schools"
 CHOSEN: Mapping[str, tuple[str, str, float]] = {
-    "questions": ("hot", "ours, with an API key: requests a second", 1),
-    "cold": ("workers", "processor time of a user who is read for all", 1e-3),
-    "found": ("workers", "processor time of a user who is found in Redis", 1e-3),
+    "questions": ("hot", "ours, with a proxy's head: requests a second", 1),
+    "cold": ("redis", "processor time of a user who is read for all", 1e-3),
+    "found": ("redis", "processor time of a user who is found in Redis", 1e-3),
     "process": ("memory", "… with none of them, by what they take", 1 << 20),
     "beyond": ("memory", f"{_USER}, beyond that, of 100,000 more: resident", 1),
     "rendered": ("memory", f"rendered answer of {_USER}", 1),
-    "redis_cold": ("workers", "processor time of a user who is read for all, of Redis", 1e-3),
-    "redis_found": ("workers", "processor time of a user who is found in Redis, of Redis", 1e-3),
-    "redis_user": ("workers", "memory of Redis for a user", 1),
+    "redis_cold": ("redis", "processor time of a user who is read for all, of Redis", 1e-3),
+    "redis_found": ("redis", "processor time of a user who is found in Redis, of Redis", 1e-3),
+    "redis_user": ("redis", "memory of Redis for a user", 1),
 }
 """Of each figure that is needed: its part, its words, and its unit in seconds or bytes."""
 

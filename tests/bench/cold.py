@@ -28,12 +28,13 @@ LATE_MS, LATE_USERS = 50, 40
 _Reader = Callable[[Sequence[str]], float]
 
 
-def main() -> list[Figure]:
-    """Measure, and return what was reached."""
+def main() -> Iterator[Figure]:
+    """Measure, and yield what was reached."""
     teachers = iter(_teachers(generate(**SIZE)))
     with sandbox(**SIZE) as clever, service(settings(clever)) as ours, _bare_reader(clever) as bare:
         until_ready(ours)
-        return [*_processor_time(ours, bare, teachers), *_latency(clever, ours, teachers)]
+        yield from _processor_time(ours, bare, teachers)
+        yield from _latency(clever, ours, teachers)
 
 
 def _teachers(world: World) -> Sequence[str]:

@@ -31,6 +31,7 @@ class Question:
 
     Attributes:
         worth: how many decisions its answer holds.
+        numbered: whether each has an `X-Request-ID` of its own, as a proxy gives it.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Question:
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes | None = None
     worth: int = 1
+    numbered: bool = False
 
     def script(self) -> str:
         """Return what tells wrk of it."""
@@ -45,7 +47,18 @@ class Question:
         if self.body is not None:
             lines += ['wrk.method = "POST"', f"wrk.body = {_lua(self.body.decode())}"]
             lines += ['wrk.headers["Content-Type"] = "application/json"']
+        if self.numbered:
+            lines.append(_NUMBERING)
         return "\n".join(lines)
+
+
+_NUMBERING = """\
+local number = 0
+request = function()
+  number = number + 1
+  wrk.headers["X-Request-ID"] = string.format("%032x", number)
+  return wrk.format()
+end"""
 
 
 def _lua(text: str) -> str:

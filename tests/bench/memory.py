@@ -20,10 +20,10 @@ _MIB = 1024 * 1024
 MOST_BYTES, MOST_MS = 900, 100
 
 
-def main() -> list[Figure]:
-    """Measure, on both processors at once, and return what was reached."""
+def main() -> Iterator[Figure]:
+    """Measure, on both processors at once, and yield what was reached."""
     with _filling(SERVING, USERS) as resident, _filling(ASKING, TRACED, "traced") as traced:
-        return [*_figures(_told(resident), _told(traced))]
+        yield from _figures(_told(resident), _told(traced))
 
 
 def _filling(core: int, *said: object) -> "subprocess.Popen[str]":

@@ -17,6 +17,16 @@ from tests.conftest import CLEAN, KEY, TOKEN, api_key
 
 HOUSE = Path(__file__).parent.parent.parent
 CREDENTIAL = {"Authorization": f"Bearer {KEY}"}
+PROXIED = {
+    "X-Forwarded-For": "203.0.113.7",
+    "X-Forwarded-Proto": "https",
+    "X-Real-IP": "203.0.113.7",
+    "User-Agent": "python-httpx/0.28.1",
+    "Accept": "*/*",
+    "Accept-Encoding": "gzip, deflate",
+}
+"""What a usual client sends and a proxy adds, beside `Host` and an `X-Request-ID` for each request."""
+
 FRESH_SECONDS = "86400"
 """Nothing is read anew while it is measured."""
 
@@ -33,6 +43,21 @@ class Served:
     def asking(self, **headers: str) -> httpx.Client:
         """Return a client that carries the key."""
         return httpx.Client(base_url=self.url, headers=CREDENTIAL | headers, timeout=60)
+
+
+TRACING = {
+    "ROSTERGUARD_OTEL": "on",
+    "OTEL_TRACES_SAMPLER": "parentbased_traceidratio",
+    "OTEL_TRACES_SAMPLER_ARG": "0.01",
+}
+"""Traces of one request in a hundred."""
+
+
+@contextmanager
+def collector() -> Iterator[Mapping[str, str]]:
+    """Run a server that takes whatever traces it is sent, and yield the settings of a service that sends them there."""
+    with tempfile.NamedTemporaryFile() as nothing, serving(module("bare", nothing.name), cores=(ASKING,)) as served:
+        yield {**TRACING, "OTEL_EXPORTER_OTLP_ENDPOINT": served.url}
 
 
 @contextmanager

@@ -24,6 +24,13 @@ class Missing(Exception):
     """A tool that is not there and cannot be fetched; its text says what to install."""
 
 
+def reason_of(error: Exception) -> str:
+    """Return why something could not be measured, in one line: the last that a command wrote, where one failed."""
+    written = error.stderr if isinstance(error, subprocess.CalledProcessError) else str(error)
+    lines = [line.strip() for line in (written or "").splitlines() if line.strip()]
+    return lines[-1].replace("|", "/") if lines else type(error).__name__
+
+
 @dataclass(frozen=True)
 class Tool:
     """A program and what its environment needs."""

@@ -1,4 +1,4 @@
-"""More processes than one: what a second worker gains, in terms of what a bare server gains, and what Redis costs.
+"""More processes than one: what a second worker gains, in terms of what a bare server gains.
 
 The load generator shares the processors with the servers, which is why only the two gains are compared.
 """
@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from app.sandbox.world import generate
-from tests.bench import sharing, tools
+from tests.bench import tools
 from tests.bench.cast import USUAL_BYTES, administering, path_of
 from tests.bench.cores import ASKING, SERVING
 from tests.bench.load import Generator, Pair, Question, generator
@@ -24,8 +24,8 @@ OURS, OURS_TWICE, BARE, BARE_TWICE = "one worker", "two workers", "bare", "bare,
 PAIRS = (Pair(OURS_TWICE, OURS), Pair(BARE_TWICE, BARE))
 
 
-def main() -> list[Figure]:
-    """Measure, and return what was reached."""
+def main() -> Iterator[Figure]:
+    """Measure, and yield what was reached."""
     user = generate().cases["staff_portal_only"].user
     with sandbox() as clever, valkey() as redis:
         shared = settings(clever, ROSTERGUARD_REDIS_URL=redis.url)
@@ -36,8 +36,7 @@ def main() -> list[Figure]:
         ):
             until_ready(one)
             until_ready(two, times=32)
-            gains = [*_measured(load, clever, (one, two), user)]
-    return [*gains, *sharing.main()]
+            yield from _measured(load, clever, (one, two), user)
 
 
 def _measured(load: Generator, clever: Served, ours: tuple[Served, Served], user: str) -> Iterator[Figure]:

@@ -30,6 +30,11 @@ def told(what: str, reached: float, unit: str = "") -> Figure:
     return Figure(what, _said(reached, unit), number=reached)
 
 
+def unmeasured(what: str, why: str) -> Figure:
+    """Return a figure that could not be measured, and why; it misses nothing."""
+    return Figure(what, f"not measured: {why}")
+
+
 def _said(number: float, unit: str) -> str:
     return f"{number:,.0f}{unit}" if number == int(number) or abs(number) >= 100 else f"{number:,.2f}{unit}"
 

@@ -21,15 +21,16 @@ USERS, WARM = 300, 50
 IN_MID_RUN, ASKED_MEANWHILE = 200, 1_500
 
 
-def main() -> list[Figure]:
-    """Measure, and return what was reached."""
+def main() -> Iterator[Figure]:
+    """Measure, and yield what was reached."""
     teachers = [user.id for user in generate(**SIZE).districts[0].users_in_role["teacher"]][: USERS + WARM]
     with sandbox(**SIZE) as clever, valkey() as redis:
         shared = settings(clever, ROSTERGUARD_REDIS_URL=redis.url)
         with service(shared, cores=(ASKING,)) as other, service(shared, cores=(SERVING,)) as ours:
             until_ready(other)
             until_ready(ours)
-            return [*_hits(other, ours, redis, teachers), *_ended(ours, redis, teachers)]
+            yield from _hits(other, ours, redis, teachers)
+            yield from _ended(ours, redis, teachers)
 
 
 def _hits(other: Served, ours: Served, redis: Valkey, users: Sequence[str]) -> Iterator[Figure]:
