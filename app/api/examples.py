@@ -138,6 +138,7 @@ _POLICY: JsonDict = {
             ],
         },
     },
+    "warnings": [],
 }
 
 EXAMPLES: Mapping[str, JsonDict] = {

@@ -1,5 +1,6 @@
 """The policy in force."""
 
+import hashlib
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
@@ -20,6 +21,13 @@ class PolicyInForce(BaseModel):
 
     revision: Annotated[str, Field(description="Changes with the policy, though not with its layout or comments.")]
     policy: PolicyFile
+    warnings: Annotated[
+        list[str],
+        Field(
+            description="What is odd in it, a sentence each, as `rosterguard policy check` and the log tell it: what "
+            "has no effect, what no user can meet, what reaches further than is usually meant."
+        ),
+    ]
 
 
 @router.get(
@@ -30,11 +38,16 @@ class PolicyInForce(BaseModel):
     responses=documented(503) | {304: {"description": "Not modified"}},
 )
 async def get_policy(request: Request, context: CurrentContext) -> Response:
-    """Tell the policy in force and its revision, which every permission set names."""
+    """Tell the policy in force, what is odd in it, and its revision, which every permission set names."""
     policy = context.policy
-    tag = f'"{policy.revision}"'
+    tag = f'"{"-".join([policy.revision, *([_digest(policy.odd)] if policy.odd else [])])}"'
     headers = {"Cache-Control": "private, no-cache", "ETag": tag, "Vary": "Authorization"}
     if has(request, tag):
         return Response(status_code=304, headers=headers)
-    body = PolicyInForce(revision=policy.revision, policy=policy.file).model_dump_json()
+    body = PolicyInForce(revision=policy.revision, policy=policy.file, warnings=list(policy.odd)).model_dump_json()
     return Response(body, headers=headers, media_type="application/json")
+
+
+def _digest(sentences: tuple[str, ...]) -> str:
+    # They may change where the revision does not: with a release, or where a default is written out.
+    return hashlib.sha256("\n".join(sentences).encode()).hexdigest()[:8]

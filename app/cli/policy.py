@@ -12,7 +12,7 @@ from app.domain.errors import PolicyMistakes
 from app.domain.policy import Policy
 from app.domain.policy_case import CaseFile
 from app.domain.policy_file import PolicyFile
-from app.domain.policy_review import expansions, warnings
+from app.domain.policy_review import expansions
 from app.main import default_policy
 from app.services.policies import read_policy
 from app.services.policy_cases import Outcome, Verdict, outcomes
@@ -30,7 +30,7 @@ def check(
     policy = _read(file)
     for where, wildcard, names in expansions(policy.file):
         typer.echo(f"{where}: {wildcard} stands for {', '.join(names) or 'nothing that applies there'}")
-    for warning in warnings(policy.file):
+    for warning in policy.odd:
         typer.echo(f"warning: {warning}")
     typer.echo(f"OK: rule {policy.rule}, revision {policy.revision}")
 

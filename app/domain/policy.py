@@ -9,9 +9,10 @@ from app.domain.conditions import RequestCondition, is_of_request
 from app.domain.errors import PolicyMistakes
 from app.domain.facts import Role, Standing
 from app.domain.fields import has, may_have
+from app.domain.policy_effects import given_by
 from app.domain.policy_file import PolicyFile, Rule, Values
-from app.domain.policy_names import OVER, all_juniors, matches, named_in_full, plain
-from app.domain.policy_review import mistakes_in
+from app.domain.policy_names import OVER, all_juniors, named_in_full
+from app.domain.policy_review import mistakes_in, warnings
 from app.domain.scopes import Scope, applies_in
 from app.domain.text import normal
 
@@ -75,6 +76,7 @@ class Policy:
         juniors: under ``rule: superset`` each senior's juniors and theirs, as far as that goes; else empty.
         named: every permission that the policy names in full.
         inside: for each kind of place, those of them that say something there.
+        odd: a sentence for each thing that is allowed and yet seldom meant.
     """
 
     file: PolicyFile
@@ -83,6 +85,7 @@ class Policy:
     juniors: Mapping[Role, frozenset[Role]]
     named: frozenset[str]
     inside: Mapping[Scope, frozenset[str]]
+    odd: tuple[str, ...] = ()
 
     @property
     def rule(self) -> Rule:
@@ -111,6 +114,7 @@ def policy_of(file: PolicyFile) -> Policy:
         juniors=all_juniors(file) if file.rule is Rule.SUPERSET else {},
         named=named,
         inside={scope: frozenset(name for name in named if applies_in(name, scope)) for scope in Scope},
+        odd=tuple(warnings(file)),
     )
 
 
@@ -122,9 +126,7 @@ def _revision(file: PolicyFile) -> str:
 def _clauses(file: PolicyFile, role: Role, named: frozenset[str]) -> Iterator[Clause]:
     for position, statement in enumerate(file.statements(role)):
         scope = OVER[statement.over]
-        permissions = frozenset(
-            match for name in statement.allow for match in matches(plain(name, file), named) if applies_in(match, scope)
-        )
+        permissions = given_by(statement, file, named)
         if permissions:
             yield Clause(
                 f"roles.{role}[{position}]",

@@ -185,7 +185,7 @@ class Roles(_Written):
 
 
 class DistrictStates(_Written):
-    """What is left of the permissions while a district is paused or not yet launched."""
+    """What is left of the permissions while a district is paused or not yet launched; it has no effect yet."""
 
     paused: Annotated[
         Literal["allow", "read_only", "deny"], Field(description="While the district's data is last year's.")

@@ -6,6 +6,7 @@ from app.domain.conditions import is_of_request
 from app.domain.errors import Mistake
 from app.domain.facts import Role
 from app.domain.fields import DOCUMENTED, UNREADABLE, label
+from app.domain.policy_effects import asks, given_by, without_effect
 from app.domain.policy_file import PolicyFile, Rule, Statement, Value
 from app.domain.policy_names import OVER, all_juniors, matches, named_in_full, names_of, plain
 from app.domain.scopes import CLEVER_TYPES, applies_in
@@ -35,14 +36,14 @@ def warnings(file: PolicyFile) -> Iterator[str]:
     for role in Role:
         for position, statement in enumerate(file.statements(role)):
             path = f"roles.{role}[{position}]"
-            fitting = (match for name in statement.allow for match in matches(plain(name, file), named))
-            if not any(applies_in(name, OVER[statement.over]) for name in fitting):
+            if not given_by(statement, file, named):
                 yield f"{path} says nothing: none of its permissions applies over {statement.over}"
             elif role is Role.TEACHER and _spreads_over_schools(statement, file.rule):
                 yield f"{path} reaches schools that are merely taught at: rule {file.rule} gives staff rights there"
             yield from (f"{path}: {odd}" for odd in _odd_conditions(statement))
             if role is Role.CONTACT and {"type", "relationship"} & statement.unless.keys():
                 yield f"{path}: whatever else a district calls a contact passes an unless: name the trusted in a when"
+    yield from without_effect(file)
 
 
 def _odd_conditions(statement: Statement[str, str]) -> Iterator[str]:
@@ -74,8 +75,7 @@ _LABELS = frozenset({"relationship", "type"})
 
 
 def _spreads_over_schools(statement: Statement[str, str], rule: Rule) -> bool:
-    asks = any(is_of_request(key) for key in (*statement.when, *statement.unless))
-    return statement.over == "schools" and rule in (Rule.SUPERSET, Rule.MAXIMUM) and not asks
+    return statement.over == "schools" and rule in (Rule.SUPERSET, Rule.MAXIMUM) and not asks(statement)
 
 
 def expansions(file: PolicyFile) -> Iterator[tuple[str, str, tuple[str, ...]]]:

@@ -7,7 +7,6 @@ from pathlib import Path
 from app import telemetry
 from app.domain.errors import Mistake, PolicyMistakes
 from app.domain.policy import Policy
-from app.domain.policy_review import warnings
 from app.services.file_watch import FileState, FileWatch, Unreadable
 from app.services.policies import read_policy
 from app.services.ports import Context
@@ -33,7 +32,8 @@ class InForce:
         self.state = FileState.OK
         if self.context is None:
             self.context = self._context_by(policy)
-        elif self.context.policy.revision != policy.revision:
+        elif (self.context.policy.revision, self.context.policy.odd) != (policy.revision, policy.odd):
+            # A default that is written out changes nothing but what is odd about it.
             self.context = replace(self.context, policy=policy)
 
     def refuse(self) -> None:
@@ -46,7 +46,7 @@ def policy_watch(file: Path, in_force: InForce) -> FileWatch[Policy]:
 
     def take(policy: Policy) -> None:
         in_force.take(policy)
-        telemetry.policy_taken(policy.revision, warnings(policy.file))
+        telemetry.policy_taken(policy.revision, policy.odd)
 
     def refuse(error: BaseException) -> None:
         in_force.refuse()

@@ -5,6 +5,7 @@ from pathlib import Path
 import httpx
 
 from app.domain.policy_file import PolicyFile
+from app.domain.policy_review import warnings
 from app.main import default_policy
 from app.services.policies import read_policy
 from tests.api.connecting import until
@@ -16,12 +17,26 @@ def test_the_policy_in_force_and_its_revision(service: httpx.Client) -> None:
     answer = service.get("/v1/policy").json()
     assert answer["revision"] == policy.revision
     assert PolicyFile.model_validate(answer["policy"]) == policy.file
+    assert answer["warnings"] == []
 
 
 def test_the_revision_is_the_tag(service: httpx.Client) -> None:
     answer = service.get("/v1/policy")
     assert answer.headers["etag"] == f'"{answer.json()["revision"]}"'
     assert service.get("/v1/policy", headers={"If-None-Match": answer.headers["etag"]}).status_code == 304
+
+
+def test_what_is_odd_in_it_is_told_and_changes_the_tag(serve: Serve, tmp_path: Path) -> None:
+    file = tmp_path / "policy.yaml"
+    file.write_text(f"{default_policy()}district: {{paused: deny, before_launch: deny}}\n")
+    answer = serve(policy=file).get("/v1/policy")
+    policy = read_policy(file.read_text())
+    assert answer.json()["warnings"] == list(warnings(policy.file))
+    assert [one.partition(":")[0] for one in answer.json()["warnings"]] == [
+        "district.paused",
+        "district.before_launch",
+    ]
+    assert answer.headers["etag"].startswith(f'"{policy.revision}-')
 
 
 def test_it_takes_no_parameters(service: httpx.Client) -> None:

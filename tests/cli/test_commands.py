@@ -42,6 +42,18 @@ def test_policy_check_says_ok_and_what_wildcards_stand_for(tmp_path: Path) -> No
     assert result.stdout.splitlines()[-1].startswith("OK: rule maximum, revision ")
 
 
+def test_policy_check_warns_of_what_has_no_effect_yet(tmp_path: Path) -> None:
+    file = tmp_path / "policy.yaml"
+    file.write_text("version: 1\nrule: scoped\nroles: {}\ndistrict: {paused: read_only, before_launch: allow}\n")
+    result = run("policy", "check", str(file))
+    assert (result.exit_code, result.stdout.splitlines()[:-1]) == (
+        0,
+        [
+            "warning: district.paused: read_only has no effect yet: while a district is paused all is allowed as ever",
+        ],
+    )
+
+
 def test_policy_check_names_each_mistake_with_its_line(tmp_path: Path) -> None:
     file = tmp_path / "policy.yaml"
     file.write_text(BAD_POLICY)

@@ -288,11 +288,14 @@ def test_a_wildcard_stands_for_whole_parts_only() -> None:
 @pytest.mark.parametrize(
     ("rule", "told"),
     [
-        ("scoped", []),
-        ("minimum", []),
+        ("scoped", ["superset has no effect: the rule is scoped"]),
+        ("minimum", ["superset has no effect: the rule is minimum"]),
         (
             "maximum",
-            ["roles.teacher[1] reaches schools that are merely taught at: rule maximum gives staff rights there"],
+            [
+                "roles.teacher[1] reaches schools that are merely taught at: rule maximum gives staff rights there",
+                "superset has no effect: the rule is maximum",
+            ],
         ),
         (
             "superset",
@@ -322,6 +325,107 @@ def test_a_statement_left_with_nothing_is_warned_of() -> None:
     assert list(warnings(file_of(roles, rule="maximum"))) == [
         "roles.teacher[0] says nothing: none of its permissions applies over schools"
     ]
+
+
+@pytest.mark.parametrize(
+    ("block", "told"),
+    [
+        ({}, []),
+        ({"paused": "allow", "before_launch": "allow"}, []),
+        ({"paused": "deny"}, ["district.paused: deny"]),
+        ({"paused": "read_only", "read_only": ["*:view"]}, ["district.paused: read_only"]),
+        ({"before_launch": "deny"}, ["district.before_launch: deny"]),
+        ({"paused": "deny", "before_launch": "deny"}, ["district.paused: deny", "district.before_launch: deny"]),
+    ],
+)
+def test_a_restriction_that_has_no_effect_yet_is_warned_of(block: Written, told: list[str]) -> None:
+    found = list(warnings(file_of({"teacher": [TEACHER]}, district=block)))
+    assert [one.partition(" has no effect yet: ")[0] for one in found] == told
+    assert list(warnings(file_of({"teacher": [TEACHER]}))) == []
+
+
+STAFF: Written = {"allow": ["school:view"], "over": "schools"}
+ARCHIVED: Written = {"resource.status": "archived"}
+
+
+@pytest.mark.parametrize(
+    ("roles", "others", "told"),
+    [
+        ({"teacher": [TEACHER]}, {"superset": {"staff": ["teacher"]}}, ["superset has no effect: the rule is scoped"]),
+        (
+            {"teacher": [TEACHER]},
+            {"rule": "superset", "superset": {"staff": ["teacher"], "district_admin": []}},
+            ["superset.district_admin has no effect: no junior is named"],
+        ),
+        (
+            {"teacher": [{"allow": ["user:view"], "over": "self"}, {**TEACHER, "when": ARCHIVED}], "staff": [STAFF]},
+            {"rule": "superset", "superset": {"district_admin": ["staff", "teacher"], "staff": ["teacher"]}},
+            [
+                "superset.district_admin[1] has no effect: no statement of teacher gives a senior anything",
+                "superset.staff[0] has no effect: no statement of teacher gives a senior anything",
+            ],
+        ),
+        (
+            {"teacher": [TEACHER]},
+            {"rule": "superset", "superset": {"district_admin": ["staff"], "staff": ["teacher"]}},
+            [],
+        ),
+        (
+            {"teacher": [TEACHER], "staff": [{"allow": ["user:view"], "over": "self"}]},
+            {"schools": {"unconfirmed": "drop"}},
+            ["schools.unconfirmed has no effect: no statement of staff stands over schools"],
+        ),
+        ({"staff": [STAFF]}, {"schools": {"unconfirmed": "drop"}}, []),
+        (
+            {"teacher": [TEACHER]},
+            {
+                "schools": {"unconfirmed": "drop"},
+                "rule": "superset",
+                "superset": {"staff": ["teacher"]},
+            },
+            [],
+        ),
+        (
+            {"teacher": [TEACHER, {"allow": ["section:edit"], "over": "sections", "unless": ARCHIVED}]},
+            {"rule": "minimum"},
+            ["roles.teacher[1] counts for nothing: under rule minimum no statement does that reads the request"],
+        ),
+        (
+            {"teacher": [{"allow": ["section:view", "school:*"], "over": "sections"}], "staff": [STAFF]},
+            {},
+            ["roles.teacher[0].allow[1]: school:* stands for nothing that applies over sections"],
+        ),
+        (
+            {
+                "teacher": [
+                    {**TEACHER, "when": {"title": ["Dean", "Head"]}, "unless": {"title": ["HEAD", "dean", "aide"]}}
+                ]
+            },
+            {},
+            ["roles.teacher[0] never holds: whatever its when wants of title, its unless rules out"],
+        ),
+        ({"teacher": [{**TEACHER, "when": {"title": ["Dean", "Head"]}, "unless": {"title": ["head"]}}]}, {}, []),
+        ({"teacher": [{**TEACHER, "when": {"action.n": [1]}, "unless": {"action.n": ["1", True]}}]}, {}, []),
+        (
+            {"teacher": [{**TEACHER, "unless": {"title": "Substitute"}}, TEACHER]},
+            {},
+            ["roles.teacher[0] adds nothing: roles.teacher[1] gives all of it, on no condition"],
+        ),
+        (
+            {"teacher": [TEACHER, TEACHER, {"allow": ["section:edit"], "over": "schools"}]},
+            {},
+            ["roles.teacher[1] adds nothing: roles.teacher[0] gives all of it, on no condition"],
+        ),
+        (
+            {"teacher": [TEACHER, {"allow": ["section:edit", "section:view"], "over": "sections"}]},
+            {},
+            ["roles.teacher[0] adds nothing: roles.teacher[1] gives all of it, on no condition"],
+        ),
+        ({"teacher": [TEACHER, {"allow": ["section:view", "section:edit"], "over": "schools"}]}, {}, []),
+    ],
+)
+def test_what_is_written_and_has_no_effect_is_warned_of(roles: Written, others: Written, told: list[str]) -> None:
+    assert list(warnings(file_of(roles, **others))) == told
 
 
 def test_conditions_that_no_user_can_meet_are_warned_of() -> None:

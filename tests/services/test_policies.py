@@ -6,6 +6,7 @@ from ruamel.yaml import YAML
 
 from app.domain.errors import Mistake, PolicyMistakes
 from app.domain.facts import Role
+from app.domain.policy_review import warnings
 from app.services.policies import read_policy
 
 ROLES = "district_admin, staff, teacher, student, contact"
@@ -468,12 +469,12 @@ def test_the_default_policy_is_the_documented_one() -> None:
             ],
             "contact": [{"allow": ["student:view"], "over": "students", "when": {"type": TRUSTED}}],
         },
-        "district": {"paused": "allow", "before_launch": "deny", "read_only": ["*:view"]},
     }
 
 
-def test_the_default_policy_can_be_used() -> None:
+def test_the_default_policy_can_be_used_and_nothing_is_odd_about_it() -> None:
     policy = read_policy(DEFAULT)
+    assert list(warnings(policy.file)) == []
     assert (policy.rule, policy.drops_unconfirmed_schools) == ("superset", False)
 
 

@@ -133,7 +133,21 @@ async def test_what_is_allowed_and_seldom_meant_is_logged_each_time_that_it_come
         for text in (SCOPED, odd):
             watched.file.write_text(text)
             await watched.look()
-    assert caplog.messages == [warning, warning]
+    assert caplog.messages == [warning, "the policy: superset has no effect: the rule is scoped", warning]
+
+
+async def test_what_has_no_effect_yet_is_logged_even_where_it_is_the_default_written_out(
+    watched: Watched, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING, "rosterguard"):
+        await watched.begin(DEFAULT)
+        watched.file.write_text(f"{DEFAULT}district: {{before_launch: deny}}\n")
+        await watched.look()
+    assert [message.partition(" yet")[0] for message in caplog.messages] == [
+        "the policy: district.before_launch: deny has no effect"
+    ]
+    assert watched.in_force.context is not None
+    assert watched.in_force.context.policy.file.district.model_fields_set == {"before_launch"}
 
 
 async def test_nothing_is_in_force_until_a_bad_file_is_mended(watched: Watched) -> None:
