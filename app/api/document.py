@@ -1,15 +1,21 @@
 """The OpenAPI document, made for generators: what FastAPI derives from the routes, with every part named and true."""
 
 from collections.abc import Iterator
-from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
 
-from app.api import messages, problems
+from app.api import messages, problems, refusals
 from app.api.authzen import examples as authzen_examples
 from app.api.authzen.questions import REQUESTS
+from app.api.document_schemas import (
+    Json,
+    name_every_part,
+    with_alternatives_told_apart,
+    with_open_answers,
+    without_null_defaults,
+)
 from app.api.examples import EXAMPLES
 
 TAGS = [
@@ -20,6 +26,7 @@ TAGS = [
 ]
 
 LICENSE = {"name": "Apache-2.0", "identifier": "Apache-2.0"}
+CONTACT = {"name": "Whoever runs this service"}
 SERVERS = [{"url": "/", "description": "The service that this document was read from."}]
 
 JSON = "application/json"
@@ -69,8 +76,6 @@ _TOLD_WITH = {
 
 _ERRORS = {problems.MEDIA_TYPE, messages.MEDIA_TYPE}
 
-Json = dict[str, Any]
-
 
 def document_of(app: FastAPI) -> Json:
     """Return the OpenAPI document of ``app``."""
@@ -83,6 +88,7 @@ def document_of(app: FastAPI) -> Json:
         tags=TAGS,
         servers=SERVERS,
         license_info=LICENSE,
+        contact=CONTACT,
     )
     for operation in _operations(document):
         operation.setdefault("security", [])
@@ -94,10 +100,11 @@ def document_of(app: FastAPI) -> Json:
     document["components"] |= {"parameters": _PARAMETERS, "headers": _HEADERS}
     schemas = document["components"]["schemas"]
     schemas |= _read_by_routes()
-    _name_every_part(schemas)
+    name_every_part(schemas)
+    _tell_types_of_problems(schemas)
     for name, example in {**EXAMPLES, **authzen_examples.EXAMPLES}.items():
         schemas[name]["examples"] = [example]
-    return document
+    return with_open_answers(with_alternatives_told_apart(without_null_defaults(document)))
 
 
 def _read_by_routes() -> Json:
@@ -107,6 +114,12 @@ def _read_by_routes() -> Json:
     )
     named: Json = schemas["$defs"]
     return named
+
+
+def _tell_types_of_problems(schemas: Json) -> None:
+    for name, types in problems.types().items():
+        refused = [each.type for each in refusals.ALL] if name == problems.Problem.__name__ else []
+        schemas[name]["properties"]["type"]["x-extensible-enum"] = sorted([*types, *refused])
 
 
 def _operations(document: Json) -> Iterator[Json]:
@@ -147,33 +160,3 @@ def _leave_out_null(parameter: Json) -> None:
     if len(kinds) == 1:
         del schema["anyOf"]
         schema |= kinds[0]
-
-
-def _name_every_part(schemas: Json) -> None:
-    """Give each object and enumeration inside a schema a schema of its own, else every generator invents a name."""
-    for owner in list(schemas):
-        for key, part in schemas[owner].get("properties", {}).items():
-            name = owner + "".join(word.capitalize() for word in key.split("_"))
-            schemas[owner]["properties"][key] = _named(part, name, schemas)
-
-
-def _named(part: Json, name: str, schemas: Json) -> Json:
-    _tell_keys_plainly(part)
-    if "items" in part:
-        part["items"] = _named(part["items"], name, schemas)
-    if isinstance(part.get("additionalProperties"), dict):
-        part["additionalProperties"] = _named(part["additionalProperties"], f"{name}Value", schemas)
-    if "anyOf" in part:
-        part["anyOf"] = [_named(kind, name, schemas) for kind in part["anyOf"]]
-    if not (part.get("type") == "object" or "enum" in part) or name in schemas:
-        return part
-    here = {key: part[key] for key in ("description", "default") if key in part}
-    schemas[name] = {key: value for key, value in part.items() if key != "default"} | {"title": name}
-    return {"$ref": f"#/components/schemas/{name}"} | here
-
-
-def _tell_keys_plainly(part: Json) -> None:
-    """Say of a map apart what its keys and what its values are: generators read no values out of patterns."""
-    if len(part.get("patternProperties", {})) == 1:
-        [(pattern, values)] = part.pop("patternProperties").items()
-        part |= {"propertyNames": {"pattern": pattern}, "additionalProperties": values}

@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from app.api import examples
 from app.api.context import CurrentContext
+from app.api.document_schemas import left_out
 from app.api.freshness import CallersDemand, dated_response
 from app.api.permissions import Conditions, PolicyMark
 from app.api.problems import documented
@@ -76,11 +77,19 @@ class GroundBody(_Body):
     fact: Annotated[str, Field(description="What it rests on at Clever, in English.")]
     when: Annotated[
         Conditions,
-        Field(description="For each key the values of which a request must have one.", exclude_if=operator.not_),
+        Field(
+            description="For each key the values of which a request must have one.",
+            exclude_if=operator.not_,
+            json_schema_extra=left_out,
+        ),
     ] = {}
     unless: Annotated[
         Conditions,
-        Field(description="For each key the values of which it must have none.", exclude_if=operator.not_),
+        Field(
+            description="For each key the values of which it must have none.",
+            exclude_if=operator.not_,
+            json_schema_extra=left_out,
+        ),
     ] = {}
 
 

@@ -9,6 +9,8 @@ from starlette.responses import Response
 
 from app.api.context import CurrentlyInForce, EntranceParts, TheClever
 from app.api.freshness import unkept_response
+from app.api.problems import described_as
+from app.api.refusals import BROKEN_HTTP, FOREIGN_HOST, HEAD_TOO_LARGE, PATH_TOO_LONG
 from app.services.policy_watch import InForce
 from app.services.ports import Clever
 
@@ -40,13 +42,23 @@ class Readiness(BaseModel):
     ]
 
 
+_UNREAD = described_as(BROKEN_HTTP, PATH_TOO_LONG, FOREIGN_HOST, HEAD_TOO_LARGE)
+"""How a request is refused that no route has read; these take nothing, and so refuse nothing else."""
+
+
 def is_ready(in_force: InForce, clever: Clever, parts: Mapping[str, Callable[[], str]]) -> bool:
     """Tell whether to send traffic here: a policy and keys are in force and Clever accepted a token once."""
     keys = parts.get("keys")
     return in_force.context is not None and clever.state().accepted_once and (keys is None or keys() != "unusable")
 
 
-@router.get("/livez", operation_id="getLiveness", summary="Is the process alive", response_model=Liveness)
+@router.get(
+    "/livez",
+    operation_id="getLiveness",
+    summary="Is the process alive",
+    response_model=Liveness,
+    responses=_UNREAD,
+)
 async def get_liveness() -> Response:
     """Tell that the process is alive; it asks nothing of anyone."""
     return unkept_response(Liveness().model_dump_json().encode())
@@ -57,7 +69,7 @@ async def get_liveness() -> Response:
     operation_id="getReadiness",
     summary="Is the service ready",
     response_model=Readiness,
-    responses={503: {"model": Readiness, "description": "Not ready"}},
+    responses={503: {"model": Readiness, "description": "Not ready"}, **_UNREAD},
 )
 async def get_readiness(in_force: CurrentlyInForce, clever: TheClever, entrance: EntranceParts) -> Response:
     """Tell whether to send traffic here: a policy and keys are in force and Clever accepted a token once."""

@@ -10,10 +10,11 @@ from starlette.responses import Response
 
 from app.api.context import CurrentContext
 from app.api.document import CACHE_CONTROL
+from app.api.document_schemas import left_out
 from app.api.freshness import CallersDemand, DemandOfMany, dated_response, unkept_response
 from app.api.json_body import is_json, object_in
 from app.api.messages import Refused
-from app.api.problems import Problem, RoleNotHeldProblem, documented, problem_of
+from app.api.problems import Problem, documented, problem_of
 from app.api.queries import DistrictQuery, RoleQuery, UserPath, no_other_parameters
 from app.api.staleness import AsOf, Stale, StaleReason, members_of
 from app.domain.errors import RosterguardError
@@ -48,11 +49,19 @@ class ConditionalGrantBody(GrantBody):
 
     when: Annotated[
         Conditions,
-        Field(description="For each key the values of which the request must have one.", exclude_if=operator.not_),
+        Field(
+            description="For each key the values of which the request must have one.",
+            exclude_if=operator.not_,
+            json_schema_extra=left_out,
+        ),
     ] = {}
     unless: Annotated[
         Conditions,
-        Field(description="For each key the values of which it must have none.", exclude_if=operator.not_),
+        Field(
+            description="For each key the values of which it must have none.",
+            exclude_if=operator.not_,
+            json_schema_extra=left_out,
+        ),
     ] = {}
 
 
@@ -119,7 +128,10 @@ class BatchResult(_Body):
     """The answer for one user: what `GET …/permissions` would have answered."""
 
     status: Annotated[int, Field(description="200, or the status of the problem.", examples=[200])]
-    body: PermissionSetBody | RoleNotHeldProblem | Problem
+    body: Annotated[
+        PermissionSetBody | Problem,
+        Field(description="With status 200 the permission set, else the problem: as for this user alone."),
+    ]
 
 
 class BatchResults(_Body):

@@ -27,6 +27,7 @@ from app.domain.errors import (
 
 MEDIA_TYPE = "application/problem+json"
 INVALID = 422
+_INVALID_KIND = "invalid-request"
 _TYPE = "urn:problem-type:rosterguard:"
 
 _PASSING = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
@@ -151,6 +152,16 @@ def message_of(problem: Problem) -> tuple[int, str]:
     return 400 if problem.status == INVALID else problem.status, "; ".join(details) or problem.detail
 
 
+def types() -> Mapping[str, list[str]]:
+    """Return, for the name of each model of a problem, every ``type`` that one is sent with, but for refusals."""
+    kinds = [(status, kind) for status, kind, _ in _KINDS.values()]
+    kinds += [(status, kind) for status, (kind, _, _) in _STATUSES.items()]
+    kinds += [(INVALID, _INVALID_KIND)]
+    of_model = {model.__name__: [kind for code, kind in kinds if code == status] for status, model in _MODELS.items()}
+    of_model[Problem.__name__] = [kind for _, kind in kinds]
+    return {name: [_TYPE + kind for kind in told] for name, told in of_model.items()}
+
+
 def problem_response(scope: Scope, problem: Problem, headers: Mapping[str, str] | None = None) -> Response:
     """Send ``problem`` to whoever asked at the path of ``scope``, on the standard's paths as a message."""
     if messages.are_wanted_at(scope["path"]):
@@ -178,6 +189,18 @@ def status_response(scope: Scope, status: int, headers: Mapping[str, str] | None
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Describe the problems of an operation that reads a request: 401, 403, 413, 422, and those of ``statuses``."""
     return described(401, 403, 413, INVALID, *statuses)
+
+
+def described_as(*shown: Problem) -> dict[int | str, dict[str, Any]]:
+    """Describe single problems, each of a status of its own, for an operation's OpenAPI ``responses``."""
+    return {
+        problem.status: {
+            "model": Problem,
+            "description": problem.title,
+            "content": {MEDIA_TYPE: {"examples": {_kind(problem): _example(problem)}}},
+        }
+        for problem in shown
+    }
 
 
 def described(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -231,7 +254,7 @@ def _problem_of_status(status: int) -> Problem:
 
 def _invalid_request(parts: list[InvalidPart]) -> InvalidRequest:
     return InvalidRequest(
-        type=_TYPE + "invalid-request",
+        type=_TYPE + _INVALID_KIND,
         title="Invalid request",
         status=INVALID,
         detail="the request has parts that are wrong, see errors",

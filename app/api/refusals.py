@@ -24,6 +24,7 @@ BULK_BUSY = problem_named(
 STOPPING = problem_named(
     503, "stopping", "Service stopping", "the service stops and had no time to answer; ask again, another may answer"
 )
+ALL = (BROKEN_HTTP, TOO_SLOW, PATH_TOO_LONG, HEAD_TOO_LARGE, FOREIGN_HOST, BULK_BUSY, STOPPING)
 
 
 def come_again(request: Request, problem: Problem, seconds: int) -> Response:

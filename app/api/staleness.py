@@ -6,7 +6,13 @@ from typing import Annotated, TypedDict
 
 from pydantic import Field
 
+from app.api.document_schemas import open_words
+from app.domain.errors import CleverError, CleverForbade, CleverRefusedToken
 from app.domain.staleness import Staleness
+
+_FAILURES = {kind for kind in CleverError.__subclasses__() if kind not in {CleverForbade, CleverRefusedToken}}
+"""A token that Clever refuses is an answer: nothing stale takes its place."""
+_REASONS = sorted({"accepted", "slow", *(kind.word for kind in _FAILURES)})
 
 Stale = Annotated[
     bool,
@@ -21,9 +27,12 @@ AsOf = Annotated[
 StaleReason = Annotated[
     str | None,
     Field(
-        description="Of a stale answer: why Clever was not asked, in one word, such as `unreachable`, `slow` or "
-        "`rate_limited`; `accepted` where the request's `max-stale` allowed it. The list only grows.",
         exclude_if=operator.not_,
+        json_schema_extra=open_words(
+            "Of a stale answer: why Clever was not asked, in one word; `accepted` where the request's `max-stale` "
+            "allowed it.",
+            _REASONS,
+        ),
     ),
 ]
 

@@ -6,7 +6,13 @@ import httpx
 import pytest
 from openapi_spec_validator import validate
 
+from app.api import refusals
 from app.api.examples import EXAMPLES
+from app.api.problems import Problem
+from app.domain.decision import Reason
+from app.domain.errors import CleverError
+from app.domain.facts import Role
+from app.domain.missing import Lack
 from tests.clients.document import DOCUMENT, Json, Operation, mistakes, operations, parts
 from tests.clients.schemas import resolved
 from tests.conftest import Sandbox
@@ -33,6 +39,7 @@ def test_it_is_what_the_service_serves(service: httpx.Client) -> None:
 def test_it_says_of_itself_what_it_is() -> None:
     info = DOCUMENT["info"]
     assert (info["title"], info["license"]["identifier"]) == ("Rosterguard", "Apache-2.0")
+    assert info["contact"]["name"]
     assert DOCUMENT["servers"]
     assert [(scheme["type"], scheme["scheme"]) for scheme in DOCUMENT["components"]["securitySchemes"].values()] == [
         ("http", "bearer")
@@ -85,6 +92,11 @@ def test_an_operation_of_ours_tells_its_errors_as_problems(operation: Operation)
 
 
 @every_operation
+def test_an_operation_tells_how_a_caller_may_be_wrong(operation: Operation) -> None:
+    assert any(status.startswith("4") for status in operation.said["responses"])
+
+
+@every_operation
 def test_an_operation_that_needs_a_key_tells_how_it_is_refused(operation: Operation) -> None:
     if operation.said["security"]:
         told = {status: set(said.get("headers", {})) for status, said in operation.said["responses"].items()}
@@ -111,6 +123,96 @@ def test_no_object_and_no_enumeration_is_without_a_name() -> None:
         and not re.fullmatch(r"#/components/schemas/\w+(/properties)?", where)
     ]
     assert anonymous == []
+
+
+def reached(*where: str) -> list[tuple[str, Json]]:
+    """Return every part that operations say of what is received, or sent, and of the schemas that it refers to."""
+    found, waiting = [], [operation.said[key] for operation in operations() for key in where if key in operation.said]
+    seen: set[str] = set()
+    while waiting:
+        for at, part in parts(waiting.pop()):
+            found.append((at, part))
+            if "$ref" in part and part["$ref"] not in seen:
+                seen.add(part["$ref"])
+                waiting.append(named(part))
+    return found
+
+
+def test_nothing_that_may_be_left_out_has_null_for_a_default() -> None:
+    """With a default, generators take it for always there, and whoever asks has to say it."""
+    assert [where for where, part in parts(DOCUMENT) if "default" in part and part["default"] is None] == []
+
+
+def test_answers_close_no_list_that_may_grow() -> None:
+    closed = [
+        (where, part)
+        for where, part in reached("responses")
+        if part.keys() & {"enum", "const", "propertyNames"} or part.get("additionalProperties") is False
+    ]
+    assert closed == []
+
+
+def test_an_open_list_tells_in_words_what_is_known() -> None:
+    open_lists = [part for _, part in reached("responses") if "x-extensible-enum" in part]
+    assert {part.get("title") for part in open_lists} >= {"AnyRole", "Scope", "Reason", "Lack", "How", "Stale Reason"}
+    for part in open_lists:
+        assert part["description"]
+        if part.get("title") != "Type":  # the types of problems are too many for a sentence
+            assert all(f"`{word}`" in part["description"] for word in part["x-extensible-enum"])
+
+
+def test_requests_stay_as_closed_as_they_are_read() -> None:
+    sent = [part for _, part in reached("parameters", "requestBody")]
+    assert [part["title"] for part in sent if "enum" in part] == ["Role", "EvaluationsSemantic"]
+    assert not any("x-extensible-enum" in part for part in sent)
+    assert {part["title"] for part in sent if part.get("additionalProperties") is False} == {"Batch", "BatchItem"}
+
+
+def test_known_are_all_reasons_and_all_problems() -> None:
+    schemas = DOCUMENT["components"]["schemas"]
+    assert schemas["Reason"]["x-extensible-enum"] == list(Reason)
+    assert schemas["Lack"]["x-extensible-enum"] == list(Lack)
+    assert schemas["AnyRole"]["x-extensible-enum"] == schemas["Role"]["enum"] == list(Role)
+    refused = {each.type for each in vars(refusals).values() if isinstance(each, Problem)}
+    shown = {
+        example["value"]["type"]
+        for operation in operations()
+        for response in operation.said["responses"].values()
+        for example in response.get("content", {}).get(PROBLEM, {}).get("examples", {}).values()
+    }
+    assert refused | shown <= set(schemas["Problem"]["properties"]["type"]["x-extensible-enum"])
+    words = {kind.word for kind in CleverError.__subclasses__()} - {"token_refused", "forbidden"}
+    assert set(schemas["RolesBody"]["properties"]["stale_reason"]["x-extensible-enum"]) == words | {"slow", "accepted"}
+
+
+BATCH_RESULTS = DOCUMENT["components"]["schemas"]["BatchResults"]["examples"][0]["results"]
+
+
+@pytest.mark.parametrize(
+    ("schema", "property_", "values"),
+    [
+        (
+            "BatchResult",
+            "body",
+            [each["body"] for each in BATCH_RESULTS],
+        ),
+        ("EvaluationsAnswer", None, [{"decision": True}, {"evaluations": [{"decision": False}]}]),
+    ],
+)
+def test_of_alternatives_a_value_is_just_one(schema: str, property_: str | None, values: list[Json]) -> None:
+    """Python clients refuse a value that two of ``oneOf`` fit; of ``anyOf`` TypeScript clients ask all members."""
+    said = DOCUMENT["components"]["schemas"][schema]
+    alternatives = (said["properties"][property_] if property_ else said)["oneOf"]
+    for value in values:
+        assert [mistakes(kind, value) == [] for kind in alternatives].count(True) == 1
+
+
+def test_what_an_answer_leaves_out_has_no_default() -> None:
+    schemas = DOCUMENT["components"]["schemas"]
+    for name in ("ConditionalGrantBody", "GroundBody"):
+        for key in ("when", "unless"):
+            assert "default" not in schemas[name]["properties"][key]
+            assert key not in schemas[name]["required"]
 
 
 def test_what_is_shown_is_what_the_sandbox_answers(service: httpx.Client, sandbox: Sandbox) -> None:

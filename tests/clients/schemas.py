@@ -1,6 +1,8 @@
 """What a change of a schema breaks for callers whose client was generated from the schema as it was.
 
-What callers send may only be asked less strictly, and what they receive may only be promised more strictly.
+What callers send may only be asked less strictly, and what they receive may only be promised more strictly. One promise
+may be taken back: that a word that they receive is one of a closed list. The list of today is told on in
+`x-extensible-enum`, so nothing else is sent than before, and from then on words may be added without breaking anybody.
 """
 
 from collections.abc import Iterator
@@ -31,14 +33,14 @@ class Comparison:
 def breaks(comparison: Comparison, before: Json, after: Json) -> Iterator[str]:
     """Tell each way in which ``after`` breaks who relies on ``before``."""
     name, renamed = _name(before), _name(after)
-    if name != renamed:
+    old, new = (
+        resolved(schema, document) for schema, document in zip((before, after), comparison.documents, strict=True)
+    )
+    if name != renamed and not _opens(comparison, old, new):
         yield f"{comparison.where}: the schema {name or 'without a name'} is now {renamed or 'without a name'}"
     if name in comparison.above:
         return
     inner = replace(comparison, above=comparison.above | {name}) if name else comparison
-    old, new = (
-        resolved(schema, document) for schema, document in zip((before, after), comparison.documents, strict=True)
-    )
     yield from _value_changes(inner, old, new)
     yield from _bound_changes(inner, old, new)
     yield from _property_changes(inner, old, new)
@@ -49,16 +51,18 @@ def breaks(comparison: Comparison, before: Json, after: Json) -> Iterator[str]:
 
 def _value_changes(comparison: Comparison, old: Json, new: Json) -> Iterator[str]:
     """Compare the kinds of value, and the single values, that there may be."""
-    before, after = _kinds(old), _kinds(new)
+    before, after = (_kinds(each, document) for each, document in zip((old, new), comparison.documents, strict=True))
     broken = before.keys() - after.keys() if comparison.way == "sent" else after.keys() - before.keys()
     if broken:
         yield f"{comparison.where}: {_listed(before)} became {_listed(after)}"
-    if "anyOf" in old or "anyOf" in new:
+    if _alternatives(old) or _alternatives(new):
         for kind in sorted(before.keys() & after.keys()):
             yield from breaks(comparison, before[kind], after[kind])
     was, now = _values(old), _values(new)
     if comparison.way == "sent" and now is not None and (was is None or was - now):
         yield f"{comparison.where}: no longer takes {', '.join(sorted(was - now)) if was else 'every value'}"
+    if _opens(comparison, old, new):
+        return
     if comparison.way == "received" and was is not None and (now is None or now - was):
         yield f"{comparison.where}: may now be {', '.join(sorted(now - was)) if now else 'any value'}"
 
@@ -106,14 +110,29 @@ def _name(schema: Json) -> str:
     return str(schema.get("$ref", "")).rpartition("/")[2]
 
 
-def _kinds(schema: Json) -> Json:
-    """Return the alternatives of ``schema`` by what tells them apart: a name or a type."""
-    if "anyOf" in schema:
-        return {kind: part for each in schema["anyOf"] for kind, part in _kinds(each).items()}
-    if "$ref" in schema:
+def _kinds(schema: Json, document: Json) -> Json:
+    """Return the alternatives of ``schema`` by what tells them apart: the name of an object, the type of all else."""
+    if alternatives := _alternatives(schema):
+        return {kind: part for each in alternatives for kind, part in _kinds(each, document).items()}
+    meant = resolved(schema, document)
+    if "$ref" in schema and not (_values(meant) or _is_open(meant)):
         return {_name(schema): schema}
-    types = schema.get("type", "anything")
+    types = meant.get("type", "anything")
     return dict.fromkeys([types] if isinstance(types, str) else types, schema)
+
+
+def _alternatives(schema: Json) -> list[Json]:
+    found: list[Json] = schema.get("anyOf") or schema.get("oneOf") or []
+    return found
+
+
+def _opens(comparison: Comparison, old: Json, new: Json) -> bool:
+    """Tell whether a closed list of words that are received has become an open one."""
+    return comparison.way == "received" and _values(old) is not None and _is_open(new)
+
+
+def _is_open(schema: Json) -> bool:
+    return "x-extensible-enum" in schema
 
 
 def _values(schema: Json) -> set[str] | None:

@@ -81,6 +81,12 @@ def search(schemas: Json) -> Json:
     return found
 
 
+def opened(schema: Json, *known: str) -> Json:
+    del schema["enum"]
+    schema["x-extensible-enum"] = list(known)
+    return schema
+
+
 def place(schemas: Json) -> Json:
     found: Json = schemas["Place"]["properties"]
     return found
@@ -142,6 +148,11 @@ BREAKING: dict[str, Change] = {
     "POST /places 200.since: format date became date-time": lambda _, s: place(s)["since"].update(format="date-time"),
     "POST /places 200.state: may now be paused": lambda _, s: s["State"]["enum"].append("paused"),
     "POST /places 200.state: may now be any value": lambda _, s: s["State"].pop("enum"),
+    "POST /places 200.state: string became integer": lambda _, s: opened(s["State"], "open").update(type="integer"),
+    "POST /places query kind: the schema Kind is now AnyKind": lambda d, s: (
+        s.update(AnyKind=opened(dict(s["Kind"]), "school", "section")),
+        operation(d)["parameters"][0].update(schema={"$ref": "#/components/schemas/AnyKind"}),
+    ),
     "POST /places 200.tags[]: string became integer": lambda _, s: place(s)["tags"]["items"].update(type="integer"),
     "POST /places 200.owner: Place or string became Place or null or string": lambda _, s: place(s)["owner"][
         "anyOf"
@@ -155,6 +166,13 @@ BREAKING: dict[str, Change] = {
 }
 
 HARMLESS: dict[str, Change] = {
+    "a closed list that opens, of what is received": lambda _, s: opened(s["State"], "open", "closed"),
+    "and then has a word more": lambda _, s: opened(s["State"], "open", "closed", "paused"),
+    "an open list by another name": lambda _, s: (
+        s.update(AnyState=opened(dict(s["State"]), "open", "closed")),
+        place(s).update(state={"$ref": "#/components/schemas/AnyState"}),
+    ),
+    "alternatives that are told apart": lambda _, s: place(s).update(owner={"oneOf": place(s)["owner"]["anyOf"]}),
     "nothing": lambda _d, _s: None,
     "a new operation": lambda d, _: d["paths"].update({"/schools": copy.deepcopy(d["paths"]["/places"])}),
     "a new optional parameter": lambda d, _: operation(d)["parameters"].append(

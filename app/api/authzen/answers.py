@@ -46,7 +46,7 @@ class EvaluationError(_Answer):
 class DecisionContext(_Answer):
     """What there is to say about a decision; nothing in it has to be understood."""
 
-    reason: Annotated[Reason | None, Field(description="Why; the list only grows.")] = None
+    reason: Annotated[Reason | None, Field(description="Why.")] = None
     reason_admin: Annotated[AuthzenText | None, Field(description="Why, for whoever runs the application.")] = None
     reason_user: Annotated[AuthzenText | None, Field(description="Why, for whoever uses it.")] = None
     policy_revision: Annotated[str | None, Field(description="The revision of the policy in force.")] = None

@@ -1,15 +1,18 @@
-// Uses the client that tests/clients/test_typescript_client.py generates, and prints what it read through the types.
+// Uses the client that Hey API's openapi-ts makes, and prints what it read through the types.
 import { createClient, createConfig } from './client/client/index.js';
 import {
+  evaluateAccess,
+  evaluateAccessMany,
   getLiveness,
   getPermissions,
   getPermissionsOfMany,
   getPolicy,
   getRoles,
+  searchActions,
+  type EvaluationRequest,
   type GrantBody,
   type PermissionSetBody,
   type Problem,
-  type Role,
   type RoleNotHeldProblem,
   type Rule,
   type Scope,
@@ -17,15 +20,15 @@ import {
 
 declare const process: { argv: string[] };
 
-const [url, key, user, nobody] = process.argv.slice(2);
-if (url === undefined || key === undefined || user === undefined || nobody === undefined) {
-  throw new Error('usage: program.js URL KEY USER NOBODY');
+const [url, key, user, nobody, section] = process.argv.slice(2);
+if (url === undefined || key === undefined || user === undefined || nobody === undefined || section === undefined) {
+  throw new Error('usage: hey_api.js URL KEY USER NOBODY SECTION');
 }
 const client = createClient(createConfig({ baseUrl: url, auth: key }));
 
 const whole: PermissionSetBody = (await getPermissions({ client, path: { user_id: user }, throwOnError: true })).data;
 const scopes: Scope[] = whole.grants.map((grant: GrantBody) => grant.scope);
-const via: Role[][] = whole.grants.map((grant) => grant.via);
+const via: string[][] = whole.grants.map((grant) => grant.via);
 
 const teacher = await getPermissions({ client, path: { user_id: user }, query: { role: 'teacher' }, throwOnError: true });
 
@@ -40,9 +43,22 @@ const malformed = await getRoles({ client, path: { user_id: 'no id' } });
 const malformedProblem: Problem | undefined = malformed.error;
 
 const roles = await getRoles({ client, path: { user_id: user }, throwOnError: true });
-const opened: Role | null = roles.data.default;
+const opened: string | null = roles.data.default;
 
-const many = await getPermissionsOfMany({ client, body: { users: [{ id: user }, { id: nobody }] }, throwOnError: true });
+const users = [{ id: user }, { id: nobody }, { id: user, role: 'student' as const }];
+const many = await getPermissionsOfMany({ client, body: { users }, throwOnError: true });
+
+const body: EvaluationRequest = {
+  subject: { type: 'user', id: user },
+  action: { name: 'edit' },
+  resource: { type: 'section', id: section },
+};
+const decision = (await evaluateAccess({ client, body, throwOnError: true })).data;
+const alone = (await evaluateAccessMany({ client, body, throwOnError: true })).data;
+const evaluations = [{}, { action: { name: 'fly' } }];
+const several = (await evaluateAccessMany({ client, body: { ...body, evaluations }, throwOnError: true })).data;
+const untaken = await searchActions({ client, body: { ...body, page: { token: 'none' } } });
+
 const policy = await getPolicy({ client, throwOnError: true });
 const rule: Rule = policy.data.policy.rule;
 const alive = await getLiveness({ client, throwOnError: true });
@@ -57,7 +73,12 @@ console.log(
     malformed: { status: malformed.response?.status, type: malformedProblem?.type },
     opened,
     results: many.data.results.map(({ status, body }) => [status, 'grants' in body ? body.user : body.type]),
+    decision: [decision.decision, decision.context?.reason],
+    alone: 'decision' in alone ? alone.decision : null,
+    several: 'evaluations' in several ? several.evaluations.map(({ decision }) => decision) : null,
+    message: [untaken.response?.status, typeof untaken.error],
     rule,
+    superset: policy.data.policy.superset,
     alive: alive.data.status,
   }),
 );

@@ -1,0 +1,35 @@
+"""TypeScript clients made from the document: they compile strictly, all in one, and read every kind of answer."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.clients.conftest import BIN, DOCUMENT, JAVA, NO_JAVA, Json, Run
+
+HERE = Path(__file__).parent / "typescript"
+TOOLS = HERE / "node_modules/.bin"
+
+
+def test_generated_clients_read_typed_answers(
+    tmp_path: Path, run: Run, generate: Run, question: list[str], expected: Json, subtests: pytest.Subtests
+) -> None:
+    clients = ["hey_api", "openapi_fetch", *(["typescript_fetch"] if JAVA else [])]
+    (tmp_path / "node_modules").symlink_to(HERE / "node_modules")
+    for name in ("package.json", *(f"{client}.ts" for client in clients)):
+        shutil.copy(HERE / name, tmp_path)
+    config = json.loads((HERE / "tsconfig.json").read_text(encoding="utf-8"))
+    (tmp_path / "tsconfig.json").write_text(json.dumps(config | {"files": [f"{client}.ts" for client in clients]}))
+
+    run(TOOLS / "openapi-ts", "--input", DOCUMENT, "--output", "client", "--no-log-file")
+    run(TOOLS / "openapi-typescript", DOCUMENT, "--output", "schema.ts")
+    if JAVA:
+        generate("-g", "typescript-fetch", "-o", "typescript_fetch", "--additional-properties=importFileExtension=.js")
+    run(TOOLS / "tsc", "--project", ".")
+    for client in clients:
+        with subtests.test(client):
+            assert json.loads(run(BIN / "node", f"out/{client}.js", *question)) == expected
+    if not JAVA:
+        with subtests.test("typescript_fetch"):
+            pytest.skip(NO_JAVA)
