@@ -38,6 +38,8 @@ lint: setup compatible  ## Check style, architecture, the Dockerfile and the Ope
 	$(BIN)/hadolint Dockerfile
 	PATH="$(CURDIR)/$(BIN):$$PATH" REDOCLY_SUPPRESS_UPDATE_NOTICE=true \
 	  $(NODE)/node_modules/.bin/redocly lint --config openapi/redocly.yaml openapi/openapi.json
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(NODE)/node_modules/.bin/spectral lint --quiet --fail-severity=hint \
+	  --ruleset openapi/spectral.yaml openapi/openapi.json
 
 compatible: setup  ## Check that callers of the last release are not broken, unless the version says so
 	$(BIN)/python -m tests.clients.compatibility openapi/released.json openapi/openapi.json
