@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import NoReturn
 
-from httptools import HttpParserError, HttpParserUpgrade
+from httptools import HttpParserError, HttpParserInvalidURLError, HttpParserUpgrade
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from app import telemetry
@@ -32,6 +32,16 @@ LEAST_TAKEN_BYTES = 64 * 1024
 _AROUND_HEADER = len(b": \r\n")
 _HOST = re.compile(rb"(\[[0-9A-Fa-f:.]+\]|([A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*)(:[0-9]*)?")
 """A name or an address, and a port (RFC 3986 section 3.2)."""
+
+_SITE = re.compile(rb"https?://([^/?]*)", re.IGNORECASE)
+"""What a target begins with that names the host as well (RFC 9112 section 3.2.2)."""
+
+_PATH = re.compile(rb"/[!-\"$-~]*")
+"""Path and query, without a fragment, which is for the caller alone (RFC 9112 section 3.2.1)."""
+
+_VERSIONS = frozenset({"1.0", "1.1"})
+_OTHER_PROTOCOL = rb"%b +%b +(RTSP|ICE)/"
+"""A request line that the parser takes for one of HTTP."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +78,8 @@ class Connection(HttpToolsProtocol):
     _owed = False
     _beside = 0
     _head = 0
+    _heard = b""
+    """All of the packets in which the head of a request comes."""
     _left = 0
     _deaf = False
     _coming: TimerHandle | None = None
@@ -91,7 +103,10 @@ class Connection(HttpToolsProtocol):
         if self._is_over():
             return
         self._beside += len(data)
+        self._heard = self._heard + data if self._is_head_open() else data
         self._parse(data)
+        if not self._is_head_open():
+            self._heard = b""
         if self._is_over():
             return
         if self._beside > MOST_HEAD_BYTES:
@@ -100,6 +115,21 @@ class Connection(HttpToolsProtocol):
             self._unset_keepalive_if_required()
             if self._coming is None:
                 self._expect()
+
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """Send what is owed to a caller who sends no more, and close; what broke off in the middle is refused.
+
+        Who goes away looks the same: that the answer reaches nobody shows when it is sent.
+        """
+        if self._owed and not self._is_over():
+            self._refuse(BROKEN_HTTP)
+        if self._has_answered() or self.cycle.disconnected:
+            self.transport.close()
+            self._see_the_rest_taken()
+            return False
+        # Of several requests the last ends the connection.
+        self.cycle.keep_alive = False
+        return True
 
     def on_message_begin(self) -> None:
         """Begin a request."""
@@ -123,8 +153,8 @@ class Connection(HttpToolsProtocol):
         """Start to answer, unless what is offered instead of HTTP/1.1 keeps the parser from reading the body."""
         if len(self.url) + self._head > MOST_HEAD_BYTES:
             self._give_up(HEAD_TOO_LARGE)
-        host = self._host()
-        if host is None or self.parser.get_method() == b"CONNECT":
+        host = self._host() if self._is_http() else None
+        if host is None:
             self._give_up(BROKEN_HTTP)
         if self.app_state.get("loopback_alone") and not is_loopback(host_of(f"//{host}")):
             self._give_up(FOREIGN_HOST)
@@ -185,6 +215,10 @@ class Connection(HttpToolsProtocol):
     def _parse(self, data: bytes) -> None:
         try:
             self._feed(memoryview(data))
+        except HttpParserInvalidURLError:
+            # How much of a broken target is known depends on the packets in which it came.
+            self.url = b""
+            self._refuse(self._problem)
         except HttpParserError:
             self._refuse(self._problem)
 
@@ -208,12 +242,44 @@ class Connection(HttpToolsProtocol):
         self._problem = problem
         raise _Unreadable
 
+    def _is_head_open(self) -> bool:
+        return self._owed and self._in_head
+
+    def _is_http(self) -> bool:
+        """Tell whether the head is of HTTP, in a version that is spoken here."""
+        if self.parser.get_http_version() not in _VERSIONS:
+            return False
+        if b" RTSP/" not in self._heard and b" ICE/" not in self._heard:
+            return True
+        line = _OTHER_PROTOCOL % (re.escape(self.parser.get_method()), re.escape(self.url))
+        return re.search(line, self._heard) is None
+
     def _host(self) -> str | None:
-        """Return which host is meant, None where that is not said as it must be (RFC 9112 section 3.2)."""
+        """Return which host is meant, None where that is not said as it must be (RFC 9112 section 3.2).
+
+        A target that names the host counts, whatever the header says; all that look at the request see its path and
+        that host.
+        """
         hosts = [value.strip(b" \t") for name, value in self.headers if name == b"host"]
         if not hosts and self.parser.get_http_version() == "1.0":
-            return ""
-        return hosts[0].decode("ascii") if len(hosts) == 1 and _HOST.fullmatch(hosts[0]) else None
+            hosts = [b""]
+        if len(hosts) != 1 or not _HOST.fullmatch(hosts[0]):
+            return None
+        named = _SITE.match(self.url)
+        if named is None:
+            return hosts[0].decode("ascii") if self._has_path() else None
+        if named[1].startswith(b":") or not (named[1] and _HOST.fullmatch(named[1])):
+            return None
+        path = self.url[named.end() :]
+        self.url = path if path.startswith(b"/") else b"/" + path
+        # The framework has this list already.
+        self.headers[:] = [(b"host", named[1]), *(header for header in self.headers if header[0] != b"host")]
+        return named[1].decode("ascii") if self._has_path() else None
+
+    def _has_path(self) -> bool:
+        if self.url == b"*":
+            return self.parser.get_method() == b"OPTIONS"
+        return self.parser.get_method() != b"CONNECT" and _PATH.fullmatch(self.url) is not None
 
     def _expect(self) -> None:
         seconds = self.pace.head if self._in_head else self.pace.body
@@ -259,7 +325,7 @@ class Connection(HttpToolsProtocol):
         return self._deaf or self.transport.is_closing()
 
     def _tell(self, problem: Problem) -> None:
-        path = self.url.partition(b"?")[0].decode("latin-1")
+        path = _SITE.sub(b"", self.url, count=1).partition(b"?")[0].decode("latin-1")
         response = problem_response({"path": path}, problem, {"Connection": "close"})
         marks = request_of(self.headers).marks()
         headers = [*self.server_state.default_headers, *response.raw_headers, *marks, *DATA]

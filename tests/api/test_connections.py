@@ -5,11 +5,15 @@ import logging
 import socket
 import threading
 from asyncio import Transport
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import ClassVar
 
+import httpx
 import pytest
+import uvicorn
+import uvloop
 from starlette.types import Receive, Scope, Send
+from uvicorn.server import ServerState
 
 from app.api.connections import MOST_HEAD_BYTES, MOST_TARGET_BYTES, Connection, Pace
 from app.cli.listening import in_background
@@ -229,6 +233,80 @@ def test_trailers_without_end_are_cut_off(caller: socket.socket) -> None:
 def test_a_trailer_is_no_header(caller: socket.socket) -> None:
     caller.sendall(CHUNKS + b"\r\n2\r\n{}\r\n0\r\n" + AUTHORIZED + b"\r\n")
     assert [answer.kind for answer in told(caller)] == [(401, "unauthenticated")]
+
+
+QUESTION = b'{"users":[{"id":"%b"}]}' % (b"f" * 24)
+ASKED_WHOLE = b"POST /v1/users/permissions HTTP/1.1\r\nHost: here\r\n" + AUTHORIZED
+ASKED_WHOLE += b"Content-Length: %d\r\n\r\n" % len(QUESTION) + QUESTION
+
+
+@pytest.mark.parametrize(
+    ("said", "wanted"),
+    [
+        (LIVEZ, [200]),
+        (ASKED_WHOLE, [200]),
+        (ASKED_WHOLE + LIVEZ + ASKED_WHOLE, [200, 200, 200]),
+        (LIVEZ + b"\r\n", [200]),
+        (CHUNKS + AUTHORIZED + b"\r\n5\r\n{", [400]),
+        (ASKED_WHOLE[:-1], [400]),
+        (b"GET /livez HTTP/1.1\r\nHost: here\r\nA: ", [400]),
+        (b"GET /li", [400]),
+        (b"\r\n", []),
+        (b"", []),
+    ],
+)
+def test_who_says_at_once_that_this_was_all_is_answered_as_anybody(
+    said: bytes, wanted: list[int], service: httpx.Client
+) -> None:
+    with connected_to(str(service.base_url)) as caller:
+        caller.sendall(said)
+        caller.shutdown(socket.SHUT_WR)
+        assert [answer.status for answer in told(caller)] == wanted
+
+
+def test_who_says_so_is_sent_what_is_at_hand_and_what_is_not(service: httpx.Client, sandbox: Sandbox) -> None:
+    path = f"/v1/users/{sandbox.user('teacher_only')}/permissions"
+    said = f"GET {path} HTTP/1.1\r\nHost: here\r\nAuthorization: Bearer {KEY}\r\n\r\n".encode()
+    for _ in range(3):
+        with connected_to(str(service.base_url)) as caller:
+            caller.sendall(said)
+            caller.shutdown(socket.SHUT_WR)
+            assert [answer.status for answer in told(caller)] == [200]
+
+
+@pytest.mark.parametrize("new_loop", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_nothing_is_left_of_who_goes_away_or_says_no_more(new_loop: Callable[[], asyncio.AbstractEventLoop]) -> None:
+    let = asyncio.Event()
+
+    async def slow(scope: Scope, receive: Receive, send: Send) -> None:
+        await let.wait()
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
+        await send({"type": "http.response.body", "body": b"{}"})
+
+    async def run() -> None:
+        state = ServerState()
+        config = uvicorn.Config(slow, http=Connection, lifespan="off", log_config=None)
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(lambda: Connection(config, state, {}), "127.0.0.1", 0)
+        callers = [await asyncio.open_connection(*server.sockets[0].getsockname()) for _ in range(4)]
+        for number, (_, writer) in enumerate(callers):
+            writer.write((LIVEZ * 2, LIVEZ, LIVEZ[:9], b"")[number])
+            await writer.drain()
+            writer.write_eof()
+        callers[1][1].transport.abort()
+        answers = [asyncio.create_task(reader.read()) for reader, _ in (callers[0], *callers[2:])]
+        await asyncio.gather(*answers[1:])
+        let.set()
+        assert [(await answer).count(b"content-length: ") for answer in answers] == [2, 1, 0]
+        for _ in range(1000):
+            await asyncio.sleep(0.01 if state.connections or state.tasks else 0)
+        assert (state.connections, state.tasks) == (set(), set())
+        for _, writer in callers:
+            writer.close()
+        server.close()
+
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        runner.run(run())
 
 
 def test_who_does_not_take_the_answer_is_cut_off() -> None:

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from app.cli.listening import in_background
 from app.main import create_app
 from app.settings import Settings
+from tests.api.connecting import connected_to, told
 from tests.conftest import KEY, Sandbox, Serve, rosterguard_process, settings_over
 
 PERMISSIONS = "/v1/users/{}/permissions"
@@ -174,6 +175,22 @@ def test_without_keys_a_site_whose_name_leads_here_may_not_read_answers(
     for _ in range(3):
         assert without_keys.get(path).status_code == 200
         assert without_keys.get(path, headers={"Host": host}).status_code in {400, 421}
+
+
+@pytest.mark.parametrize(
+    ("named", "header", "wanted"),
+    [("attacker.example", "127.0.0.1", 421), ("127.0.0.1:1", "attacker.example", 200), ("[::1]", "10.0.0.1", 200)],
+)
+def test_without_keys_the_host_that_the_target_names_counts(
+    named: str, header: str, wanted: int, without_keys: httpx.Client, sandbox: Sandbox
+) -> None:
+    path = PERMISSIONS.format(sandbox.user("teacher_only"))
+    for _ in range(3):
+        assert without_keys.get(path).status_code == 200
+        with connected_to(str(without_keys.base_url)) as caller:
+            said = f"GET http://{named}{path} HTTP/1.1\r\nHost: {header}\r\nConnection: close\r\n\r\n"
+            caller.sendall(said.encode())
+            assert [answer.status for answer in told(caller)] == [wanted]
 
 
 @pytest.mark.parametrize("host", ["localhost", "LocalHost:8900", "127.0.0.1", "127.1.2.3:1", "[::1]", "[::1]:8900"])
