@@ -1,6 +1,5 @@
 """Why a user holds a permission somewhere, or what they lack for it."""
 
-import operator
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request
@@ -9,9 +8,8 @@ from starlette.responses import Response
 
 from app.api import examples
 from app.api.context import CurrentContext
-from app.api.document_schemas import left_out
 from app.api.freshness import CallersDemand, dated_response
-from app.api.permissions import Conditions, PolicyMark
+from app.api.permissions import PolicyMark, Unless, When
 from app.api.problems import documented
 from app.api.queries import DistrictQuery, RoleQuery, UserPath, no_other_parameters
 from app.api.staleness import AsOf, Stale, StaleReason, members_of
@@ -75,22 +73,8 @@ class GroundBody(_Body):
     ]
     through: Annotated[Role, Field(description="The held role that reaches the place; seldom another than `role`.")]
     fact: Annotated[str, Field(description="What it rests on at Clever, in English.")]
-    when: Annotated[
-        Conditions,
-        Field(
-            description="For each key the values of which a request must have one.",
-            exclude_if=operator.not_,
-            json_schema_extra=left_out,
-        ),
-    ] = {}
-    unless: Annotated[
-        Conditions,
-        Field(
-            description="For each key the values of which it must have none.",
-            exclude_if=operator.not_,
-            json_schema_extra=left_out,
-        ),
-    ] = {}
+    when: When = {}
+    unless: Unless = {}
 
 
 class MissingBody(_Body):

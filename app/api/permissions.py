@@ -43,26 +43,33 @@ class GrantBody(_Body):
 
 Conditions = dict[str, tuple[Value, ...]]
 
+When = Annotated[
+    Conditions,
+    Field(
+        description="For each key, the request must say one of these values, in a list at least once. Text compares "
+        "after NFKC and case folding, with runs of blanks as one and none at the ends; booleans and numbers as such, "
+        '`1` never as `true`. `""` also means a key that is missing.',
+        exclude_if=operator.not_,
+        json_schema_extra=left_out,
+    ),
+]
+Unless = Annotated[
+    Conditions,
+    Field(
+        description="For each key, the request must say a value that is none of these, compared likewise. A key that "
+        "is missing, `null`, an object, an empty list, or a value of another kind (text, number, boolean) than all of "
+        "these, in a list even once, does not meet the condition.",
+        exclude_if=operator.not_,
+        json_schema_extra=left_out,
+    ),
+]
+
 
 class ConditionalGrantBody(GrantBody):
     """Permissions that hold where a request meets the condition; who ignores these grants too little, not too much."""
 
-    when: Annotated[
-        Conditions,
-        Field(
-            description="For each key the values of which the request must have one.",
-            exclude_if=operator.not_,
-            json_schema_extra=left_out,
-        ),
-    ] = {}
-    unless: Annotated[
-        Conditions,
-        Field(
-            description="For each key the values of which it must have none.",
-            exclude_if=operator.not_,
-            json_schema_extra=left_out,
-        ),
-    ] = {}
+    when: When = {}
+    unless: Unless = {}
 
 
 class PolicyMark(_Body):

@@ -23,6 +23,7 @@ class Reason(StrEnum):
     NOT_PERMITTED = "not_permitted"
     NOT_IN_REACH = "not_in_reach"
     CONDITION_NOT_MET = "condition_not_met"
+    CONDITION_NOT_COMPARABLE = "condition_not_comparable"
 
 
 SCOPE_OF = {
@@ -64,12 +65,16 @@ def decided(access: Access, permission: str, location: Location, asked: Asked) -
         if permission in access.at.get(place, ()):
             return Reason.GRANTED
     there = [
-        given.clause.asks
+        asks
         for given in access.conditional
-        if permission in given.clause.permissions and not location.isdisjoint(given.places)
+        if (asks := given.clause.asks)
+        and permission in given.clause.permissions
+        and not location.isdisjoint(given.places)
     ]
-    if any(asks.holds(asked) for asks in there if asks):
+    if any(asks.holds(asked) for asks in there):
         return Reason.GRANTED
+    if any(asks.not_comparable(asked) for asks in there):
+        return Reason.CONDITION_NOT_COMPARABLE
     if there:
         return Reason.CONDITION_NOT_MET
     return Reason.NOT_IN_REACH if permission in access.anywhere else Reason.NOT_PERMITTED

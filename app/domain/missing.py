@@ -140,6 +140,10 @@ class _Denial:
                 lack, detail = Lack.RULE, f"{detail}, and under rule: minimum no such statement counts"
             elif not any(self.asked.get(key) is not None for key, _ in (*clause.asks.when, *clause.asks.unless)):
                 detail += ", of which this question says nothing"
+            else:
+                detail += wording.not_comparable(
+                    {key: self.asked.get(key) for key in clause.asks.not_comparable(self.asked)}
+                )
             yield Missing(lack, held.role, (clause.path,), detail, clause.scope)
 
     def _not_met(self, role: Role, clause: Clause, standing: Standing) -> Iterator[str]:

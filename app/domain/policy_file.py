@@ -140,15 +140,19 @@ class Statement(_Written, Generic[Over, Key]):
     when: Annotated[
         dict[Key, Values],
         Field(
-            description="Holds where each key named has one of its values; an absent key has none. A key is a field of "
-            "the role, or what a request says: `resource.status`, `action.soft`, `context.purpose`.",
+            description="Holds where each key named has one of its values. Text compares without case, blanks of any "
+            "kind count as one; a number, true and false equal their like alone. An absent key has no value, which is "
+            'what `""` means. A key is a field of the role, or what a request says: `resource.status`, '
+            "`action.soft`, `context.purpose`.",
             json_schema_extra={"additionalProperties": False},
         ),
     ] = {}
     unless: Annotated[
         dict[Key, Values],
         Field(
-            description="Holds where no key named has one of its values; an absent key has none.",
+            description="Holds where no key named has one of its values. A field of the role that is absent has none. "
+            "What a request says has to be there, and to be of the same kind as one of the values: text, a number, or "
+            "true or false; of a list every value. What cannot be compared so does not hold.",
             json_schema_extra={"additionalProperties": False},
         ),
     ] = {}

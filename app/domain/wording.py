@@ -95,6 +95,22 @@ def condition(asks: RequestCondition) -> str:
     return " and ".join([*wanted, *(f"{key} is not {_either(values)}" for key, values in asks.unless)])
 
 
+def not_comparable(said: Mapping[str, object]) -> str:
+    """Tell what of a request cannot be compared, by its kind alone: what callers say is not repeated."""
+    told = [f"{key} is {_KINDS.get(type(value), 'an object')}" for key, value in said.items()]
+    return f", and {' and '.join(told)} here, which cannot be compared with that" if told else ""
+
+
+_KINDS: Mapping[type, str] = {
+    type(None): "not said",
+    bool: "true or false",
+    str: "a text",
+    int: "a number",
+    float: "a number",
+    list: "such a list",
+}
+
+
 def _contrast(scope: Scope, location: Location) -> str:
     inner = _inner(location)
     if scope is inner:

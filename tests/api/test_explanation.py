@@ -209,13 +209,16 @@ rule: scoped
 aliases: {classroom: section}
 roles:
   teacher:
+    - {allow: [classroom:view], over: sections, when: {resource.status: ["", new]}}
     - {allow: [classroom:edit], over: sections, unless: {resource.status: archived}}
     - {allow: [classroom:close], over: sections, when: {resource.status: [ended, empty]}}
 """)
     service, user = serve(policy=policy), sandbox.user("teacher_only")
-    held = explanation(service, user, "classroom:edit", section=section(0)).json()
-    assert (held["permission"], held["grounds"][0]["unless"]) == ("section:edit", {"resource.status": ["archived"]})
-    assert "when" not in held["grounds"][0]
+    held = explanation(service, user, "classroom:view", section=section(0)).json()
+    assert (held["permission"], held["grounds"][0]["when"]) == ("section:view", {"resource.status": ["", "new"]})
+    assert "unless" not in held["grounds"][0]
+    open_yet = explanation(service, user, "classroom:edit", section=section(0)).json()
+    assert open_yet["reason"] == "condition_not_comparable"
     denied = explanation(service, user, "classroom:close", section=section(0)).json()
     assert denied["reason"] == "condition_not_met"
     assert [(each["lack"], each["detail"]) for each in denied["missing"]] == [

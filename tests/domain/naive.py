@@ -155,12 +155,21 @@ def asked_in(statement: Written, word: str) -> list[tuple[str, list[object]]]:
 
 
 def asked_for(statement: Written, asked: Mapping[str, object]) -> bool:
-    def has(key: str, wanted: list[object]) -> bool:
-        said = asked.get(key)
-        return bool(set(map(by_kind, said if isinstance(said, list) else [said])) & set(map(by_kind, wanted)) - {""})
+    def said(key: str) -> list[str]:
+        values = asked.get(key)
+        return [by_kind(one) for one in (values if isinstance(values, list) else [values])]
 
-    return all(has(*one) for one in asked_in(statement, "when")) and not any(
-        has(*one) for one in asked_in(statement, "unless")
+    def has(key: str, wanted: list[object]) -> bool:
+        listed = set(map(by_kind, wanted)) - {""}
+        return not listed.isdisjoint(said(key)) or (asked.get(key) is None and "text " in listed)
+
+    def has_others_alone(key: str, unwanted: list[object]) -> bool:
+        listed = set(map(by_kind, unwanted))
+        kinds = {one.partition(" ")[0] for one in listed} - {""}
+        return bool(said(key)) and all(one.partition(" ")[0] in kinds and one not in listed for one in said(key))
+
+    return all(has(*one) for one in asked_in(statement, "when")) and all(
+        has_others_alone(*one) for one in asked_in(statement, "unless")
     )
 
 
@@ -169,6 +178,8 @@ def by_kind(value: object) -> str:
     match value:
         case bool():
             return f"boolean {value}"
+        case float() if not abs(value) < 2**53:
+            return ""
         case int() | float():
             return f"number {float(value)}"
         case str():

@@ -88,7 +88,7 @@ def test_what_is_held_on_a_condition_is_no_permission_to_switch_a_feature_on_by(
     case, policy = case_of("certification_grants")
     found = permission_set(case.facts.facts(), policy)
     assert found.permissions == ("section:read",)
-    assert len(found.conditional) == 3
+    assert len(found.conditional) == 4
 
 
 def test_role_context_names_its_role_and_all_that_are_held() -> None:

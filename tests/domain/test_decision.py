@@ -62,8 +62,10 @@ def ada(role: Role | None = None) -> Access:
         ("section:view", SEC_A, ARCHIVED, Reason.GRANTED),
         ("section:view", SEC_B, {}, Reason.NOT_IN_REACH),
         ("section:view", frozenset(), {}, Reason.NOT_IN_REACH),
-        ("section:edit", SEC_A, {}, Reason.GRANTED),
+        ("section:edit", SEC_A, {}, Reason.CONDITION_NOT_COMPARABLE),
         ("section:edit", SEC_A, ACTIVE, Reason.GRANTED),
+        ("section:edit", SEC_A, {"resource.status": 5}, Reason.CONDITION_NOT_COMPARABLE),
+        ("section:edit", SEC_A, {"resource.Status": "active"}, Reason.CONDITION_NOT_COMPARABLE),
         ("section:edit", SEC_A, ARCHIVED, Reason.CONDITION_NOT_MET),
         ("section:edit", SEC_A, REPAIR, Reason.GRANTED),
         ("section:edit", SEC_B, {}, Reason.CONDITION_NOT_MET),
@@ -139,4 +141,5 @@ def test_reasons_are_words_that_can_be_published() -> None:
     assert names == [
         *("granted", "unknown_subject", "unknown_resource", "unknown_action", "role_not_held", "not_applicable"),
         *("no_place", "places_disagree", "not_permitted", "not_in_reach", "condition_not_met"),
+        "condition_not_comparable",
     ]

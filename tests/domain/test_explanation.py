@@ -198,7 +198,8 @@ def test_held_on_a_condition_that_the_request_meets() -> None:
     unless = {"resource.status": ["archived", 1], "action.soft": True}
     written = {"rule": "scoped", "roles": {"teacher": [{**TEACHER[0], "unless": unless}]}}
     asks = RequestCondition(unless=(("action.soft", (True,)), ("resource.status", ("archived", 1))))
-    assert why(written, (teacher("algebra"),), "section:edit", ALGEBRA) == granted(
+    asked = {"resource.status": "active", "action.soft": False}
+    assert why(written, (teacher("algebra"),), "section:edit", ALGEBRA, asked=asked) == granted(
         "section:edit is held: teaches this section "
         "(roles.teacher[0] where action.soft is not true and resource.status is not archived or 1).",
         Ground(
@@ -468,6 +469,42 @@ def test_missing_because_the_request_does_not_say_so(asked: Asked, detail: str) 
         (Missing(Lack.REQUEST, Role.TEACHER, ("roles.teacher[0]",), detail, Scope.SECTION),),
         f"section:edit is not held: {detail}.",
     )
+
+
+@pytest.mark.parametrize(
+    ("asked", "detail"),
+    [
+        ({}, ", of which this question says nothing"),
+        (
+            {"resource.archived": "true"},
+            ", and action.hard is not said and resource.archived is a text here, which cannot be compared with that",
+        ),
+        (
+            {"resource.archived": [], "action.hard": False},
+            ", and resource.archived is such a list here, which cannot be compared with that",
+        ),
+        (
+            {"resource.archived": False, "action.hard": 0},
+            ", and action.hard is a number here, which cannot be compared with that",
+        ),
+        (
+            {"resource.archived": {}, "action.hard": False},
+            ", and resource.archived is an object here, which cannot be compared with that",
+        ),
+        (
+            {"resource.archived": True},
+            "",
+        ),
+    ],
+)
+def test_missing_because_what_the_request_says_cannot_be_compared(asked: Asked, detail: str) -> None:
+    unless = {"resource.archived": True, "action.hard": True}
+    written = {"rule": "scoped", "roles": {"teacher": [{**TEACHER[0], "unless": unless}]}}
+    found = why(written, (teacher("algebra"),), "section:edit", ALGEBRA, asked=asked)
+    assert found.reason is (Reason.CONDITION_NOT_COMPARABLE if detail else Reason.CONDITION_NOT_MET)
+    assert [each.detail for each in found.missing] == [
+        f"teacher only where action.hard is not true and resource.archived is not true{detail}"
+    ]
 
 
 # Not held: the rule.

@@ -138,6 +138,7 @@ def test_each_question_that_is_answered_otherwise_is_told() -> None:
 
 SOFT: Written = {"name": "edit", "properties": {"soft": True}}
 AUDIT: Written = {"purpose": "AUDIT"}
+ACTIVE: Written = {"type": "section", "id": "sec-a", "properties": {"status": "active"}}
 
 
 @pytest.mark.parametrize(
@@ -146,7 +147,11 @@ AUDIT: Written = {"purpose": "AUDIT"}
         (question("view", {"type": "section", "id": "sec-a"}, wanted=True), "granted"),
         (question("classroom:view", {"type": "classroom", "id": "sec-a"}, wanted=True), "granted"),
         (question("view", {"type": "section", "id": "sec-c"}, wanted=False), "not_in_reach"),
-        (question(SOFT, {"type": "section", "id": "sec-a"}, wanted=True, context=AUDIT), "granted"),
+        (question(SOFT, ACTIVE, wanted=True, context=AUDIT), "granted"),
+        (
+            question(SOFT, {"type": "section", "id": "sec-a"}, wanted=False, context=AUDIT),
+            "condition_not_comparable",
+        ),
         (question(SOFT, {"type": "section", "id": "sec-a"}, wanted=False), "condition_not_met"),
         (
             question(

@@ -100,13 +100,32 @@ values = st.one_of(
     st.sampled_from([*_words, True, 1]), st.lists(st.sampled_from([*_words, "DEAN", "Aide", 1]), min_size=1, max_size=4)
 )
 request_values = st.one_of(
-    st.sampled_from(["Active", "archived", "1", "true", True, False, 1, 1.0, 0]),
+    st.sampled_from(["Active", "archived ", "", "1", "true", True, False, 1, 1.0, 0]),
     st.lists(st.sampled_from(["ACTIVE", "archived", True, 1]), min_size=1, max_size=3),
 )
 requests: st.SearchStrategy[dict[str, object]] = st.dictionaries(
     st.sampled_from(REQUEST_KEYS),
     st.sampled_from(
-        ["active", "Archived", "", True, False, 1, 1.0, 0, None, {}, [], ["ACTIVE", 1], [True], [["active"]]],
+        [
+            "active\u00a0",
+            "Archived",
+            "",
+            " ",
+            2.0**53,
+            True,
+            False,
+            1,
+            1.0,
+            0,
+            None,
+            {},
+            [],
+            ["ACTIVE", 1],
+            ["draft", "late"],
+            [True],
+            [None],
+            [["active"]],
+        ],
     ),
 )
 locations = st.frozensets(st.tuples(st.sampled_from(Scope), st.sampled_from("abcd")), max_size=4)

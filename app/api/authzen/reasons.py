@@ -36,5 +36,10 @@ TEXTS: Mapping[Reason, Texts] = {
         "the policy gives this permission here on a condition that the request does not meet",
         "This cannot be done at the moment.",
     ),
+    Reason.CONDITION_NOT_COMPARABLE: Texts(
+        "the policy gives this permission here unless the request says otherwise, and what that says is missing or of "
+        "another kind",
+        "This cannot be done at the moment.",
+    ),
 }
 """The words of each reason."""
