@@ -1,6 +1,7 @@
 """Where a resource lies: the places that hold it, from itself to its district."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from app.domain.facts import Facts, Role, Standing
 from app.domain.ids import DistrictId, SchoolId, SectionId
@@ -67,20 +68,27 @@ def location_of_named(
 ) -> Location | None:
     """Return where a thing of the application's lies that is said to lie in all the places given, or None.
 
-    None is returned where they do not fit together as Clever has them: a user named beside a student has to be that
-    student, a contact of theirs, or to stand in a section with them. A student's other sections and schools count only
-    where the student is named alone.
+    None is returned where they do not fit together as Clever has them: a section lies in its school, a student stands
+    in section and school, and a user has to do with each of the others. That they fit says only that they do not
+    contradict one another, and gives nothing: whatever is allowed on a thing that lies in several places is allowed on
+    one that lies in one of them alone. A student's other sections and schools count only where the student is named
+    alone.
+
+    A user has to do with
+
+    - all of the district that they are a district admin of;
+    - a student who they are, whom they are a contact of or with whom they stand in a section, and what is named of that
+      student's; a section with a student whom they are a contact of;
+    - the sections and schools that they stand in, and the sections and students of a school that they work at.
     """
     there: Location = frozenset().union(
         location_of_section(section) if section else (), location_of_school(school, district) if school else ()
     )
-    people = [_standings(student, Role.STUDENT)] if student else []
-    people += [_standings(user, *Role)] if user else []
     if section and school and section.school != school:
         return None
-    if not all(_any_stands_in(standings, section, school) for standings in people):
+    if student and not _learns_in(student, section, school):
         return None
-    if student and user and not _have_to_do(student, user):
+    if user and not _has_to_do(user, _Named(district, section, school, student)):
         return None
     if student:
         there |= {(Scope.STUDENT, student.user)} if there or user else location_of_student(student)
@@ -89,21 +97,44 @@ def location_of_named(
     return there | location_of_district(district)
 
 
-def _have_to_do(student: Facts, user: Facts) -> bool:
-    if user.user == student.user:
+class _Named(NamedTuple):
+    """What a user is named beside."""
+
+    district: DistrictId
+    section: Section | None
+    school: SchoolId | None
+    student: Facts | None
+
+
+def _learns_in(student: Facts, section: Section | None, school: SchoolId | None) -> bool:
+    sections, schools = _stands_in(student, Role.STUDENT)
+    return (not section or section.id in sections) and (not school or school in schools)
+
+
+def _has_to_do(user: Facts, named: _Named) -> bool:
+    if any(named.district in standing.ids(Scope.DISTRICT) for standing in _standings(user, Role.DISTRICT_ADMIN)):
         return True
-    enrolled = {section for standing in _standings(student, Role.STUDENT) for section in standing.ids(Scope.SECTION)}
-    return any(
-        student.user in standing.ids(Scope.STUDENT) or not enrolled.isdisjoint(standing.ids(Scope.SECTION))
-        for standing in _standings(user, *Role)
-    )
+    theirs = {student for standing in _standings(user, Role.CONTACT) for student in standing.ids(Scope.STUDENT)}
+    if named.student and named.student.user in {user.user, *theirs}:
+        return True
+    sections, schools = _stands_in(user, Role.TEACHER, Role.STUDENT)
+    _, at_work = _stands_in(user, Role.TEACHER, Role.STAFF)
+    if named.student:
+        learning_in, learning_at = _stands_in(named.student, Role.STUDENT)
+        if sections.isdisjoint(learning_in) and at_work.isdisjoint(learning_at):
+            return False
+    if named.section and named.section.id not in sections and named.section.school not in at_work:
+        # A contact stands in no section, nor in a school.
+        return not named.student and not theirs.isdisjoint(named.section.students)
+    return not named.school or named.school in schools | at_work
+
+
+def _stands_in(person: Facts, *roles: Role) -> tuple[set[str], set[str]]:
+    """Return the sections that somebody stands in, and the schools of these and their own."""
+    standings = _standings(person, *roles)
+    sections = {section for each in standings for section in each.ids(Scope.SECTION)}
+    return sections, {school for each in standings for school in (*each.ids(Scope.SCHOOL), *each.section_schools)}
 
 
 def _standings(person: Facts, *roles: Role) -> list[Standing]:
     return [standing for held in person.roles if held.role in roles for standing in held.standings]
-
-
-def _any_stands_in(standings: list[Standing], section: Section | None, school: SchoolId | None) -> bool:
-    if section and not any(section.id in standing.ids(Scope.SECTION) for standing in standings):
-        return False
-    return not school or any(school in {*each.ids(Scope.SCHOOL), *each.section_schools} for each in standings)

@@ -101,10 +101,46 @@ def test_a_students_sections_and_schools_count_only_where_the_student_is_named_a
         facts("guardian", HeldRole(Role.CONTACT, (Standing(((Scope.STUDENT, ("ada",)),)),))),
         facts("of-one-section", HeldRole(Role.TEACHER, (Standing(((Scope.SECTION, ("sec-b",)),)),))),
         facts("of-the-same-section", HeldRole(Role.STUDENT, (Standing(((Scope.SECTION, ("sec-a",)),)),))),
+        facts("counselor", HeldRole(Role.STAFF, (Standing(((Scope.SCHOOL, ("far", "south")),)),))),
+        facts("staff-of-a-section's-school", HeldRole(Role.STAFF, (Standing(((Scope.SCHOOL, ("west",)),)),))),
+        facts("teacher-of-the-school", HeldRole(Role.TEACHER, (Standing(((Scope.SCHOOL, ("south",)),)),))),
+        facts("teaching-there", HeldRole(Role.TEACHER, (Standing(section_schools=("north",)),))),
+        facts("district-admin", HeldRole(Role.DISTRICT_ADMIN, (Standing(((Scope.DISTRICT, ("zeta",)),)),))),
     ],
 )
 def test_a_user_beside_a_student_is_somebody_who_has_to_do_with_them(user: Facts) -> None:
     assert named(student=ADA, user=user) == {(Scope.STUDENT, "ada"), (Scope.SELF, user.user), ZETA}
+
+
+KIM = facts("kim", HeldRole(Role.STAFF, (Standing(((Scope.SCHOOL, ("south",)),)),)))
+GUARDIAN = facts("guardian", HeldRole(Role.CONTACT, (Standing(((Scope.STUDENT, ("ada",)),)),)))
+ADMIN = facts("admin", HeldRole(Role.DISTRICT_ADMIN, (Standing(((Scope.DISTRICT, ("zeta",)),)),)))
+CLASSMATE = facts("classmate", HeldRole(Role.STUDENT, (Standing(((Scope.SECTION, ("sec-a",)),)),)))
+
+
+@pytest.mark.parametrize(
+    ("section", "school", "student", "user"),
+    [
+        (None, "south", ADA, KIM),
+        (None, "south", None, KIM),
+        (Section(SectionId("sec-b"), DISTRICT, SchoolId("south")), "south", ADA, KIM),
+        (Section(SectionId("sec-d"), DISTRICT, SchoolId("south")), None, None, KIM),
+        (SECTION_A, "north", ADA, GUARDIAN),
+        (SECTION_A, "north", None, GUARDIAN),
+        (None, "west", ADA, GUARDIAN),
+        (SECTION_A, "north", ADA, ADMIN),
+        (SECTION_C, "east", None, ADMIN),
+        (None, "north", ADA, ADA),
+        (SECTION_A, None, ADA, CLASSMATE),
+        (Section(SectionId("sec-d"), DISTRICT, SchoolId("east")), "east", None, BOB),
+    ],
+)
+def test_a_user_fits_what_they_have_to_do_with(
+    section: Section | None, school: str | None, student: Facts | None, user: Facts
+) -> None:
+    there = named(section, school, student, user)
+    assert there is not None
+    assert (Scope.SELF, user.user) in there
 
 
 @pytest.mark.parametrize(
@@ -123,7 +159,19 @@ def test_a_user_beside_a_student_is_somebody_who_has_to_do_with_them(user: Facts
         (None, None, ADA, BOB),
         (None, None, ADA, facts("eve")),
         (None, None, ADA, facts("dan", HeldRole(Role.CONTACT, (Standing(((Scope.STUDENT, ("eve",)),)),)))),
-        (None, "south", ADA, facts("kim", HeldRole(Role.STAFF, (Standing(((Scope.SCHOOL, ("south",)),)),)))),
+        (SECTION_A, None, ADA, KIM),
+        (None, "north", ADA, KIM),
+        (None, None, facts("eve", HeldRole(Role.STUDENT, (TEACHING,))), KIM),
+        (Section(SectionId("sec-a"), DISTRICT, None), None, None, KIM),
+        (SECTION_C, None, None, GUARDIAN),
+        (SECTION_A, None, facts("eve", HeldRole(Role.STUDENT, (LEARNING,))), GUARDIAN),
+        (None, "north", None, GUARDIAN),
+        (None, None, ADA, facts("schoolmate", HeldRole(Role.STUDENT, (Standing(((Scope.SCHOOL, ("south",)),)),)))),
+        (Section(SectionId("sec-b"), DISTRICT, SchoolId("south")), None, ADA, CLASSMATE),
+        (
+            *(None, None, ADA),
+            facts("of-another-district", HeldRole(Role.DISTRICT_ADMIN, (Standing(((Scope.DISTRICT, ("eta",)),)),))),
+        ),
     ],
 )
 def test_places_that_do_not_fit_are_no_location(
