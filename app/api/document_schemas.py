@@ -7,7 +7,7 @@ Json = dict[str, Any]
 
 REFERENCE = "#/components/schemas/"
 
-_MAPS = frozenset({"properties", "schemas", "responses", "parameters", "headers"})
+_MAPS = frozenset({"$defs", "properties", "schemas", "responses", "parameters", "headers"})
 """The keywords below which every key is a name, which may be that of a keyword."""
 
 _VALUES = frozenset({"const", "default", "enum", "example", "examples"})

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 from pydantic import BaseModel
 
+from app.api.document_schemas import without_null_defaults
 from app.domain.errors import PolicyMistakes
 from app.domain.policy import Policy
 from app.domain.policy_case import CaseFile
@@ -90,7 +91,8 @@ def case_schema() -> dict[str, object]:
 
 
 def _schema(written: type[BaseModel]) -> dict[str, object]:
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **written.model_json_schema()}
+    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **written.model_json_schema()}
+    return without_null_defaults(schema)  # an editor would write what the schema refuses
 
 
 def _read(file: Path) -> Policy:

@@ -248,6 +248,10 @@ def test_what_is_not_there_is_a_mistake_of_the_call(arguments: list[object]) -> 
     assert run("test", *arguments).exit_code == 2
 
 
+def test_the_schema_of_cases_has_an_editor_write_no_null() -> None:
+    assert '"default": null' not in run("test-schema").stdout
+
+
 def test_the_schema_of_cases_fits_our_own() -> None:
     result = run("test-schema")
     assert result.exit_code == 0
