@@ -53,6 +53,9 @@ def parsed(given: object) -> object:
         return given
     try:
         read = json.loads(given)
+        json.dumps(read, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise ValueError("a text here holds half of a surrogate pair, which is no character") from None
     except (ValueError, RecursionError):
         raise ValueError("this is not JSON") from None
     if isinstance(read, list):

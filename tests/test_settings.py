@@ -242,6 +242,22 @@ VERSION = "this ends with a version, which is a setting of its own: leave the ve
                 {"OIDC_JWKS_URL": "https://login.example.org/keys"},
             )
         ),
+        *(
+            ({name: "t0ken\udcff"}, f"ROSTERGUARD_{name}: this is not UTF-8")
+            for name in (
+                "SECRET",
+                "CLEVER_TOKEN",
+                "OIDC_AUDIENCE",
+                "POLICY",
+                "DECISION_LOG",
+                "API_KEYS",
+                "CORS_ORIGINS",
+            )
+        ),
+        *(
+            ({"CLEVER_TOKEN": token}, "ROSTERGUARD_CLEVER_TOKEN: a token has visible ASCII characters only")
+            for token in ("t0ken\n", "t0 ken", "t0kén", "t0ken\x7f")
+        ),
     ],
 )
 def test_a_mistake_is_told(variables: dict[str, str], line: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,7 +19,7 @@ from pydantic import (
 )
 
 from app.domain.facts import EMPLOYEES, Role
-from app.domain.text import LONGEST, is_writable
+from app.domain.text import LONGEST
 
 _WORD = r"[A-Za-z][A-Za-z0-9_.\-]*"
 
@@ -40,13 +40,13 @@ def _listed(given: object) -> tuple[Value, ...]:
     values = tuple(given) if isinstance(given, list | tuple) else (given,)
     if not values or not all(_is_value(value) for value in values):
         raise ValueError("a value is text, a number, true or false, or a list of these")
+    if any(isinstance(value, str) and len(value) > LONGEST for value in values):
+        raise ValueError(f"a text that is compared has {LONGEST} characters at most")
     return values
 
 
 def _is_value(given: object) -> bool:
-    # Answers tell conditions as JSON, which has no infinity and no NaN, in UTF-8.
-    if isinstance(given, str):
-        return len(given) <= LONGEST and is_writable(given)
+    # Answers tell conditions as JSON, which has no infinity and no NaN.
     return isinstance(given, Value) and not (isinstance(given, float) and not isfinite(given))
 
 

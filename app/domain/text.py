@@ -1,5 +1,6 @@
 """Text as it is compared: one normal form, for what policies, cases, requests and Clever write alike."""
 
+import json
 import re
 from unicodedata import normalize
 
@@ -25,9 +26,10 @@ def normal(text: str) -> str:
     return " ".join(folded.split())
 
 
-def is_writable(text: str) -> bool:
-    """Tell whether ``text`` can be written as UTF-8: half of a surrogate pair cannot, though JSON can spell it."""
-    return text.isascii() or not _SURROGATE.search(text)
-
-
-_SURROGATE = re.compile("[\ud800-\udfff]")
+def is_writable(said: object) -> bool:
+    """Tell whether a text or a value of JSON can be written as UTF-8, which half of a surrogate pair cannot be."""
+    try:
+        json.dumps(said, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True

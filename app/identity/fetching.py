@@ -4,6 +4,8 @@ import json
 
 import httpx
 
+from app.domain.text import is_writable
+
 MOST_BYTES = 256 * 1024
 SECONDS = 5.0
 
@@ -62,4 +64,6 @@ def _parsed(body: bytes) -> object:
         parsed: object = json.loads(body)
     except (ValueError, RecursionError) as error:
         raise NotRead("garbled") from error
+    if not is_writable(parsed):
+        raise NotRead("garbled")
     return parsed

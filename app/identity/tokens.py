@@ -13,6 +13,7 @@ from joserfc.jws import CompactSignature, JWSRegistry, extract_compact, validate
 from joserfc.jwt import JWTClaimsRegistry
 
 from app.domain.callers import Caller
+from app.domain.text import is_writable
 from app.identity.claims import caller_of
 from app.identity.key_set import ALGORITHMS
 from app.identity.provider import Provider
@@ -153,6 +154,6 @@ def _read_head(signed: CompactSignature) -> tuple[str | None, str]:
 
 def _claims_in(signed: CompactSignature) -> dict[str, Any]:
     claims = json.loads(signed.payload)
-    if not isinstance(claims, dict):
+    if not isinstance(claims, dict) or not is_writable(claims):
         raise _NotValid
     return claims

@@ -23,6 +23,7 @@ from ruamel.yaml.events import (
 )
 
 from app.domain.errors import Mistake, PolicyMistakes
+from app.domain.text import is_writable
 
 Path = tuple[str | int, ...]
 Plain = None | bool | int | float | str | list["Plain"] | dict[str, "Plain"]
@@ -35,6 +36,7 @@ _WORDS: dict[str, Plain] = {
     **dict.fromkeys(("true", "True", "TRUE"), True),
     **dict.fromkeys(("false", "False", "FALSE"), False),
 }
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _INTEGER = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 
@@ -127,6 +129,11 @@ class _Builder:
 
 def _scalar(event: ScalarEvent, path: Path) -> Plain:
     text = event.value
+    # What YAML forbids in a file it lets an escape spell.
+    if not is_writable(text):
+        raise _mistake(event, path, "this text holds half of a surrogate pair, which is no character")
+    if _CONTROL.search(text):
+        raise _mistake(event, path, "this text holds a control character")
     if event.style is not None:  # quoted, or a block
         return str(text)
     if text in _WORDS:

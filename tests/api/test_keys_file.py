@@ -74,6 +74,8 @@ async def test_a_key_replaces_another_without_a_restart(watched: Watched) -> Non
         (b"\xff", ": this is not JSON"),
         (b"[" * 100_000, ": this is not JSON"),
         (b"{}", ": this is not a list: put [ ] around the entries"),
+        (rb'[{"districts": ["t0p\ud800"]}]', ": a text here holds half of a surrogate pair, which is no character"),
+        (rb'[{"t0p\udfff": 1}]', ": a text here holds half of a surrogate pair, which is no character"),
         (b'[{"name": "a", "t0p": "t0p"}]', "[0].sha256: Field required; ROSTERGUARD_API_KEYS_FILE[0].…: Extra inputs"),
         (json.dumps([entry("a", "x"), entry("b", "x")]).encode(), ": the same key stands here twice"),
         (json.dumps([entry("a", "x", districts=["t0p"])]).encode(), "[0].districts: what stands here is no id"),

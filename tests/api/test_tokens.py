@@ -125,6 +125,8 @@ def test_what_a_token_may_say(claims: dict[str, Any], service: Service) -> None:
         {"nbf": "now"},
         {"iat": NOW + 61},
         {"cnf": {"jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"}},
+        {"client_id": "gradebook\ud800"},
+        {"\udfff": 1},
     ],
 )
 def test_what_a_token_must_not_say(claims: dict[str, Any], service: Service) -> None:

@@ -7,8 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from app.clever.records import SchoolRecord, SectionRecord, UserRecord
+from app.clever.parsing import parsed
+from app.clever.records import Entry, SchoolRecord, SectionRecord, UserRecord
 from app.clever.v3 import Answers, facts_of, section_of
+from app.domain.errors import CleverMalformed
 from app.domain.facts import Facts, HeldRole, Oddity, Role, Standing
 from app.domain.fields import UNREADABLE
 from app.domain.ids import DistrictId, IdShape, SchoolId, SectionId, UserId
@@ -388,6 +390,23 @@ def test_a_section_lies_at_its_school_with_its_students(
         section,
         Counter({Oddity.ID_MALFORMED: malformed} if malformed else ()),
     )
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        rb'"title": "\ud800"',
+        rb'"title": "a\udfff"',
+        rb'"roles": ["\ud800"]',
+        rb'"\ud800": 1',
+        rb'"ext": {"a": "\udfff"}',
+    ],
+)
+def test_what_cannot_be_written_as_utf_8_is_malformed(fields: bytes) -> None:
+    with pytest.raises(CleverMalformed):
+        parsed(
+            bytearray(b'{"data": {"id": "%s", "roles": {"staff": {%b}}}}' % (ME.encode(), fields)), Entry[UserRecord]
+        )
 
 
 def scrambled(value: object, random: Random) -> object:

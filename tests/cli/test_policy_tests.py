@@ -24,6 +24,7 @@ NOT_TEXT = "this should be text; a number, true or false is text in quotes"
 NOT_A_PERMISSION = "a permission is type:action, such as section:edit; only a whole part can be *"
 NOT_THERE = "school:view says nothing over sections: a school does not lie there"
 NOT_PLACED = "properties only feed conditions here: say with in: {{{}: …}} where this lies"
+NO_CHARACTER = "this text holds half of a surrogate pair, which is no character"
 NOT_ASKED = "a grant's condition reads what a request says: resource.…, action.… or context.…"
 TEACHING = "facts:\n  roles:\n    teacher: {sections: [sec-a]}\n"
 UNREAD = "the file: this cannot be read"
@@ -190,6 +191,14 @@ def test_each_mistake_of_a_malformed_case_is_told_with_its_line(folder: Path) ->
         (
             PLACED.replace("school:", "classroom:"),
             f"line 14: questions[0].resource.properties.classroom: {NOT_PLACED.format('section')}",
+        ),
+        (
+            PLACED.replace("school: ", '"\\ud800": '),
+            f"line 14: questions[0].resource.properties: {NO_CHARACTER}",
+        ),
+        (
+            PASSING.replace("[sec-a]", '["\\udc00"]', 1),
+            f"line 4: facts.roles.teacher.sections[0]: {NO_CHARACTER}",
         ),
         (ASKING.replace("../policy.yaml", "''"), "line 2: policy: this should be a mapping of keys to values"),
     ],

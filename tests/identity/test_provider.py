@@ -116,6 +116,7 @@ async def test_a_provider_that_cannot_be_read_is_not_asked_by_every_caller(
         ({"body": b"<html>"}, "garbled"),
         ({"body": b"[" * 100_000}, "garbled"),
         ({"body": b"[]"}, "garbled"),
+        ({"body": rb'{"\ud800": 1}'}, "garbled"),
         ({"body": b" " * 300_000 + b"{}"}, "garbled"),
         ({"headers": {"Content-Encoding": "gzip"}}, "garbled"),
         ({"configuration": {"issuer": "https://login.example.org"}}, "garbled"),

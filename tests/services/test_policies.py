@@ -339,6 +339,32 @@ def test_characters_that_yaml_forbids_are_a_mistake(character: str) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("written", "mistake"),
+    [
+        (r"\ud800", "half of a surrogate pair, which is no character"),
+        (r"a\udfffb", "half of a surrogate pair, which is no character"),
+        (r"\ud83d\ude00", "half of a surrogate pair, which is no character"),
+        (r"\0unreadable", "a control character"),
+        (r"\e[31m", "a control character"),
+    ],
+)
+def test_what_an_escape_spells_and_cannot_be_written_is_a_mistake(written: str, mistake: str) -> None:
+    told = f"this text holds {mistake}"
+    asking = teacher(f'{{allow: [a:b], over: sections, unless: {{resource.status: "{written}"}}}}')
+    assert mistakes_in(asking) == [f"line 7: roles.teacher[1].unless.resource.status: {told}"]
+    assert mistakes_in(titled(f'[x, "{written}"]')) == [f"line 7: roles.teacher[1].when.title[1]: {told}"]
+    assert mistakes_in(SMALL + f'aliases: {{"{written}": section}}') == [
+        f"line {len(SMALL.splitlines()) + 1}: aliases: {told}"
+    ]
+
+
+def test_a_text_that_is_too_long_to_be_compared_is_a_mistake() -> None:
+    told = "a text that is compared has 500 characters at most"
+    assert mistakes_in(titled("x" * 501)) == [f"line 7: roles.teacher[1].when.title: {told}"]
+    assert read_policy(titled("x" * 500)).named
+
+
 def test_a_byte_order_mark_is_no_mistake() -> None:
     assert read_policy("\ufeff" + SMALL).clauses == read_policy(SMALL).clauses
 
