@@ -28,7 +28,6 @@ LEAST_SECRET = 16
 
 _KUBERNETES = re.compile(rf"{PREFIX}(SERVICE_.*|PORT(_.*)?)")
 
-_VISIBLE = re.compile(r"[\x21-\x7e]+")
 _ADDRESS = re.compile(r"(https?)://[^/?#@\s]+(/[A-Za-z0-9._~-]+)*/?")
 
 
@@ -217,13 +216,6 @@ class Settings(BaseModel):
         except UnicodeEncodeError:
             raise ValueError("this is not UTF-8") from None
         return given
-
-    @field_validator("clever_token")
-    @classmethod
-    def _goes_into_a_header(cls, token: SecretStr | None) -> SecretStr | None:
-        if token is not None and not _VISIBLE.fullmatch(token.get_secret_value()):
-            raise ValueError("a token has visible ASCII characters only")
-        return token
 
     @field_validator("api_keys", mode="before")
     @classmethod
