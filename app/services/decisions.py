@@ -15,7 +15,7 @@ from app.domain.reading import Reading
 from app.domain.scopes import CLEVER_TYPES
 from app.domain.staleness import Staleness
 from app.services.journal import Answered, Asked, told
-from app.services.locating import Entity, Seeker, Unlocated
+from app.services.locating import Entity, Seeker, Unlocated, district_named
 from app.services.many import answered, give_way, outcome_of
 from app.services.permissions import access, district_of
 from app.services.ports import NO_JOURNAL, Context
@@ -124,9 +124,14 @@ def permission_asked(policy: Policy, action: str, resource_type: str) -> str:
     return f"{policy.type_of(kind)}:{name}" if colon else f"{policy.type_of(resource_type)}:{action}"
 
 
+def is_user(policy: Policy, subject: Entity) -> bool:
+    """Tell whether a subject is one of Clever's users, the only subjects that hold anything."""
+    return policy.type_of(subject.type) == "user"
+
+
 async def whose(context: Context, subject: Entity, demand: Demand) -> tuple[UserId, DistrictId]:
     """Return the user and district that a subject names; raises ``UserUnknown`` or ``DistrictUnnamed``."""
-    named = subject.properties.get("district")
+    named = district_named(context.policy, subject.properties)
     if named is not None and not isinstance(named, str):
         raise UserUnknown
     try:
@@ -162,8 +167,8 @@ def asked_in(context: Context, question: Question, kind: str, seeker: Seeker | N
     """Return what a question asks, for the journal."""
     return Asked(
         kind,
-        question.subject.id if question.subject.type == "user" else None,
-        seeker.district if seeker else question.subject.properties.get("district"),
+        question.subject.id if is_user(context.policy, question.subject) else None,
+        seeker.district if seeker else district_named(context.policy, question.subject.properties),
         question.context.get("role_context"),
         permission_asked(context.policy, question.action.name, question.resource.type),
         question.resource,
@@ -194,7 +199,7 @@ async def _share_unread_subject(context: Context, questions: Sequence[Question],
 
 
 def _refused_unread(policy: Policy, permission: str, question: Question) -> Reason | None:
-    if question.subject.type != "user":
+    if not is_user(policy, question.subject):
         return Reason.UNKNOWN_SUBJECT
     return unanswerable(policy, permission, question.resource.type)
 

@@ -21,6 +21,7 @@ from app.domain.places import (
     location_of_student,
     location_of_user,
 )
+from app.domain.policy import Policy
 from app.domain.reading import Reading, staleness_of
 from app.domain.scopes import CLEVER_TYPES
 from app.domain.staleness import Staleness
@@ -155,6 +156,12 @@ class Seeker:
             if not isinstance(value, str) or named.setdefault(kind, value) != value:
                 raise Unlocated(Reason.PLACES_DISAGREE)
         return named
+
+
+def district_named(policy: Policy, properties: Mapping[str, object]) -> object:
+    """Return the district that properties name, by Clever's type or an alias; "" for two, which no district is."""
+    named = [said for key, said in properties.items() if said is not None and policy.type_of(key) == "district"]
+    return "" if any(said != named[0] for said in named) else next(iter(named), None)
 
 
 def place_key(kind: str, district: str, *which: str) -> str:

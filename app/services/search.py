@@ -1,7 +1,7 @@
 """Searches: who may do something, to what, and what may be done; each result is one that a decision would grant."""
 
 from collections.abc import AsyncIterator, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from app.domain.access import Access, access_of
 from app.domain.decision import SCOPE_OF, Reason, decided, may_be_asked, unanswerable
@@ -11,10 +11,10 @@ from app.domain.places import Location
 from app.domain.policy import FIRST_SCOPE, Policy
 from app.domain.scopes import CLEVER_TYPES, Scope
 from app.domain.staleness import Staleness
-from app.services.decisions import Question, asked_in, permission_asked, role_asked, whose
+from app.services.decisions import Question, asked_in, is_user, permission_asked, role_asked, whose
 from app.services.journal import Answered, told
 from app.services.listing import Lister
-from app.services.locating import Seeker, Unlocated
+from app.services.locating import Entity, Seeker, Unlocated, district_named
 from app.services.permissions import access, district_of
 from app.services.ports import NO_JOURNAL, Context
 from app.services.reading import Demand, reading_of
@@ -34,18 +34,27 @@ _NOTHING = Found([])
 async def subjects(context: Context, question: Question, demand: Demand) -> Found:
     """Return the ids of all users who may do this to that resource; the id of the subject is not looked at.
 
+    The district is the one that the resource names, else the subject.
+
     Raises:
         DistrictUnnamed: several districts are connected and the question names none.
         NotCached, CleverError: something that the answer rests on could not be read.
     """
-    return _told(context, question, demand, await _subjects(context, question, demand))
+    subject, resource = question.subject, question.resource
+    named = district_named(context.policy, resource.properties)
+    if named is None:
+        named = district_named(context.policy, subject.properties)
+    asked = replace(question, subject=Entity(subject.type, "", {"district": named}))
+    return _told(context, asked, demand, await _subjects(context, asked, demand))
 
 
 async def _subjects(context: Context, question: Question, demand: Demand) -> Found:
     permission = permission_asked(context.policy, question.action.name, question.resource.type)
-    if unanswerable(context.policy, permission, question.resource.type) or question.subject.type != "user":
+    if unanswerable(context.policy, permission, question.resource.type) or not is_user(
+        context.policy, question.subject
+    ):
         return _NOTHING
-    named = question.subject.properties.get("district")
+    named = question.subject.properties["district"]
     if named is not None and not isinstance(named, str):
         return _NOTHING
     try:
@@ -126,7 +135,7 @@ class _Subject:
 
 async def _subject(context: Context, question: Question, demand: Demand) -> _Subject | Found:
     """Return what the subject may do, or that nothing is found where there is no such subject in that role."""
-    if question.subject.type != "user":
+    if not is_user(context.policy, question.subject):
         return _NOTHING
     try:
         user, district = await whose(context, question.subject, demand)

@@ -18,7 +18,8 @@ ON_CONDITIONS = """\
     - {allow: [section:archive], over: sections, unless: {resource.status: [archived]}}
     - {allow: [section:reopen], over: sections, when: {resource.status: [archived]}}
 """
-POLICY = default_policy().replace("  teacher:\n", f"  teacher:\n{ON_CONDITIONS}") + "\naliases: {classroom: section}\n"
+ALIASES = "\naliases: {classroom: section, identity: user, org: district}\n"
+POLICY = default_policy().replace("  teacher:\n", f"  teacher:\n{ON_CONDITIONS}") + ALIASES
 
 Headers = Mapping[str, str]
 CREDENTIAL = {"Authorization": f"Bearer {KEY}"}
@@ -64,6 +65,9 @@ PLAIN = [
     question("$nothing", "view", "student", "f" * 24),
     question("$student", "view", "user", "$student"),
     question("$student", "view", "user", "$teacher"),
+    question("$student", "view", "identity", "$student"),
+    question("$admin", "view", "org", "$district"),
+    WHOLE.replace('"user"', '"identity"'),
     question("$admin", "view", "district", "$district"),
     question("$admin", "school:view", "district", "$district", district='"$district"'),
     question(district='"$district"'),
@@ -89,6 +93,8 @@ NOT_PLAIN = [
     question("$student", "assignment:grade", "jane", "jane"),
     *(question(district=said) for said in ("null", "7", '"jane"', f'"{"f" * 24}"', "{}", '"$district","a":1')),
     WHOLE.replace('"user"', '"group"'),
+    WHOLE.replace('"user"', '"classroom"'),
+    question(district='"$district"').replace('"district"', '"org"'),
     WHOLE.replace('"user"', "null"),
     WHOLE.replace('"edit"', "7"),
     WHOLE.replace('"edit"', '"edit","properties":{}'),

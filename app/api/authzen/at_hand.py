@@ -5,7 +5,7 @@ The shapes here are part of those in ``questions``: whatever has another member,
 
 from collections.abc import Sequence
 from functools import cache, partial
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 import msgspec
 
@@ -39,7 +39,7 @@ class _District(_Shape, frozen=True):
 
 
 class _Subject(_Shape, frozen=True):
-    type: Literal["user"]
+    type: str
     id: str
     properties: _District | None = None
 
@@ -141,6 +141,8 @@ def _read(decoder: msgspec.json.Decoder[S], body: bytes) -> S | None:
 
 
 def _holder(context: Context, caller: Caller, subject: _Subject) -> Holder | None:
+    if context.policy.type_of(subject.type) != "user":
+        return None
     district = None if subject.properties is None else subject.properties.district
     return holder_at_hand(context, subject.id, district, caller)
 

@@ -16,7 +16,6 @@ from app.api.authzen.entities import (
     said_in,
 )
 from app.services.decisions import Action, Question
-from app.services.locating import Entity
 
 MOST_ITEMS = 10_000
 
@@ -98,11 +97,9 @@ class SubjectSearchRequest(_Search):
     resource: AuthzenResource
 
     def question(self) -> Question:
-        """Return it as services take it: of the subject they read the district, which here the resource may name."""
+        """Return it as services take it."""
         resource = self.resource.entity(self.resource.id)
-        district = {key: value for key, value in resource.properties.items() if key == "district" and value is not None}
-        subject = Entity(self.subject.type, "", {**said_in(self.subject.properties), **district})
-        return Question(subject, self.action.action(), resource, said_in(self.context))
+        return Question(self.subject.entity(), self.action.action(), resource, said_in(self.context))
 
 
 class ResourceSearchRequest(_Search):
