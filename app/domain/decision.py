@@ -52,6 +52,14 @@ def unanswerable(policy: Policy, permission: str, resource_type: str) -> Reason 
     return None
 
 
+def by_facts_alone(access: Access, permission: str, kind: str, named: str) -> Reason | None:
+    """Decide where the user holds the permission nowhere, or on the very thing that is asked about."""
+    if permission not in access.anywhere:
+        return Reason.NOT_PERMITTED
+    here = (SCOPE_OF[kind], named) if kind in CLEVER_TYPES else None
+    return Reason.GRANTED if here and permission in access.at.get(here, ()) else None
+
+
 def decided(access: Access, permission: str, location: Location, asked: Asked) -> Reason:
     """Decide whether a permission is held on something.
 

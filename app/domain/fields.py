@@ -5,6 +5,7 @@ Whatever Clever says is kept in some form: were an unknown value left out, `unle
 
 import unicodedata
 from collections.abc import Mapping
+from difflib import get_close_matches
 
 from app.domain.text import LONGEST, normal
 
@@ -13,13 +14,11 @@ Values = tuple[str, ...]
 STAFF_ROLES = {name.casefold(): name for name in ("PortalOnly", "SchoolTechLead")}
 """The staff roles that Clever documents, by their casefolded names; districts may have others."""
 
-RELATIONSHIPS = frozenset(
-    name.casefold()
-    for name in (
-        *("Parent", "Grandparent", "Self", "Aunt/Uncle", "Sibling", "Other"),
-        *("Parent/Guardian", "Emergency", "Primary", "Secondary", "Family"),
-    )
+_RELATIONSHIPS = (
+    *("Parent", "Grandparent", "Self", "Aunt/Uncle", "Sibling", "Other"),
+    *("Parent/Guardian", "Emergency", "Primary", "Secondary", "Family"),
 )
+RELATIONSHIPS = frozenset(name.casefold() for name in _RELATIONSHIPS)
 """What Clever documents for a relationship and for its type, casefolded, in one: some SISs put into one what belongs in
 the other."""
 
@@ -29,6 +28,8 @@ DOCUMENTED: Mapping[str, frozenset[str]] = {
     "type": RELATIONSHIPS,
 }
 """The values that Clever documents, by field, in their normal form; other fields hold free text."""
+
+_SPELT = {normal(name): name for name in (*STAFF_ROLES.values(), *_RELATIONSHIPS)}
 
 UNREADABLE = "\0unreadable"
 """Stands for a text that is there and not kept, so that nobody knows whether it is one that a condition names."""
@@ -79,3 +80,14 @@ def may_have(field: str, values: Values, unwanted: frozenset[str]) -> bool:
     if UNREADABLE in values and not unwanted <= DOCUMENTED.get(field, frozenset()) | {""}:
         return True
     return has(values, unwanted)
+
+
+def spellings(field: str) -> tuple[str, ...]:
+    """Return the values that Clever documents for a field, as it spells them."""
+    return tuple(name for kept, name in _SPELT.items() if kept in DOCUMENTED[field])
+
+
+def nearest(field: str, text: str) -> str | None:
+    """Return the documented value that ``text`` may be a misspelling of, as Clever spells it, or None."""
+    found = get_close_matches(normal(text), sorted(DOCUMENTED[field]), 1)
+    return _SPELT[found[0]] if found else None

@@ -158,6 +158,13 @@ class CaseFacts(_Written):
         return (_standing(said, {Scope.DISTRICT: (self.district,)} if role is Role.DISTRICT_ADMIN else {}),)
 
 
+class SectionFacts(_Written):
+    """What Clever says of a section."""
+
+    school: Annotated[Text | None, Field(description="Where it lies; without it in no school.")] = None
+    students: Annotated[Texts, Field(description="Those who are enrolled in it.")] = ()
+
+
 class WantedGrant(_Written):
     """A grant as an answer lists it; with `when` or `unless` one that stands there as conditional."""
 
@@ -177,7 +184,11 @@ class Action(_Written):
 
 
 class Places(_Written):
-    """Every place in which a resource lies, by its type; of each one or a list."""
+    """Every place in which a resource lies, by its type; of each one or, for those of a student, a list.
+
+    Named together they have to fit, as they have to in a request: a section lies in its school, a student stands in
+    both, and a user has to do with each. What that rests on is said in `facts`, in `people` and in `sections`.
+    """
 
     district: Annotated[OneOrMany, Field(description="The user's own, unless it is said here.")] = ()
     school: OneOrMany = ()
@@ -219,7 +230,10 @@ class Question(_Written):
     reason: Annotated[
         Reason | None,
         _there(Reason),
-        Field(description="Compared where it is said."),
+        Field(
+            description="Compared where it is said. Where `false` is wanted of what no policy could grant this user, "
+            "such as a permission that is not named, the case passes only where it says so."
+        ),
     ] = None
 
     @property
@@ -245,6 +259,20 @@ class CaseFile(_Written):
         Field(description="A policy, or the path of one from this file; without it the one that all cases are run on."),
     ] = None
     facts: CaseFacts
+    people: Annotated[
+        dict[Text, RoleFacts],
+        Field(description="What Clever says of the other people whom questions name, by their ids."),
+    ] = {}
+    sections: Annotated[
+        dict[Text, SectionFacts], Field(description="What Clever says of sections that questions name, by their ids.")
+    ] = {}
+    undocumented: Annotated[
+        Texts,
+        Field(
+            description="Staff roles, and types and relationships of contacts, that neither Clever documents nor a "
+            "condition of the policy names, and that stand here on purpose."
+        ),
+    ] = ()
     role: Annotated[
         Role | None,
         _there(Role),

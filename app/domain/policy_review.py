@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from app.domain.conditions import is_of_request
 from app.domain.errors import Mistake
 from app.domain.facts import Role
-from app.domain.fields import DOCUMENTED, UNREADABLE, label
+from app.domain.fields import DOCUMENTED, UNREADABLE, label, nearest
 from app.domain.policy_effects import asks, given_by, without_effect
 from app.domain.policy_file import PolicyFile, Rule, Statement, Value
 from app.domain.policy_names import OVER, all_juniors, matches, named_in_full, names_of, plain
@@ -66,7 +66,8 @@ def _odd_in_field(key: str, value: Value) -> tuple[str, str] | None:
     if not isinstance(value, str) or (key in _LABELS and UNREADABLE in label(value)):
         return "no user has", ", so that a when never holds for it"
     if key in DOCUMENTED and normal(value) not in DOCUMENTED[key] | {""}:
-        return "Clever documents no", ": it holds where a district itself writes so"
+        meant = f"; did you mean {near}?" if (near := nearest(key, value)) else ""
+        return "Clever documents no", f": it holds where a district itself writes so{meant}"
     return None
 
 

@@ -2,19 +2,21 @@
 
 import json
 from collections.abc import Iterable, Iterator
+from difflib import get_close_matches
 
 from app.domain.access import access_of
+from app.domain.case_places import known_person, known_section, whereabouts
 from app.domain.conditions import RequestCondition, Written
-from app.domain.decision import SCOPE_OF, Reason, decided, unanswerable
+from app.domain.decision import SCOPE_OF, Reason, by_facts_alone, decided, unanswerable
 from app.domain.engine import permission_set
-from app.domain.errors import Mistake, RoleNotHeld
-from app.domain.facts import Facts
+from app.domain.errors import RoleNotHeld
+from app.domain.facts import Role
 from app.domain.grants import ConditionalGrant, Grant
 from app.domain.places import Location
 from app.domain.policy import Policy
 from app.domain.policy_case import CaseFile, Question, WantedGrant
 from app.domain.policy_names import plain
-from app.domain.scopes import CLEVER_TYPES, Scope
+from app.domain.scopes import Scope
 
 
 def complaints(case: CaseFile, policy: Policy) -> tuple[str, ...]:
@@ -24,65 +26,101 @@ def complaints(case: CaseFile, policy: Policy) -> tuple[str, ...]:
     return tuple(
         f"questions[{place}], {_told(question)}: {complaint}"
         for place, question in enumerate(case.questions or ())
-        if (complaint := _of_answer(question, answer(question, case, policy)))
+        if (complaint := _complaint(question, case, policy))
     )
 
 
-def unplaced(case: CaseFile, policy: Policy) -> Iterator[Mistake]:
-    """Yield each place of a thing of the application's that stands in its properties alone, as requests have it.
-
-    The service looks such a place up at Clever, with all that holds it; a case would lie nowhere, and deny for that.
-    """
-    for number, question in enumerate(case.questions or ()):
-        resource = question.resource
-        if resource.says_where or policy.type_of(resource.type) in CLEVER_TYPES:
-            continue
-        for key in resource.properties:
-            if (kind := policy.type_of(key)) in CLEVER_TYPES:
-                message = f"properties only feed conditions here: say with in: {{{kind}: …}} where this lies"
-                yield Mistake(("questions", number, "resource", "properties", key), message)
-
-
-def answer(question: Question, case: CaseFile, policy: Policy) -> Reason:
-    """Decide a question as the service does, but for what only Clever could tell."""
-    facts, resource = case.facts.facts(), question.resource
-    name = question.action.name
-    permission = plain(name if ":" in name else f"{resource.type}:{name}", policy.file)
-    if (reason := unanswerable(policy, permission, resource.type)) is not None:
-        return reason
+def answer(question: Question, case: CaseFile, policy: Policy) -> tuple[Reason, Reason]:
+    """Decide a question as the service does: by what the case says, and by the most that it leaves open."""
+    permission = _permission(question, policy)
+    if (reason := unanswerable(policy, permission, question.resource.type)) is not None:
+        return reason, reason
     try:
-        access = access_of(facts, policy, question.role or case.role)
+        access = access_of(case.facts.facts(), policy, question.role or case.role)
     except RoleNotHeld:
-        return Reason.ROLE_NOT_HELD
-    if permission not in access.anywhere:
-        return Reason.NOT_PERMITTED
-    location = _location(question, policy, facts)
-    return decided(access, permission, location, question.asked) if location else Reason.NO_PLACE
+        return Reason.ROLE_NOT_HELD, Reason.ROLE_NOT_HELD
+    kind = policy.type_of(question.resource.type)
+    if (reason := by_facts_alone(access, permission, kind, question.resource.id or "")) is not None:
+        return reason, reason
+    least, most = (
+        there if isinstance(there, Reason) else decided(access, permission, there, question.asked)
+        for there in whereabouts(question.resource, case, policy)
+    )
+    return least, most
 
 
-def _location(question: Question, policy: Policy, facts: Facts) -> Location:
+def _permission(question: Question, policy: Policy) -> str:
+    name = question.action.name
+    return plain(name if ":" in name else f"{question.resource.type}:{name}", policy.file)
+
+
+def _complaint(question: Question, case: CaseFile, policy: Policy) -> str | None:
+    reason, most = answer(question, case, policy)
+    meant = question.reason is reason and reason is not Reason.PLACES_DISAGREE
+    if reason is not most and not (reason is Reason.GRANTED or meant):
+        return f"the case does not say enough to tell: {_unsaid(question, case, policy)}"
+    held = reason is Reason.GRANTED
+    if held is not question.wanted or question.reason not in (None, reason):
+        wanted = json.dumps(question.wanted) + (f" ({question.reason})" if question.reason else "")
+        return f"wanted {wanted}, found {json.dumps(held)} ({reason})"
+    if question.wanted or question.reason:
+        return None
+    why = _why_never(reason, question, case, policy)
+    return why and f"{why}, so that it could not be true: if that is meant, say reason: {reason}"
+
+
+def _unsaid(question: Question, case: CaseFile, policy: Policy) -> str:
+    """Tell what the case would have to say, of those whom it names and of whom it says nothing."""
     resource = question.resource
-    places = {(scope, place) for kind, scope in SCOPE_OF.items() for place in getattr(resource.places, kind)}
-    kind = policy.type_of(resource.type)
-    if resource.id is not None and kind in CLEVER_TYPES:
-        places.add((SCOPE_OF[kind], resource.id))
-    if places and not any(scope is Scope.DISTRICT for scope, _ in places):
-        places.add((Scope.DISTRICT, facts.district))
-    return frozenset(places)
+    named = {kind: list(getattr(resource.places, kind)) for kind in SCOPE_OF}
+    if (kind := policy.type_of(resource.type)) in named and resource.id:
+        named[kind].append(resource.id)
+    people = [each for each in (*named["student"], *named["user"]) if known_person(each, case) is None]
+    sections = [each for each in named["section"] if known_section(each, case) is None]
+    wanted = [
+        f"in {where} what Clever says of {' and '.join(some)}"
+        for where, some in (("people", people), ("sections", sections))
+        if some
+    ]
+    return f"say {', and '.join(wanted)}" if wanted else "say with in: every place that holds it"
+
+
+def _why_never(reason: Reason, question: Question, case: CaseFile, policy: Policy) -> str | None:
+    """Tell why a question is denied whatever its policy gives to whom, or None where it could be granted."""
+    permission, resource = _permission(question, policy), question.resource
+    near = get_close_matches(permission, sorted(policy.named), 1)
+    always = {
+        Reason.UNKNOWN_ACTION: f"the policy names no {permission}{f' (did you mean {near[0]}?)' if near else ''}",
+        Reason.NOT_APPLICABLE: f"{permission} says nothing on a {resource.type}",
+        Reason.ROLE_NOT_HELD: f"the user does not hold the role {question.role or case.role}",
+    }
+    if reason in always:
+        return always[reason]
+    _, most = whereabouts(resource, case, policy)
+    return _NOWHERE[most] if isinstance(most, Reason) else _without_reach(most, question.role or case.role, case)
+
+
+def _without_reach(location: Location, role: Role | None, case: CaseFile) -> str | None:
+    facts = case.facts.facts()
+    standings = [each for held in facts.roles if role in (None, held.role) for each in held.standings]
+    if not standings:
+        return "the user holds no role"
+    if not any(each.places for each in standings) and (Scope.SELF, facts.user) not in location:
+        return "the user's roles reach no place"
+    return None
+
+
+_NOWHERE = {
+    Reason.NO_PLACE: "nothing says where this lies",
+    Reason.PLACES_DISAGREE: "the places named do not fit together",
+    Reason.UNKNOWN_RESOURCE: "there is no such thing in the user's district",
+}
 
 
 def _told(question: Question) -> str:
     resource = question.resource
     thing = f"{resource.type} {resource.id}" if resource.id else resource.type
     return f"{question.action.name} on {thing}" + (f" as {question.role}" if question.role else "")
-
-
-def _of_answer(question: Question, reason: Reason) -> str | None:
-    held = reason is Reason.GRANTED
-    if held is question.wanted and question.reason in (None, reason):
-        return None
-    wanted = json.dumps(question.wanted) + (f" ({question.reason})" if question.reason else "")
-    return f"wanted {wanted}, found {json.dumps(held)} ({reason})"
 
 
 def _of_grants(case: CaseFile, grants: Iterable[WantedGrant], policy: Policy) -> Iterator[str]:

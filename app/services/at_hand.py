@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from app.domain.access import Access
 from app.domain.callers import Caller
-from app.domain.decision import SCOPE_OF, Reason, decided, unanswerable
+from app.domain.decision import SCOPE_OF, Reason, by_facts_alone, decided, unanswerable
 from app.domain.facts import Role
 from app.domain.ids import DistrictId
 from app.domain.packed_facts import PackedFacts, unpacked
@@ -22,7 +22,7 @@ from app.domain.places import (
     location_of_user,
 )
 from app.domain.reading import Reading
-from app.services.decisions import by_facts_alone, permission_asked
+from app.services.decisions import permission_asked
 from app.services.locating import place_key
 from app.services.permissions import Answer, RenderSet, Subject, access, asked_of, decided_set
 from app.services.ports import NO_JOURNAL, Context

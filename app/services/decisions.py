@@ -4,15 +4,13 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from app.domain.access import Access
-from app.domain.decision import SCOPE_OF, Reason, decided, unanswerable
+from app.domain.decision import Reason, by_facts_alone, decided, unanswerable
 from app.domain.errors import MalformedId, NotCached, RoleNotHeld, RosterguardError, UserUnknown
 from app.domain.facts import Role
 from app.domain.ids import DistrictId, UserId
 from app.domain.packed_facts import PackedFacts
 from app.domain.policy import Policy
 from app.domain.reading import Reading
-from app.domain.scopes import CLEVER_TYPES
 from app.domain.staleness import Staleness
 from app.services.journal import Answered, Asked, told
 from app.services.locating import Entity, Seeker, Unlocated, district_named
@@ -244,11 +242,3 @@ async def _cached(seeker: Seeker, user: UserId) -> Reading[PackedFacts] | None:
         if seeker.demand.only_if_cached or seeker.demand.without_waiting:
             raise
         return None
-
-
-def by_facts_alone(known: Access, permission: str, kind: str, named: str) -> Reason | None:
-    """Decide where the user holds the permission nowhere, or on the very thing that is asked about."""
-    if permission not in known.anywhere:
-        return Reason.NOT_PERMITTED
-    here = (SCOPE_OF[kind], named) if kind in CLEVER_TYPES else None
-    return Reason.GRANTED if here and permission in known.at.get(here, ()) else None

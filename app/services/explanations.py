@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from app.domain.access import Access
-from app.domain.decision import SCOPE_OF, Reason
+from app.domain.decision import SCOPE_OF, Reason, by_facts_alone
 from app.domain.errors import RoleNotHeld, UserUnknown
 from app.domain.explanation import Explanation, explained, refused
 from app.domain.facts import Facts
@@ -13,7 +13,7 @@ from app.domain.places import Location, location_of_district
 from app.domain.policy import Policy
 from app.domain.scopes import applies_in
 from app.domain.staleness import Staleness
-from app.services.decisions import by_facts_alone, permission_asked
+from app.services.decisions import permission_asked
 from app.services.journal import Answered, Asked, told, told_refusal
 from app.services.locating import Entity, Seeker, Unlocated
 from app.services.permissions import Subject, access, district_of

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from app.domain.case_review import mistakes_in
 from app.domain.errors import Mistake, PolicyMistakes
 from app.domain.policy import Policy, policy_of
 from app.domain.policy_case import CaseFile
 from app.domain.policy_file import PolicyFile
-from app.domain.policy_verdict import complaints, unplaced
+from app.domain.policy_verdict import complaints
 from app.services.checked_yaml import made_of
 from app.services.marked_yaml import Plain
 from app.services.policies import read_policy
@@ -61,7 +62,7 @@ def read_case(file: Path, policy: Policy) -> tuple[CaseFile, Policy]:
     def made(written: Plain) -> tuple[CaseFile, Policy]:
         case = CaseFile.model_validate(written)
         own = policy if case.policy is None else _own_policy(case.policy, file.parent)
-        if mistakes := list(unplaced(case, own)):
+        if mistakes := list(mistakes_in(case, own)):
             raise PolicyMistakes(mistakes)
         return case, own
 

@@ -53,7 +53,7 @@ facts:
   roles:
     teacher: {sections: [sec-a]}
 questions:
-  - {action: delete, resource: {type: section, id: sec-a}, wanted: false}
+  - {action: delete, resource: {type: section, id: sec-a}, wanted: false, reason: unknown_action}
   - {action: edit, resource: {type: section, id: sec-a}, wanted: false, reason: not_permitted}
 """
 MALFORMED = """\
@@ -212,18 +212,20 @@ def test_a_mistake_is_told_with_its_path_and_line(folder: Path, text: str, mista
 
 
 @pytest.mark.parametrize(
-    "resource",
+    ("resource", "told"),
     [
-        "type: note, id: n1, properties: {status: draft}",
-        "type: note, id: n1, in: {}, properties: {school: north}",
-        "type: note, id: n1, in: {school: south}, properties: {school: north}",
-        "type: classroom, id: sec-a, properties: {school: north}",
+        ("{type: note, in: {school: south}, properties: {school: south}}", None),
+        ("{type: note, in: {school: [south]}, properties: {status: draft, school: null}}", None),
+        ("{type: school, id: south, properties: {school: north}}", None),
+        ("{type: note, in: {}, properties: {school: north}}", "names no such school"),
+        ("{type: note, in: {school: south}, properties: {school: north}}", "names no such school"),
     ],
 )
-def test_properties_that_only_feed_conditions_are_no_mistake(folder: Path, resource: str) -> None:
-    placed = "type: note, id: n1, properties: {status: draft, school: north}"
-    (folder / "case.yaml").write_text(PLACED.replace(placed, resource))
-    assert run("test", folder).output == "1 case: 1 passed, 0 failed\n"
+def test_properties_name_no_place_that_the_case_does_not(folder: Path, resource: str, told: str | None) -> None:
+    placed = "{type: note, id: n1, properties: {status: draft, school: north}}"
+    (folder / "case.yaml").write_text(PLACED.replace("write\n", "note:write\n").replace(placed, resource))
+    output = run("test", folder).output
+    assert told in output if told else output == "1 case: 1 passed, 0 failed\n"
 
 
 def test_files_that_cannot_be_read_are_not_passed_over(folder: Path) -> None:

@@ -8,14 +8,15 @@ from pathlib import Path
 
 import pytest
 
+from app.domain.decision import Reason
 from app.domain.engine import permission_set
 from app.domain.errors import RoleNotHeld
 from app.domain.facts import Role
 from app.domain.grants import ConditionalGrant, Grant, PermissionSet
 from app.domain.ids import DistrictId, UserId
-from app.domain.policy import Policy
+from app.domain.policy import Policy, policy_of
 from app.domain.policy_case import CaseFile, WantedGrant
-from app.domain.policy_file import Rule
+from app.domain.policy_file import PolicyFile, Rule
 from app.domain.policy_verdict import complaints
 from app.domain.scopes import Scope
 from app.services.policies import read_policy
@@ -47,6 +48,27 @@ def test_case(name: str) -> None:
     if case.wanted is not None:
         found = permission_set(case.facts.facts(), policy, case.role)
         assert tuple(map(listed, (*found.grants, *found.conditional))) == case.wanted
+
+
+UNRELATED = policy_of(
+    PolicyFile.model_validate(
+        {"version": 1, "rule": "scoped", "roles": {role: [{"allow": ["club:join"], "over": "self"}] for role in Role}}
+    )
+)
+
+
+def test_hardly_a_denial_that_is_wanted_is_found_under_an_unrelated_policy() -> None:
+    questions = [question for name in CASES for question in case_of(name)[0].questions or ()]
+    denials = [question for question in questions if not question.wanted]
+    passing = [
+        question
+        for name in CASES
+        for question in case_of(name)[0].questions or ()
+        if not question.wanted
+        and not complaints(case_of(name)[0].model_copy(update={"questions": (question,)}), UNRELATED)
+    ]
+    assert len(denials) > 10
+    assert [question.reason for question in passing] == [Reason.UNKNOWN_ACTION]
 
 
 def test_there_are_cases() -> None:

@@ -206,4 +206,260 @@ def test_a_resource_lies_in_the_users_district_unless_another_is_named() -> None
             + [question("view", {"type": "section", "id": "sec-a"}, wanted=True)],
         }
     )
-    assert complaints(case, policy) == ("questions[2], write on note: wanted true, found false (not_in_reach)",)
+    assert complaints(case, policy) == ("questions[2], write on note: wanted true, found false (places_disagree)",)
+
+
+NEVER = "so that it could not be true: if that is meant, say reason:"
+
+
+@pytest.mark.parametrize(
+    ("asked", "why"),
+    [
+        (
+            question("section:vew", {"type": "section", "id": "sec-a"}, wanted=False),
+            f"the policy names no section:vew (did you mean section:view?), {NEVER} unknown_action",
+        ),
+        (
+            question("zip", {"type": "zap", "in": {"section": "sec-a"}}, wanted=False),
+            f"the policy names no zap:zip, {NEVER} unknown_action",
+        ),
+        (
+            question("section:view", {"type": "student", "id": "stu-a"}, wanted=False),
+            f"section:view says nothing on a student, {NEVER} not_applicable",
+        ),
+        (
+            question("write", {"type": "note", "id": "n1"}, wanted=False),
+            f"nothing says where this lies, {NEVER} no_place",
+        ),
+        (
+            question("write", {"type": "note", "id": "n1"}, wanted=False, role="teacher"),
+            f"nothing says where this lies, {NEVER} not_permitted",
+        ),
+        (
+            question("view", {"type": "school", "id": "north"}, wanted=False, role="contact"),
+            f"the user does not hold the role contact, {NEVER} role_not_held",
+        ),
+        (
+            question("write", {"type": "note", "in": {"school": "north", "district": "eta"}}, wanted=False),
+            f"the places named do not fit together, {NEVER} places_disagree",
+        ),
+        (
+            question("view", {"type": "school", "id": "south", "in": {"district": "eta"}}, wanted=False),
+            f"there is no such thing in the user's district, {NEVER} unknown_resource",
+        ),
+    ],
+)
+def test_a_denial_that_no_policy_could_turn_shows_nothing_unless_the_case_names_its_reason(
+    asked: Written, why: str
+) -> None:
+    [complaint] = told(questions=[asked])
+    assert complaint.partition(": ")[2] == why
+    assert told(questions=[{**asked, "reason": why.rsplit(maxsplit=1)[-1]}]) == []
+
+
+@pytest.mark.parametrize(
+    ("roles", "why"),
+    [
+        ({}, "the user holds no role"),
+        ({"teacher": {}}, "the user's roles reach no place"),
+        ({"contact": []}, "the user's roles reach no place"),
+        ({"student": {"sections": ["sec-a"]}}, None),
+        ({"district_admin": {}}, None),
+    ],
+)
+def test_a_denial_of_a_user_without_any_relation_shows_nothing(roles: Written, why: str | None) -> None:
+    asked = question("view", {"type": "section", "id": "sec-a"}, wanted=False)
+    found = complaints(
+        CaseFile.model_validate({"description": "One.", "facts": {"roles": roles}, "questions": [asked]}), POLICY
+    )
+    assert [complaint.partition(": ")[2] for complaint in found] == ([f"{why}, {NEVER} not_permitted"] if why else [])
+
+
+def test_a_denial_on_themselves_shows_something_of_a_user_whose_roles_reach_no_place() -> None:
+    written = {"version": 1, "rule": "scoped", "roles": {"teacher": [{"allow": ["user:view"], "over": "self"}]}}
+    asked = question("view", {"type": "user", "id": "user"}, wanted=False)
+    case = CaseFile.model_validate({"description": "One.", "facts": {"roles": {"student": {}}}, "questions": [asked]})
+    assert complaints(case, policy_of(PolicyFile.model_validate(written))) == ()
+
+
+NOTES: Written = {
+    "version": 1,
+    "rule": "scoped",
+    "roles": {
+        role: [{"allow": ["note:write"], "over": over}, {"allow": ["note:edit"], "over": "self"}]
+        for role, over in (
+            *(("staff", "schools"), ("teacher", "sections"), ("student", "sections"), ("contact", "students")),
+            ("district_admin", "district"),
+        )
+    },
+}
+STAFF_AT_NORTH: Written = {"staff": {"schools": ["north"]}}
+LEARNING: Written = {"student": {"sections": ["sec-a"], "schools": ["north"]}}
+STU_A: Written = {"people": {"stu-a": LEARNING}, "sections": {"sec-a": {"school": "north", "students": ["stu-a"]}}}
+UNSAID = "the case does not say enough to tell: say"
+
+
+def reasons_of(action: str, places: Written, *, roles: Written, wanted: bool, **said: object) -> str:
+    asked = question(action, {"type": "note", "in": places}, wanted=wanted)
+    written = {"description": "One.", "facts": {"user": "ada", "roles": roles}, "questions": [asked], **said}
+    case = CaseFile.model_validate(written)
+    [complaint] = complaints(case, policy_of(PolicyFile.model_validate(NOTES))) or ("_: passed",)
+    return complaint.partition(": ")[2]
+
+
+@pytest.mark.parametrize(
+    ("places", "roles", "said"),
+    [
+        # The case says that the author has to do with the student.
+        ({"student": "stu-a", "user": "ada"}, STAFF_AT_NORTH, STU_A),
+        ({"student": "stu-a", "user": "ada", "school": "north"}, STAFF_AT_NORTH, {}),
+        ({"student": "stu-a", "user": "ada", "section": "sec-a"}, {"teacher": {"sections": ["sec-a"]}}, {}),
+        ({"student": "stu-a", "user": "ada"}, {"contact": [{"student": "stu-a"}]}, {}),
+        ({"student": "stu-a", "user": "ada"}, {"district_admin": {}}, {}),
+        ({"student": "ada", "user": "ada"}, LEARNING, {}),
+        ({"section": "sec-a", "user": "ada"}, STAFF_AT_NORTH, STU_A),
+        ({"section": "sec-a", "school": "north", "user": "ada"}, STAFF_AT_NORTH, {}),
+        ({"section": "sec-a", "user": "ada"}, {"contact": [{"student": "stu-a"}]}, STU_A),
+        # And so it is with a section that lies in no school.
+        ({"section": "sec-b", "user": "ada"}, {"teacher": {"sections": ["sec-b"]}}, {"sections": {"sec-b": {}}}),
+    ],
+)
+def test_an_author_who_has_to_do_with_what_is_named_is_granted_what_is_theirs(
+    places: Written, roles: Written, said: Written
+) -> None:
+    assert reasons_of("edit", places, roles=roles, wanted=True, **said) == "passed"
+
+
+@pytest.mark.parametrize(
+    ("places", "roles", "said"),
+    [
+        ({"student": "stu-a", "user": "ada"}, {"staff": {"schools": ["south"]}}, STU_A),
+        ({"student": "ada", "user": "ada"}, STAFF_AT_NORTH, STU_A),
+        ({"student": "bob", "user": "ada"}, STAFF_AT_NORTH, {"people": {"bob": STAFF_AT_NORTH}}),
+        ({"school": "south", "user": "ada"}, STAFF_AT_NORTH, {}),
+        ({"section": "sec-a", "school": "south", "user": "ada"}, STAFF_AT_NORTH, STU_A),
+        ({"section": "sec-b", "student": "stu-a", "user": "ada"}, STAFF_AT_NORTH, STU_A),
+        ({"student": "stu-a", "user": "ada"}, {"contact": [{"student": "stu-b"}]}, STU_A),
+        ({"section": ["sec-a", "sec-b"], "student": "stu-a", "user": "ada"}, STAFF_AT_NORTH, STU_A),
+    ],
+)
+def test_an_author_who_has_nothing_to_do_with_what_is_named_is_denied_as_by_the_service(
+    places: Written, roles: Written, said: Written
+) -> None:
+    assert reasons_of("edit", places, roles=roles, wanted=True, **said) == "wanted true, found false (places_disagree)"
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+@pytest.mark.parametrize(
+    ("places", "roles", "said", "missing"),
+    [
+        ({"student": "stu-a", "user": "ada"}, STAFF_AT_NORTH, {}, "in people what Clever says of stu-a"),
+        (
+            {"student": "stu-a", "user": "ada"},
+            {"teacher": {"sections": ["sec-a"]}},
+            {},
+            "in people what Clever says of stu-a",
+        ),
+        ({"section": "sec-a", "user": "ada"}, STAFF_AT_NORTH, {}, "in sections what Clever says of sec-a"),
+        (
+            {"section": "sec-a", "user": "ada"},
+            {"contact": [{"student": "stu-a"}]},
+            {},
+            "in sections what Clever says of sec-a",
+        ),
+    ],
+)
+def test_where_the_case_does_not_say_whether_they_have_to_do_with_each_other_nothing_is_guessed(
+    places: Written, roles: Written, said: Written, missing: str, *, wanted: bool
+) -> None:
+    assert reasons_of("edit", places, roles=roles, wanted=wanted, **said) == f"{UNSAID} {missing}"
+
+
+def test_of_an_author_who_is_not_the_asker_the_case_has_to_say_who_they_are() -> None:
+    places = {"student": "stu-a", "user": "bob"}
+    admin: Written = {"district_admin": {}}
+    assert reasons_of("write", places, roles=admin, wanted=True) == (
+        f"{UNSAID} in people what Clever says of stu-a and bob"
+    )
+    people = {"stu-a": LEARNING, "bob": STAFF_AT_NORTH}
+    assert reasons_of("write", places, roles=admin, wanted=True, people=people) == "passed"
+
+
+@pytest.mark.parametrize(
+    ("resource", "roles", "unsaid"),
+    [
+        ({"type": "section", "id": "sec-b"}, STAFF_AT_NORTH, "in sections what Clever says of sec-b"),
+        ({"type": "note", "in": {"section": "sec-b"}}, STAFF_AT_NORTH, "in sections what Clever says of sec-b"),
+        ({"type": "student", "id": "stu-b"}, STAFF_AT_NORTH, "in people what Clever says of stu-b"),
+        (
+            {"type": "student", "id": "stu-b", "in": {"school": "south"}},
+            {"teacher": {"sections": ["sec-a"]}},
+            "in people what Clever says of stu-b",
+        ),
+        (
+            {"type": "note", "in": {"student": "stu-b"}},
+            {"teacher": {"sections": ["sec-a"]}},
+            "in people what Clever says of stu-b",
+        ),
+        ({"type": "student", "in": {"section": "sec-b"}}, STAFF_AT_NORTH, "in sections what Clever says of sec-b"),
+    ],
+)
+def test_a_denial_for_want_of_a_place_that_is_left_unsaid_is_no_denial(
+    resource: Written, roles: Written, unsaid: str
+) -> None:
+    asked = question("note:write", resource, wanted=False)
+    for reason, told in ((None, f"{UNSAID} {unsaid}"), ("not_in_reach", None)):
+        written = {
+            "description": "One.",
+            "facts": {"roles": roles},
+            "questions": [{**asked, **({"reason": reason} if reason else {})}],
+        }
+        found = complaints(CaseFile.model_validate(written), policy_of(PolicyFile.model_validate(NOTES)))
+        assert [complaint.partition(": ")[2] for complaint in found] == ([told] if told else [])
+
+
+@pytest.mark.parametrize(
+    ("resource", "roles"),
+    [
+        ({"type": "section", "id": "sec-b", "in": {"school": []}}, STAFF_AT_NORTH),
+        ({"type": "section", "id": "sec-b", "in": {"school": "south"}}, STAFF_AT_NORTH),
+        ({"type": "section", "id": "sec-b"}, {"teacher": {"sections": ["sec-a"], "schools": ["north"]}}),
+        ({"type": "student", "id": "stu-b", "in": {"school": "south"}}, STAFF_AT_NORTH),
+        ({"type": "note", "in": {"student": "stu-b", "school": "south"}}, {"teacher": {"sections": ["sec-a"]}}),
+    ],
+)
+def test_a_denial_for_want_of_places_that_are_all_said_stands(resource: Written, roles: Written) -> None:
+    written = {
+        "description": "One.",
+        "facts": {"roles": roles},
+        "questions": [question("note:write", resource, wanted=False)],
+    }
+    assert complaints(CaseFile.model_validate(written), policy_of(PolicyFile.model_validate(NOTES))) == ()
+
+
+@pytest.mark.parametrize(
+    ("resource", "reason"),
+    [
+        ({"type": "student", "id": "stu-a"}, "granted"),
+        ({"type": "note", "in": {"student": "stu-a"}}, "granted"),
+        ({"type": "note", "in": {"student": "stu-a", "section": "sec-a"}}, "granted"),
+        ({"type": "note", "in": {"student": "stu-a", "section": "sec-z"}}, "places_disagree"),
+        ({"type": "note", "in": {"student": "stu-a", "section": ["sec-a"], "school": ["north"]}}, "granted"),
+        ({"type": "section", "id": "sec-a"}, "granted"),
+        ({"type": "student", "id": "bob"}, "unknown_resource"),
+        ({"type": "student", "id": "ada"}, "unknown_resource"),
+        ({"type": "user", "id": "bob"}, "not_in_reach"),
+        ({"type": "district", "id": "district"}, "not_in_reach"),
+    ],
+)
+def test_whoever_and_whatever_the_case_tells_of_is_looked_up_there(resource: Written, reason: str) -> None:
+    asked = question("note:write", resource, wanted=reason == "granted", reason=reason)
+    people: Written = {"stu-a": {"student": {"sections": ["sec-a"]}}, "bob": STAFF_AT_NORTH}
+    written = {
+        "description": "One.",
+        "facts": {"user": "ada", "roles": STAFF_AT_NORTH},
+        "questions": [asked],
+        "sections": {"sec-a": {"school": "north"}},
+        "people": people,
+    }
+    assert complaints(CaseFile.model_validate(written), policy_of(PolicyFile.model_validate(NOTES))) == ()
