@@ -1,6 +1,7 @@
 """What an OpenID provider publishes, read within bounds; it is sent nothing, and nothing of ours is told to it."""
 
 import json
+import ssl
 
 import httpx
 
@@ -22,15 +23,17 @@ class NotRead(Exception):
         self.word = word
 
 
-def provider_client() -> httpx.AsyncClient:
-    """Return a small pool of connections to a provider, which has to be closed."""
-    limits = httpx.Limits(max_connections=2, max_keepalive_connections=0)
+def provider_client(trusted: ssl.SSLContext) -> httpx.AsyncClient:
+    """Return a client for one reading of a provider, which has to be closed after it.
+
+    A reading may be broken off, which may leave a connection that its pool counts as in use for ever.
+    """
     return httpx.AsyncClient(
         headers={"Accept": "application/json", "Accept-Encoding": "identity"},
         timeout=SECONDS,
-        limits=limits,
+        verify=trusted,
         # Plain http is for loopback, where no proxy of the environment is to be asked.
-        mounts={"http://": httpx.AsyncHTTPTransport(limits=limits)},
+        mounts={"http://": httpx.AsyncHTTPTransport(verify=trusted)},
         follow_redirects=False,
     )
 

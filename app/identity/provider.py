@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import httpx
 from joserfc.jwk import Key
 from pydantic import BaseModel, StrictStr, ValidationError
 
@@ -76,7 +77,7 @@ class Provider:
         self._clock = clock
         self._seconds = seconds
         self._patience = patience
-        self._client = provider_client()
+        self._trusted = httpx.create_ssl_context()
         self._keys: KeySet | None = None
         self._read_at = self._tried_at = -math.inf
         self._reading: asyncio.Task[None] | None = None
@@ -96,11 +97,10 @@ class Provider:
         return found
 
     async def aclose(self) -> None:
-        """Close the connections."""
+        """Break off what is being read."""
         if self._reading is not None:
             self._reading.cancel()
             await asyncio.wait({self._reading})
-        await self._client.aclose()
 
     async def _current(self) -> KeySet:
         if self._age() > KEPT_SECONDS:
@@ -148,18 +148,20 @@ class Provider:
         self.state = word
 
     async def _read(self) -> KeySet:
-        url = self._issuer.key_set_url or await self._named_url()
+        async with provider_client(self._trusted) as client:
+            url = self._issuer.key_set_url or await self._named_url(client)
+            said = await read_json(client, url)
         try:
-            keys = KeySet(WrittenKeySet.model_validate(await read_json(self._client, url)))
+            keys = KeySet(WrittenKeySet.model_validate(said))
         except ValidationError as error:
             raise NotRead("garbled") from error
         if not keys:
             raise NotRead("garbled")
         return keys
 
-    async def _named_url(self) -> str:
+    async def _named_url(self, client: httpx.AsyncClient) -> str:
         """Ask the provider where its keys are (OpenID Connect Discovery 1.0 section 4)."""
-        said = await read_json(self._client, f"{self._issuer.name.rstrip('/')}/.well-known/openid-configuration")
+        said = await read_json(client, f"{self._issuer.name.rstrip('/')}/.well-known/openid-configuration")
         try:
             configuration = _Configuration.model_validate(said)
         except ValidationError as error:

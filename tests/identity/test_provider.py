@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import threading
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from app.addresses import is_safe_address
 from app.domain.errors import ProviderUnreachable
 from app.identity.provider import Issuer, Provider
 from tests.conftest import MovedClock
+from tests.connections import in_use
 from tests.identity.provider import FakeProvider, rsa
 
 CONFIGURATION, KEYS = "/.well-known/openid-configuration", "/keys"
@@ -152,3 +154,16 @@ async def test_a_provider_that_does_not_answer_is_unreachable(clock: MovedClock)
             await knows(provider, "first")
         await provider.aclose()
     assert provider.state == "unreachable"
+
+
+async def test_readings_that_are_broken_off_leave_no_connection_in_use(
+    provider: Provider, published: FakeProvider, clock: MovedClock
+) -> None:
+    for number in range(300):
+        provider._seconds = 0.001 + 0.00002 * number  # noqa: SLF001 -- so that it ends at each step of a reading
+        with suppress(ProviderUnreachable):
+            await knows(provider, "first")
+        clock.move(25 * 3600)
+    assert in_use() == 0
+    provider._seconds = 5  # noqa: SLF001
+    assert await knows(provider, "first")
