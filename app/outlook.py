@@ -95,6 +95,7 @@ def _measures(
         requests_in_progress=lines.in_progress,
         readings_in_progress=context.turns.in_progress if context else 0,
         readings_waiting=context.turns.waiting if context else 0,
+        clever_in_progress=client.requests_in_progress(),
         cached={"users": len(context.users), "places": len(context.places)} if context else {},
         budget_left=ways.budget_left(),
         breakers_open=ways.breakers_open(),

@@ -85,6 +85,7 @@ _KINDS: Mapping[type[RosterguardError], tuple[int, str, str]] = {
     errors.CleverLimited: (503, "clever-limited", "Clever's rate limit is reached"),
     errors.CleverBarred: (503, "clever-barred", "Clever is not asked for a moment"),
     errors.CleverBusy: (503, "busy", "Too many readings at once"),
+    errors.CleverCrowded: (503, "no-connection", "No connection to Clever is free"),
     errors.CallerOverspent: (429, "caller-overspent", "Caller's share of requests used up"),
     errors.CleverFailed: (503, "clever-failed", "Clever is failing"),
     errors.CleverUnexpected: (502, "clever-unexpected", "Clever answers unexpectedly"),

@@ -58,6 +58,10 @@ class CleverClient:
         """Return what is known of the way of each token, to be measured."""
         return self._transport.lines
 
+    def requests_in_progress(self) -> int:
+        """Return how many requests are under way, whether or not anybody still waits for them."""
+        return self._transport.under_way.in_progress
+
     def barred(self, district: DistrictId) -> CleverBarred | None:
         """Return why nothing can be read of a district just now, where that is known without asking; else None."""
         token = self._tokens.known_token(district)

@@ -5,7 +5,7 @@ from urllib.request import getproxies, proxy_bypass
 
 import httpx
 
-from app.clever.pools import Pools
+from app.clever.connections import Connections
 
 _HEADERS = (
     (b"User-Agent", f"rosterguard/{version('rosterguard')}".encode("ascii")),
@@ -24,8 +24,8 @@ class Ways(httpx.AsyncBaseTransport):
         trusted = httpx.create_ssl_context()
         proxies = getproxies()
         proxy = proxies.get("https") or proxies.get("all")
-        self._direct = Pools(trusted)
-        self._proxied = Pools(trusted, proxy if "://" in proxy else f"http://{proxy}") if proxy else None
+        self._direct = Connections(trusted)
+        self._proxied = Connections(trusted, proxy if "://" in proxy else f"http://{proxy}") if proxy else None
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Ask; raises ``httpx.HTTPError``."""

@@ -9,6 +9,7 @@ import httpx
 from pydantic_core import from_json
 
 from app.domain.errors import (
+    CleverCrowded,
     CleverError,
     CleverFailed,
     CleverForbade,
@@ -46,6 +47,7 @@ _CLIENT_REFUSED = (
 
 _EXCEPTIONS: tuple[tuple[type[Exception], type[CleverError], str], ...] = (
     (TimeoutError, CleverTimedOut, "Clever did not answer within the time limit"),
+    (httpx.PoolTimeout, CleverCrowded, "every connection to Clever is in use"),
     (httpx.TimeoutException, CleverTimedOut, "Clever did not answer within the time limit"),
     (httpx.DecodingError, CleverMalformed, "Clever sent a compressed body that cannot be unpacked"),
     (httpx.TooManyRedirects, CleverUnexpected, "Clever sent us elsewhere, which is not followed"),

@@ -12,7 +12,7 @@ from app import telemetry
 from app.clever.breaker import Breaker
 from app.clever.budget import Budget
 from app.clever.exchange import Head
-from app.domain.errors import CleverError, CleverFailed, CleverLimited, CleverTimedOut, CleverUnreachable
+from app.domain.errors import CleverCrowded, CleverError, CleverFailed, CleverLimited, CleverTimedOut, CleverUnreachable
 
 MOST_LINES = 20_000
 """Tokens of which something is known; there are fewer districts in the country."""
@@ -47,6 +47,9 @@ class Line:
             probe: whether it was the breaker's probe or test.
             is_telling: whether a failure says that Clever is down, and not merely that nobody waited for it.
         """
+        if isinstance(error, CleverCrowded):
+            # Clever was not asked.
+            return
         was_open = self.breaker.is_open()
         if isinstance(error, CleverLimited):
             self.budget.refused(error.retry_after)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from app import telemetry
 from app.clever.paging import records_of
-from app.clever.reads import Endpoint, R, broken_off_in_the_end, record_of
+from app.clever.reads import Endpoint, R, not_waited_for_in_the_end, record_of
 from app.clever.records import Page, SectionRecord, UserRecord
 from app.clever.transport import Transport
 from app.clever.v3 import Answers
@@ -87,7 +87,7 @@ class Lookups:
         if not path or (role is not None and role not in roles):
             raise ValueError(f"Clever cannot be asked for the people of a {place[0]} by the role {role}")
         users = asyncio.create_task(self._list(place, path, warrant, self._endpoint.family.users, role))
-        async with broken_off_in_the_end(users):
+        async with not_waited_for_in_the_end(users):
             of_section = place[0] is Scope.SECTION
             sections = (await self._section(place[1], district, warrant),) if of_section else ()
             return await self._facts_of(await users, sections, district, role)

@@ -67,9 +67,9 @@ class UserReads:
         reading = asyncio.create_task(self._user(user, district, warrant))
         sections = asyncio.create_task(self._sections(user, warrant))
         schools = asyncio.create_task(self._schools(user, warrant))
-        async with broken_off_in_the_end(reading, sections, schools):
+        async with not_waited_for_in_the_end(reading, sections, schools):
             record = await reading
-            # What no role needs may fail or be late. It gets a moment nonetheless: breaking it off costs a connection.
+            # What no role needs may fail or be late. It gets a moment nonetheless, since it is under way already.
             taught = await (sections if needs_sections(record) else _spared(sections, self._grace))
             confirming = confirm_schools and has_schools_to_confirm(record)
             return Answers(record, taught or (), await (schools if confirming else _spared(schools, self._grace)))
@@ -124,8 +124,8 @@ async def record_of(
 
 
 @asynccontextmanager
-async def broken_off_in_the_end(*tasks: asyncio.Task[object]) -> AsyncGenerator[None]:
-    """Leave none of the tasks behind, however the block ends."""
+async def not_waited_for_in_the_end(*tasks: asyncio.Task[object]) -> AsyncGenerator[None]:
+    """Leave none of the tasks behind, however the block ends; an exchange that they wait for goes on for a moment."""
     try:
         yield
     finally:

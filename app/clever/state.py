@@ -14,7 +14,8 @@ class CleverState:
     Attributes:
         accepted_once: whether the Data API ever accepted the token of a district and sent JSON as documented.
         word: how the last exchange ended: ``ok``, ``not_asked``, ``token_refused``, ``forbidden``, ``rate_limited``,
-            ``failing``, ``unreachable``, ``timed_out`` or ``garbled``.
+            ``failing``, ``unreachable``, ``timed_out`` or ``garbled``; or ``no_connection``, where it did not come to
+            one since every connection was in use.
     """
 
     accepted_once: bool = False

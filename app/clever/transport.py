@@ -4,7 +4,7 @@ import asyncio
 import math
 import time
 from collections.abc import Callable
-from contextlib import aclosing, suppress
+from contextlib import ExitStack, aclosing, suppress
 from dataclasses import replace
 from typing import TypeVar
 
@@ -20,9 +20,10 @@ from app.clever.refusals import Refusals
 from app.clever.retrying import Tries
 from app.clever.state import CleverState
 from app.clever.telling import told
+from app.clever.under_way import UnderWay
 from app.clever.warrant import Warrant
 from app.domain.errand import OWN
-from app.domain.errors import CleverBarred, CleverBusy, CleverError, CleverTimedOut
+from app.domain.errors import CleverBarred, CleverBusy, CleverCrowded, CleverError, CleverTimedOut
 from app.telemetry import metrics
 
 S = TypeVar("S", bound=Slim)
@@ -41,6 +42,7 @@ class Transport:
     Attributes:
         state: how the last exchange went.
         lines: what is known of each token's way.
+        under_way: the exchanges under way.
 
     An exchange takes ``seconds`` at most, and a probe ``probe_seconds`` in all; ``wall`` tells Unix seconds, in which
     Clever's headers count.
@@ -55,12 +57,14 @@ class Transport:
         lines: Lines | None = None,
         probe_seconds: float = 5,
         bodies: Bodies | None = None,
+        under_way: UnderWay | None = None,
     ) -> None:
         self.state = CleverState()
         self._seconds = seconds
         self._probe_seconds = probe_seconds
         self.lines = lines or Lines(time.monotonic)
         self._exchanges = Exchanges(way, wall=wall, seconds=seconds, bodies=bodies or Bodies())
+        self.under_way = under_way or UnderWay()
         self._refusals = Refusals(self.lines.clock)
         self._probes: set[asyncio.Task[None]] = set()
 
@@ -95,6 +99,7 @@ class Transport:
         for probe in self._probes:
             probe.cancel()
         await asyncio.gather(*self._probes, return_exceptions=True)
+        await self.under_way.aclose()
         await self._exchanges.aclose()
 
     async def _try(self, line: Line, question: Question[S], warrant: Warrant, tries: Tries) -> S:
@@ -118,21 +123,19 @@ class Transport:
 
     async def _test(self, line: Line, question: Question[S], warrant: Warrant, tries: Tries) -> S:
         line.test = test = asyncio.get_running_loop().create_future()
-        try:
-            return await self._ask(line, question, warrant, tries, probe=True)
-        finally:
+
+        def ended() -> None:
             line.breaker.probed()
             line.test = None
             test.set_result(None)
 
+        return await self._ask(line, question, warrant, tries, probed=ended)
+
     async def _probe(self, line: Line, question: Question[S], warrant: Warrant, tries: Tries) -> S:
         # Not as long as others wait: until it ends nobody is asked, and Clever may be back meanwhile.
         until = min(warrant.until, asyncio.get_running_loop().time() + min(self._probe_seconds, self._seconds))
-        try:
-            async with within(until):
-                return await self._ask(line, question, replace(warrant, until=until), tries, probe=True)
-        finally:
-            line.breaker.probed()
+        async with within(until):
+            return await self._ask(line, question, replace(warrant, until=until), tries, probed=line.breaker.probed)
 
     def _begin_probe(self, line: Line, question: Question[S], warrant: Warrant) -> None:
         """Ask once more what somebody wanted to know, only to see whether anybody answers."""
@@ -148,13 +151,32 @@ class Transport:
         task.add_done_callback(self._probes.discard)
 
     async def _ask(
-        self, line: Line, question: Question[S], warrant: Warrant, tries: Tries, *, probe: bool = False
+        self,
+        line: Line,
+        question: Question[S],
+        warrant: Warrant,
+        tries: Tries,
+        *,
+        probed: Callable[[], None] | None = None,
     ) -> S:
-        await line.budget.enter(warrant.errand)
+        """Ask once, as soon as there is room; ``probed`` is called when a probe or test is over, whoever waits."""
+        with ExitStack() as ending:
+            if probed is not None:
+                ending.callback(probed)
+            await line.budget.enter(warrant.errand)
+            ending.callback(line.budget.end)
+            await self._enter()
+            ending.callback(self.under_way.leave)
+            exchange = self._answer(line, question, warrant, tries, probe=probed is not None)
+            return await self.under_way.outcome(exchange, ending.pop_all().close)
+
+    async def _enter(self) -> None:
         try:
-            return await self._answer(line, question, warrant, tries, probe=probe)
-        finally:
-            line.budget.end()
+            await self.under_way.enter()
+        except CleverCrowded as error:
+            # Of Clever it says nothing; whoever looks why nothing is read has to be told nonetheless.
+            self.state = self.state.after(error)
+            raise
 
     async def _answer(self, line: Line, question: Question[S], warrant: Warrant, tries: Tries, *, probe: bool) -> S:
         """Exchange once, and note what comes of it."""
@@ -171,11 +193,6 @@ class Transport:
             is_telling = not isinstance(error, CleverTimedOut) or self._waited(began)
             line.note(error, probe=probe, is_telling=is_telling)
             self._tell(error, warrant)
-            raise
-        except asyncio.CancelledError:
-            # Whoever waits for it has the same deadline, and may be the first to see that it is over.
-            if asyncio.get_running_loop().time() >= warrant.until - _EARLY and self._waited(began):
-                line.note(CleverTimedOut("Clever did not answer within the time limit"), probe=probe)
             raise
         line.note(None)
         self.state = self.state.after_listing() if warrant.is_of_client() else self.state.after(None)

@@ -18,6 +18,7 @@ RosterguardError
 │   ├── CleverLimited            429: the token's requests are used up, or what is left is kept for the more urgent
 │   ├── CleverBarred             it failed several times in a row and is not asked for a moment
 │   ├── CleverBusy               too many readings are under way or waiting
+│   ├── CleverCrowded            every connection to Clever is in use, and none became free in time
 │   ├── CallerOverspent          one caller has caused more requests than their share
 │   ├── CleverFailed             5xx: Clever says that it is failing
 │   ├── CleverUnexpected         any other status that its documentation does not lead one to expect
@@ -179,6 +180,12 @@ class CleverBusy(CleverError):
     """Too many readings are under way or waiting for their turn."""
 
     word = "busy"
+
+
+class CleverCrowded(CleverError):
+    """Every connection to Clever is in use, and none became free in time; of Clever it says nothing."""
+
+    word = "no_connection"
 
 
 class CallerOverspent(CleverError):

@@ -11,6 +11,7 @@ from app.domain.errand import Errand, Urgency
 from app.domain.errors import (
     CallerOverspent,
     CleverBusy,
+    CleverCrowded,
     CleverError,
     CleverForbade,
     CleverLimited,
@@ -129,7 +130,7 @@ def _is_not_for(error: CleverError, theirs: Errand, ours: Errand) -> bool:
         return theirs.caller != ours.caller
     if isinstance(error, CleverTimedOut):
         return (theirs.until or inf) < (ours.until or inf)
-    return isinstance(error, (CleverBusy, CleverLimited)) and _less_urgent(theirs, ours)
+    return isinstance(error, (CleverBusy, CleverCrowded, CleverLimited)) and _less_urgent(theirs, ours)
 
 
 _ORDER = {urgency: place for place, urgency in enumerate(Urgency)}

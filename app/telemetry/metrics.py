@@ -94,9 +94,22 @@ CLEVER_SECONDS = Histogram(
     registry=REGISTRY,
 )
 CLEVER_RETRIES = Counter("rosterguard_clever_retries", "Requests to Clever that were tried again.", registry=REGISTRY)
+CLEVER_IN_PROGRESS = Gauge(
+    "rosterguard_clever_requests_in_progress",
+    "Requests to Clever under way, each on a connection of its own.",
+    multiprocess_mode="livesum",
+    registry=REGISTRY,
+)
+CONNECTION_SECONDS = Histogram(
+    "rosterguard_clever_connection_wait_seconds",
+    "How long requests to Clever waited for a connection, of those that had to.",
+    buckets=(0.01, 0.1, 0.5, 1, 2),
+    registry=REGISTRY,
+)
 CLEVER_WITHHELD = Counter(
     "rosterguard_clever_withheld",
-    "Requests and readings that were not sent to Clever, by why: barred, rate_limited, caller_limited, busy.",
+    "Requests and readings that were not sent to Clever, by why: barred, rate_limited, caller_limited, busy, "
+    "no_connection.",
     ["reason"],
     registry=REGISTRY,
 )
@@ -156,6 +169,7 @@ class Measures:
     requests_in_progress: int
     readings_in_progress: int
     readings_waiting: int
+    clever_in_progress: int
     cached: Mapping[str, int]
     budget_left: float
     breakers_open: int
@@ -243,6 +257,7 @@ def measured(measures: Measures) -> None:
     REQUESTS_IN_PROGRESS.set(measures.requests_in_progress)
     READINGS_IN_PROGRESS.set(measures.readings_in_progress)
     READINGS_WAITING.set(measures.readings_waiting)
+    CLEVER_IN_PROGRESS.set(measures.clever_in_progress)
     for cached, entries in measures.cached.items():
         CACHED.labels(cached).set(entries)
     CLEVER_BUDGET.set(measures.budget_left)

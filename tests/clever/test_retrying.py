@@ -28,6 +28,7 @@ from app.domain.errors import (
     CleverUnexpected,
     CleverUnreachable,
 )
+from tests.cache.conftest import eventually
 from tests.conftest import MovedClock
 
 URL, SHAPE = "https://clever.test/v3.0/districts", Page[IdRecord]
@@ -278,8 +279,7 @@ async def test_one_probe_goes_out_however_many_ask_and_is_broken_off_in_the_end(
         clever.clock.move(1)
         for _ in range(20):
             assert type(await failure(transport)) is CleverBarred
-        await asyncio.sleep(0)
-        assert clever.asked == 6
+        await eventually(lambda: clever.asked == 6)
 
 
 @pytest.mark.parametrize("errand", [Errand(b"ann"), OWN])
@@ -290,7 +290,7 @@ async def test_a_probe_is_broken_off_sooner_than_other_requests(errand: Errand) 
         clever.clock.move(1)
         before = asyncio.all_tasks()
         await failure(transport, errand)
-        await asyncio.gather(*(asyncio.all_tasks() - before))
+        await asyncio.gather(*(asyncio.all_tasks() - before), return_exceptions=True)
         await probed(transport)
         assert await read(transport) == NOTHING
     assert clever.asked == 8
@@ -362,4 +362,5 @@ async def test_a_clever_that_hangs_until_nobody_waits_any_more_counts_as_down() 
         with pytest.raises(CleverTimedOut):
             async with within(until):
                 await read(transport, Errand(urgency=Urgency.RENEWAL), until=until)
+    await eventually(lambda: not transport.under_way.in_progress)
     assert type(await failure(transport)) is CleverBarred

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from app.clever.connection import question_of
-from app.clever.pools import Pools
+from app.clever.connections import Connections
 
 
 @pytest.fixture(scope="module")
@@ -49,8 +49,8 @@ async def speaking_tls(certified: Path) -> AsyncIterator[int]:
 
 
 async def read(url: str, context: ssl.SSLContext) -> bytes:
-    async with Pools(context) as pools:
-        response = await pools.handle_async_request(question_of(url, "Bearer hush"))
+    async with Connections(context) as connections:
+        response = await connections.handle_async_request(question_of(url, "Bearer hush"))
         try:
             return await response.aread()
         finally:

@@ -19,6 +19,7 @@ from app.clever.warrant import Warrant
 from app.domain import errors
 from app.domain.errand import Errand, Urgency
 from app.domain.errors import (
+    CleverCrowded,
     CleverError,
     CleverFailed,
     CleverForbade,
@@ -265,7 +266,7 @@ async def test_a_url_that_cannot_be_asked_is_unreachable(url: str) -> None:
     [
         (httpx.ConnectTimeout("hush"), CleverTimedOut),
         (httpx.ReadTimeout("hush"), CleverTimedOut),
-        (httpx.PoolTimeout("hush"), CleverTimedOut),
+        (httpx.PoolTimeout("hush"), CleverCrowded),
         (httpx.ConnectError("hush"), CleverUnreachable),
         (httpx.ReadError("hush"), CleverUnreachable),
         (httpx.RemoteProtocolError("hush"), CleverUnreachable),
@@ -309,6 +310,7 @@ def test_every_error_of_an_exchange_has_a_word_for_operators() -> None:
         "CleverLimited": "rate_limited",
         "CleverBarred": "barred",
         "CleverBusy": "busy",
+        "CleverCrowded": "no_connection",
         "CallerOverspent": "caller_limited",
         "CleverFailed": "failing",
         "CleverUnexpected": "garbled",

@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 import httpx
 import pytest
 
+from app.clever import connections
 from app.clever.connection import Ways, question_of
-from app.clever.pools import LIMITS, POOLS, Pools
+from app.clever.under_way import MOST_UNDER_WAY
 from app.services.turns import Room
+from tests.cache.conftest import eventually
 
 HEAD = b"HTTP/1.1 200 OK\r\n"
 
@@ -22,11 +24,13 @@ class Server:
     says: Callable[[str], bytes]
     url: str = ""
     connections: int = 0
+    open: int = 0
     asked: list[str] = field(default_factory=list)
     heard: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
+        self.open += 1
         with suppress(ConnectionError, asyncio.IncompleteReadError):
             while True:
                 path = (await reader.readuntil(b"\r\n\r\n")).split()[1].decode()
@@ -34,6 +38,7 @@ class Server:
                 self.heard.set()
                 writer.write(self.says(path))
                 await writer.drain()
+        self.open -= 1
         writer.close()
 
 
@@ -61,10 +66,6 @@ async def read(way: httpx.AsyncBaseTransport, url: str) -> bytes:
         await response.aclose()
 
 
-def connections_of(pools: Pools) -> list[int]:
-    return [len(each._pool.connections) for each in pools._pools]  # noqa: SLF001 -- nobody else tells
-
-
 async def test_one_question_after_another_takes_one_connection() -> None:
     server = Server(named)
     async with serving(server) as way:
@@ -72,21 +73,33 @@ async def test_one_question_after_another_takes_one_connection() -> None:
     assert server.connections == 1
 
 
-async def test_questions_at_once_are_spread_over_the_pools() -> None:
+async def test_each_of_several_questions_at_once_takes_a_connection_and_the_next_take_the_same() -> None:
     server = Server(named)
-    async with serving(server), Pools(httpx.create_ssl_context(), number=3) as pools:
-        answers = await asyncio.gather(*(read(pools, f"{server.url}/{number}") for number in range(9)))
-        assert answers == [f"/{number}".encode() for number in range(9)]
-        assert connections_of(pools) == [3, 3, 3]
+    async with serving(server) as way:
+        for _ in range(2):
+            answers = await asyncio.gather(*(read(way, f"{server.url}/{number}") for number in range(9)))
+            assert answers == [f"/{number}".encode() for number in range(9)]
+    assert server.connections == 9
 
 
-async def test_a_pool_whose_answer_is_still_read_is_busy() -> None:
+async def test_a_connection_whose_answer_is_still_read_is_not_taken_by_another_question() -> None:
     server = Server(named)
-    async with serving(server), Pools(httpx.create_ssl_context(), number=2) as pools:
-        response = await begun(pools, f"{server.url}/a")
-        assert await read(pools, f"{server.url}/b") == b"/b"
+    async with serving(server) as way:
+        response = await begun(way, f"{server.url}/a")
+        assert await read(way, f"{server.url}/b") == b"/b"
+        assert await response.aread() == b"/a"
         await response.aclose()
-        assert connections_of(pools) == [0, 1]
+    assert server.connections == 2
+
+
+async def test_connections_that_idle_for_long_are_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    server = Server(named)
+    async with serving(server) as way:
+        await asyncio.gather(*(read(way, f"{server.url}/{number}") for number in range(3)))
+        assert server.open == 3
+        monkeypatch.setattr(connections, "_IDLE_SECONDS", -1)
+        assert await read(way, f"{server.url}/a") == b"/a"
+        await eventually(lambda: server.open == 0)
 
 
 async def test_a_connection_whose_answer_nobody_read_is_not_used_again() -> None:
@@ -97,18 +110,20 @@ async def test_a_connection_whose_answer_nobody_read_is_not_used_again() -> None
     assert server.connections == 2
 
 
-async def test_a_question_that_is_broken_off_leaves_its_pool_to_the_next() -> None:
-    server = Server(lambda path: named(path) if path == "/a" else b"")
-    async with serving(server), Pools(httpx.create_ssl_context(), number=2) as pools:
-        hanging = asyncio.create_task(read(pools, f"{server.url}/b"))
+@pytest.mark.parametrize("said", [b"", HEAD, HEAD + b"Content-Length: 9\r\n\r\n/b"])
+async def test_a_connection_whose_question_is_broken_off_is_closed(said: bytes) -> None:
+    server = Server(lambda path: named(path) if path == "/a" else said)
+    async with serving(server) as way:
+        hanging = asyncio.create_task(read(way, f"{server.url}/b"))
         await server.heard.wait()
         hanging.cancel()
         await asyncio.wait([hanging])
-        assert await read(pools, f"{server.url}/a") == b"/a"
-        assert connections_of(pools) == [1, 0]
+        assert await read(way, f"{server.url}/a") == b"/a"
+        await eventually(lambda: server.open == 1)
+    assert server.connections == 2
 
 
-async def test_what_is_under_way_ends_when_the_pools_are_closed() -> None:
+async def test_what_is_under_way_ends_when_the_connections_are_closed() -> None:
     server = Server(lambda _: b"")
     async with serving(server) as way:
         hanging = asyncio.create_task(read(way, server.url))
@@ -127,6 +142,5 @@ async def test_a_header_of_several_lines_is_never_sent(token: str) -> None:
     assert server.asked == []
 
 
-def test_there_are_more_connections_than_exchanges_at_once() -> None:
-    assert LIMITS.max_connections is not None
-    assert POOLS * LIMITS.max_connections > 3 * Room().at_once
+def test_there_is_room_for_more_exchanges_than_all_readings_make() -> None:
+    assert 3 * Room().at_once < MOST_UNDER_WAY
