@@ -119,10 +119,12 @@ class CleverClient:
         """Read whether there is such a school; raises ``RecordUnknown`` where there is none, or ``CleverError``."""
         return await self._look_up(district, errand, lambda warrant: self._lookups.school(school, district, warrant))
 
-    async def sections(self, place: Place, district: DistrictId, errand: Errand) -> tuple[Section, ...]:
-        """Read all sections that lie in a school, or in the district; raises as ``section``."""
+    async def sections(
+        self, place: Place, district: DistrictId, errand: Errand, *, most_pages: int | None = None
+    ) -> tuple[Section, ...]:
+        """Read all sections that lie in a school, or in the district; raises as ``people``."""
         return await self._look_up(
-            district, errand, lambda warrant: self._lookups.sections(place, district, warrant), place
+            district, errand, lambda warrant: self._lookups.sections(place, district, warrant, most_pages), place
         )
 
     async def schools(self, district: DistrictId, errand: Errand) -> tuple[SchoolId, ...]:
@@ -130,7 +132,9 @@ class CleverClient:
         whole = (Scope.DISTRICT, district)
         return await self._look_up(district, errand, lambda warrant: self._lookups.schools(district, warrant), whole)
 
-    async def people(self, place: Place, district: DistrictId, role: Role | None, errand: Errand) -> tuple[Facts, ...]:
+    async def people(
+        self, place: Place, district: DistrictId, role: Role | None, errand: Errand, *, most_pages: int | None = None
+    ) -> tuple[Facts, ...]:
         """Read the users who stand in relation to a place, with what they are there, by ascending id.
 
         Args:
@@ -140,6 +144,7 @@ class CleverClient:
             role: only those who hold this role. Clever can be asked for teachers and students of a section, for those
                 and staff of a school, for any role of the district, and for none among the contacts of a student.
             errand: what the reading is for.
+            most_pages: give up on a list that has more; None for one of any length that a list may have.
 
         Returns:
             Facts that are complete but for sections: of those they hold the one asked for, or none. The list of each
@@ -147,10 +152,10 @@ class CleverClient:
 
         Raises:
             RecordUnknown: the district has no such section, school or student.
-            CleverError: the list could not be read for certain.
+            CleverError: the list could not be read for certain, or is longer than ``most_pages``.
         """
         return await self._look_up(
-            district, errand, lambda warrant: self._lookups.people(place, district, role, warrant), place
+            district, errand, lambda warrant: self._lookups.people(place, district, role, warrant, most_pages), place
         )
 
     async def keep_connected(self, *, sleep: Callable[[float], Awaitable[object]] = asyncio.sleep) -> None:

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from app import telemetry
-from app.clever.paging import records_of
+from app.clever.paging import MOST_PAGES, records_of
 from app.clever.reads import Endpoint, R, not_waited_for_in_the_end, record_of
 from app.clever.records import Page, SectionRecord, UserRecord
 from app.clever.transport import Transport
@@ -49,7 +49,9 @@ class Lookups:
         url, shape = self._url("/schools/{}", school), self._endpoint.family.school
         return SchoolId((await record_of(self._transport, url, warrant, shape, (school, district))).id)
 
-    async def sections(self, place: Place, district: DistrictId, warrant: Warrant) -> tuple[Section, ...]:
+    async def sections(
+        self, place: Place, district: DistrictId, warrant: Warrant, most_pages: int | None = None
+    ) -> tuple[Section, ...]:
         """Read all sections of a school or of the district, by ascending id.
 
         Raises:
@@ -60,7 +62,9 @@ class Lookups:
         if place[0] not in _SECTIONS:
             raise ValueError(f"Clever lists no sections of a {place[0]}")
         odd: Counter[Oddity] = Counter()
-        records = await self._list(place, _SECTIONS[place[0]], warrant, self._endpoint.family.sections)
+        records = await self._list(
+            place, _SECTIONS[place[0]], warrant, self._endpoint.family.sections, most_pages=most_pages
+        )
         found = tuple(self._section_of(record, district, odd) for record in self._own(records, district, odd))
         _tell(odd)
         return found
@@ -74,7 +78,7 @@ class Lookups:
         return found
 
     async def people(
-        self, place: Place, district: DistrictId, role: Role | None, warrant: Warrant
+        self, place: Place, district: DistrictId, role: Role | None, warrant: Warrant, most_pages: int | None = None
     ) -> tuple[Facts, ...]:
         """Read the people of a place, by ascending id.
 
@@ -86,7 +90,9 @@ class Lookups:
         path, roles = _PEOPLE.get(place[0], ("", frozenset()))
         if not path or (role is not None and role not in roles):
             raise ValueError(f"Clever cannot be asked for the people of a {place[0]} by the role {role}")
-        users = asyncio.create_task(self._list(place, path, warrant, self._endpoint.family.users, role))
+        users = asyncio.create_task(
+            self._list(place, path, warrant, self._endpoint.family.users, most_pages=most_pages, role=role)
+        )
         async with not_waited_for_in_the_end(users):
             of_section = place[0] is Scope.SECTION
             sections = (await self._section(place[1], district, warrant),) if of_section else ()
@@ -121,15 +127,23 @@ class Lookups:
         odd.update(times)
         return section
 
-    async def _list(
-        self, place: Place, path: str, warrant: Warrant, shape: type[Page[R]], role: Role | None = None
+    async def _list(  # noqa: PLR0913 -- what is asked, and how much of it
+        self,
+        place: Place,
+        path: str,
+        warrant: Warrant,
+        shape: type[Page[R]],
+        *,
+        most_pages: int | None = None,
+        role: Role | None = None,
     ) -> list[R]:
         limit = self._endpoint.page_limit
         asked = f"?limit={limit}" + (f"&role={role}" if role else "")
         of_district = place[0] is Scope.DISTRICT
         url = self._endpoint.api + path if of_district else self._url(path, place[1])
         try:
-            return await records_of(self._transport, url + asked, warrant, shape, limit=limit)
+            most = MOST_PAGES if most_pages is None else min(most_pages, MOST_PAGES)
+            return await records_of(self._transport, url + asked, warrant, shape, limit=limit, most_pages=most)
         except CleverRecordMissing as error:
             # That the lists of a connected district are gone says nothing of any record.
             if of_district:

@@ -75,7 +75,7 @@ def facts_of(answers: Answers, district: DistrictId, shape: IdShape) -> tuple[Fa
 
 
 def section_of(record: SectionRecord, district: DistrictId, shape: IdShape) -> tuple[Section, Counter[Oddity]]:
-    """Work out where a section lies and who is enrolled in it, and count the ids that are none.
+    """Work out where a section lies and who stands in it, and count the ids that are none.
 
     Args:
         record: what Clever sent.
@@ -85,7 +85,8 @@ def section_of(record: SectionRecord, district: DistrictId, shape: IdShape) -> t
     odd: Counter[Oddity] = Counter()
     school = next(iter(_fitting([record.school], shape, odd)), None)
     students = _fitting(record.attended_by(), shape, odd)
-    return Section(SectionId(record.id), district, SchoolId(school) if school else None, students), odd
+    teachers = _fitting(record.taught_by(), shape, odd)
+    return Section(SectionId(record.id), district, SchoolId(school) if school else None, students, teachers), odd
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,10 @@
 """Where a resource lies: the places that hold it, from itself to its district."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from app.domain.facts import Facts, Role, Standing
+from app.domain.facts import Facts, HeldRole, Role, Standing
 from app.domain.ids import DistrictId, SchoolId, SectionId
 from app.domain.scopes import Scope
 
@@ -21,12 +22,14 @@ class Section:
     Attributes:
         school: the school of the section itself, which need not be that of its people; None where Clever names none.
         students: ids of those enrolled, sorted; some may not be shared with this application.
+        teachers: ids of those who teach it, sorted.
     """
 
     id: SectionId
     district: DistrictId
     school: SchoolId | None
     students: tuple[str, ...] = ()
+    teachers: tuple[str, ...] = ()
 
 
 def location_of_district(district: DistrictId) -> Location:
@@ -95,6 +98,27 @@ def location_of_named(
     if user:
         there |= location_of_user(user)
     return there | location_of_district(district)
+
+
+def with_sections(person: Facts, sections: Iterable[Section]) -> Facts:
+    """Return facts that lack sections completed by those of these in which the person teaches or learns."""
+    every = tuple(sections)
+    return replace(person, roles=tuple(_in_sections(held, person.user, every) for held in person.roles))
+
+
+def _in_sections(held: HeldRole, user: str, sections: Iterable[Section]) -> HeldRole:
+    if held.role not in {Role.TEACHER, Role.STUDENT}:
+        return held
+    stood_in = [each for each in sections if user in (each.teachers if held.role is Role.TEACHER else each.students)]
+    if not stood_in:
+        return held
+    ids = tuple(sorted(section.id for section in stood_in))
+    schools = tuple(sorted({section.school for section in stood_in if section.school}))
+    standings = (
+        replace(standing, places=(*standing.places, (Scope.SECTION, ids)), section_schools=schools)
+        for standing in held.standings
+    )
+    return replace(held, standings=tuple(standings))
 
 
 class _Named(NamedTuple):

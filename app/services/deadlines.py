@@ -7,6 +7,11 @@ from contextlib import asynccontextmanager
 from app.domain.errors import CleverTimedOut
 
 
+def halfway_to(until: float | None) -> float | None:
+    """Return the time halfway from now to ``until``, in seconds of the event loop's clock; None where that is None."""
+    return None if until is None else (asyncio.get_running_loop().time() + until) / 2
+
+
 @asynccontextmanager
 async def by(until: float | None) -> AsyncGenerator[None]:
     """Break the block off at ``until``, in seconds of the event loop's clock, and raise ``CleverTimedOut``."""

@@ -4,21 +4,26 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from app.domain.access import Access
 from app.domain.decision import Reason, by_facts_alone, decided, unanswerable
-from app.domain.errors import MalformedId, NotCached, RoleNotHeld, RosterguardError, UserUnknown
-from app.domain.facts import Role
-from app.domain.ids import DistrictId, UserId
+from app.domain.errors import CleverError, NotCached, RoleNotHeld, RosterguardError, UserUnknown
+from app.domain.facts import Facts, Role
+from app.domain.ids import UserId
 from app.domain.packed_facts import PackedFacts
+from app.domain.places import location_of_student
 from app.domain.policy import Policy
 from app.domain.reading import Reading
 from app.domain.staleness import Staleness
 from app.services.journal import Answered, Asked, told
-from app.services.locating import Entity, Seeker, Unlocated, district_named
-from app.services.many import answered, give_way, outcome_of
-from app.services.permissions import access, district_of
+from app.services.locating import NOTHING_KNOWN, Entity, Known, Seeker, Unlocated, district_named
+from app.services.many import FEW, affordable, answered, give_way, outcome_of
+from app.services.needs import ReadAhead, is_user, whose
+from app.services.permissions import access
 from app.services.ports import NO_JOURNAL, Context
 from app.services.reading import Demand, reading_of
 from app.telemetry import metrics
+
+_MOST_ODD = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +63,11 @@ class Decision:
         return self.reason is Reason.GRANTED
 
 
-async def evaluate(context: Context, question: Question, demand: Demand) -> Decision:
+async def evaluate(context: Context, question: Question, demand: Demand, known: Known = NOTHING_KNOWN) -> Decision:
     """Decide one question.
 
     Unknown subjects, resources and actions are denials with a reason. What the caller says of the subject gives
-    nothing; its property ``district`` picks the district that is asked.
+    nothing; its property ``district`` picks the district that is asked. What is ``known`` already is not read.
 
     Raises:
         DistrictUnnamed: several districts are connected and the question names none.
@@ -76,7 +81,7 @@ async def evaluate(context: Context, question: Question, demand: Demand) -> Deci
         user, district = await whose(context, question.subject, demand)
     except UserUnknown:
         return _told(context, question, demand, Reason.UNKNOWN_SUBJECT)
-    seeker = Seeker(context, district, demand)
+    seeker = Seeker(context, district, demand, known=known)
     reason = await _reason(seeker, question, permission, user)
     return _told(context, question, demand, reason, seeker)
 
@@ -87,13 +92,15 @@ async def evaluate_many(
     """Decide many questions, in the order asked; what cannot be decided is the error that prevents it.
 
     Raises:
-        DistrictUnnamed, NotCached, CleverError: none of them, or not the subject of them all, could be looked at.
+        DistrictUnnamed, NotCached, CleverError: none of them, or not the subject of them all, could be looked at; what
+            many of them rest on could not; or there are not enough requests left.
     """
+    ahead = ReadAhead(context, demand)
 
     async def decide(question: Question, within: Demand) -> Decision:
-        return await evaluate(context, question, within)
+        return await evaluate(context, question, within, ahead.known)
 
-    outcomes = await answered(questions, decide, demand)
+    outcomes = await answered(questions, decide, demand, ahead.steps)
     await _look_for_common_failure(context, questions, outcomes, demand)
     return outcomes
 
@@ -107,9 +114,17 @@ async def evaluate_until(
         DistrictUnnamed, NotCached, CleverError: as ``evaluate_many``; what was not run counts as what might have been.
     """
     outcomes: list[Decision | RosterguardError] = []
+    ahead, cold = ReadAhead(context, demand), 0
     for place, question in enumerate(questions):
-        outcomes.append(await outcome_of(evaluate(context, question, demand)))
-        if ends(outcomes[-1]):
+        outcome = await outcome_of(evaluate(context, question, demand.at_once(), ahead.known))
+        if isinstance(outcome, NotCached) and not demand.only_if_cached:
+            cold += 1
+            # The run may end with any of the first few, which a list would cost more than.
+            for step in ahead.steps if cold == FEW else ():
+                await step(questions[place:])
+            outcome = await affordable(evaluate(context, question, demand, ahead.known))
+        outcomes.append(outcome)
+        if ends(outcome):
             break
         await give_way(place)
     await _look_for_common_failure(context, questions, outcomes, demand)
@@ -120,22 +135,6 @@ def permission_asked(policy: Policy, action: str, resource_type: str) -> str:
     """Return the permission that an action on a type of resource asks for; with a colon it is one already."""
     kind, colon, name = action.partition(":")
     return f"{policy.type_of(kind)}:{name}" if colon else f"{policy.type_of(resource_type)}:{action}"
-
-
-def is_user(policy: Policy, subject: Entity) -> bool:
-    """Tell whether a subject is one of Clever's users, the only subjects that hold anything."""
-    return policy.type_of(subject.type) == "user"
-
-
-async def whose(context: Context, subject: Entity, demand: Demand) -> tuple[UserId, DistrictId]:
-    """Return the user and district that a subject names; raises ``UserUnknown`` or ``DistrictUnnamed``."""
-    named = district_named(context.policy, subject.properties)
-    if named is not None and not isinstance(named, str):
-        raise UserUnknown
-    try:
-        return context.id_shape.user(subject.id), await district_of(context, named, demand)
-    except MalformedId as error:
-        raise UserUnknown from error
 
 
 def role_asked(question: Question) -> Role | None:
@@ -176,8 +175,12 @@ def asked_in(context: Context, question: Question, kind: str, seeker: Seeker | N
 async def _look_for_common_failure(
     context: Context, questions: Sequence[Question], outcomes: Sequence[Decision | RosterguardError], demand: Demand
 ) -> None:
-    """Raise what keeps all questions from being answered, or from their common subject being known (AuthZEN 7.2.1)."""
+    """Raise what keeps all questions or very many from being answered, or their subject unknown (AuthZEN 7.2.1)."""
     failures = [outcome for outcome in outcomes if isinstance(outcome, RosterguardError)]
+    outages = [failure for failure in failures if isinstance(failure, CleverError)]
+    # A few odd records are told where they are asked about; an outage must not look like hundreds of denials.
+    if len(outages) > _MOST_ODD:
+        raise outages[0]
     if failures and (len(failures) == len(questions) or await _share_unread_subject(context, questions, demand)):
         raise failures[0]
 
@@ -220,13 +223,15 @@ async def _decided(seeker: Seeker, question: Question, permission: str, user: Us
     located = None if reading else asyncio.create_task(seeker.location(question.resource))
     try:
         if reading is None:
-            reading = await reading_of(seeker.context, user, seeker.district, seeker.demand)
+            reading = await seeker.reading_of(user)
         seeker.readings.append(reading)
         known = access(seeker.context, reading, role)
         kind = seeker.context.policy.type_of(question.resource.type)
         reason = by_facts_alone(known, permission, kind, question.resource.id)
         if reason is not None:
             return reason
+        if _is_granted_by(seeker.partly(kind, question.resource.id), seeker, known, permission, question):
+            return Reason.GRANTED
         location = await (located or seeker.location(question.resource))
     finally:
         if located:
@@ -235,9 +240,21 @@ async def _decided(seeker: Seeker, question: Question, permission: str, user: Us
     return decided(known, permission, location, question)
 
 
+def _is_granted_by(
+    part: Reading[Facts] | None, seeker: Seeker, known: Access, permission: str, question: Question
+) -> bool:
+    """Tell whether what is known of a student is enough: where else they may lie takes nothing away."""
+    if part is None or Role.STUDENT not in part.facts.held():
+        return False
+    is_granted = decided(known, permission, location_of_student(part.facts), question) is Reason.GRANTED
+    if is_granted:
+        seeker.readings.append(part)
+    return is_granted
+
+
 async def _cached(seeker: Seeker, user: UserId) -> Reading[PackedFacts] | None:
     try:
-        return await reading_of(seeker.context, user, seeker.district, seeker.demand.at_once())
+        return await seeker.reading_of(user, seeker.demand.at_once())
     except NotCached:
         if seeker.demand.only_if_cached or seeker.demand.without_waiting:
             raise

@@ -117,6 +117,60 @@ def allows_stale(context: Context, wanted: Wanted[Said]) -> bool:
     return context.refused.keys().isdisjoint(_refusals_of(wanted))
 
 
+async def found_elsewhere(context: Context, wanted: Wanted[Said]) -> None:
+    """Keep what another process has read, if it has, for whoever asks now."""
+    if wanted.shared is not None and allows_stale(context, wanted):
+        await _found(context, wanted, wanted.shared, lambda _began: True)
+
+
+def known_from_list(
+    context: Context, where: tuple[str, str], said: Said, of: Reading[Any]
+) -> Reading[Said] | type[QuestionError]:
+    """Keep what a list says of one thing as if it had been read alone, and return that, or that it is gone since.
+
+    Args:
+        context: the ports.
+        where: the name of the cache, and what it is kept under there.
+        said: what the list says of it.
+        of: the reading of the list.
+    """
+    cache, key = _cache(context, where[0]), where[1]
+    reading = _reading(context, said, of.began, of.at)
+    if of.stale is not None:
+        return reading.aged(of.stale)
+    context.gone.forget(key, of.began)
+    gone = context.gone.get(key)
+    if gone is not None:
+        error: type[QuestionError] = gone.facts
+        return error
+    newer = context.outdated.get(key)
+    if newer is None or of.began >= newer.began:
+        cache.put(key, reading)
+    return reading
+
+
+def missing_in_list(
+    context: Context, where: tuple[str, str], error: type[QuestionError], of: Reading[Any]
+) -> type[QuestionError]:
+    """Note that a whole list has nothing under a key, as if it had been asked for alone, and return the error."""
+    cache, key = _cache(context, where[0]), where[1]
+    was_there = cache.get(key) is not None
+    _note_gone(context, cache, key, Reading(error, of.began, of.at))
+    if was_there and context.shared is not None and cache is context.users:
+        context.shared.forget(key, of.at)
+    return error
+
+
+def _cache(context: Context, name: str) -> Cache:
+    return context.users if name == "users" else context.places
+
+
+def _note_gone(context: Context, cache: Cache, key: str, gone: Reading[type[QuestionError]]) -> None:
+    cache.forget(key, gone.began)
+    context.gone.put(key, gone)
+    context.outdated.put(key, gone)
+
+
 def _task(flight: Flight) -> asyncio.Task[Reading[Any]]:
     assert flight.task is not None, "a flight is taken off before others see it"  # noqa: S101 -- for the type's sake
     return flight.task
@@ -224,10 +278,7 @@ async def _read(context: Context, wanted: Wanted[Said], flight: Flight) -> Readi
     try:
         said = await wanted.read(flight.errand)
     except (UserUnknown, RecordUnknown) as error:
-        wanted.cache.forget(wanted.key, began)
-        gone = Reading(type(error), began, at)
-        context.gone.put(wanted.key, gone)
-        context.outdated.put(wanted.key, gone)
+        _note_gone(context, wanted.cache, wanted.key, Reading(type(error), began, at))
         raise
     except CleverRefusedToken:
         _note_refusal(context, (wanted.district, None), began)

@@ -1,16 +1,21 @@
 """What lies and who stands in a place: lists from Clever, kept like facts."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
+from app.domain.errand import Errand
 from app.domain.errors import RecordUnknown, UserUnknown
 from app.domain.facts import Facts, Role
 from app.domain.ids import SchoolId
 from app.domain.places import Place, Section
+from app.domain.reading import Reading
 from app.domain.scopes import Scope
 from app.services.locating import Seeker
 from app.services.many import several
-from app.services.reading import fresh
+from app.services.reading import fresh, is_cold
+
+Said = TypeVar("Said")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +50,11 @@ class Lister:
 
     async def _within(self, place: Place, scope: Scope) -> set[str]:
         if scope is Scope.SCHOOL:
-            return set(await self._schools()) if place[0] is Scope.DISTRICT else set()
+            return (
+                {str(school) for school in self.seeker.noted(await self.schools())}
+                if place[0] is Scope.DISTRICT
+                else set()
+            )
         if scope is Scope.SECTION:
             return {section.id for section in await self._sections(place)}
         if scope is Scope.STUDENT:
@@ -71,28 +80,65 @@ class Lister:
         return found
 
     async def _sections(self, place: Place) -> Sequence[Section]:
-        context, of = self.seeker.context, self.seeker.district
         if place[0] not in {Scope.SCHOOL, Scope.DISTRICT}:
             return ()
-        wanted = self.seeker.wanted("sections", lambda errand: context.clever.sections(place, of, errand), *place)
         try:
-            return self.seeker.noted(await fresh(context, wanted, self.seeker.demand))
+            return self.seeker.noted(await self.sections(place))
         except RecordUnknown:
             # The school is not shared; its sections may be.
-            every = await self._sections((Scope.DISTRICT, of))
+            every = await self._sections((Scope.DISTRICT, self.seeker.district))
             return [section for section in every if section.school == place[1]]
 
-    async def _schools(self) -> Sequence[SchoolId]:
-        context, of = self.seeker.context, self.seeker.district
-        wanted = self.seeker.wanted("schools", lambda errand: context.clever.schools(of, errand))
-        return self.seeker.noted(await fresh(context, wanted, self.seeker.demand))
-
     async def _people(self, place: Place, role: Role | None) -> Sequence[Facts]:
+        return self.seeker.noted(await self.everybody(place, role))
+
+    async def schools(self) -> Reading[Sequence[SchoolId]]:
+        """Return the ids of all schools; raises as ``people``."""
         context, of = self.seeker.context, self.seeker.district
-        wanted = self.seeker.wanted(
-            "people", lambda errand: context.clever.people(place, of, role, errand), *place, role or "any"
+        return await self._read("schools", lambda errand: context.clever.schools(of, errand))
+
+    async def sections(self, place: Place, pages: int | None = None) -> Reading[Sequence[Section]]:
+        """Return all sections of a school or the district; raises as ``everybody``."""
+        context, of = self.seeker.context, self.seeker.district
+        return await self._read(
+            "sections", lambda errand: context.clever.sections(place, of, errand, most_pages=pages), *place, pages=pages
         )
-        return self.seeker.noted(await fresh(context, wanted, self.seeker.demand))
+
+    async def everybody(self, place: Place, role: Role | None, pages: int | None = None) -> Reading[Sequence[Facts]]:
+        """Return whoever stands in a place, their facts complete but for sections.
+
+        Args:
+            place: where.
+            role: only those who hold it.
+            pages: more are not read.
+
+        Raises:
+            RecordUnknown: there is no such place.
+            NotCached, CleverError: the list could not be read, or is longer.
+        """
+        context, of = self.seeker.context, self.seeker.district
+        return await self._read(
+            "people",
+            lambda errand: context.clever.people(place, of, role, errand, most_pages=pages),
+            *place,
+            role or "any",
+            pages=pages,
+        )
+
+    async def _read(
+        self, kind: str, read: Callable[[Errand], Awaitable[Said]], *which: str, pages: int | None = None
+    ) -> Reading[Said]:
+        context, demand = self.seeker.context, self.seeker.demand
+        wanted = self.seeker.wanted(kind, read, *which)
+        if pages is None or not is_cold(context, context.places, wanted.key, demand):
+            return await fresh(context, wanted, demand)
+        # Others may join a reading only if it will do for them, and one that gives up may not.
+        short = replace(wanted, key=f"{wanted.key}/{pages}")
+        reading = await fresh(context, short, demand)
+        context.places.forget(short.key)
+        if reading.stale is None:
+            context.places.put(wanted.key, reading)
+        return reading
 
     async def _confirmed(self, person: Facts) -> Facts:
         if person.confirmed():

@@ -7,10 +7,10 @@ from typing import Any, TypeVar
 
 from app.domain.decision import Reason
 from app.domain.errand import Errand
-from app.domain.errors import MalformedId, RecordUnknown, UserUnknown
+from app.domain.errors import MalformedId, QuestionError, RecordUnknown, UserUnknown
 from app.domain.facts import Facts, Role
-from app.domain.ids import DistrictId, SchoolId
-from app.domain.packed_facts import unpacked
+from app.domain.ids import DistrictId, SchoolId, UserId
+from app.domain.packed_facts import PackedFacts, unpacked
 from app.domain.places import (
     Location,
     Section,
@@ -27,7 +27,7 @@ from app.domain.scopes import CLEVER_TYPES
 from app.domain.staleness import Staleness
 from app.services.flights import Wanted
 from app.services.ports import Context
-from app.services.reading import Demand, fresh, reading_of
+from app.services.reading import Demand, fresh, key_of, reading_of
 
 Said = TypeVar("Said")
 
@@ -50,17 +50,38 @@ class Entity:
 
 
 @dataclass(frozen=True, slots=True)
+class Known:
+    """What one request has read by lists, by what it is kept under.
+
+    Attributes:
+        readings: of sections, schools and users, each complete; or the error that says that there is none such.
+        records: of users, complete but for their sections.
+        no_students: who is no student, if anybody.
+    """
+
+    readings: dict[str, Reading[Any] | type[QuestionError]] = field(default_factory=dict)
+    records: dict[str, Reading[Facts]] = field(default_factory=dict)
+    no_students: set[str] = field(default_factory=set)
+
+
+NOTHING_KNOWN = Known()
+"""What a request has read by lists that has read none."""
+
+
+@dataclass(frozen=True, slots=True)
 class Seeker:
     """Looks places up in one district, as recent as the caller demands.
 
     Attributes:
         readings: what it has come across so far.
+        known: what the request has read by lists.
     """
 
     context: Context
     district: DistrictId
     demand: Demand
     readings: list[Reading[Any]] = field(default_factory=list)
+    known: Known = NOTHING_KNOWN
 
     async def location(self, resource: Entity) -> Location:
         """Return every place in which ``resource`` lies.
@@ -81,25 +102,46 @@ class Seeker:
         """Return a section of the district; raises ``RecordUnknown`` or ``MalformedId``."""
         asked, of = self.context.id_shape.section(section), self.district
         wanted = self.wanted("section", lambda errand: self.context.clever.section(asked, of, errand), asked)
-        return self.noted(await fresh(self.context, wanted, self.demand))
+        return self.noted(await self._fresh(wanted))
 
     async def school(self, school: str) -> SchoolId:
         """Return a school of the district; raises ``RecordUnknown`` or ``MalformedId``."""
         asked, of = self.context.id_shape.school(school), self.district
         wanted = self.wanted("school", lambda errand: self.context.clever.school(asked, of, errand), asked)
-        return self.noted(await fresh(self.context, wanted, self.demand))
+        return self.noted(await self._fresh(wanted))
 
     async def user(self, user: str) -> Facts:
         """Return the facts of a user of the district; raises ``UserUnknown`` or ``MalformedId``."""
-        asked = self.context.id_shape.user(user)
-        return unpacked(self.noted(await reading_of(self.context, asked, self.district, self.demand)))
+        return unpacked(self.noted(await self.reading_of(self.context.id_shape.user(user))))
+
+    async def reading_of(self, user: UserId, demand: Demand | None = None) -> Reading[PackedFacts]:
+        """Return what Clever says of a user of the district; raises as ``reading.reading_of``."""
+        known = self._read(key_of(self.district, user))
+        return known or await reading_of(self.context, user, self.district, demand or self.demand)
 
     async def student(self, student: str) -> Facts:
         """Return the facts of a user who is a student; raises ``UserUnknown`` for whoever is none."""
+        if key_of(self.district, student) in self.known.no_students:
+            raise UserUnknown
         facts = await self.user(student)
         if Role.STUDENT not in facts.held():
             raise UserUnknown
         return facts
+
+    def partly(self, kind: str, student: str) -> Reading[Facts] | None:
+        """Return what is known of a student but for their sections, where the request has read no more of them."""
+        key = key_of(self.district, student)
+        return self.known.records.get(key) if kind == "student" and key not in self.known.readings else None
+
+    async def _fresh(self, wanted: Wanted[Said]) -> Reading[Said]:
+        return self._read(wanted.key) or await fresh(self.context, wanted, self.demand)
+
+    def _read(self, key: str) -> Reading[Any] | None:
+        """Return what the request has read by a list, or raise what that says; None where it has not."""
+        known = self.known.readings.get(key)
+        if known is None or isinstance(known, Reading):
+            return known
+        raise known
 
     def wanted(self, kind: str, read: Callable[[Errand], Awaitable[Said]], *which: str) -> Wanted[Said]:
         """Return what to read: the place or list of a kind in the district that ``which`` tells from others."""
@@ -122,14 +164,15 @@ class Seeker:
         if kind == "student":
             return location_of_student(await self.student(named))
         if kind == "user":
-            return location_of_user(await self.user(named))
+            record = self.known.records.get(key_of(self.district, named))
+            return location_of_user(self.noted(record) if record else await self.user(named))
         if named != self.district:
             raise RecordUnknown
         return location_of_district(self.district)
 
     async def of_named(self, properties: Mapping[str, object]) -> Location:
         """Return every place in which something lies that lies in all the places named; raises as ``location``."""
-        named = self._named(properties)
+        named = self.named(properties)
         if not named:
             raise Unlocated(Reason.NO_PLACE)
         try:
@@ -146,8 +189,8 @@ class Seeker:
             raise Unlocated(Reason.PLACES_DISAGREE)
         return location
 
-    def _named(self, properties: Mapping[str, object]) -> Mapping[str, str]:
-        """Return the places that a caller names, by Clever's types; a place named twice has to be the same."""
+    def named(self, properties: Mapping[str, object]) -> Mapping[str, str]:
+        """Return the places that a caller names, by Clever's types; raises ``Unlocated`` where one is named twice."""
         named: dict[str, str] = {}
         for key, value in properties.items():
             kind = self.context.policy.type_of(key)

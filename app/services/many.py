@@ -1,10 +1,10 @@
 """Many questions at once: what answers without waiting goes first, the rest is read a few at a time."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import TypeVar
 
-from app.domain.errors import NotCached, RosterguardError
+from app.domain.errors import CallerOverspent, CleverLimited, NotCached, RosterguardError
 from app.services.reading import Demand
 
 Q = TypeVar("Q")
@@ -13,25 +13,58 @@ A = TypeVar("A")
 AT_A_STRETCH = 200
 """How many questions are answered before other callers have their turn: about four milliseconds."""
 
+FEW = 4
+"""How many things are read one by one; for more it is looked for a list."""
+
 AT_ONCE = 8
 """How many questions of one caller wait for readings at once; others have batches, too."""
 
 
 async def answered(
-    questions: Sequence[Q], answer: Callable[[Q, Demand], Awaitable[A]], demand: Demand
+    questions: Sequence[Q],
+    answer: Callable[[Q, Demand], Awaitable[A]],
+    demand: Demand,
+    ahead: Iterable[Callable[[Sequence[Q]], Awaitable[None]]] = (),
 ) -> list[A | RosterguardError]:
-    """Answer many questions, in the order asked; what goes wrong with one is its own answer."""
+    """Answer many questions, in the order asked; what goes wrong with one is its own answer.
+
+    Args:
+        questions: what is asked.
+        answer: answers one of them.
+        demand: how recent and how soon the answers have to be.
+        ahead: steps that read by lists what the questions need that are still without an answer.
+
+    Raises:
+        CleverLimited, CallerOverspent: there are not enough requests left for all, and so there is no answer to any.
+    """
     at_once = demand.at_once()
-    outcomes: list[A | RosterguardError] = []
-    for place, question in enumerate(questions):
-        outcomes.append(await outcome_of(answer(question, at_once)))
-        await give_way(place)
-    if not demand.only_if_cached:
-        unread = [place for place, each in enumerate(outcomes) if isinstance(each, NotCached)]
-        read = await several(unread, lambda place: outcome_of(answer(questions[place], demand)))
-        for place, each in zip(unread, read, strict=True):
-            outcomes[place] = each
+    outcomes: list[A | RosterguardError] = [NotCached()] * len(questions)
+
+    async def try_at_once(places: Sequence[int]) -> list[int]:
+        for number, place in enumerate(places):
+            outcomes[place] = await outcome_of(answer(questions[place], at_once))
+            await give_way(number)
+        return [place for place in places if isinstance(outcomes[place], NotCached)]
+
+    unread = await try_at_once(range(len(questions)))
+    if demand.only_if_cached:
+        return outcomes
+    for step in ahead:
+        if len(unread) > FEW:
+            await step([questions[place] for place in unread])
+            unread = await try_at_once(unread)
+    read = await several(unread, lambda place: affordable(answer(questions[place], demand)))
+    for place, each in zip(unread, read, strict=True):
+        outcomes[place] = each
     return outcomes
+
+
+async def affordable(answer: Awaitable[A]) -> A | RosterguardError:
+    """Return what ``outcome_of`` does, but raise that there are no requests left: so it is for all that is asked."""
+    outcome = await outcome_of(answer)
+    if isinstance(outcome, (CleverLimited, CallerOverspent)):
+        raise outcome
+    return outcome
 
 
 async def outcome_of(answer: Awaitable[A]) -> A | RosterguardError:

@@ -1,6 +1,8 @@
 """Permission sets and role contexts of users, rendered once for each reading and policy."""
 
+from collections import defaultdict
 from collections.abc import Callable, Hashable, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from math import inf
 from typing import NamedTuple
@@ -14,11 +16,13 @@ from app.domain.ids import DistrictId
 from app.domain.packed_facts import PackedFacts, unpacked
 from app.domain.reading import Reading, Rendered
 from app.domain.staleness import Staleness
-from app.services.deadlines import by
+from app.services.ahead import Ahead
+from app.services.deadlines import by, halfway_to
 from app.services.journal import Asked, told_refusal
-from app.services.many import answered
+from app.services.locating import NOTHING_KNOWN, Known, Seeker
+from app.services.many import answered, outcome_of
 from app.services.ports import NO_JOURNAL, Context
-from app.services.reading import Demand, reading_of
+from app.services.reading import Demand
 from app.telemetry.decisions import Decided
 
 RenderSet = Callable[[PermissionSet, Staleness | None], bytes]
@@ -46,15 +50,17 @@ class Answer(NamedTuple):
     age: int
 
 
-async def permissions_of(context: Context, subject: Subject, demand: Demand, render: RenderSet) -> Answer:
-    """Answer what a user may do, and where.
+async def permissions_of(
+    context: Context, subject: Subject, demand: Demand, render: RenderSet, known: Known = NOTHING_KNOWN
+) -> Answer:
+    """Answer what a user may do, and where; what is ``known`` already is not read.
 
     Raises:
         QuestionError: a malformed id, a district left open, an unknown user, or a role that is not held.
         NotCached, CleverError: see ``reading_of``.
     """
     try:
-        district, reading = await _reading_of(context, subject, demand)
+        district, reading = await _reading_of(context, subject, demand, known)
         policy = context.policy
         key = asked_of(render, subject.role, policy.revision, reading.stale)
 
@@ -96,12 +102,26 @@ def asked_of(*parts: Hashable) -> Hashable:
 async def permissions_of_many(
     context: Context, subjects: Sequence[Subject], demand: Demand, render: RenderSet
 ) -> list[Answer | RosterguardError]:
-    """Answer for many users at once, in the order asked; what goes wrong with one is its own answer."""
+    """Answer for many users at once, in the order asked; what goes wrong with one is its own answer.
+
+    Raises:
+        CleverLimited, CallerOverspent: there are not enough requests left for all.
+    """
+    ahead = Ahead(context, replace(demand, until=halfway_to(demand.until)))
 
     async def answer(subject: Subject, within: Demand) -> Answer:
-        return await permissions_of(context, subject, within, render)
+        return await permissions_of(context, subject, within, render, ahead.known)
 
-    return await answered(subjects, answer, demand)
+    async def read_users(unread: Sequence[Subject]) -> None:
+        lacking: dict[DistrictId, set[str]] = defaultdict(set)
+        for subject in unread:
+            district = await outcome_of(district_of(context, subject.district, demand.at_once()))
+            if not isinstance(district, RosterguardError) and context.id_shape.fits(subject.user):
+                lacking[district].add(subject.user)
+        for district, users in lacking.items():
+            await ahead.users(district, users)
+
+    return await answered(subjects, answer, demand, [read_users])
 
 
 async def roles_of(context: Context, subject: Subject, demand: Demand, render: RenderRoles) -> Answer:
@@ -118,10 +138,12 @@ async def roles_of(context: Context, subject: Subject, demand: Demand, render: R
     return answer
 
 
-async def _reading_of(context: Context, subject: Subject, demand: Demand) -> tuple[DistrictId, Reading[PackedFacts]]:
+async def _reading_of(
+    context: Context, subject: Subject, demand: Demand, known: Known = NOTHING_KNOWN
+) -> tuple[DistrictId, Reading[PackedFacts]]:
     user = context.id_shape.user(subject.user)
     district = await district_of(context, subject.district, demand)
-    return district, await reading_of(context, user, district, demand)
+    return district, await Seeker(context, district, demand, known=known).reading_of(user)
 
 
 async def district_of(context: Context, named: str | None, demand: Demand) -> DistrictId:

@@ -82,13 +82,17 @@ class Clever(Protocol):
     async def school(self, school: SchoolId, district: DistrictId, errand: Errand) -> SchoolId:
         """Read whether there is such a school; raises ``RecordUnknown`` where there is none, or ``CleverError``."""
 
-    async def sections(self, place: Place, district: DistrictId, errand: Errand) -> tuple[Section, ...]:
-        """Read all sections that lie in a school, or in the district; raises as ``section``."""
+    async def sections(
+        self, place: Place, district: DistrictId, errand: Errand, *, most_pages: int | None = None
+    ) -> tuple[Section, ...]:
+        """Read all sections that lie in a school, or in the district; raises as ``people``."""
 
     async def schools(self, district: DistrictId, errand: Errand) -> tuple[SchoolId, ...]:
         """Read the ids of all schools of the district; raises ``CleverError``."""
 
-    async def people(self, place: Place, district: DistrictId, role: Role | None, errand: Errand) -> tuple[Facts, ...]:
+    async def people(
+        self, place: Place, district: DistrictId, role: Role | None, errand: Errand, *, most_pages: int | None = None
+    ) -> tuple[Facts, ...]:
         """Read the users who stand in relation to a place, with what they are there.
 
         Args:
@@ -97,6 +101,7 @@ class Clever(Protocol):
             district: a connected district.
             role: only those who hold this role; one of those that Clever can ask the place for.
             errand: what the reading is for.
+            most_pages: give up on a list that has more; None for one of any length that a list may have.
 
         Returns:
             Facts that are complete but for sections: of those they hold the one asked for, or none. The list of each
@@ -104,7 +109,7 @@ class Clever(Protocol):
 
         Raises:
             RecordUnknown: the district has no such section, school or student.
-            CleverError: the list could not be read for certain.
+            CleverError: the list could not be read for certain, or is longer than ``most_pages``.
         """
 
     def state(self) -> CleverState:

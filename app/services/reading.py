@@ -72,6 +72,12 @@ async def reading_of(context: Context, user: UserId, district: DistrictId, deman
         metrics.looked_up("users", "hit")
         return held
 
+    return await fresh(context, wanted_user(context, user, district), demand)
+
+
+def wanted_user(context: Context, user: UserId, district: DistrictId) -> Wanted[PackedFacts]:
+    """Return what to read of a user."""
+
     async def read(errand: Errand) -> PackedFacts:
         confirm = context.policy.drops_unconfirmed_schools
         return packed(await context.clever.facts(user, district, errand, confirm_schools=confirm))
@@ -79,7 +85,16 @@ async def reading_of(context: Context, user: UserId, district: DistrictId, deman
     def suffices(facts: PackedFacts) -> bool:
         return _suffices(context, facts)
 
-    return await fresh(context, Wanted(context.users, "user", district, key, read, suffices, context.shared), demand)
+    key = key_of(district, user)
+    return Wanted(context.users, "user", district, key, read, suffices, context.shared)
+
+
+def is_cold(context: Context, cache: Cache, key: str, demand: Demand) -> bool:
+    """Tell whether ``fresh`` would have to read what is kept under ``key``."""
+    wish, held, gone = _Wish.of(context, demand, context.clock()), cache.get(key), context.gone.get(key)
+    if held is not None and wish.is_met_by(held.began):
+        return cache is context.users and not _suffices(context, held.facts)
+    return gone is None or not wish.is_met_by(gone.began)
 
 
 def key_of(district: str, user: str) -> str:

@@ -11,10 +11,11 @@ from app.domain.places import Location
 from app.domain.policy import FIRST_SCOPE, Policy
 from app.domain.scopes import CLEVER_TYPES, Scope
 from app.domain.staleness import Staleness
-from app.services.decisions import Question, asked_in, is_user, permission_asked, role_asked, whose
+from app.services.decisions import Question, asked_in, permission_asked, role_asked
 from app.services.journal import Answered, told
 from app.services.listing import Lister
 from app.services.locating import Entity, Seeker, Unlocated, district_named
+from app.services.needs import is_user, whose
 from app.services.permissions import access, district_of
 from app.services.ports import NO_JOURNAL, Context
 from app.services.reading import Demand, reading_of

@@ -120,7 +120,7 @@ async def test_a_section_is_its_school_and_its_students_once_in_order(caplog: py
     caplog.set_level(logging.INFO, "rosterguard")
     sent = {"id": ALGEBRA, "school": SOUTH, "teacher": ADA, "students": [CY, "pupil 1", BOB, CY]}
     assert await clever({ONE_SECTION: one(sent)}).section(ALGEBRA, DISTRICT, ERRAND) == Section(
-        ALGEBRA, DISTRICT, SOUTH, (BOB, CY)
+        ALGEBRA, DISTRICT, SOUTH, (BOB, CY), (ADA,)
     )
     assert odd(caplog) == ["odd data from Clever: id_malformed=1"]
 

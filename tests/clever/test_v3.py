@@ -371,7 +371,7 @@ def test_a_field_of_the_wrong_type_is_a_mistake_and_no_absent_field(wrong: Mappi
     [
         (
             {"school": NORTH, "teacher": ME, "students": [OTHER, PUPIL, OTHER]},
-            Section(SectionId(ALGEBRA), DISTRICT, SchoolId(NORTH), (PUPIL, OTHER)),
+            Section(SectionId(ALGEBRA), DISTRICT, SchoolId(NORTH), (PUPIL, OTHER), (ME,)),
             0,
         ),
         (

@@ -13,6 +13,7 @@ from app.domain.places import (
     location_of_section,
     location_of_student,
     location_of_user,
+    with_sections,
 )
 from app.domain.scopes import Scope
 
@@ -178,3 +179,32 @@ def test_places_that_do_not_fit_are_no_location(
     section: Section | None, school: str | None, student: Facts | None, user: Facts | None
 ) -> None:
     assert named(section, school, student, user) is None
+
+
+def test_facts_that_lack_sections_are_completed_for_each_role_that_stands_in_them() -> None:
+    lacking = Facts(
+        UserId("ada"),
+        DISTRICT,
+        (
+            HeldRole(Role.STAFF, (Standing(((Scope.SCHOOL, ("south",)),)),)),
+            HeldRole(Role.TEACHER, (Standing(((Scope.SCHOOL, ("north",)),), (("title", ("dean",)),)),)),
+            HeldRole(Role.STUDENT),
+        ),
+    )
+    taught = Section(SectionId("sec-t"), DISTRICT, SchoolId("west"), ("bob",), ("ada", "cy"))
+    nowhere = Section(SectionId("sec-n"), DISTRICT, None, ("ada",))
+    assert with_sections(lacking, [taught, SECTION_C, nowhere, SECTION_A]).roles == (
+        lacking.roles[0],
+        HeldRole(
+            Role.TEACHER,
+            (
+                Standing(
+                    ((Scope.SCHOOL, ("north",)), (Scope.SECTION, ("sec-t",))),
+                    (("title", ("dean",)),),
+                    section_schools=("west",),
+                ),
+            ),
+        ),
+        HeldRole(Role.STUDENT, (Standing(((Scope.SECTION, ("sec-a", "sec-n")),), section_schools=("north",)),)),
+    )
+    assert with_sections(lacking, [SECTION_C]) == lacking

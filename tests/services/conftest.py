@@ -16,7 +16,7 @@ from tests.conftest import TOKEN, MovedClock
 from tests.services import counting
 from tests.services.counting import Asked, CountingClever
 
-Contexts = Callable[[str, str], AbstractAsyncContextManager[Context]]
+Contexts = Callable[..., AbstractAsyncContextManager[Context]]
 
 
 @pytest.fixture(scope="session")
@@ -24,7 +24,7 @@ def context_over(running_clock: MovedClock) -> Contexts:
     """Make contexts over the Clever at an address, under the policy of a text."""
 
     @asynccontextmanager
-    async def made(clever_url: str, policy: str) -> AsyncIterator[Context]:
+    async def made(clever_url: str, policy: str, page_limit: int = 2000) -> AsyncIterator[Context]:
         shape = IdShape(re.compile("[0-9a-f]{24}"))
         clever = connect(
             url=clever_url,
@@ -35,6 +35,7 @@ def context_over(running_clock: MovedClock) -> Contexts:
             client_secret=None,
             id_shape=shape,
             clock=running_clock,
+            page_limit=page_limit,
         )
         try:
             yield Context(
