@@ -1,5 +1,7 @@
 """What a request may cost: the size of its body, and the room that batches and searches leave to single questions."""
 
+import asyncio
+import ctypes
 from collections import Counter
 from collections.abc import Mapping
 
@@ -15,6 +17,16 @@ from app.domain.errors import CallerMayNot
 
 RETRY_SECONDS = 1
 """After how long a batch or search that found no room does well to come again."""
+
+GIVEN_BACK_AFTER_SECONDS = 5
+"""How long after the last of them memory goes back to the system, which takes a few milliseconds."""
+
+
+def give_memory_back() -> None:
+    """Give free memory back to the system where that has to be said: glibc keeps what lies below memory in use."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
 
 
 class BodyLimit:
@@ -59,16 +71,17 @@ class BulkLimit:
     def __init__(
         self, app: ASGIApp, most: int, paths: Mapping[str, CallerScope], below: Mapping[str, CallerScope]
     ) -> None:
-        """Let ``most`` at once into ``paths`` and whatever is ``below``, counted together, of each caller fewer.
+        """Let ``most`` at once into ``paths`` and whatever is ``below``, counted together, of each caller half.
 
         Both name the scope that is needed there: who lacks it takes up no room.
         """
         self._app = app
         self._most = most
-        self._most_of_one = max(1, most * 3 // 4)
+        self._most_of_one = max(1, most // 2)
         self._paths = paths
         self._below = below
         self._under_way: Counter[bytes] = Counter()
+        self._giving_back: asyncio.TimerHandle | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request, or answer 403 or 503."""
@@ -91,6 +104,13 @@ class BulkLimit:
             self._under_way[caller] -= 1
             if not self._under_way[caller]:
                 del self._under_way[caller]
+            if not self._under_way and self._giving_back is None:
+                loop = asyncio.get_running_loop()
+                self._giving_back = loop.call_later(GIVEN_BACK_AFTER_SECONDS, self._give_back)
+
+    def _give_back(self) -> None:
+        self._giving_back = None
+        give_memory_back()
 
     def _needed_at(self, path: str) -> CallerScope | None:
         """Return the scope that a request for many answers needs, None for any other request."""

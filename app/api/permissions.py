@@ -12,7 +12,7 @@ from app.api.context import CurrentContext
 from app.api.document import CACHE_CONTROL
 from app.api.document_schemas import left_out
 from app.api.freshness import CallersDemand, DemandOfMany, dated_response, unkept_response
-from app.api.json_body import is_json, object_in
+from app.api.json_body import is_json, object_read_in
 from app.api.messages import Refused
 from app.api.problems import Problem, documented, problem_of
 from app.api.queries import DistrictQuery, RoleQuery, UserPath, no_other_parameters
@@ -123,7 +123,7 @@ async def _unambiguous(request: Request) -> None:
     if not is_json(request):
         raise RequestValidationError([{"loc": ("header", "Content-Type"), "msg": "this must be application/json"}])
     try:
-        object_in(await request.body())
+        await object_read_in(await request.body())
     except Refused as error:
         raise RequestValidationError([{"loc": ("body",), "msg": str(error)}]) from error
 

@@ -2,7 +2,9 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+
+import msgspec
 
 from app.domain.access import Access
 from app.domain.decision import Reason, by_facts_alone, decided, unanswerable
@@ -26,17 +28,18 @@ from app.telemetry import metrics
 _MOST_ODD = 10
 
 
-@dataclass(frozen=True, slots=True)
-class Action:
+class Action(msgspec.Struct, frozen=True, gc=False):
     """What a question wants to do: its name as the caller wrote it, and what the caller says of it."""
 
     name: str
     properties: Mapping[str, object]
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
-    """May this subject do this to that resource?"""
+class Question(msgspec.Struct, frozen=True, gc=False):
+    """May this subject do this to that resource?
+
+    There may be ten thousand at once, of each caller: the garbage collector would stop everybody to look at them all.
+    """
 
     subject: Entity
     action: Action
@@ -50,8 +53,7 @@ class Question:
         return said[part].get(name)
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(msgspec.Struct, frozen=True, gc=False):
     """The answer to a question, why, and how stale it is; None where it is fresh."""
 
     reason: Reason

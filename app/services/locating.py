@@ -5,6 +5,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+import msgspec
+
 from app.domain.decision import Reason
 from app.domain.errand import Errand
 from app.domain.errors import MalformedId, QuestionError, RecordUnknown, UserUnknown
@@ -40,8 +42,7 @@ class Unlocated(Exception):
         self.reason = reason
 
 
-@dataclass(frozen=True, slots=True)
-class Entity:
+class Entity(msgspec.Struct, frozen=True, gc=False):
     """Something that a question names: its type and id as the caller wrote them, and what the caller says of it."""
 
     type: str

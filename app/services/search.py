@@ -1,7 +1,9 @@
 """Searches: who may do something, to what, and what may be done; each result is one that a decision would grant."""
 
 from collections.abc import AsyncIterator, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from msgspec import structs
 
 from app.domain.access import Access, access_of
 from app.domain.decision import SCOPE_OF, Reason, decided, may_be_asked, unanswerable
@@ -45,7 +47,7 @@ async def subjects(context: Context, question: Question, demand: Demand) -> Foun
     named = district_named(context.policy, resource.properties)
     if named is None:
         named = district_named(context.policy, subject.properties)
-    asked = replace(question, subject=Entity(subject.type, "", {"district": named}))
+    asked = structs.replace(question, subject=Entity(subject.type, "", {"district": named}))
     return _told(context, asked, demand, await _subjects(context, asked, demand))
 
 

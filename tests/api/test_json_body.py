@@ -1,12 +1,24 @@
 """Bodies: only what I-JSON allows, in time and memory that their length bounds (AuthZEN sections 10.1 and 11.5)."""
 
+import asyncio
 import json
 import time
+from typing import NoReturn
 
 import httpx
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from app.api.json_body import MOST_DEPTH, MOST_PARTS, object_in
+from app.api.json_body import (
+    AT_A_STRETCH,
+    MOST_DEPTH,
+    MOST_PART,
+    MOST_PARTS,
+    USUAL_PART,
+    object_in,
+    object_read_in,
+)
 from app.api.messages import Refused
 from tests.api.authzen.conftest import Json, action, question, resource, subject
 
@@ -88,6 +100,87 @@ def test_an_object_has_no_more_members_than_every_question_can_look_at() -> None
 @pytest.mark.parametrize("ascii_only", [True, False])
 def test_what_is_one_is_read_as_it_stands(said: Json, ascii_only: bool) -> None:
     assert object_in(json.dumps(said, ensure_ascii=ascii_only).encode()) == said
+
+
+def read_whole(body: str) -> object:
+    """Read a body as Python does, by the rules of I-JSON that it knows nothing of."""
+
+    def members(pairs: list[tuple[str, object]]) -> Json:
+        if len(dict(pairs)) < len(pairs):
+            raise ValueError("twice")
+        return dict(pairs)
+
+    def no_number(name: str) -> NoReturn:
+        raise ValueError(name)
+
+    said = json.loads(body, object_pairs_hook=members, parse_constant=no_number)
+    if not isinstance(said, dict):
+        raise ValueError("no object")  # noqa: TRY004 -- as for all that is wrong with it
+    json.dumps(said, ensure_ascii=False).encode()
+    return said
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=5) | st.dictionaries(st.text(max_size=4), inner, max_size=4),
+    max_leaves=20,
+)
+
+
+@given(
+    st.dictionaries(st.text(max_size=4), JSON, max_size=5),
+    st.sampled_from([(", ", ": "), (",", ":"), (" ,\n", "\t:\r\n")]),
+    st.lists(st.tuples(st.integers(0, 500), st.sampled_from(',:[]{}"\\ 0-eN')), max_size=2),
+    st.booleans(),
+)
+def test_a_body_that_is_read_in_parts_is_read_as_if_it_were_read_whole(
+    said: Json, separators: tuple[str, str], changes: list[tuple[int, str]], ascii_only: bool
+) -> None:
+    body = json.dumps(said, separators=separators, ensure_ascii=ascii_only)
+    for place, sign in changes:
+        body = body[:place] + sign + body[place + 1 :]
+    try:
+        wanted = read_whole(body)
+    except ValueError:
+        with pytest.raises(Refused):
+            object_in(body.encode("utf-8", "surrogatepass"))
+    else:
+        assert object_in(body.encode()) == wanted
+
+
+@pytest.mark.parametrize("length", [1_000, USUAL_PART - 1, USUAL_PART, USUAL_PART + 1, 30_000])
+def test_a_number_may_end_anywhere(length: int) -> None:
+    said = {"a": [" " * (length - 10), 123456, {"b": 1.5e3}, 7], "b": 12}
+    assert object_in(json.dumps(said).encode()) == said
+    assert object_in(json.dumps([said])[1:-1].encode()) == said
+    assert object_in(b'{"a":%b}' % (b"1" + b"0" * (length % 4_000))) == {"a": int("1" + "0" * (length % 4_000))}
+
+
+def test_one_part_of_many_is_no_longer_than_a_question_alone() -> None:
+    longest = {"a": [1, "x" * (MOST_PART - 2), 2]}
+    assert object_in(json.dumps(longest).encode()) == longest
+    for body in (b'{"a":[1,"%b"]}', b'{"a":"%b"}', b'{"a":{"b":"%b"}}', b'["%b"]'):
+        with pytest.raises(Refused, match="a part of the body is longer than 65536 characters") as refused:
+            object_in(body % (b"x" * MOST_PART))
+        assert refused.value.status == 413
+    with pytest.raises(Refused, match=NOT_JSON):
+        object_in(b'{"a":"%b' % (b"x" * MOST_PART))
+    with pytest.raises(Refused, match="an array of the body has more than 20000 items"):
+        object_in(b'{"a":[%b0]}' % (b"0," * 20_000))
+
+
+ITEM = b'{"subject":{"type":"user","id":"x"},"action":{"name":"view"},"resource":{"type":"section","id":"y"}}'
+
+
+@pytest.mark.anyio
+async def test_a_large_body_lets_others_have_their_turn_every_few_kilobytes() -> None:
+    body = b'{"evaluations":[%b]}' % b",".join([ITEM] * 5_000)
+    reading, turns = asyncio.create_task(object_read_in(body)), 0
+    while not reading.done():
+        await asyncio.sleep(0)
+        turns += 1
+    assert len((await reading)["evaluations"]) == 5_000  # type: ignore[arg-type]
+    assert turns > 3 * len(body) / AT_A_STRETCH
 
 
 @pytest.mark.parametrize("path", EVERY_PATH)

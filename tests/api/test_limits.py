@@ -10,7 +10,7 @@ from app.main import MOST_BULK_REQUESTS
 from tests.api.connecting import connected_to
 from tests.conftest import KEY, Sandbox, Serve, api_key
 
-MOST_OF_ONE = MOST_BULK_REQUESTS * 3 // 4
+MOST_OF_ONE = MOST_BULK_REQUESTS // 2
 BULK_BUSY = "too many batches and searches are under way; ask again in a moment, single questions are still answered"
 
 

@@ -1,4 +1,4 @@
-"""`python -m tests.chaos [faults|outage|overload|restart|fuzz]`: what the service reaches while things go wrong.
+"""`python -m tests.chaos [faults|outage|overload|bulk|restart|fuzz]`: what the service reaches while things go wrong.
 
 Prints a table for each part, and exits with 1 where a figure that is wanted was missed.
 """
@@ -8,13 +8,14 @@ import platform
 import sys
 import time
 
-from tests.chaos import faults, fuzz, outage, overload, restart
+from tests.chaos import bulk, faults, fuzz, outage, overload, restart
 from tests.chaos.report import printed
 
 PARTS = {
     "faults": ("Mixed faults in fast-forward", faults.main),
     "outage": ("Clever dead, and back", outage.main),
     "overload": ("Overload (generator, service and sandbox share the cores)", overload.main),
+    "bulk": ("Full batches of one caller beside another's cached answers", bulk.main),
     "restart": ("Rolling restart under load", restart.main),
     "fuzz": ("Requests that nobody would send", fuzz.main),
 }

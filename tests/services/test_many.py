@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from app.domain.errors import CleverTimedOut, NotCached, RosterguardError, UserUnknown
-from app.services.many import AT_ONCE, answered, several
+from app.services.many import AT_A_STRETCH, AT_ONCE, answered, give_way, one_at_a_time, others_first, several
 from app.services.reading import Demand
 
 ANY = Demand()
@@ -84,3 +84,41 @@ async def test_of_nothing_there_is_nothing() -> None:
         raise AssertionError
 
     assert await several([], answer) == []
+
+
+async def test_of_many_at_long_work_one_goes_on_in_each_round_and_everybody_else_has_a_turn() -> None:
+    rounds, done = [0], list[int]()
+
+    async def count() -> None:
+        while True:
+            await asyncio.sleep(0)
+            rounds.append(0)
+
+    async def work() -> None:
+        for place in range(4 * AT_A_STRETCH):
+            rounds[-1] += 1
+            await give_way(place)
+        done.append(len(rounds))
+
+    others = asyncio.create_task(count())
+    await asyncio.gather(*(work() for _ in range(8)))
+    others.cancel()
+    # All begin in the first round; from then on it is one of them at a time, and none is left behind.
+    assert max(rounds[1:]) <= AT_A_STRETCH
+    assert max(done) - min(done) <= 2 * len(done) + 2
+    assert sum(rounds) == 8 * 4 * AT_A_STRETCH
+
+
+async def test_work_that_takes_much_memory_is_done_one_after_the_other() -> None:
+    under_way = most = 0
+
+    async def work() -> None:
+        nonlocal under_way, most
+        async with one_at_a_time():
+            under_way += 1
+            most = max(most, under_way)
+            await others_first()
+            under_way -= 1
+
+    await asyncio.gather(*(work() for _ in range(5)))
+    assert most == 1

@@ -3,6 +3,8 @@
 An optional member that is null counts as absent; a required one is a mistake.
 """
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Annotated, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, RootModel, StrictStr, ValidationError
@@ -77,9 +79,13 @@ def read_as(model: type[M], said: object) -> M:
         raise Refused("; ".join(map(_mistake, error.errors(include_url=False, include_input=False)))) from None
 
 
-def said_in(free: AuthzenObject | None) -> dict[str, object]:
+def said_in(free: AuthzenObject | None) -> Mapping[str, object]:
     """Return what an optional object says; nothing where it is absent."""
-    return {} if free is None else free.root
+    return _NOTHING if free is None else free.root
+
+
+_NOTHING: Mapping[str, object] = MappingProxyType({})
+"""One for all: of ten thousand questions most say nothing."""
 
 
 _MISTAKES = {

@@ -1,6 +1,6 @@
 """The standard's decisions: may this subject do this to that resource, once or many times (AuthZEN 6 and 7)."""
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
 from app.api.authzen.answers import DecisionBody, EvaluationsAnswer, rendered, rendered_many
@@ -16,9 +16,10 @@ from app.api.authzen.questions import (
 from app.api.authzen.reference import ERRORS, asks
 from app.api.context import CurrentContext
 from app.api.freshness import CallersDemand, DemandOfMany, unkept_response
-from app.api.json_body import Said
+from app.api.json_body import Said, said_by
 from app.api.queries import no_parameters
 from app.services.decisions import evaluate
+from app.services.many import one_at_a_time
 
 EVALUATION_PATH = "/access/v1/evaluation"
 EVALUATIONS_PATH = "/access/v1/evaluations"
@@ -50,15 +51,22 @@ async def evaluate_access(context: CurrentContext, demand: CallersDemand, said: 
     response_model=EvaluationsAnswer,
     openapi_extra=asks(EvaluationsRequest),
 )
-async def evaluate_access_many(context: CurrentContext, demand: DemandOfMany, said: Said) -> Response:
+async def evaluate_access_many(context: CurrentContext, demand: DemandOfMany, request: Request) -> Response:
     """Decide many questions in one request, in their order; what they have in common stands beside `evaluations`.
 
     A question that is incomplete, or whose data cannot be read, is answered in its place with `"decision": false` and
     `context.error`. Without `evaluations` the request is a single question and is answered as one.
     """
-    frame = read_as(EvaluationsFrame, said)
-    if not frame.evaluations:
+    await request.body()
+    # What is read of a body takes many times its length, until nothing but questions is left of it.
+    async with one_at_a_time():
+        said = await said_by(request)
+        frame = read_as(EvaluationsFrame, said)
+        if frame.evaluations:
+            del said["evaluations"]
+        semantic = (frame.options or EvaluationsOptions()).evaluations_semantic or EvaluationsSemantic.EXECUTE_ALL
+        items = await items_in(frame, said)
+    if not items:
         return await evaluate_access(context, demand, said)
-    semantic = (frame.options or EvaluationsOptions()).evaluations_semantic or EvaluationsSemantic.EXECUTE_ALL
-    outcomes = await outcomes_of(context, await items_in(frame, said), semantic, demand)
+    outcomes = await outcomes_of(context, items, semantic, demand)
     return unkept_response(await rendered_many(context, outcomes))

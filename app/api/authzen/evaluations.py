@@ -31,7 +31,7 @@ _MEMBERS: Mapping[str, type[BaseModel]] = {
 
 
 async def items_in(frame: EvaluationsFrame, said: Mapping[str, object]) -> list[Item]:
-    """Return the questions of a request, each with what it lacks taken from beside them; raises ``Refused``.
+    """Take the questions out of a request, each with what it lacks taken from beside them; raises ``Refused``.
 
     Nothing is merged inside an entity: the id of one subject with the type of another would be somebody else.
     """
@@ -42,6 +42,7 @@ async def items_in(frame: EvaluationsFrame, said: Mapping[str, object]) -> list[
     read = []
     for place, item in enumerate(items):
         read.append(_item(shared, item))
+        items[place] = None
         await give_way(place)
     return read
 
