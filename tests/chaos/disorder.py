@@ -10,6 +10,7 @@ from app.sandbox.records import District, Section, User
 from tests.chaos.exchanges import Peer
 from tests.chaos.hastened import FastClock
 from tests.chaos.history import History, Window, sent
+from tests.chaos.strangers import Fault, Strangers
 
 ONE_USER = "/v3.1/users/" + "[0-9a-f]" * 24
 """A user, and not their lists."""
@@ -27,8 +28,6 @@ sections as one page holds."""
 DENYING = {"other_district": ONE_USER, "gone": "/v3.1/users/*"}
 """Lies of which nobody can tell that they are: that there is no such user. Told of users alone, so that it is known
 what may be answered."""
-
-Fault = Mapping[str, Any]
 
 
 def hand(draw: random.Random, kinds: Sequence[str]) -> list[Fault]:
@@ -72,6 +71,7 @@ class Disorder:
     Attributes:
         crowd: the users who are asked about, and change.
         rooms: the sections in which they stand.
+        strangers: users whom Clever denies or tells in part all the time, none of the crowd.
         struck: how often each kind of fault has struck.
         changes: how often each kind of change was made.
     """
@@ -83,6 +83,7 @@ class Disorder:
     draw: random.Random
     crowd: Sequence[str]
     rooms: Sequence[str]
+    strangers: Strangers = field(default_factory=Strangers)
     struck: Counter[str] = field(default_factory=Counter)
     changes: Counter[str] = field(default_factory=Counter)
     _users: dict[str, User] = field(init=False)
@@ -98,7 +99,7 @@ class Disorder:
         """Replace the faults in force by others, of the kinds named."""
         await self._count()
         began = self.clock()
-        faults = hand(self.draw, kinds)
+        faults = [*self.strangers.faults(), *hand(self.draw, kinds)]
         await self._tell("/_sandbox/faults", {"seed": self.draw.randrange(10**6), "faults": faults}, "PUT")
         self._note_denial(began, denies=any(kind in DENYING for kind in kinds))
 
@@ -106,7 +107,7 @@ class Disorder:
         """Let nothing go wrong any more."""
         await self._count()
         began = self.clock()
-        await self._tell("/_sandbox/faults", None, "DELETE")
+        await self._tell("/_sandbox/faults", {"faults": self.strangers.faults()}, "PUT")
         self._note_denial(began, denies=False)
 
     def _note_denial(self, began: float, *, denies: bool) -> None:
@@ -118,7 +119,7 @@ class Disorder:
 
     async def _count(self) -> None:
         told = (await self.sandbox.ask("/_sandbox/faults")).json()
-        for fault in told["faults"]:
+        for fault in told["faults"][len(self.strangers.faults()) :]:
             self.struck[fault["kind"]] += fault["struck"]
 
     # Changes

@@ -13,18 +13,21 @@ from app.main import default_policy
 from app.sandbox.records import District
 from app.sandbox.world import World, generate
 from tests.chaos.disorder import Deck, Disorder
-from tests.chaos.exchanges import Peer
+from tests.chaos.exchanges import Answer, Peer
 from tests.chaos.hastened import FastClock, Running, running
 from tests.chaos.history import History
 from tests.chaos.judge import Asked, Judge
 from tests.chaos.oracle import Oracle, Policy
 from tests.chaos.questions import Asker
 from tests.chaos.report import Figure, at_least, at_most, quantile, told
+from tests.chaos.strangers import Strangers
 from tests.conftest import TOKEN, api_key
 
 SIZE = ("3", "40", "600")
 KEYS = ("chaos-1", "chaos-2", "chaos-3")
 FRESH, STALE = 300, 3600
+COLD_AFTERWARDS = 24
+"""Users who are asked about for the first time once all is well again."""
 MOST_MB = 400
 """What the service may take: 256 MB of bodies that are being read, and what it is made of."""
 
@@ -66,6 +69,7 @@ class Outcome:
     memory: list[float] = field(default_factory=list)
     asked: list[Asked] = field(default_factory=list)
     refused: int = 0
+    afterwards: list[Answer] = field(default_factory=list)
 
     @property
     def answers(self) -> int:
@@ -132,6 +136,7 @@ class Run:
             await outcome.disorder.heal()
             for task in (*helpers, *askers):
                 task.cancel()
+        outcome.afterwards = await self._cold(outcome, world)
         outcome.logged = self.service.complaints()
         outcome.refused = (await self.sandbox.ask("/_sandbox/requests")).json()["refused"]
         for peer in (*self.peers, self.sandbox):
@@ -144,9 +149,20 @@ class Run:
         [district] = world.districts
         draw = random.Random(self.plan.seed)
         crowd, rooms = crowd_of(world, draw)
+        strangers = Strangers.of(district, draw, crowd)
         history = History.of(district)
-        disorder = Disorder(self.sandbox, self.clock, history, district, draw, crowd, rooms)
+        history.denied = frozenset(strangers.departed)
+        disorder = Disorder(self.sandbox, self.clock, history, district, draw, crowd, rooms, strangers)
         return Outcome(Judge(await oracle_for(self.peers[0]), history, self.clock, FRESH, STALE), disorder)
+
+    async def _cold(self, outcome: Outcome, world: World) -> list[Answer]:
+        """Ask about users whom nobody asked about before, one after the other, as soon as one of them is answered."""
+        known = {*outcome.disorder.crowd, *outcome.disorder.strangers.departed, *outcome.disorder.strangers.half_broken}
+        users = iter([user for user in world.districts[0].users if user not in known])
+        async with asyncio.timeout(20):
+            while (await self.peers[0].ask(path_of(next(users)))).status != 200:  # noqa: ASYNC110 -- another process
+                await asyncio.sleep(0.1)
+        return [await self.peers[0].ask(path_of(next(users))) for _ in range(COLD_AFTERWARDS)]
 
     async def _change(self, outcome: Outcome) -> None:
         for number in range(1, 1_000_000):
@@ -163,7 +179,7 @@ class Run:
 
     async def _ask(self, outcome: Outcome, number: int, crowd: Sequence[str], world: World) -> None:
         draw = random.Random(f"{self.plan.seed}/{number}")
-        asker = asker_of(draw, world.districts[0], crowd, outcome.disorder.rooms)
+        asker = asker_of(draw, world.districts[0], crowd, outcome.disorder.rooms, outcome.disorder.strangers)
         peer = self.peers[number % len(self.peers)]
         while True:
             question = asker.question()
@@ -190,13 +206,20 @@ def _some(district: District, role: str, draw: random.Random) -> list[str]:
     return [user.id for user in draw.sample(list(district.users_in_role[role]), 12)]
 
 
-def asker_of(draw: random.Random, district: District, crowd: Sequence[str], rooms: Sequence[str]) -> Asker:
+def path_of(user: str) -> str:
+    """Return where the permissions of a user are asked for."""
+    return f"/v1/users/{user}/permissions"
+
+
+def asker_of(
+    draw: random.Random, district: District, crowd: Sequence[str], rooms: Sequence[str], strangers: Strangers
+) -> Asker:
     """Make somebody who asks about a crowd, and about the places where it is."""
     roles = {user: [role for role, held in district.users[user].roles.items() if held is not None] for user in crowd}
     known = {user: [role for role in held if role != "librarian"] for user, held in roles.items()}
     students = [user for user, held in known.items() if "student" in held]
     places = {"section": rooms, "school": list(district.schools), "student": students}
-    return Asker(draw, crowd, known, places)
+    return Asker(draw, crowd, known, places, strangers)
 
 
 def run(plan: Plan | None = None) -> Outcome:
@@ -227,6 +250,8 @@ def figures(outcome: Outcome, plan: Plan) -> list[Figure]:
         at_most("requests without an answer", len(outcome.broken), 0),
         at_most("lines in the log that nobody foresaw", len(outcome.logged), 0),
         at_most("429 that Clever had to answer for its own limit", outcome.refused, 0),
+        at_most("cold users not answered once all is well", sum(one.status != 200 for one in outcome.afterwards), 0),
+        at_most("… the slowest of them", max(one.seconds for one in outcome.afterwards), 1, " s"),
         told("slowest answer", max((asked.answer.seconds for asked in outcome.asked), default=0), " s"),
         at_most("memory, last quarter of the time over second (lower quartiles)", growth, 1.15),
         told("memory at the end", outcome.memory[-1], " MB"),

@@ -63,12 +63,14 @@ class History:
 
     Attributes:
         lies: when the sandbox was told to deny users that there are.
+        denied: users whom it may deny at any time.
     """
 
     users: Records
     sections: Records
     lists: dict[str, Timeline[Sections]]
     lies: list[Window] = field(default_factory=list)
+    denied: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, district: District) -> "History":
@@ -96,6 +98,8 @@ class History:
 
         The reads of one user are not made at one moment: any record may have met with any list.
         """
+        if user not in self.users:
+            return []
         seen = product(self.users[user].during(window), self.lists[user].during(window))
         return [
             ((id(record), id(listed)), Person(record.value, listed.value))
@@ -105,7 +109,8 @@ class History:
 
     def may_be_unknown(self, user: str, window: Window) -> bool:
         """Tell whether somebody who looked within the window may have found that there is no such user."""
-        if user not in self.users or any(lie.start <= window.end and lie.end >= window.start for lie in self.lies):
+        lied = any(lie.start <= window.end and lie.end >= window.start for lie in self.lies)
+        if lied or user not in self.users or user in self.denied:
             return True
         return any(record.value is None for record in self.users[user].during(window))
 

@@ -29,8 +29,8 @@ MARKED = {
         *("clever-malformed", "clever-paging-broken"),
     ),
     503: (
-        *("clever-limited", "clever-barred", "busy", "clever-failed", "clever-unreachable", "clever-timed-out"),
-        "bulk-busy",
+        *("clever-limited", "clever-barred", "clever-failed", "clever-unreachable", "clever-timed-out"),
+        *("busy", "bulk-busy", "no-connection"),
     ),
     504: ("not-cached",),
 }

@@ -6,18 +6,22 @@ import random
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 
 from app.sandbox.world import generate
 from tests.chaos.exchanges import Answer, Peer, now
-from tests.chaos.faults import KEYS, SIZE, ready, stage
+from tests.chaos.faults import KEYS, SIZE, path_of, ready, stage
 from tests.chaos.hastened import FastClock
 from tests.chaos.report import Figure, at_least, at_most, quantile, told
+from tests.chaos.strangers import Strangers
 
 HOUR = 3_570
 """Seconds from the last reading to Clever's return: past an hour what was read is older than it may be."""
 
 FAST = 120
 CACHED, COLD = 60, 500
+FIRST_AFTERWARDS = 110
+"""Which of the others shows that Clever is back."""
 ASKERS = 4
 SHORT_FRESH = 10
 SHORT_OUTAGE = 14
@@ -51,11 +55,6 @@ class Watched:
         return sum(b'"stale":true' in answer.body for answer in self.cached) / max(len(self.cached), 1)
 
 
-def path(user: str) -> str:
-    """Return where the permissions of a user are asked for."""
-    return f"/v1/users/{user}/permissions"
-
-
 async def watched(
     peers: Sequence[Peer], users: Sequence[str], cold: Sequence[str], seconds: float, *, rest: float = 0.0
 ) -> Watched:
@@ -65,7 +64,7 @@ async def watched(
     async def ask_cached(peer: Peer, draw: random.Random) -> None:
         while now() < end:
             try:
-                seen.cached.append(await peer.ask(path(draw.choice(users))))
+                seen.cached.append(await peer.ask(path_of(draw.choice(users))))
             except OSError:
                 seen.lost += 1
             if rest:
@@ -78,7 +77,7 @@ async def watched(
                 await asyncio.sleep(0.1)
 
     async def note(user: str) -> None:
-        seen.cold.append(await peers[0].ask(path(user)))
+        seen.cold.append(await peers[0].ask(path_of(user)))
 
     async with asyncio.TaskGroup() as group:
         for number in range(ASKERS):
@@ -88,8 +87,8 @@ async def watched(
 
 
 async def fail(sandbox: Peer, *kinds: str) -> None:
-    """Let all requests to Clever fail, or none."""
-    faults = [{"path": "*", "kind": kind} for kind in kinds]
+    """Let all requests to Clever fail, or those about strangers alone."""
+    faults = [{"path": "*", "kind": kind} for kind in kinds] or cast().strangers.faults()
     answer = await sandbox.ask("/_sandbox/faults", {"faults": faults}, method="PUT")
     assert answer.status == 204, answer.body
 
@@ -98,7 +97,7 @@ async def warm(peer: Peer, users: Sequence[str], headers: Mapping[str, str] | No
     """Ask for users, some at once, until all are cached."""
     found: dict[str, Answer] = {}
     for some in batched(users, 8):
-        answers = await asyncio.gather(*(peer.ask(path(user), headers=headers) for user in some))
+        answers = await asyncio.gather(*(peer.ask(path_of(user), headers=headers) for user in some))
         assert {answer.status for answer in answers} == {200}, answers
         found |= zip(some, answers, strict=True)
     return found
@@ -109,11 +108,26 @@ def batched(users: Sequence[str], count: int) -> list[Sequence[str]]:
     return [users[start : start + count] for start in range(0, len(users), count)]
 
 
-def cast() -> tuple[list[str], list[str]]:
-    """Return users who are to be cached, and others."""
-    world = generate(schools=int(SIZE[0]), teachers=int(SIZE[1]), students=int(SIZE[2]))
-    users = random.Random(5).sample(list(world.districts[0].users), CACHED + COLD)
-    return users[:CACHED], users[CACHED:]
+@dataclass(frozen=True)
+class Cast:
+    """Users who are to be cached, others, and the strangers who are a tenth of those."""
+
+    cached: list[str]
+    cold: list[str]
+    strangers: Strangers
+
+
+@cache
+def cast() -> Cast:
+    """Return who is asked about."""
+    [district] = generate(schools=int(SIZE[0]), teachers=int(SIZE[1]), students=int(SIZE[2])).districts
+    draw = random.Random(5)
+    users = draw.sample(list(district.users), CACHED + COLD)
+    strangers = Strangers.of(district, draw, users)
+    cold = strangers.among(users[CACHED:], draw)
+    # Whoever shows that Clever is back has to be somebody.
+    cold[FIRST_AFTERWARDS] = users[CACHED + FIRST_AFTERWARDS]
+    return Cast(users[:CACHED], cold, strangers)
 
 
 def without_marks(answer: Answer) -> object:
@@ -156,15 +170,17 @@ async def death_and_return(peers: Sequence[Peer], sandbox: Peer, users: list[str
     dying = await watched(peers, users, cold[:20], SHORT_OUTAGE / 2, rest=REST)
     dead = await watched(peers, users, cold[20:90], SHORT_OUTAGE / 2, rest=REST)
     await fail(sandbox, "drop")
-    dropping = await watched(peers, users, cold[90:110], 2, rest=REST)
+    dropping = await watched(peers, users, cold[90:FIRST_AFTERWARDS], 2, rest=REST)
     await sandbox.ask("/_sandbox/requests", method="DELETE")
     returned = now()
     await fail(sandbox)
-    first_cold = await _until(lambda: _is_well(peers[0], cold[110]), returned)
+    first_cold = await _until(lambda: _is_well(peers[0], cold[FIRST_AFTERWARDS]), returned)
     all_fresh = await _until(lambda: _are_fresh(peers[0], users), returned)
-    burst = await asyncio.gather(*(peers[number % 3].ask(path(user)) for number, user in enumerate(cold[111:])))
+    burst = await asyncio.gather(
+        *(peers[number % 3].ask(path_of(user)) for number, user in enumerate(cold[FIRST_AFTERWARDS + 1 :]))
+    )
     counted = (await sandbox.ask("/_sandbox/requests")).json()
-    unclean = [one for one in burst if one.status not in {200, 503, 429}]
+    unclean = [one for one in burst if one.status not in {200, 404, 502, 503, 429}]
     unclean += [one for one in burst if one.status in {503, 429} and not one.headers.get("retry-after")]
     windows = [one["requests"] for token in counted["tokens"].values() for one in token["windows"]]
     refusals = [answer.seconds * 1000 for answer in dead.cold]
@@ -194,11 +210,11 @@ async def _until(well: Callable[[], Awaitable[bool]], since: float) -> float:
 
 
 async def _is_well(peer: Peer, user: str) -> bool:
-    return (await peer.ask(path(user))).status == 200
+    return (await peer.ask(path_of(user))).status == 200
 
 
 async def _are_fresh(peer: Peer, users: Sequence[str]) -> bool:
-    answers = [await peer.ask(path(user)) for user in users]
+    answers = [await peer.ask(path_of(user)) for user in users]
     return all(answer.status == 200 and b'"stale":false' in answer.body for answer in answers)
 
 
@@ -206,7 +222,7 @@ Part = Callable[[Sequence[Peer], Peer, list[str], list[str]], Awaitable[list[Fig
 
 
 def _played(part: Part, speed: float, fresh: int) -> list[Figure]:
-    users, cold = cast()
+    users, cold = cast().cached, cast().cold
     with stage(FastClock.of(speed), rate_limit=RATE_LIMIT, fresh=fresh) as (sandbox, service):
 
         async def play() -> list[Figure]:

@@ -13,10 +13,11 @@ import uvloop
 
 from app.sandbox.world import generate
 from tests.chaos.exchanges import Answer, Peer, now
-from tests.chaos.faults import ready
+from tests.chaos.faults import path_of, ready
 from tests.chaos.hastened import FastClock, running
-from tests.chaos.outage import path, warm
+from tests.chaos.outage import warm
 from tests.chaos.report import Figure, at_least, at_most, quantile, told
+from tests.chaos.strangers import Strangers
 from tests.conftest import rosterguard_process
 
 SIZE = (20, 1500, 24_000)
@@ -28,6 +29,8 @@ LEVEL_SECONDS = 8.0
 UNLOADED = 0.1
 CACHED = 20
 CACHED_PER_SECOND = 20.0
+ANSWERED = frozenset({200, 404, 502})
+"""A tenth of the users are strangers, of whom Clever says that it does not know them, or only a part."""
 
 
 @dataclass
@@ -42,7 +45,7 @@ class Level:
     seconds: float = 0.0
 
     def accepted(self) -> list[Answer]:
-        return [answer for answer in self.answers if answer.status == 200]
+        return [answer for answer in self.answers if answer.status in ANSWERED]
 
     def goodput(self) -> float:
         return len(self.accepted()) / self.seconds
@@ -51,7 +54,7 @@ class Level:
         return quantile((answer.seconds for answer in self.accepted()), 0.99) * 1000
 
     def unclean(self) -> int:
-        refused = [answer for answer in self.answers if answer.status != 200]
+        refused = [answer for answer in self.answers if answer.status not in ANSWERED]
         clean = [one for one in refused if one.status == 503 and one.headers.get("retry-after", "").isdigit()]
         return self.lost + len(refused) - len(clean)
 
@@ -65,10 +68,10 @@ async def capacity(peer: Peer, cold: Iterator[str], at_once: int) -> float:
 
     async def ask() -> None:
         while now() < end:
-            answers.append(await peer.ask(path(next(cold))))
+            answers.append(await peer.ask(path_of(next(cold))))
 
     await asyncio.gather(*(ask() for _ in range(at_once)))
-    return sum(answer.status == 200 and answer.ended <= end for answer in answers) / CLOSED_SECONDS
+    return sum(answer.status in ANSWERED and answer.ended <= end for answer in answers) / CLOSED_SECONDS
 
 
 async def offered(peer: Peer, cold: Iterator[str], cached: Sequence[str], rate: float) -> Level:
@@ -78,7 +81,7 @@ async def offered(peer: Peer, cold: Iterator[str], cached: Sequence[str], rate: 
 
     async def ask(user: str, due: float, into: list[Answer]) -> None:
         try:
-            into.append(await peer.ask(path(user), due=due))
+            into.append(await peer.ask(path_of(user), due=due))
         except OSError:
             level.lost += 1
 
@@ -99,12 +102,13 @@ async def offered(peer: Peer, cold: Iterator[str], cached: Sequence[str], rate: 
     return level
 
 
-async def measured(service: str, sandbox: str, users: Sequence[str]) -> list[Figure]:
+async def measured(service: str, sandbox: str, users: Sequence[str], strangers: Strangers) -> list[Figure]:
     """Measure, and return what was reached."""
     peer, clever = Peer(service), Peer(sandbox)
     await clever.ask("/_sandbox/limits", {"delay_ms": DELAY_MS}, method="PUT")
+    await clever.ask("/_sandbox/faults", {"faults": strangers.faults()}, method="PUT")
     await ready(peer)
-    cached, cold = users[:CACHED], iter(users[CACHED:])
+    cached, cold = users[:CACHED], iter(strangers.among(users[CACHED:], random.Random(4)))
     await warm(peer, cached)
     closed = {at_once: await capacity(peer, cold, at_once) for at_once in CLOSED_AT_ONCE}
     able = max(closed.values())
@@ -140,11 +144,14 @@ def _figures(unloaded: Level, levels: Sequence[Level]) -> Iterator[Figure]:
 def main() -> list[Figure]:
     """Run, and return what was reached."""
     schools, teachers, students = SIZE
-    users = list(generate(schools=schools, teachers=teachers, students=students).districts[0].users)
-    random.Random(2).shuffle(users)
+    [district] = generate(schools=schools, teachers=teachers, students=students).districts
+    draw = random.Random(2)
+    strangers = Strangers.of(district, draw)
+    users = [user for user in district.users if user not in {*strangers.departed, *strangers.half_broken}]
+    draw.shuffle(users)
     with (
         running("sandbox", FastClock.of(1), "0", *map(str, SIZE)) as sandbox,
         rosterguard_process("--no-auth", ROSTERGUARD_CLEVER_URL=sandbox.url) as (_, service),
         asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
     ):
-        return runner.run(measured(service, sandbox.url, users))
+        return runner.run(measured(service, sandbox.url, users, strangers))

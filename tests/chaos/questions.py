@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 from urllib.parse import urlencode
 
+from tests.chaos.strangers import Strangers
+
 Kind = Literal["permissions", "roles", "explanation", "evaluation", "evaluations", "batch"]
 
 PERMISSIONS = {
@@ -113,34 +115,40 @@ class Question:
 
 @dataclass(frozen=True)
 class Asker:
-    """Draws questions about some users, and what they may do in some places."""
+    """Draws questions about some users, and what they may do in some places; a tenth of them about strangers."""
 
     draw: random.Random
     users: Sequence[str]
     roles: Mapping[str, Sequence[str]]
     places: Mapping[str, Sequence[str]]
+    strangers: Strangers = field(default_factory=Strangers)
 
     def question(self) -> Question:
         """Draw a question."""
         kinds: Sequence[Kind] = ("permissions", "roles", "explanation", "evaluation", "evaluations", "batch")
         kind = self.draw.choices(kinds, (40, 10, 10, 25, 7, 8))[0]
-        demand, user = self.draw.choice(DEMANDS), self.draw.choice(self.users)
+        demand, user = self.draw.choice(DEMANDS), self._user()
         match kind:
             case "permissions":
-                held = self.roles[user]
+                held = self.roles.get(user, ())
                 role = self.draw.choice(held) if held and self.draw.random() < 0.25 else None
                 return Question(kind, (user,), role, demand=demand)
             case "roles":
                 return Question(kind, (user,), demand=demand)
             case "batch":
-                return Question(kind, tuple(self.draw.sample(self.users, 6)), demand=demand)
+                several = self.strangers.among(self.draw.sample(self.users, 6), self.draw)
+                return Question(kind, tuple(dict.fromkeys(several)), demand=demand)
             case "evaluations":
                 return Question(kind, (), items=tuple(self._decision("evaluation") for _ in range(6)), demand=demand)
             case _:
                 return self._decision(kind, demand)
 
+    def _user(self) -> str:
+        [user] = self.strangers.among([self.draw.choice(self.users)], self.draw)
+        return user
+
     def _decision(self, kind: Kind, demand: Demand | None = None) -> Question:
         place = self.draw.choice([one for one in PERMISSIONS if kind != "explanation" or one != "assignment"])
         permission = self.draw.choice(PERMISSIONS[place])
         resource = (place, self.draw.choice(self.places["section" if place == "assignment" else place]))
-        return Question(kind, (self.draw.choice(self.users),), None, permission, resource, (), demand or Demand())
+        return Question(kind, (self._user(),), None, permission, resource, (), demand or Demand())

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 
 from app.sandbox.world import generate
 from tests.chaos.exchanges import Answer, Peer
-from tests.chaos.faults import SIZE, ready
+from tests.chaos.faults import SIZE, path_of, ready
 from tests.chaos.hastened import FastClock, running
-from tests.chaos.outage import path
 from tests.chaos.report import Figure, at_least, at_most, told
+from tests.chaos.strangers import Strangers
 from tests.conftest import rosterguard_process
 
 REPLICAS = 2
@@ -24,6 +24,9 @@ DELAY_MS = 80
 UNTIL_KNOWN = 0.3
 """Seconds for which a replica that has been told to end is still asked: whoever sends requests there learns it late."""
 
+
+ANSWERED = frozenset({"200", "404", "502"})
+"""A tenth of the users are strangers, of whom Clever says that it does not know them, or only a part."""
 
 ENDED = (0, -signal.SIGTERM)
 """uvicorn raises the signal again that ended it, once all is done."""
@@ -72,11 +75,11 @@ class Fleet:
         first = draw.choice(self.peers)
         told = await _told(first, user)
         self.answers += 1
-        if told == "200":
+        if told in ANSWERED:
             return
         others = [peer for peer in self.peers if peer is not first] or self.peers
         again = await _told(draw.choice(others), user)
-        if again == "200":
+        if again in ANSWERED:
             self.cured[told] += 1
         else:
             self.failed.append(f"{told}, then {again}")
@@ -84,13 +87,13 @@ class Fleet:
 
 async def _told(peer: Peer, user: str) -> str:
     try:
-        answer: Answer = await peer.ask(path(user))
+        answer: Answer = await peer.ask(path_of(user))
     except OSError as error:
         return type(error).__name__
     return str(answer.status)
 
 
-async def rolled(clever: str, users: Sequence[str]) -> list[Figure]:
+async def rolled(clever: str, users: Sequence[str], strangers: Strangers) -> list[Figure]:
     """Replace every replica some times under load, and return what was reached."""
     fleet = Fleet(clever)
     for _ in range(REPLICAS):
@@ -98,7 +101,8 @@ async def rolled(clever: str, users: Sequence[str]) -> list[Figure]:
 
     async def keep_asking(draw: random.Random) -> None:
         while True:
-            await fleet.ask(draw, draw.choice(users))
+            [user] = strangers.among([draw.choice(users)], draw)
+            await fleet.ask(draw, user)
             await asyncio.sleep(PAUSE)
 
     askers = [asyncio.create_task(keep_asking(random.Random(number))) for number in range(ASKERS)]
@@ -125,13 +129,15 @@ async def rolled(clever: str, users: Sequence[str]) -> list[Figure]:
 
 def main() -> list[Figure]:
     """Run, and return what was reached."""
-    users = list(generate(schools=int(SIZE[0]), teachers=int(SIZE[1]), students=int(SIZE[2])).districts[0].users)
+    [district] = generate(schools=int(SIZE[0]), teachers=int(SIZE[1]), students=int(SIZE[2])).districts
+    strangers = Strangers.of(district, random.Random(6))
     with running("sandbox", FastClock.of(1), "0", *SIZE) as sandbox:
 
         async def run() -> list[Figure]:
             clever = Peer(sandbox.url)
             await clever.ask("/_sandbox/limits", {"delay_ms": DELAY_MS}, method="PUT")
+            await clever.ask("/_sandbox/faults", {"faults": strangers.faults()}, method="PUT")
             clever.close()
-            return await rolled(sandbox.url, users)
+            return await rolled(sandbox.url, list(district.users), strangers)
 
         return asyncio.run(run())

@@ -9,7 +9,8 @@ from tests.chaos.disorder import Disorder
 from tests.chaos.exchanges import Peer
 from tests.chaos.faults import crowd_of
 from tests.chaos.hastened import FastClock
-from tests.chaos.history import History
+from tests.chaos.history import History, Window
+from tests.chaos.strangers import Strangers
 from tests.conftest import TOKEN
 
 
@@ -42,3 +43,15 @@ def _plain(said: object) -> object:
     if isinstance(said, dict):
         return {name: _plain(value) for name, value in said.items()}
     return [_plain(value) for value in said] if isinstance(said, (list, tuple)) else said
+
+
+def test_of_strangers_it_is_known_who_may_be_denied_and_nothing_else_is_true(world: World) -> None:
+    [district] = world.districts
+    strangers, always = Strangers.of(district, random.Random(1)), Window(0, 1)
+    history = History.of(district)
+    history.denied = frozenset(strangers.departed)
+    unknown = Strangers().one(random.Random(1))
+    assert [history.may_be_unknown(user, always) for user in (*strangers.departed, unknown)] == [True] * 7
+    assert not any(history.may_be_unknown(user, always) for user in strangers.half_broken)
+    assert history.people(unknown, always) == []
+    assert all(history.people(user, always) for user in (*strangers.departed, *strangers.half_broken))

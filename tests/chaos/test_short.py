@@ -13,3 +13,5 @@ def test_under_mixed_faults_every_answer_is_right_or_a_marked_error() -> None:
     assert outcome.refused == 0
     assert outcome.judge.verdicts["200 fresh"] > 0
     assert len(outcome.kinds_that_struck) > 3
+    assert {answer.status for answer in outcome.afterwards} == {200}
+    assert max(answer.seconds for answer in outcome.afterwards) < 3
