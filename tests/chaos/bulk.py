@@ -19,9 +19,8 @@ from app.api.authzen.questions import MOST_ITEMS
 from app.domain.callers import CallerScope
 from app.sandbox.world import generate
 from tests.chaos.exchanges import Answer, Peer, now
-from tests.chaos.faults import SIZE, ready
+from tests.chaos.faults import SIZE, path_of, ready
 from tests.chaos.hastened import FastClock, running
-from tests.chaos.outage import path
 from tests.chaos.report import Figure, at_most, quantile, told
 from tests.conftest import rosterguard_process
 
@@ -92,7 +91,7 @@ async def waited(peer: Peer, users: Sequence[str], seconds: float) -> tuple[list
             due = began + number / PER_SECOND
             await asyncio.sleep(max(due - now(), 0))
             late.append((now() - due) * 1000)
-            answers.append(await peer.ask(path(draw.choice(users))))
+            answers.append(await peer.ask(path_of(draw.choice(users))))
 
     await asyncio.gather(*map(ask, range(CONNECTIONS)))
     return [answer.seconds * 1000 for answer in answers], sum(answer.status != 200 for answer in answers), late
@@ -108,7 +107,7 @@ async def measured(url: str, pid: int, users: Sequence[str]) -> list[Figure]:
     """Measure, and return what was reached."""
     other, batches = Peer(url, OTHER), Peer(url, BATCHES)
     await ready(other)
-    sets = [await other.ask(path(user)) for user in users]
+    sets = [await other.ask(path_of(user)) for user in users]
     body = questions(sets, random.Random(5))
     await waited(other, users, 1)
     before = resident(pid)
