@@ -225,12 +225,14 @@ class Oracle:
 def _meets(standing: Record, statement: Record) -> bool:
     def has(field: str, wanted: object) -> tuple[bool, bool]:
         """Tell whether a field has one of the values, and whether it may have, where nobody knows."""
-        listed = {plain(one) for one in (wanted if isinstance(wanted, list) else [wanted])}
+        listed = {plain(one) for one in (wanted if isinstance(wanted, list) else [wanted]) if isinstance(one, str)}
         said = standing.get(field)
-        values = {plain(one) for one in (said if isinstance(said, (list, tuple)) else [said])} - {""} or {""}
-        hidden = {one for one in values if field in {"type", "relationship"} and _is_hidden(one)}
-        surely = bool(listed & (values - hidden)) or bool(hidden and "other" in listed)
-        return surely, surely or bool(hidden and listed - _RELATIONS - {""})
+        values = [one for one in (said if isinstance(said, (list, tuple)) else [said]) if one]
+        hidden = [one for one in values if len(one) > 500 or (field in _LABELS and _is_hidden(plain(one)))]
+        told = {plain(one) for one in values if one not in hidden} - {""}
+        told |= {"other"} if hidden and field in _LABELS else set()
+        surely = bool(listed & (told if told or hidden else {""}))
+        return surely, surely or bool(hidden and listed - _DOCUMENTED.get(field, set()) - {""})
 
     when, unless = statement.get("when", {}), statement.get("unless", {})
     return all(has(*one)[0] for one in when.items()) and not any(has(*one)[1] for one in unless.items())
@@ -247,6 +249,10 @@ _RELATIONS = {
     *("parent", "grandparent", "self", "aunt/uncle", "sibling", "other"),
     *("parent/guardian", "emergency", "primary", "secondary", "family"),
 }
+
+
+_LABELS = {"type", "relationship"}
+_DOCUMENTED = {"roles": {"portalonly", "schooltechlead"}, **dict.fromkeys(_LABELS, _RELATIONS)}
 
 
 def _is_hidden(said: str) -> bool:
