@@ -176,7 +176,7 @@ async def get_permissions(
     operation_id="getPermissionsOfMany",
     summary="Permissions of up to a hundred users",
     response_model=BatchResults,
-    responses=documented(400, 503),
+    responses=documented(400, 429, 503),
     openapi_extra={"parameters": [CACHE_CONTROL]},
 )
 async def get_permissions_of_many(

@@ -130,7 +130,9 @@ class Lister:
     ) -> Reading[Said]:
         context, demand = self.seeker.context, self.seeker.demand
         wanted = self.seeker.wanted(kind, read, *which)
-        if pages is None or not is_cold(context, context.places, wanted.key, demand):
+        # One that was read before is not too long, and may answer where Clever does not.
+        is_read = context.places.get(wanted.key) is not None or not is_cold(context, context.places, wanted.key, demand)
+        if pages is None or is_read:
             return await fresh(context, wanted, demand)
         # Others may join a reading only if it will do for them, and one that gives up may not.
         short = replace(wanted, key=f"{wanted.key}/{pages}")
