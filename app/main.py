@@ -24,7 +24,7 @@ from app.api.authzen import evaluation, metadata, search
 from app.api.envelope import Envelope
 from app.api.express import Express
 from app.api.fastlane import FastLane
-from app.api.headers import asked_by_no_page, shared_with
+from app.api.headers import shared_with
 from app.api.limits import BodyLimit, BulkLimit
 from app.cache.memory import MemoryCache
 from app.clever.client import CleverClient, connect
@@ -85,6 +85,8 @@ class State(TypedDict):
     at_hand: AnswerAtHand
     loopback_alone: bool
     """A page can have its own name lead to this machine: where no key is asked for, the name is."""
+    by_origin: bool
+    """Whether pages of other sites may read answers."""
 
 
 def create_app(  # noqa: PLR0913 -- the settings, and what only a test or a command decides
@@ -124,7 +126,7 @@ def create_app(  # noqa: PLR0913 -- the settings, and what only a test or a comm
             _policy(settings, context_by) as in_force,
             measured(in_force, client, parts, outlook.lines) as measure,
         ):
-            at_hand = AtHand(in_force, entrance.known, outlook.lines, asked_by_no_page(settings.cors_origins))
+            at_hand = AtHand(in_force, entrance.known, outlook.lines, by_origin=bool(settings.cors_origins))
             yield State(
                 in_force=in_force,
                 clever=client,
@@ -132,6 +134,7 @@ def create_app(  # noqa: PLR0913 -- the settings, and what only a test or a comm
                 measure=measure,
                 at_hand=at_hand,
                 loopback_alone=no_auth,
+                by_origin=bool(settings.cors_origins),
             )
 
     app = FastAPI(
@@ -154,7 +157,9 @@ def create_app(  # noqa: PLR0913 -- the settings, and what only a test or a comm
     _route(app, settings.public_url or own_url)
     reference.install(app)
     shared = shared_with(settings.cors_origins, app.build_middleware_stack())
-    app.middleware_stack = Envelope(shared, outlook.lines, {reference.PATH: reference.protection()})
+    app.middleware_stack = Envelope(
+        shared, outlook.lines, {reference.PATH: reference.protection()}, by_origin=bool(settings.cors_origins)
+    )
     app.state.protocol = Express
     return app
 

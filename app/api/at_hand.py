@@ -14,7 +14,7 @@ from app.api.authzen.evaluation import EVALUATION_PATH, EVALUATIONS_PATH
 from app.api.callers import Known
 from app.api.fastlane import PATH, ROUTE, asks
 from app.api.freshness import Stamped, stamped, unkept
-from app.api.headers import DATA, RawHeaders, wire
+from app.api.headers import DATA, raw, varied, wire
 from app.api.heads import Head
 from app.api.permissions import rendered
 from app.domain.callers import ANYONE, Caller, CallerScope
@@ -38,15 +38,16 @@ AnswerAtHand = Callable[[bytes, bytes, Head, bytes], Reply | None]
 class AtHand:
     """Answers what can be answered at once."""
 
-    def __init__(self, in_force: InForce, known: Known | None, lines: RequestLines, headers: RawHeaders = DATA) -> None:
-        """Answer by what is ``in_force``, with ``headers``, and tell ``lines``.
+    def __init__(self, in_force: InForce, known: Known | None, lines: RequestLines, *, by_origin: bool = False) -> None:
+        """Answer by what is ``in_force``, and tell ``lines``.
 
-        ``known`` tells who asks, and None lets anyone in.
+        ``known`` tells who asks, and None lets anyone in; ``by_origin`` is whether answers to pages are others.
         """
         self._in_force = in_force
         self._known = known
         self._lines = lines
-        self._headers = wire(headers)
+        self._by_origin = by_origin
+        self._headers = wire(DATA)
 
     def __call__(self, method: bytes, target: bytes, head: Head, body: bytes) -> Reply | None:
         """Answer a request; see ``AnswerAtHand``."""
@@ -69,6 +70,9 @@ class AtHand:
             return None
         route = ROUTE if method == b"GET" else target.decode("latin-1")
         self._lines.answered(request, caller.name, method.decode(), route, answer[0], time.perf_counter() - began)
+        if self._by_origin:
+            status, head_of_answer, content = answer
+            answer = status, wire(varied(raw(head_of_answer), by_origin=True)), content
         return written(answer, b"x-request-id: %b\r\n%b" % (request.named[0], self._headers))
 
     def _caller(self, credential: bytes | None) -> Caller | None:

@@ -15,7 +15,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from app import telemetry
 from app.addresses import host_of, is_loopback
-from app.api.headers import DATA, wire
+from app.api.headers import DATA, varied, wire
 from app.api.problems import Problem, problem_response
 from app.api.refusals import BROKEN_HTTP, FOREIGN_HOST, HEAD_TOO_LARGE, PATH_TOO_LONG, TOO_SLOW
 from app.telemetry.requests import request_of
@@ -328,7 +328,8 @@ class Connection(HttpToolsProtocol):
         path = _SITE.sub(b"", self.url, count=1).partition(b"?")[0].decode("latin-1")
         response = problem_response({"path": path}, problem, {"Connection": "close"})
         marks = request_of(self.headers).marks()
-        headers = [*self.server_state.default_headers, *response.raw_headers, *marks, *DATA]
+        own = [*self.server_state.default_headers, *response.raw_headers, *marks, *DATA]
+        headers = varied(own, by_origin=bool(self.app_state.get("by_origin")))
         status_line = f"HTTP/1.1 {problem.status} {HTTPStatus(problem.status).phrase}".encode()
         lines = [status_line, *(name + b": " + value for name, value in headers), b"", bytes(response.body)]
         self.transport.write(b"\r\n".join(lines))

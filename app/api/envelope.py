@@ -11,7 +11,7 @@ from http import HTTPStatus
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.api.headers import DATA, RawHeaders
+from app.api.headers import DATA, RawHeaders, varied
 from app.api.refusals import STOPPING, come_again
 from app.telemetry import requests, tracing
 from app.telemetry.request_lines import RequestLines
@@ -26,7 +26,7 @@ class Envelope:
 
     - Puts `X-Request-ID` on every answer: the caller's, byte for byte, or one that is made up (AuthZEN 1.0 section
       10.1.3). By it, and by the trace that a request belongs to, logs call whatever happens because of the request.
-    - Puts on it what protects whoever reads it with a browser.
+    - Puts on it what protects whoever reads it with a browser, and says in one line what it varies by.
     - Tells method, route, status and duration, once the answer is on its way: nobody waits for a line. The route and
       not the path, for callers put into paths what has no business in a log.
     - Answers HEAD as GET without the body (RFC 9110 section 9.1), which load balancers probe with.
@@ -38,13 +38,19 @@ class Envelope:
         app: ASGIApp,
         lines: RequestLines,
         pages: Mapping[str, RawHeaders],
+        *,
         made_up: Callable[[], str] = random_id,
+        by_origin: bool = False,
     ) -> None:
-        """Wrap all of ``app``, and tell ``lines``; ``pages`` are the paths to be shown, with the headers of each."""
+        """Wrap all of ``app``, and tell ``lines``; ``pages`` are the paths to be shown, with the headers of each.
+
+        ``by_origin`` is whether pages of other sites may read answers.
+        """
         self._app = app
         self._lines = lines
         self._pages = pages
         self._made_up = made_up
+        self._by_origin = by_origin
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request."""
@@ -54,7 +60,8 @@ class Envelope:
         request = request_of(scope["headers"], self._made_up)
         # The server serves each request in a task of its own, so that nobody has to take this back.
         CURRENT.set(request)
-        reply = _Reply(send, request.marks() + self._pages.get(scope["path"], DATA))
+        marks = request.marks() + self._pages.get(scope["path"], DATA)
+        reply = _Reply(send, marks, by_origin=self._by_origin)
         if tracing.tracer() is tracing.OFF:
             await self._tell(scope, receive, reply, request)
         else:
@@ -104,17 +111,19 @@ class Envelope:
 class _Reply:
     """Sends an answer with the headers that each has; ``status`` is 0 until it has begun."""
 
-    __slots__ = ("_marks", "_send", "status")
+    __slots__ = ("_by_origin", "_marks", "_send", "status")
 
-    def __init__(self, send: Send, marks: RawHeaders) -> None:
+    def __init__(self, send: Send, marks: RawHeaders, *, by_origin: bool) -> None:
         self.status = 0
         self._send = send
         self._marks = marks
+        self._by_origin = by_origin
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            message["headers"] = [*message.get("headers", ()), *self._marks]
+            headers = (*message.get("headers", ()), *self._marks)
+            message["headers"] = varied(headers, by_origin=True) if self._by_origin else headers
         await self._send(message)
 
     async def without_body(self, message: Message) -> None:

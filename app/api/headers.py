@@ -55,9 +55,19 @@ def shared_with(origins: Collection[str], app: ASGIApp) -> ASGIApp:
     )
 
 
-def asked_by_no_page(origins: Collection[str]) -> RawHeaders:
-    """Return the headers of an answer to who names no origin; where pages may ask, theirs is another one."""
-    return (*DATA, (b"vary", b"Origin")) if origins else DATA
+def varied(headers: Iterable[tuple[bytes, bytes]], *, by_origin: bool) -> list[tuple[bytes, bytes]]:
+    """Return headers with all that an answer varies by in one line.
+
+    Where pages of other sites may ask, that is the origin, also for who names none: a cache must not hand them that.
+    """
+    others, parts = [], []
+    for header in headers:
+        if header[0] == b"vary":
+            parts += [part.strip() for part in header[1].split(b",")]
+        else:
+            others.append(header)
+    parts += [b"Origin"] if by_origin else []
+    return [*others, (b"vary", b", ".join(dict.fromkeys(parts)))] if parts else others
 
 
 class _Sharing(CORSMiddleware):

@@ -138,6 +138,54 @@ def test_an_answer_at_hand_is_kept_for_no_page_either(serve: Serve, sandbox: San
     assert [service.get(path).headers["vary"] for _ in range(3)] == ["Authorization, Origin"] * 3
 
 
+def by_every_entrance(service: httpx.Client, user: str) -> Iterator[httpx.Response]:
+    """Ask in each of the ways in which an answer comes about, as a page and as a backend."""
+    path = PERMISSIONS.format(user)
+    question = {"subject": {"type": "user", "id": user}, "action": {"name": "view"}}
+    question["resource"] = {"type": "section", "id": "f" * 24}
+    tag = service.get(path).headers["etag"]
+    for headers in ({}, {"Origin": APP}, {"Origin": STRANGER}):
+        for cached in ({}, {"Cache-Control": "max-stale=1"}):
+            for given in (headers | cached, headers | cached | {"If-None-Match": tag}):
+                yield service.get(path, headers=given)
+                yield service.head(path, headers=given)
+            yield service.post("/access/v1/evaluation", json=question, headers=headers | cached)
+            yield service.post("/access/v1/evaluations", json={"evaluations": [question]}, headers=headers | cached)
+        for other in ("/livez", "/nowhere", NOBODY, f"{path}?rol=teacher", "/docs", "/openapi.json"):
+            yield service.get(other, headers=headers)
+        yield service.get(path, headers=headers | {"Authorization": "Bearer of nothing"})
+        yield service.get("/livez", headers=headers | {"X-Large": "x" * 20_000})
+        yield service.get("/livez", headers=headers | {"Host": "a@b"})
+        yield preflight(service, path, headers.get("Origin", APP))
+
+
+def test_what_an_answer_varies_by_stands_in_one_line_by_every_entrance(serve: Serve, sandbox: Sandbox) -> None:
+    shared, alone = serve(cors_origins=(APP,)), serve()
+    user = sandbox.user("teacher_only")
+    for answer in by_every_entrance(shared, user):
+        [vary] = answer.headers.get_list("vary")
+        is_kept = "private" in answer.headers.get("cache-control", "")
+        if answer.request.method == "OPTIONS":
+            vary = vary.partition(", ")[0]  # it varies by what is asked beforehand as well
+        assert vary == ("Authorization, Origin" if is_kept else "Origin"), answer.request
+    for answer in by_every_entrance(alone, user):
+        is_kept = "private" in answer.headers.get("cache-control", "")
+        assert answer.headers.get_list("vary") == (["Authorization"] if is_kept else [])
+
+
+def test_all_entrances_say_the_same_of_an_answer(serve: Serve, sandbox: Sandbox) -> None:
+    for service in (serve(), serve(cors_origins=(APP,))):
+        said: dict[tuple[str, int], set[frozenset[str]]] = {}
+        for answer in by_every_entrance(service, sandbox.user("teacher_only")):
+            assert len(answer.headers.get_list("x-request-id")) == len(answer.headers.get_list("date")) == 1
+            assert answer.headers["x-content-type-options"] == "nosniff"
+            assert len(answer.headers.multi_items()) == len(set(answer.headers))
+            if "Origin" not in answer.request.headers:
+                asked = (answer.request.method + answer.request.url.path, answer.status_code)
+                said.setdefault(asked, set()).add(frozenset(answer.headers))
+        assert {asked: len(each) for asked, each in said.items() if len(each) > 1} == {}
+
+
 def test_what_a_browser_asks_beforehand_needs_no_key_and_tells_nothing(serve: Serve, sandbox: Sandbox) -> None:
     service = serve(cors_origins=(APP,))
     there, nobody, nowhere = (
