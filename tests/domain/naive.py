@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from app.domain.facts import Facts, Standing
@@ -117,11 +117,11 @@ class Naive:
             case _:
                 return by_statement
 
-    def holdings(self) -> dict[Place, dict[str, set[str]]]:
+    def holdings(self, ids: Iterable[str] = "abc", every: Iterable[str] = NAMES) -> dict[Place, dict[str, set[str]]]:
         found: dict[Place, dict[str, set[str]]] = {}
-        for place in [(scope, name) for scope in OVER.values() for name in "abc"]:
+        for place in [(scope, name) for name in ids for scope in OVER.values()]:
             for role in self.held:
-                if names := {name for name in NAMES if self.gives(role, name, place)}:
+                if names := {name for name in every if self.gives(role, name, place)}:
                     found.setdefault(place, {})[role] = names
         return found
 

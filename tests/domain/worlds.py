@@ -80,8 +80,8 @@ KNOWN = {
     "title": (),
     "department": (),
     "roles": ("PortalOnly", "SchoolTechLead"),
-    "type": ("Emergency", "Other", "Family"),
-    "relationship": ("Emergency", "Other", "Family"),
+    "type": ("Emergency", "Other", "Family", "Parent", "Parent/Guardian"),
+    "relationship": ("Emergency", "Other", "Family", "Parent", "Parent/Guardian"),
 }
 """Values that Clever documents, as far as they occur here."""
 
