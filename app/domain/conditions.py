@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Protocol
 
 from app.domain.policy_file import Value
@@ -38,13 +39,13 @@ class RequestCondition:
 
     def holds(self, asked: Asked) -> bool:
         """Tell whether a request meets the condition."""
-        return self._excludes_nothing(asked) and not self._incomparable(asked)
+        return self._rules_nothing_out(asked) and not self._incomparable(asked)
 
     def not_comparable(self, asked: Asked) -> tuple[str, ...]:
         """Return the keys for which alone it does not hold: what is said under them cannot be compared."""
-        return self._incomparable(asked) if self._excludes_nothing(asked) else ()
+        return self._incomparable(asked) if self._rules_nothing_out(asked) else ()
 
-    def _excludes_nothing(self, asked: Asked) -> bool:
+    def _rules_nothing_out(self, asked: Asked) -> bool:
         return all(_has(asked.get(key), wanted) for key, wanted in self.when) and not any(
             _has(asked.get(key), unwanted) for key, unwanted in self.unless
         )
@@ -58,37 +59,38 @@ def is_of_request(key: str) -> bool:
     return key.startswith(REQUEST_PARTS)
 
 
-def _has(said: object, wanted: Iterable[Value]) -> bool:
-    if said is None:
-        return any(isinstance(value, str) and not normal(value) for value in wanted)
-    return any(_same(each, value) for each in (said if isinstance(said, list) else [said]) for value in wanted)
-
-
-def _same(said: object, wanted: Value) -> bool:
-    """Compare values of one kind: Python takes 1 for true, and we do not."""
-    if isinstance(said, bool) or isinstance(wanted, bool):
-        return said is wanted
-    if isinstance(said, str) and isinstance(wanted, str):
-        return len(said) <= LONGEST and normal(said) == normal(wanted)
-    return isinstance(said, int | float) and isinstance(wanted, int | float) and said == wanted
-
-
-def _can_be_compared(said: object, values: Iterable[Value]) -> bool:
-    kinds = {_kind(value) for value in values}
-    each = said if isinstance(said, list) else [said]
-    return bool(each) and all(_kind(value) in kinds - {""} for value in each)
-
+_Form = tuple[str, Value]
+"""A value in the form in which it is compared, behind its kind: Python takes 1 for true, and we do not."""
 
 _EXACT = 2.0**53
 """From here on a float may stand for another number than was written."""
 
 
-def _kind(value: object) -> str:
-    """Return what a value compares with; "" where that is nothing: objects, numbers that are none, over-long text."""
+def _form(value: object) -> _Form | None:
+    """Return None for what equals nothing: objects and lists, floats that are not exact, and over-long text."""
     if isinstance(value, bool):
-        return "boolean"
-    if isinstance(value, str) and len(value) <= LONGEST:
-        return "text"
+        return "boolean", value
+    if isinstance(value, str):
+        return ("text", normal(value)) if len(value) <= LONGEST else None
     if isinstance(value, int) or (isinstance(value, float) and abs(value) < _EXACT):
-        return "number"
-    return ""
+        return "number", value
+    return None
+
+
+_NONE: _Form = ("text", "")
+_written = lru_cache(maxsize=1_000, typed=True)(_form)
+
+
+def _has(said: object, wanted: Iterable[Value]) -> bool:
+    forms = [_written(value) for value in wanted]
+    return any(form in forms for form in ([_NONE] if said is None else _forms(said)) if form)
+
+
+def _can_be_compared(said: object, values: Iterable[Value]) -> bool:
+    kinds = {form[0] for value in values if (form := _written(value))}
+    forms = _forms(said)
+    return bool(forms) and all(form and form[0] in kinds for form in forms)
+
+
+def _forms(said: object) -> list[_Form | None]:
+    return [_form(each) for each in said] if isinstance(said, list) else [_form(said)]

@@ -6,6 +6,7 @@ Whatever Clever says is kept in some form: were an unknown value left out, `unle
 import unicodedata
 from collections.abc import Mapping
 from difflib import get_close_matches
+from functools import lru_cache
 
 from app.domain.text import LONGEST, normal
 
@@ -70,9 +71,13 @@ def _is_label(text: str) -> bool:
     )
 
 
+_form = lru_cache(maxsize=1_000)(normal)
+"""Few values are those of many people."""
+
+
 def has(values: Values, wanted: frozenset[str]) -> bool:
     """Tell whether a field has one of the ``wanted`` values, in their normal form; "" means that it has none at all."""
-    return any(normal(value) in wanted for value in values) if values else "" in wanted
+    return any(_form(value) in wanted for value in values) if values else "" in wanted
 
 
 def may_have(field: str, values: Values, unwanted: frozenset[str]) -> bool:
