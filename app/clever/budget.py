@@ -29,6 +29,8 @@ _AT_ONCE = 16  # the part of what is left that may be under way, and what nobody
 
 _MOST_WINDOWS = 16  # of one token; whoever sends more buckets sends nonsense
 
+_TOO_FEW = "what is left of the requests to Clever of this minute does not suffice for all that is asked"
+
 _NEWS_SECONDS = 1.0
 _WITHOUT_NEWS = 8  # requests under way where others may have used up what is left since it was last told
 
@@ -124,6 +126,18 @@ class Budget:
         refusals = [refusal for each in self._windows.values() if (refusal := self._refusal_of(each, errand, now))]
         return max(refusals, key=lambda refusal: refusal.retry_after, default=None)
 
+    def unaffordable(self, errand: Errand, requests: int) -> CleverError | None:
+        """Return why there are not so many requests left where a whole window has them, or None."""
+        now = self._clock()
+        self._turn(now)
+        for window in self._windows.values():
+            in_all = min(1 - _RESERVED[errand.urgency], self._caller_share if _is_charged(errand) else 1) * window.limit
+            refusal = self._refusal_of(window, errand, now, requests) if requests <= in_all else None
+            if refusal is not None:
+                metrics.withheld(refusal.word)
+                return type(refusal)(_TOO_FEW, retry_after=refusal.retry_after)
+        return None
+
     def left(self) -> float:
         """Return what is left of the window, from 0 to 1, as far as is known."""
         now = self._clock()
@@ -182,12 +196,13 @@ class Budget:
         """
         self._shut_until = max(self._shut_until, self._clock() + seconds)
 
-    def _refusal_of(self, window: _Window, errand: Errand, now: float) -> CleverError | None:
-        usable, limit, ends = window.left - self._under_way, window.limit, window.ends
+    def _refusal_of(self, window: _Window, errand: Errand, now: float, requests: int = 1) -> CleverError | None:
+        further = requests - 1
+        usable, limit, ends = window.left - self._under_way - further, window.limit, window.ends
         if usable <= max(limit * _RESERVED[errand.urgency], _left_to_others(window)):
             is_used_up = usable <= 0 or errand.urgency is Urgency.COLD
             return _used_up(ends - now) if is_used_up else _reserved(ends - now)
-        if _is_charged(errand) and window.spent[errand.caller] >= limit * self._caller_share:
+        if _is_charged(errand) and window.spent[errand.caller] + further >= limit * self._caller_share:
             return _overspent(ends - now)
         return None
 

@@ -22,7 +22,7 @@ from app.clever.transport import Transport
 from app.clever.versions import FAMILIES, Version
 from app.clever.warrant import Warrant, bearer
 from app.domain.errand import Errand
-from app.domain.errors import CleverBarred, RecordUnknown, UserUnknown
+from app.domain.errors import CleverBarred, CleverError, RecordUnknown, UserUnknown
 from app.domain.facts import Facts, Role
 from app.domain.ids import DistrictId, IdShape, SchoolId, SectionId, UserId
 from app.domain.places import Place, Section
@@ -66,6 +66,12 @@ class CleverClient:
         """Return why nothing can be read of a district just now, where that is known without asking; else None."""
         token = self._tokens.known_token(district)
         return None if token is None else self._transport.barred(f"Bearer {token}")
+
+    def unaffordable(self, district: DistrictId, errand: Errand, requests: int) -> CleverError | None:
+        """Return why so many requests about a district are too many for now, but not for a whole minute; else None."""
+        token = self._tokens.known_token(district)
+        line = None if token is None else self._transport.lines.of(f"Bearer {token}")
+        return None if line is None else line.budget.unaffordable(errand, requests)
 
     def known_districts(self) -> frozenset[DistrictId] | None:
         """Return the connected districts, or None where they are not known yet."""

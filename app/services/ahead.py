@@ -22,8 +22,11 @@ from app.services.many import FEW, give_way, outcome_of, several
 from app.services.ports import Context
 from app.services.reading import Demand, is_cold, key_of, wanted_user
 
+USER_REQUESTS = 3
+"""What it costs to read one user alone."""
+
 _MOST_NEAR, _PROBES = 2, 2
-_PER_PAGE = 64
+_PER_PAGE = 64  # things for which a page of the district's list is worth trying
 _ABSENT_SECONDS = 10
 
 Listed = TypeVar("Listed")
@@ -74,6 +77,22 @@ class Ahead:
         key = place_key(kind, district, place)
         return key not in self.known.readings and is_cold(self.context, self.context.places, key, self.demand)
 
+    def is_unread(self, kind: str, district: DistrictId, named: str) -> bool:
+        """Tell whether something would have to be read and nothing older could answer."""
+        if not self.context.id_shape.fits(named):
+            return False
+        if kind in {"section", "school"}:
+            held = self.context.places.get(place_key(kind, district, named))
+            return held is None and self.lacks_place(kind, district, named)
+        held = self.context.users.get(key_of(district, named))
+        return held is None and kind != "district" and self.lacks_user(district, named)
+
+    def afford(self, district: DistrictId, requests: int) -> None:
+        """Raise ``CleverLimited`` or ``CallerOverspent`` where so many requests are not left now, and will be soon."""
+        refusal = self.context.clever.unaffordable(district, self.demand.errand(held=False), requests)
+        if refusal is not None:
+            raise refusal
+
     async def schools(self, district: DistrictId, schools: Iterable[str]) -> None:
         """Read which of these schools there are."""
         kind = _Kind[SchoolId](
@@ -114,7 +133,7 @@ class Ahead:
             self._know_in_part,
             lambda student, _of: self.known.no_students.add(key_of(district, student)),
             schools_of,
-            requests=3,
+            requests=USER_REQUESTS,
         )
         await self._look_around(district, kind, await self._nowhere_else(district, students), near)
 
@@ -122,7 +141,9 @@ class Ahead:
         """Read the sections of students of whom ``students`` has read the rest."""
         if len(students) <= FEW:
             return
-        sections = await self._quietly(self._lister(district).sections((Scope.DISTRICT, district), 3 * len(students)))
+        sections = await self._quietly(
+            self._lister(district).sections((Scope.DISTRICT, district), USER_REQUESTS * len(students))
+        )
         if sections is not None:
             by_person = await _by_person(sections.facts, students)
             for place, student in enumerate(students):
@@ -137,7 +158,7 @@ class Ahead:
             lambda person: person.user,
             self._know_in_part,
             lambda user, of: self._miss(("users", key_of(district, user)), UserUnknown, of),
-            requests=3,
+            requests=USER_REQUESTS,
         )
         await self._look_around(district, kind, await self._nowhere_else(district, users))
 
@@ -158,7 +179,7 @@ class Ahead:
             lambda person: person.user,
             lambda person, of: self._know_user(person, by_person, of),
             lambda user, of: self._miss(("users", key_of(district, user)), UserUnknown, of),
-            requests=3,
+            requests=USER_REQUESTS,
         )
         await self._look_around(district, kind, left)
 

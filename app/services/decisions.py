@@ -102,7 +102,7 @@ async def evaluate_many(
     async def decide(question: Question, within: Demand) -> Decision:
         return await evaluate(context, question, within, ahead.known)
 
-    outcomes = await answered(questions, decide, demand, ahead.steps)
+    outcomes = await answered(questions, decide, demand, (*ahead.steps, ahead.afford))
     await _look_for_common_failure(context, questions, outcomes, demand)
     return outcomes
 

@@ -11,7 +11,7 @@ from app.domain.packed_facts import unpacked
 from app.domain.policy import Policy
 from app.domain.reading import Reading
 from app.domain.scopes import CLEVER_TYPES, Scope
-from app.services.ahead import Ahead
+from app.services.ahead import USER_REQUESTS, Ahead
 from app.services.deadlines import halfway_to
 from app.services.locating import Entity, Seeker, Unlocated, district_named
 from app.services.many import FEW, give_way, outcome_of, several
@@ -53,7 +53,7 @@ class ReadAhead:
 
     Attributes:
         known: what was read.
-        steps: each reads the next of what these questions lack.
+        steps: each reads the next of what these questions lack; ``afford`` may come behind them.
     """
 
     def __init__(self, context: Context, demand: Demand) -> None:
@@ -70,15 +70,14 @@ class ReadAhead:
         for district, users in every.items():
             await self._ahead.users(district, {user for user in users if self._ahead.lacks_user(district, user)})
             # Of few subjects it is to be known soon what they may do: it may decide, and tells where to look.
-            if len(users) <= FEW:
-                await several([*users], lambda user, district=district: self._pin(district, user))  # type: ignore[misc]
+            demand = self._demand if len(users) <= FEW else self._demand.at_once()
+            await several([*users], lambda user, of=district, demand=demand: self._pin(of, user, demand))  # type: ignore[misc]
 
-    async def _pin(self, district: DistrictId, user: UserId) -> None:
+    async def _pin(self, district: DistrictId, user: UserId, demand: Demand) -> None:
         """Hold on to what is known of a subject: all else that is read may push it out of the cache."""
-        key = key_of(district, user)
-        reading = await outcome_of(reading_of(self._context, user, district, self._demand))
+        reading = await outcome_of(reading_of(self._context, user, district, demand))
         if isinstance(reading, Reading):
-            self.known.readings.setdefault(key, reading)
+            self.known.readings.setdefault(key_of(district, user), reading)
 
     async def _places(self, questions: Sequence[Asking]) -> None:
         every: dict[DistrictId, _Needed] = defaultdict(_Needed)
@@ -101,6 +100,24 @@ class ReadAhead:
                     students[district].add(named)
         for district, of_district in students.items():
             await self._ahead.complete(district, of_district)
+
+    async def afford(self, questions: Sequence[Asking]) -> None:
+        """Look whether enough requests are left to read one by one what no list has told, before any is spent on that.
+
+        Raises:
+            CleverLimited, CallerOverspent: they are not, and will be in a while.
+        """
+        every: dict[DistrictId, set[tuple[str, str]]] = defaultdict(set)
+        async for question, user, district in self._each(questions):
+            if self._ahead.lacks_user(district, user):
+                every[district].add(("user", user))
+            for kind, named in self._of_resource(district, question.resource):
+                if self._ahead.is_unread(kind, district, named):
+                    every[district].add((kind, named))
+        for district, things in every.items():
+            self._ahead.afford(
+                district, sum(1 if kind in {"section", "school"} else USER_REQUESTS for kind, _ in things)
+            )
 
     async def _each(self, questions: Sequence[Asking]) -> AsyncIterator[tuple[Asking, UserId, DistrictId]]:
         """Yield the questions about a user of a connected district, with both."""

@@ -16,7 +16,7 @@ from app.domain.ids import DistrictId
 from app.domain.packed_facts import PackedFacts, unpacked
 from app.domain.reading import Reading, Rendered
 from app.domain.staleness import Staleness
-from app.services.ahead import Ahead
+from app.services.ahead import USER_REQUESTS, Ahead
 from app.services.deadlines import by, halfway_to
 from app.services.journal import Asked, told_refusal
 from app.services.locating import NOTHING_KNOWN, Known, Seeker
@@ -112,14 +112,16 @@ async def permissions_of_many(
     async def answer(subject: Subject, within: Demand) -> Answer:
         return await permissions_of(context, subject, within, render, ahead.known)
 
-    async def read_users(unread: Sequence[Subject]) -> None:
+    async def read_users(unanswered: Sequence[Subject]) -> None:
         lacking: dict[DistrictId, set[str]] = defaultdict(set)
-        for subject in unread:
+        for subject in unanswered:
             district = await outcome_of(district_of(context, subject.district, demand.at_once()))
             if not isinstance(district, RosterguardError) and context.id_shape.fits(subject.user):
                 lacking[district].add(subject.user)
         for district, users in lacking.items():
             await ahead.users(district, users)
+            unread = {user for user in users if ahead.is_unread("user", district, user)}
+            ahead.afford(district, USER_REQUESTS * len(unread))
 
     return await answered(subjects, answer, demand, [read_users])
 

@@ -11,7 +11,7 @@ from cachetools import LRUCache
 
 from app.domain.access import Access
 from app.domain.errand import Errand
-from app.domain.errors import CleverBarred
+from app.domain.errors import CleverBarred, CleverError
 from app.domain.facts import Facts, Role
 from app.domain.ids import DistrictId, IdShape, SchoolId, SectionId, UserId
 from app.domain.packed_facts import PackedFacts
@@ -44,6 +44,9 @@ class Clever(Protocol):
 
     def barred(self, district: DistrictId) -> CleverBarred | None:
         """Return why nothing can be read of a district just now, where that is known without asking; else None."""
+
+    def unaffordable(self, district: DistrictId, errand: Errand, requests: int) -> CleverError | None:
+        """Return why so many requests about a district are too many for now, but not for a whole minute; else None."""
 
     def known_districts(self) -> frozenset[DistrictId] | None:
         """Return the connected districts, or None where they are not known yet."""

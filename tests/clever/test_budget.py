@@ -62,6 +62,37 @@ def test_what_is_left_is_kept_for_the_more_urgent(still: MovedClock, left: int, 
     assert [outcome(told(still, left), errand) for errand in EVERY] == outcomes
 
 
+@pytest.mark.parametrize(
+    ("errand", "share", "requests", "error"),
+    [
+        (BULK, 1.0, 480, None),
+        (BULK, 1.0, 481, CleverLimited),
+        (BULK, 1.0, 1080, CleverLimited),
+        (BULK, 1.0, 1081, None),
+        (COLD, 1.0, 601, CleverLimited),
+        (BULK, 0.25, 300, None),
+        (BULK, 0.25, 301, None),
+        (OWN, 0.25, 601, CleverLimited),
+    ],
+)
+def test_what_fits_into_a_window_but_not_into_what_is_left_of_it_is_not_begun(
+    errand: Errand, share: float, requests: int, error: type[CleverError] | None, still: MovedClock
+) -> None:
+    budget = told(still, 600, share=share)
+    refusal = budget.unaffordable(errand, requests)
+    assert (refusal and type(refusal), refusal and refusal.retry_after) == (error, error and 30)
+
+
+def test_a_caller_who_has_used_a_part_of_their_share_may_cause_the_rest_of_it(still: MovedClock) -> None:
+    budget = told(still, 1200, share=0.25)
+    for _ in range(100):
+        budget.begin(BULK)
+        budget.end()
+    assert budget.unaffordable(BULK, 200) is None
+    assert isinstance(budget.unaffordable(BULK, 201), CallerOverspent)
+    assert Budget(still).unaffordable(BULK, 10_000) is None
+
+
 def test_of_several_buckets_each_has_its_own_window(still: MovedClock) -> None:
     budget = Budget(still, 1.0)
     budget.told(Rate(1200, 900, 100, 50), Rate(200, 3, 70, 20))

@@ -1,6 +1,7 @@
 """What many questions cost at Clever, and that they are answered as each would be alone."""
 
 import random
+import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
@@ -8,11 +9,13 @@ from dataclasses import dataclass, replace
 import pytest
 
 from app.cli.listening import in_background
+from app.domain.callers import ANYONE
 from app.domain.decision import Reason
 from app.domain.errors import CallerOverspent, CleverError, CleverFailed, CleverLimited, NotCached, RosterguardError
 from app.domain.ids import DistrictId
 from app.main import default_policy
 from app.sandbox.faults import Fault, Faults
+from app.sandbox.limits import RateLimit
 from app.sandbox.server import create_sandbox
 from app.sandbox.world import generate
 from app.services.decisions import Action, Decision, Question, evaluate, evaluate_many, evaluate_until
@@ -301,6 +304,24 @@ async def test_what_cannot_be_afforded_is_one_error_for_all(town: Town) -> None:
             )
     finally:
         town.sandbox.app.state.rate_limit = 0
+
+
+async def test_requests_that_would_not_suffice_are_not_begun_to_be_spent(town: Town) -> None:
+    lists = [Fault(path=path, kind="html") for path in ("/v3.1/sections", "/v3.1/schools/*", "/v3.1/users")]
+    town.sandbox.app.state.faults.put(Faults(faults=tuple(lists)))
+    town.sandbox.app.state.rate_limit, town.sandbox.app.state.limit = 100, RateLimit(lambda: 1_000_000_020.0)
+    admin, sections = town.who("admin"), town.sections()
+    caller = Demand(one_of_many=True, caller=replace(ANYONE, digest=b"ann"))
+    try:
+        assert len(await evaluate_many(town.context, asking(admin, "section", sections[:30]), caller)) == 30
+        for asked in (asking(admin, "section", sections[30:70]), asking(admin, "student", town.students()[:15])):
+            town.sandbox.requests.clear()
+            with pytest.raises(CallerOverspent):
+                await evaluate_many(town.context, asked, caller)
+            assert town.sandbox.requests.total() <= 8
+        assert (await evaluate(town.context, asking(admin, "section", sections[80:])[0], caller)).held
+    finally:
+        town.sandbox.app.state.rate_limit, town.sandbox.app.state.limit = 0, RateLimit(time.time)
 
 
 async def test_an_outage_in_the_middle_is_one_error_and_no_hundred_denials(town: Town) -> None:
