@@ -115,7 +115,7 @@ def create_app(  # noqa: PLR0913 -- the settings, and what only a test or a comm
     entrance = entrance_of(settings, no_auth=no_auth, clock=clock, wall=wall)
     client, tier = _client(settings, clock, wall), _shared(settings, wall)
     outlook = Outlook(settings, requests_to=requests_to, wall=wall)
-    parts = entrance.parts if tier is None else {**entrance.parts, "redis": tier.state}
+    parts = {**entrance.parts} if tier is None else {**entrance.parts, "redis": tier.state}
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[State]:
@@ -161,6 +161,7 @@ def create_app(  # noqa: PLR0913 -- the settings, and what only a test or a comm
         shared, outlook.lines, {reference.PATH: reference.protection()}, by_origin=bool(settings.cors_origins)
     )
     app.state.protocol = Express
+    app.state.stop = partial(parts.__setitem__, health.PROCESS, lambda: "stopping")
     return app
 
 

@@ -170,6 +170,24 @@ class Settings(BaseModel):
         float, Field(gt=0, le=60, description="How long a request for one user may take, with all that is read for it.")
     ] = 6
     batch_deadline_seconds: Annotated[float, Field(gt=0, le=600, description="The same for a batch or a search.")] = 60
+    idle_seconds: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=86400,
+            description="How long a connection may idle before it is closed; longer than the proxy before the service "
+            "keeps its own.",
+        ),
+    ] = 75
+    shutdown_delay_seconds: Annotated[
+        float,
+        Field(
+            ge=0,
+            le=600,
+            description="How long to go on after SIGTERM, not ready any more, until the proxy before the service has "
+            "noticed.",
+        ),
+    ] = 0
     caller_share: Annotated[
         float,
         Field(

@@ -14,6 +14,9 @@ from app.api.refusals import BROKEN_HTTP, FOREIGN_HOST, HEAD_TOO_LARGE, PATH_TOO
 from app.services.policy_watch import InForce
 from app.services.ports import Clever
 
+PROCESS = "process"
+"""The part that is there while the process is about to end."""
+
 router = APIRouter(tags=["health"])
 
 
@@ -38,7 +41,7 @@ class Readiness(BaseModel):
             "still answered. `keys`, where a file says them: as `policy`. `provider`, where there is one whose "
             "tokens are taken: `ok`, `not_asked`, or why its keys could not be read: `unreachable`, `garbled`. "
             "`redis`, where there is one: `ok`, `not_asked`, `unreachable`, or `failing` where it lately answered with "
-            "an error; it does not decide readiness."
+            "an error; it does not decide readiness. `process`, after it was told to end: `stopping`."
         ),
     ]
 
@@ -48,8 +51,13 @@ _UNREAD = described_as(BROKEN_HTTP, PATH_TOO_LONG, FOREIGN_HOST, HEAD_TOO_LARGE)
 
 
 def is_ready(in_force: InForce, clever: Clever, parts: Mapping[str, Callable[[], str]]) -> bool:
-    """Tell whether to send traffic here: a policy and keys are in force and Clever accepted a token once."""
+    """Tell whether to send traffic here: a policy and keys are in force and Clever accepted a token once.
+
+    Not to a process that is about to end.
+    """
     keys = parts.get("keys")
+    if PROCESS in parts:
+        return False
     return in_force.context is not None and clever.state().accepted_once and (keys is None or keys() != "unusable")
 
 

@@ -11,11 +11,11 @@ from typing import Annotated
 import typer
 import uvicorn
 from fastapi import FastAPI
-from uvicorn.supervisors import Multiprocess
 
 from app.addresses import is_loopback
 from app.api.express import Express
 from app.cli.listening import listening, url_of
+from app.cli.stopping import Workers, heed_signals
 from app.domain.errors import PolicyMistakes
 from app.entrance import check_keys_file
 from app.main import create_app, policy_in
@@ -33,9 +33,6 @@ COLLECTED_AFTER = (5_000, 5, 50)
 Next to nothing here is in a cycle, and by Python's own numbers large batches had all of them looked through every
 second, for 10 to 20 ms.
 """
-
-KEEP_ALIVE_SECONDS = 75
-"""How long a connection may idle: longer than load balancers keep theirs, lest they send into one that is closing."""
 
 
 def serve(
@@ -56,12 +53,12 @@ def serve(
         typer.echo(f"Rosterguard on {url}", err=settings.decision_log == "stdout")
         own_url = _own_url(settings, url if is_loopback(host) else None)
         # Handed over as they are, so that the workers do not read the environment again.
-        app = partial(lasting_app, settings, no_auth=no_auth, own_url=own_url, requests_to=Stream(STDERR))
+        app = partial(_served_app, settings, no_auth=no_auth, own_url=own_url, is_worker=workers > 1)
         if workers == 1:
             uvicorn.Server(_config(app, settings)).run([listener])
         else:
             with _folder_for_metrics():
-                Multiprocess(_config(app, settings, workers), [listener]).run()
+                Workers(_config(app, settings, workers), [listener]).run()
 
 
 def lasting_app(settings: Settings, *, no_auth: bool, own_url: str | None, requests_to: Sink | None) -> FastAPI:
@@ -73,6 +70,13 @@ def lasting_app(settings: Settings, *, no_auth: bool, own_url: str | None, reque
     gc.collect()
     gc.freeze()
     gc.set_threshold(*COLLECTED_AFTER)
+    return app
+
+
+def _served_app(settings: Settings, *, no_auth: bool, own_url: str | None, is_worker: bool) -> FastAPI:
+    """Put together what a process serves, which uvicorn does after it has taken the signals over."""
+    app = lasting_app(settings, no_auth=no_auth, own_url=own_url, requests_to=Stream(STDERR))
+    heed_signals(settings.shutdown_delay_seconds, app.state.stop, is_worker=is_worker)
     return app
 
 
@@ -140,7 +144,7 @@ def _config(app: partial[FastAPI], settings: Settings, workers: int = 1) -> uvic
         log_config=logs.config(readable=logs.is_readable(settings.log_format)),
         server_header=False,
         timeout_graceful_shutdown=DRAIN_SECONDS,
-        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_keep_alive=settings.idle_seconds,
         # It tells paths and queries whole; a line of our own tells routes.
         access_log=False,
     )

@@ -6,14 +6,19 @@ import signal
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from subprocess import Popen
 
 import httpx
 import pytest
+from fastapi import FastAPI
+from pydantic import ValidationError
 
+from app.cli.serve import _config
 from app.main import default_policy
-from tests.api.connecting import connected_to, told, until
+from app.settings import Settings
+from tests.api.connecting import PATIENCE, connected_to, told, until
 from tests.conftest import Sandbox, rosterguard_process
 
 BAD_POLICY = "version: 1\nrule: superset\nroles:\n  boss: []\n"
@@ -41,6 +46,14 @@ class Running:
 
     def end(self) -> None:
         self.process.send_signal(signal.SIGTERM)
+
+
+def is_there(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 @contextmanager
@@ -93,6 +106,56 @@ def test_what_cannot_be_answered_before_the_end_is_to_be_asked_again(log: Path, 
     assert answer.kind == (503, "stopping")
     assert (answer.headers["retry-after"], answer.headers["x-request-id"]) == ("1", "mine")
     assert "Traceback" not in log.read_text()
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_after_sigterm_it_is_not_ready_but_answers_until_a_load_balancer_has_noticed(
+    workers: int, log: Path, sandbox: Sandbox
+) -> None:
+    path = f"/v1/users/{sandbox.user('teacher_only')}/permissions"
+    told_to = {"ROSTERGUARD_SHUTDOWN_DELAY_SECONDS": "600"}
+    with running(log, sandbox, "--workers", str(workers), **told_to) as ending:
+        until(lambda: len(ending.workers) == workers)
+        ending.end()
+        until(lambda: not ending.is_ready())
+        answer = ending.get("/readyz")
+        assert (answer.json()["status"], answer.json()["parts"]["process"]) == ("not_ready", "stopping")
+        assert [ending.get(path).status_code for _ in range(2 * workers)] == [200] * 2 * workers
+        ending.end()
+        ending.process.wait(PATIENCE)
+        assert ending.process.returncode in {0, -signal.SIGTERM}
+        until(lambda: not any(map(is_there, ending.workers)))
+
+
+def test_after_that_it_ends_by_itself(log: Path, sandbox: Sandbox) -> None:
+    with running(log, sandbox, ROSTERGUARD_SHUTDOWN_DELAY_SECONDS="0.2") as ending:
+        ending.end()
+        ending.process.wait(PATIENCE)
+    assert ending.process.returncode in {0, -signal.SIGTERM}
+    assert log.read_text().count("Application shutdown complete") == 1
+
+
+def test_workers_that_are_told_twice_from_elsewhere_still_answer_what_they_began(log: Path, sandbox: Sandbox) -> None:
+    path = f"/v1/users/{sandbox.user('teacher_only')}/permissions"
+    with running(log, sandbox, "--workers", "2") as ending, connected_to(ending.url) as caller:
+        until(lambda: len(ending.workers) == 2)
+        sandbox.requests.clear()
+        sandbox.app.state.delay_ms = 300
+        caller.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        until(lambda: sandbox.requests.total() > 0)
+        ending.end()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            for worker in ending.workers:
+                os.kill(worker, number)
+        assert [answer.status for answer in told(caller)] == [200]
+
+
+def test_how_long_a_connection_may_idle_is_a_setting() -> None:
+    settings = Settings.model_validate({"clever_token": "t", "idle_seconds": 7})
+    assert _config(partial(FastAPI), settings).timeout_keep_alive == 7
+    for wrong in ({"idle_seconds": 0}, {"shutdown_delay_seconds": -1}, {"shutdown_delay_seconds": "soon"}):
+        with pytest.raises(ValidationError):
+            Settings.model_validate({"clever_token": "t"} | wrong)
 
 
 def test_a_worker_that_dies_is_replaced(log: Path, sandbox: Sandbox) -> None:
