@@ -11,7 +11,6 @@ from tests.domain.worlds import (
     HIDDEN,
     KNOWN,
     MAY_STAND_OVER,
-    NAMES,
     OVER,
     REQUEST_KEYS,
     Place,
@@ -24,6 +23,9 @@ from tests.domain.worlds import (
 )
 
 EMPLOYEES = ("teacher", "staff", "district_admin")
+
+
+PLACES = [(scope, name) for scope in OVER.values() for name in "abc"]
 
 
 class Naive:
@@ -117,11 +119,11 @@ class Naive:
             case _:
                 return by_statement
 
-    def holdings(self, ids: Iterable[str] = "abc", every: Iterable[str] = NAMES) -> dict[Place, dict[str, set[str]]]:
+    def holdings(self, places: Iterable[Place] = PLACES) -> dict[Place, dict[str, set[str]]]:
         found: dict[Place, dict[str, set[str]]] = {}
-        for place in [(scope, name) for name in ids for scope in OVER.values()]:
+        for place in places:
             for role in self.held:
-                if names := {name for name in every if self.gives(role, name, place)}:
+                if names := {name for name in self.named if self.gives(role, name, place)}:
                     found.setdefault(place, {})[role] = names
         return found
 

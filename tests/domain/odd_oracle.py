@@ -11,7 +11,7 @@ from app.domain.facts import Facts, HeldRole, Role, Standing
 from app.domain.ids import DistrictId, UserId
 from app.domain.scopes import Scope
 from tests.domain.naive import Naive
-from tests.domain.odd_worlds import APPLICATIONS, DISTRICT, IDS, Asking, Place, Record, World, members
+from tests.domain.odd_worlds import APPLICATIONS, DISTRICT, Asking, Place, Record, World, members
 from tests.domain.worlds import (
     ALIASES,
     HIDDEN,
@@ -96,7 +96,9 @@ class Oracle(Naive):
 
     @cached_property
     def held_at(self) -> dict[Place, dict[str, set[str]]]:
-        found = self.holdings([*IDS, DISTRICT], self.named)
+        standings = [standing for held in self.held.values() for standing in held.standings]
+        mentioned = {(scope.value, one) for standing in standings for scope, some in standing.places for one in some}
+        found = self.holdings({*mentioned, ("self", self.user)})
         if self.whole is None:
             return found
         at = {place: set().union(*by_role.values()) for place, by_role in self.whole.held_at.items()}

@@ -457,6 +457,17 @@ def test_words_that_are_booleans_elsewhere_are_warned_of_where_they_are_held_aga
     ]
 
 
+def test_the_documented_value_that_may_be_meant_is_told() -> None:
+    contact = {"allow": ["student:view"], "over": "students", "when": {"type": "Guardian", "relationship": "parnet"}}
+    staff = {"allow": ["school:view"], "over": "schools", "unless": {"roles": "SchoolTechLaed"}}
+    told = list(warnings(file_of({"contact": [contact], "staff": [staff]})))
+    assert [one.rpartition("; ")[2] for one in told] == [
+        "did you mean SchoolTechLead?",
+        "did you mean Parent/Guardian?",
+        "did you mean Parent?",
+    ]
+
+
 def test_the_drop_of_unconfirmed_schools_is_asked_for() -> None:
     assert policy({}).drops_unconfirmed_schools is False
     assert policy({}, schools={"unconfirmed": "keep"}).drops_unconfirmed_schools is False
