@@ -37,7 +37,7 @@ _TOLD_TO_STAY_AWAY = "Clever says that it is failing and when to ask again, and 
 
 
 class Transport:
-    """The way to Clever: one shared pool of connections, what is known of each token's way, how the last exchange went.
+    """The way to Clever: the connections that all share, what is known of each token's way, how the last exchange went.
 
     Attributes:
         state: how the last exchange went.

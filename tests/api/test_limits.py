@@ -84,3 +84,18 @@ def test_room_is_free_again_once_they_are_over(service: httpx.Client) -> None:
             if service.post("/v1/users/permissions", json={"users": []}).status_code != 503:
                 break
         assert service.post("/v1/users/permissions", json={"users": []}).status_code == 422
+
+
+@pytest.mark.parametrize("delay_ms", [0, 20])
+def test_users_whom_clever_does_not_know_leave_nobody_waiting_for_a_connection(
+    delay_ms: int, service: httpx.Client, sandbox: Sandbox
+) -> None:
+    sandbox.app.state.delay_ms = delay_ms
+    unknown = [service.get(f"/v1/users/{number:024x}/permissions") for number in range(60)]
+    assert {answer.status_code for answer in unknown} == {404}
+    cold = [
+        service.get(f"/v1/users/{user.id}/permissions")
+        for user in sandbox.world.districts[0].users_in_role["teacher"][:5]
+    ]
+    assert [answer.status_code for answer in cold] == [200] * 5
+    assert max(answer.elapsed.total_seconds() for answer in cold) < 2

@@ -15,6 +15,8 @@ from app.clever.warrant import Warrant
 from app.domain.errand import Errand, Urgency
 from app.domain.errors import CleverUnreachable
 from app.domain.ids import IdShape
+from tests.cache.conftest import eventually
+from tests.connections import in_use
 
 WARRANT = Warrant("Bearer token", Errand(urgency=Urgency.RENEWAL), math.inf)
 
@@ -71,6 +73,8 @@ async def test_https_goes_through_the_proxy_of_the_environment(
         async with Ways() as way:
             with pytest.raises(CleverUnreachable):
                 await Transport(way).read("https://clever.test/v3.0/districts", WARRANT, Page[IdRecord])
+            # The proxy lets us through, and then nobody speaks TLS.
+            await eventually(lambda: in_use() == 0)
     assert proxied == ["CONNECT clever.test:443 HTTP/1.1"]
 
 
