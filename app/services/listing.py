@@ -1,18 +1,18 @@
 """What lies and who stands in a place: lists from Clever, kept like facts."""
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from app.domain.errand import Errand
-from app.domain.errors import RecordUnknown, UserUnknown
+from app.domain.errors import CleverError, RecordUnknown, UserUnknown
 from app.domain.facts import Facts, Role
 from app.domain.ids import SchoolId
-from app.domain.places import Place, Section
+from app.domain.places import Place, Section, location_of_section, location_of_student
 from app.domain.reading import Reading
 from app.domain.scopes import Scope
 from app.services.locating import Seeker
-from app.services.many import several
+from app.services.many import FEW, several
 from app.services.reading import fresh, is_cold
 
 Said = TypeVar("Said")
@@ -41,12 +41,40 @@ class Lister:
             return listed
         return await several(listed, self._confirmed)
 
-    async def lying_in(self, places: Iterable[Place], scope: Scope) -> set[str]:
+    async def lying_in(self, places: Collection[Place], scope: Scope) -> set[str]:
         """Return the ids of everything of kind ``scope`` that lies in one of ``places``; raises likewise."""
-        found: set[str] = set()
-        for place in sorted(places):
-            found |= {place[1]} if place[0] is scope else await self._within(place, scope)
+        found = {named for kind, named in places if kind is scope}
+        others = sorted(place for place in places if place[0] is not scope)
+        whole = [place for place in others if place[0] is Scope.DISTRICT]
+        of_district = None if whole or len(others) <= FEW else await self._lying_in_many(others, scope)
+        if of_district is not None:
+            return found | of_district
+        # What lies in a part of the district lies in the district.
+        for place in whole or others:
+            found |= await self._within(place, scope)
         return found
+
+    async def _lying_in_many(self, places: Sequence[Place], scope: Scope) -> set[str] | None:
+        """Return what lies in many sections and schools by lists of the district, where these are short; else None."""
+        whole = (Scope.DISTRICT, self.seeker.district)
+        if scope not in {Scope.SECTION, Scope.STUDENT}:
+            return None
+        try:
+            sections = await self.sections(whole, len(places))
+            of_students = scope is Scope.STUDENT
+            people = await self.everybody(whole, Role.STUDENT, len(places)) if of_students else None
+        except CleverError:
+            return None
+        there = frozenset(places)
+        lying = [each for each in self.seeker.noted(sections) if not there.isdisjoint(location_of_section(each))]
+        if people is None:
+            return {section.id for section in lying}
+        enrolled = {student for section in lying for student in section.students}
+        return {
+            person.user
+            for person in self.seeker.noted(people)
+            if person.user in enrolled or not there.isdisjoint(location_of_student(person))
+        }
 
     async def _within(self, place: Place, scope: Scope) -> set[str]:
         if scope is Scope.SCHOOL:

@@ -13,13 +13,15 @@ from app.domain.callers import ANYONE
 from app.domain.decision import Reason
 from app.domain.errors import CallerOverspent, CleverError, CleverFailed, CleverLimited, NotCached, RosterguardError
 from app.domain.ids import DistrictId
+from app.domain.scopes import Scope
 from app.main import default_policy
 from app.sandbox.faults import Fault, Faults
 from app.sandbox.limits import RateLimit
 from app.sandbox.server import create_sandbox
 from app.sandbox.world import generate
 from app.services.decisions import Action, Decision, Question, evaluate, evaluate_many, evaluate_until
-from app.services.locating import Entity, place_key
+from app.services.listing import Lister
+from app.services.locating import Entity, Seeker, place_key
 from app.services.many import outcome_of
 from app.services.permissions import Answer, Subject, permissions_of, permissions_of_many
 from app.services.ports import Context
@@ -216,6 +218,25 @@ async def test_many_users_are_told_as_each_is_alone(policy: str, sandbox: Sandbo
 
 def told(outcome: Answer | RosterguardError) -> object:
     return outcome.rendered.body if isinstance(outcome, Answer) else type(outcome)
+
+
+@pytest.mark.parametrize("page_limit", [2000, 20])
+async def test_a_search_in_many_places_finds_by_lists_of_the_district_what_lists_of_each_tell(
+    page_limit: int, sandbox: Sandbox, context_over: Contexts
+) -> None:
+    async with context_over(sandbox.url, default_policy(), page_limit=page_limit) as context:
+        town = Town(sandbox, context)
+        places = {(Scope.SCHOOL, school) for school in town.here.schools}
+        places |= {(Scope.SECTION, section) for section in town.sections()[::40]}
+        assert len(places) > 6
+        lister = Lister(Seeker(context, DistrictId(town.here.id), BATCH))
+        for scope in (Scope.SECTION, Scope.STUDENT):
+            sandbox.requests.clear()
+            found = await lister.lying_in(places, scope)
+            cost = sandbox.requests.total()
+            one_by_one = [await lister.lying_in([place], scope) for place in places]
+            assert found == set().union(*one_by_one)
+            assert page_limit == 20 or cost <= 4
 
 
 async def test_what_a_list_says_is_as_old_as_the_list(town: Town, clock: MovedClock) -> None:
