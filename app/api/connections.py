@@ -103,9 +103,9 @@ class Connection(HttpToolsProtocol):
         if self._is_over():
             return
         self._beside += len(data)
-        self._heard = self._heard + data if self._is_head_open() else data
+        self._heard = self._heard + data if self._owed and self._in_head else data
         self._parse(data)
-        if not self._is_head_open():
+        if not (self._owed and self._in_head):
             self._heard = b""
         if self._is_over():
             return
@@ -242,9 +242,6 @@ class Connection(HttpToolsProtocol):
         self._problem = problem
         raise _Unreadable
 
-    def _is_head_open(self) -> bool:
-        return self._owed and self._in_head
-
     def _is_http(self) -> bool:
         """Tell whether the head is of HTTP, in a version that is spoken here."""
         if self.parser.get_http_version() not in _VERSIONS:
@@ -265,7 +262,7 @@ class Connection(HttpToolsProtocol):
             hosts = [b""]
         if len(hosts) != 1 or not _HOST.fullmatch(hosts[0]):
             return None
-        named = _SITE.match(self.url)
+        named = None if self.url.startswith(b"/") else _SITE.match(self.url)
         if named is None:
             return hosts[0].decode("ascii") if self._has_path() else None
         if named[1].startswith(b":") or not (named[1] and _HOST.fullmatch(named[1])):
@@ -277,9 +274,10 @@ class Connection(HttpToolsProtocol):
         return named[1].decode("ascii") if self._has_path() else None
 
     def _has_path(self) -> bool:
-        if self.url == b"*":
-            return self.parser.get_method() == b"OPTIONS"
-        return self.parser.get_method() != b"CONNECT" and _PATH.fullmatch(self.url) is not None
+        method = self.parser.get_method()
+        if _PATH.fullmatch(self.url):
+            return method != b"CONNECT"
+        return self.url == b"*" and method == b"OPTIONS"
 
     def _expect(self) -> None:
         seconds = self.pace.head if self._in_head else self.pace.body
