@@ -8,7 +8,18 @@ import msgspec
 
 from app.domain.access import Access
 from app.domain.decision import Reason, by_facts_alone, decided, unanswerable
-from app.domain.errors import CleverError, NotCached, RoleNotHeld, RosterguardError, UserUnknown
+from app.domain.errors import (
+    CleverError,
+    CleverMalformed,
+    CleverNotJson,
+    CleverPagingBroken,
+    CleverRecordMissing,
+    CleverUnexpected,
+    NotCached,
+    RoleNotHeld,
+    RosterguardError,
+    UserUnknown,
+)
 from app.domain.facts import Facts, Role
 from app.domain.ids import UserId
 from app.domain.packed_facts import PackedFacts
@@ -26,6 +37,7 @@ from app.services.reading import Demand, reading_of
 from app.telemetry import metrics
 
 _MOST_ODD = 10
+_ODD_RECORDS = (CleverMalformed, CleverNotJson, CleverPagingBroken, CleverRecordMissing, CleverUnexpected)
 
 
 class Action(msgspec.Struct, frozen=True, gc=False):
@@ -179,8 +191,8 @@ async def _look_for_common_failure(
 ) -> None:
     """Raise what keeps all questions or very many from being answered, or their subject unknown (AuthZEN 7.2.1)."""
     failures = [outcome for outcome in outcomes if isinstance(outcome, RosterguardError)]
-    outages = [failure for failure in failures if isinstance(failure, CleverError)]
-    # A few odd records are told where they are asked about; an outage must not look like hundreds of denials.
+    outages = [each for each in failures if isinstance(each, CleverError) and not isinstance(each, _ODD_RECORDS)]
+    # A few odd things are told where they are asked about; an outage must not look like hundreds of denials.
     if len(outages) > _MOST_ODD:
         raise outages[0]
     if failures and (len(failures) == len(questions) or await _share_unread_subject(context, questions, demand)):

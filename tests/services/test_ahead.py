@@ -11,7 +11,15 @@ import pytest
 from app.cli.listening import in_background
 from app.domain.callers import ANYONE
 from app.domain.decision import Reason
-from app.domain.errors import CallerOverspent, CleverError, CleverFailed, CleverLimited, NotCached, RosterguardError
+from app.domain.errors import (
+    CallerOverspent,
+    CleverError,
+    CleverFailed,
+    CleverLimited,
+    CleverNotJson,
+    NotCached,
+    RosterguardError,
+)
 from app.domain.ids import DistrictId
 from app.domain.scopes import Scope
 from app.main import default_policy
@@ -343,6 +351,15 @@ async def test_requests_that_would_not_suffice_are_not_begun_to_be_spent(town: T
         assert (await evaluate(town.context, asking(admin, "section", sections[80:])[0], caller)).held
     finally:
         town.sandbox.app.state.rate_limit, town.sandbox.app.state.limit = 0, RateLimit(time.time)
+
+
+async def test_records_that_cannot_be_read_are_told_where_they_are_asked_about_however_many(town: Town) -> None:
+    odd = [Fault(path=path, kind="html") for path in ("/v3.1/sections*", "/v3.1/schools/*/sections")]
+    town.sandbox.app.state.faults.put(Faults(faults=tuple(odd)))
+    admin, sections = town.who("admin"), town.sections()[:20]
+    questions = [*asking(admin, "section", sections), *asking(admin, "student", town.students()[:20])]
+    outcomes = await evaluate_many(town.context, questions, BATCH)
+    assert [isinstance(outcome, CleverNotJson) for outcome in outcomes] == [True] * 20 + [False] * 20
 
 
 async def test_an_outage_in_the_middle_is_one_error_and_no_hundred_denials(town: Town) -> None:
