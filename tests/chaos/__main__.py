@@ -1,6 +1,7 @@
-"""`python -m tests.chaos [faults|outage|overload|bulk|restart|fuzz]`: what the service reaches while things go wrong.
+"""What the service reaches while things go wrong.
 
-Prints a table for each part, and exits with 1 where a figure that is wanted was missed.
+`python -m tests.chaos [faults|connections|outage|overload|bulk|restart|fuzz]` runs some parts, or all, prints a table
+for each, and exits with 1 where a figure that is wanted was missed.
 """
 
 import os
@@ -8,11 +9,12 @@ import platform
 import sys
 import time
 
-from tests.chaos import bulk, faults, fuzz, outage, overload, restart
+from tests.chaos import bulk, connections, faults, fuzz, outage, overload, restart
 from tests.chaos.report import printed
 
 PARTS = {
     "faults": ("Mixed faults in fast-forward", faults.main),
+    "connections": ("Thousands of strangers, and callers who leave", connections.main),
     "outage": ("Clever dead, and back", outage.main),
     "overload": ("Overload (generator, service and sandbox share the cores)", overload.main),
     "bulk": ("Full batches of one caller beside another's cached answers", bulk.main),
