@@ -291,7 +291,9 @@ async def test_connecting_is_tried_until_it_succeeds_and_then_followed_up(caplog
         await client.keep_connected(sleep=sleep)
     assert pauses == [2, 4, 8, 16, 30, 30, 30, 600, 600, 600]
     assert await client.districts() == {DISTRICT}
-    assert [record.getMessage() for record in caplog.records if record.name == "rosterguard"] == [
+    # A service of another test may have turned on lines that are no warnings.
+    warned = [record for record in caplog.records if record.name == "rosterguard" and record.levelno >= logging.WARNING]
+    assert [record.getMessage() for record in warned] == [
         "cannot connect to Clever, trying again in 2 s: Clever says that it is failing",
         "Clever failed several times in a row with one token, and is not asked with it for a moment",
         *(
