@@ -2,6 +2,7 @@
 
 import asyncio
 import ctypes
+import gc
 from collections import Counter
 from collections.abc import Mapping
 
@@ -19,11 +20,12 @@ RETRY_SECONDS = 1
 """After how long a batch or search that found no room does well to come again."""
 
 GIVEN_BACK_AFTER_SECONDS = 5
-"""How long after the last of them memory goes back to the system, which takes a few milliseconds."""
+"""How long after the last of them memory goes back to the system, which takes some ten milliseconds."""
 
 
 def give_memory_back() -> None:
-    """Give free memory back to the system where that has to be said: glibc keeps what lies below memory in use."""
+    """Give free memory back to the system: Python keeps some for later, and glibc what lies below memory in use."""
+    gc.collect()
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:
         trim(0)

@@ -172,7 +172,6 @@ def test_one_part_of_many_is_no_longer_than_a_question_alone() -> None:
 ITEM = b'{"subject":{"type":"user","id":"x"},"action":{"name":"view"},"resource":{"type":"section","id":"y"}}'
 
 
-@pytest.mark.anyio
 async def test_a_large_body_lets_others_have_their_turn_every_few_kilobytes() -> None:
     body = b'{"evaluations":[%b]}' % b",".join([ITEM] * 5_000)
     reading, turns = asyncio.create_task(object_read_in(body)), 0

@@ -1,11 +1,16 @@
 """How many batches and searches there may be at once, and what they leave to the others."""
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 import httpx
 import pytest
+from starlette.types import Message, Receive, Scope, Send
 
+from app.api import limits
+from app.api.limits import BulkLimit
+from app.domain.callers import ANYONE, CallerScope
 from app.main import MOST_BULK_REQUESTS
 from tests.api.connecting import connected_to
 from tests.conftest import KEY, Sandbox, Serve, api_key
@@ -74,6 +79,34 @@ def test_without_the_scope_nobody_takes_up_room_or_is_listened_to(path: str, ser
             connected.sendall(head + b"Content-Length: 9\r\nExpect: 100-continue\r\n\r\n")
             assert connected.recv(65536).startswith(b"HTTP/1.1 403 ")
         assert service.post("/v1/users/permissions", json={"users": []}).status_code == 422
+
+
+async def test_once_they_are_over_memory_goes_back_to_the_system(monkeypatch: pytest.MonkeyPatch) -> None:
+    given_back: list[int] = []
+    monkeypatch.setattr(limits, "GIVEN_BACK_AFTER_SECONDS", 0)
+    monkeypatch.setattr(limits, "give_memory_back", lambda: given_back.append(1))
+
+    async def app(_scope: Scope, _receive: Receive, _send: Send) -> None:
+        await asyncio.sleep(0)
+
+    limit = BulkLimit(app, 16, {"/many": CallerScope.ACCESS_EVALUATE}, {})
+    scope = {"type": "http", "path": "/many", "state": {"caller": ANYONE}}
+    await asyncio.gather(*(limit(scope, _nothing_comes, _nothing_goes) for _ in range(4)))
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert given_back == [1]
+
+
+def test_memory_can_be_given_back_wherever_this_runs() -> None:
+    limits.give_memory_back()
+
+
+async def _nothing_comes() -> Message:
+    raise AssertionError
+
+
+async def _nothing_goes(_message: Message) -> None:
+    raise AssertionError
 
 
 def test_room_is_free_again_once_they_are_over(service: httpx.Client) -> None:
