@@ -10,7 +10,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 from pydantic import ValidationError
@@ -23,7 +23,7 @@ from app.domain.case_review import mistakes_in
 from app.domain.decision import Reason
 from app.domain.engine import permission_set
 from app.domain.errand import Errand
-from app.domain.errors import CleverBarred, RecordUnknown, UserUnknown
+from app.domain.errors import CleverBarred, CleverError, RecordUnknown, RoleNotHeld, UserUnknown
 from app.domain.facts import Facts, Role
 from app.domain.grants import ConditionalGrant, Grant, PermissionSet
 from app.domain.ids import DistrictId, SchoolId, SectionId, UserId
@@ -34,7 +34,8 @@ from app.domain.policy_file import PolicyFile
 from app.domain.policy_verdict import answer, complaints
 from app.domain.scopes import Scope
 from app.domain.staleness import Staleness
-from app.services.decisions import Action, Decision, Question, evaluate, evaluate_many
+from app.services.decisions import Action, Decision, Question, evaluate, evaluate_many, permission_asked
+from app.services.explanations import explain
 from app.services.locating import Entity
 from app.services.permissions import Subject, permissions_of
 from app.services.ports import Clever, Context, Deadlines
@@ -58,6 +59,9 @@ class InMemory:
     world: World
 
     def barred(self, _district: DistrictId) -> CleverBarred | None:
+        return None
+
+    def unaffordable(self, _district: DistrictId, _errand: Errand, _requests: int) -> CleverError | None:
         return None
 
     def known_districts(self) -> frozenset[DistrictId] | None:
@@ -338,6 +342,7 @@ async def _answers(
         alone.append((question_of(user, asking), decided))
         if _plain(decided) is not wanted:
             differences.append(f"oracle {wanted}, service {decided}: {asking}\n  world {world}")
+        differences += await _explained(context, user, asking)
         if not _is_written(world, user, asking):
             continue
         found.counts["cases"] += 1
@@ -349,6 +354,31 @@ async def _answers(
             told = [str(one) for one in mistakes]
             differences.append(f"service {decided}, policy test {least} to {most} {told}: {asking}\n  world {world}")
     return differences
+
+
+async def _explained(context: Context, user: str, asking: Asking) -> list[str]:
+    """Explain what was asked, as far as one can ask to have it explained: of places, with nothing said beside."""
+    kind = ALIASES.get(asking.kind, asking.kind)
+    places = asking.properties if kind in APPLICATIONS else {kind: asking.named}
+    own = permission_asked(context.policy, asking.action, asking.kind)
+    fitting = own.partition(":")[0] in APPLICATIONS or kind not in APPLICATIONS
+    if not (places and fitting) or "district" in places or not all(map(SHAPE.fits, places.values())):
+        return []
+    decided = (await evaluate(context, question_of(user, replace(asking, said={})), Demand())).reason
+    try:
+        role = Role(asking.role) if asking.role else None
+        found = (await explain(context, Subject(user, role=role), own, places, Demand())).explanation
+    except RoleNotHeld:
+        return [] if decided in (Reason.ROLE_NOT_HELD, *_BEFORE_ROLES) else [f"{decided}, yet no explanation: {asking}"]
+    whole = bool(found.grounds) == found.held and (found.reason in _REFUSED or found.held != bool(found.missing))
+    if kind in APPLICATIONS and len(places) == 1 and decided is Reason.PLACES_DISAGREE:
+        # One place that is not there is explained as what was asked for, and not as something beside others.
+        decided = Reason.UNKNOWN_RESOURCE
+    return [] if found.reason is decided and whole else [f"service {decided}, explained as {found}: {asking}"]
+
+
+_BEFORE_ROLES = (Reason.UNKNOWN_ACTION, Reason.NOT_APPLICABLE)
+_REFUSED = (*_BEFORE_ROLES, Reason.UNKNOWN_RESOURCE, Reason.PLACES_DISAGREE)
 
 
 def _plain(reason: Reason) -> Reason:
