@@ -4,7 +4,7 @@ from tests.domain.side_by_side import run
 
 
 async def test_nobody_is_answered_in_two_ways() -> None:
-    found = await run(pairs=250, seed=11)
+    found = await run(pairs=150, seed=11)
     assert found.differences == []
-    assert found.counts["pairs"] >= 250
-    assert min(found.counts[reason] for reason in ("granted", "condition_not_met", "places_disagree", "cases")) > 5
+    assert found.counts["pairs"] >= 150
+    assert min(found.counts[reason] for reason in ("granted", "condition_not_met", "places_disagree", "cases")) > 2
