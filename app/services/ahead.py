@@ -17,7 +17,7 @@ from app.domain.reading import Reading
 from app.domain.scopes import Scope
 from app.services.flights import found_elsewhere, known_from_list, missing_in_list
 from app.services.listing import Lister
-from app.services.locating import Known, Seeker, place_key
+from app.services.locating import Known, Seeker, place_key, record_key
 from app.services.many import FEW, give_way, outcome_of, several
 from app.services.ports import Context
 from app.services.reading import Demand, is_cold, key_of, wanted_user
@@ -245,7 +245,10 @@ class Ahead:
         return listed.stale is None and self.context.clock() - listed.began <= _ABSENT_SECONDS
 
     def _know_in_part(self, person: Facts, of: Reading[Any]) -> None:
-        self.known.records[key_of(person.district, person.user)] = Reading(person, of.began, of.at, stale=of.stale)
+        key = key_of(person.district, person.user)
+        record = self.known.records[key] = Reading(person, of.began, of.at, stale=of.stale)
+        if of.stale is None and Role.STUDENT in person.held():
+            self.context.places.put(record_key(key), record)
 
     def _know_user(self, person: Facts, by_person: Mapping[str, Sequence[Section]], of: Reading[Any]) -> None:
         facts = packed(with_sections(person, by_person.get(person.user, ())))

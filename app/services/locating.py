@@ -29,7 +29,7 @@ from app.domain.scopes import CLEVER_TYPES
 from app.domain.staleness import Staleness
 from app.services.flights import Wanted
 from app.services.ports import Context
-from app.services.reading import Demand, fresh, key_of, reading_of
+from app.services.reading import Demand, fresh, key_of, reading_of, recent
 
 Said = TypeVar("Said")
 
@@ -130,9 +130,15 @@ class Seeker:
         return facts
 
     def partly(self, kind: str, student: str) -> Reading[Facts] | None:
-        """Return what is known of a student but for their sections, where the request has read no more of them."""
-        key = key_of(self.district, student)
-        return self.known.records.get(key) if kind == "student" and key not in self.known.readings else None
+        """Return what a list said of a student, which lacks their sections, where nothing has told all of them."""
+        if kind != "student":
+            return None
+        context, key = self.context, key_of(self.district, student)
+        if key in self.known.readings or context.users.get(key) is not None:
+            return None
+        found = self.known.records.get(key) or recent(context, context.places, record_key(key), self.demand)
+        newer = None if found is None else context.outdated.get(key)
+        return None if found is not None and newer is not None and found.began < newer.began else found
 
     async def _fresh(self, wanted: Wanted[Said]) -> Reading[Said]:
         return self._read(wanted.key) or await fresh(self.context, wanted, self.demand)
@@ -206,6 +212,11 @@ def district_named(policy: Policy, properties: Mapping[str, object]) -> object:
     """Return the district that properties name, by Clever's type or an alias; "" for two, which no district is."""
     named = [said for key, said in properties.items() if said is not None and policy.type_of(key) == "district"]
     return "" if any(said != named[0] for said in named) else next(iter(named), None)
+
+
+def record_key(user: str) -> str:
+    """Return what the record of a student without sections is kept under, by what their whole facts are kept under."""
+    return f"record/{user}"
 
 
 def place_key(kind: str, district: str, *which: str) -> str:

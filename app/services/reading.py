@@ -89,6 +89,13 @@ def wanted_user(context: Context, user: UserId, district: DistrictId) -> Wanted[
     return Wanted(context.users, "user", district, key, read, suffices, context.shared)
 
 
+def recent(context: Context, cache: Cache, key: str, demand: Demand) -> Reading[Any] | None:
+    """Return what is kept under ``key`` where that is as recent as the caller demands; it is not renewed."""
+    held = cache.get(key)
+    met = held is not None and _Wish.of(context, demand, context.clock()).is_met_by(held.began)
+    return held if met else None
+
+
 def is_cold(context: Context, cache: Cache, key: str, demand: Demand) -> bool:
     """Tell whether ``fresh`` would have to read what is kept under ``key``."""
     wish, held, gone = _Wish.of(context, demand, context.clock()), cache.get(key), context.gone.get(key)

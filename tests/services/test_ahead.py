@@ -276,6 +276,25 @@ async def test_what_is_asked_anew_is_read_anew_by_lists(demand: Demand, town: To
     assert (await evaluate_many(town.context, questions, BATCH))[0] == Decision(Reason.NOT_IN_REACH)
 
 
+async def test_a_student_whom_a_list_told_of_needs_no_reading_while_that_is_fresh(
+    town: Town, clock: MovedClock
+) -> None:
+    questions = asking(town.who("staff"), "student", town.students(town.school)[:20])
+    await town.costs(questions)
+    clock.move(299)
+    assert await town.costs(questions) == 0
+    town.sandbox.requests.clear()
+    assert (await evaluate(town.context, questions[0], Demand())).held
+    assert town.sandbox.requests.total() == 0
+    gone = questions[0].resource.id
+    town.sandbox.app.state.world.remove_user(gone)
+    whoever = asking(gone, "section", town.sections()[:1])[0]
+    assert (await evaluate(town.context, whoever, Demand())).reason == "unknown_subject"
+    assert (await evaluate(town.context, questions[0], Demand())).reason == "unknown_resource"
+    clock.move(2)
+    assert await town.costs(questions) > 0
+
+
 async def test_only_the_cache_may_answer_what_no_list_is_read_for(town: Town) -> None:
     questions = asking(town.who("staff"), "section", town.sections(town.school)[:50])
     with pytest.raises(NotCached):
