@@ -160,7 +160,12 @@ def test_requests_after_one_another_are_answered_alike_in_whatever_parts_they_co
     said = b"".join(pieces)
     cuts = sorted({0, len(said), *(place for place in places if place < len(said))})
     parts = [said[start:end] for start, end in pairwise(cuts)]
-    assert answers(*parts, then_end=then_end) == answers(said, then_end=then_end)
+    assert _answered(answers(*parts, then_end=then_end)) == _answered(answers(said, then_end=then_end))
+
+
+def _answered(told: Told) -> Told:
+    """Leave out what is said to the end of a connection after answers: it is not said while one is still owed."""
+    return told[:-1] if len(told) > 1 and told[-1] == BROKEN else told
 
 
 @settings(max_examples=300, deadline=None)
