@@ -364,16 +364,18 @@ async def _explained(context: Context, user: str, asking: Asking) -> list[str]:
     fitting = own.partition(":")[0] in APPLICATIONS or kind not in APPLICATIONS
     if not (places and fitting) or "district" in places or not all(map(SHAPE.fits, places.values())):
         return []
-    decided = (await evaluate(context, question_of(user, replace(asking, said={})), Demand())).reason
+    asked = replace(asking, action=own, said={})
+    if len(places) == 1:
+        # One place alone is explained as what is asked about, and not as what something else lies in.
+        [(place, named)] = places.items()
+        asked = replace(asked, kind=place, named=named, properties={})
+    decided = (await evaluate(context, question_of(user, asked), Demand())).reason
     try:
         role = Role(asking.role) if asking.role else None
         found = (await explain(context, Subject(user, role=role), own, places, Demand())).explanation
     except RoleNotHeld:
         return [] if decided in (Reason.ROLE_NOT_HELD, *_BEFORE_ROLES) else [f"{decided}, yet no explanation: {asking}"]
     whole = bool(found.grounds) == found.held and (found.reason in _REFUSED or found.held != bool(found.missing))
-    if kind in APPLICATIONS and len(places) == 1 and decided is Reason.PLACES_DISAGREE:
-        # One place that is not there is explained as what was asked for, and not as something beside others.
-        decided = Reason.UNKNOWN_RESOURCE
     return [] if found.reason is decided and whole else [f"service {decided}, explained as {found}: {asking}"]
 
 
