@@ -18,31 +18,31 @@ from pydantic import SecretStr
 from starlette.requests import ClientDisconnect
 
 from app import policies
-from app.api import callers, explanation, health, metrics, permissions, policy, problems, reference, refusals, roles
+from app.api import errors, explanation, health, metrics, openapi, permissions, policy, roles
 from app.api.at_hand import AnswerAtHand, AtHand
+from app.api.authentication import AuthenticationMiddleware, allowed
 from app.api.authzen import evaluation, metadata, search
-from app.api.envelope import Envelope
 from app.api.express import Express
 from app.api.fastlane import FastLane
-from app.api.headers import shared_with
-from app.api.limits import BodyLimit, BulkLimit
+from app.api.middleware import BodyLimit, BulkLimit, RequestMiddleware
+from app.api.security_headers import shared_with
+from app.authentication import authentication_of
 from app.cache.memory import MemoryCache
 from app.clever.client import CleverClient, connect
 from app.domain.callers import CallerScope
 from app.domain.ids import IdShape
 from app.domain.policy import Policy
-from app.domain.reading import Reading
-from app.entrance import entrance_of
-from app.outlook import Outlook, measured
-from app.services.policies import read_policy
-from app.services.policy_watch import InForce, policy_watch
-from app.services.ports import Clever, Clock, Context, Deadlines, Flight, Journal
-from app.services.turns import Turns
+from app.domain.snapshot import Snapshot
+from app.observability import Observability, measured
+from app.policy_files.reload import ActivePolicy, policy_watch
+from app.policy_files.yaml import read_policy
+from app.roster.concurrency import ReadSlots
+from app.roster.context import Clever, Clock, Context, Deadlines, DecisionLog, Fetch
 from app.settings import Settings, SettingsMistakes
-from app.telemetry.lines import Sink
+from app.telemetry.log_writer import Sink
 
 if TYPE_CHECKING:
-    from app.cache.shared import SharedCache
+    from app.cache.redis import SharedCache
 
 MOST_BODY_BYTES = 64 * 1024
 MOST_BODY_BYTES_AT = {evaluation.EVALUATIONS_PATH: 4 * 1024 * 1024}
@@ -78,9 +78,9 @@ have to be: `max-age`, `no-cache`, `max-stale`, `only-if-cached`. An answer olde
 class State(TypedDict):
     """What requests find in ``request.state``."""
 
-    in_force: InForce
+    active_policy: ActivePolicy
     clever: Clever
-    entrance: Mapping[str, Callable[[], str]]
+    authentication: Mapping[str, Callable[[], str]]
     measure: Callable[[], None]
     at_hand: AnswerAtHand
     loopback_alone: bool
@@ -112,25 +112,27 @@ def create_app(  # noqa: PLR0913 -- the settings, and what only a test or a comm
         SettingsMistakes: a setting that shows its mistake only here, such as a token that no header can carry; or there
             are no API keys and no word that none are wanted, or the other way round.
     """
-    entrance = entrance_of(settings, no_auth=no_auth, clock=clock, wall=wall)
+    authentication = authentication_of(settings, no_auth=no_auth, clock=clock, wall=wall)
     client, tier = _client(settings, clock, wall), _shared(settings, wall)
-    outlook = Outlook(settings, requests_to=requests_to, wall=wall)
-    parts = {**entrance.parts} if tier is None else {**entrance.parts, "redis": tier.state}
+    observability = Observability(settings, requests_to=requests_to, wall=wall)
+    parts = {**authentication.parts} if tier is None else {**authentication.parts, "redis": tier.state}
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[State]:
         async with (
-            entrance.open(),
-            outlook.open() as journal,
-            _contexts(settings, client, clock, wall, journal=journal, shared=tier) as context_by,
-            _policy(settings, context_by) as in_force,
-            measured(in_force, client, parts, outlook.lines) as measure,
+            authentication.open(),
+            observability.open() as decision_log,
+            _contexts(settings, client, clock, wall, decision_log=decision_log, shared=tier) as context_by,
+            _policy(settings, context_by) as active_policy,
+            measured(active_policy, client, parts, observability.lines) as measure,
         ):
-            at_hand = AtHand(in_force, entrance.known, outlook.lines, by_origin=bool(settings.cors_origins))
+            at_hand = AtHand(
+                active_policy, authentication.known, observability.lines, by_origin=bool(settings.cors_origins)
+            )
             yield State(
-                in_force=in_force,
+                active_policy=active_policy,
                 clever=client,
-                entrance=parts,
+                authentication=parts,
                 measure=measure,
                 at_hand=at_hand,
                 loopback_alone=no_auth,
@@ -151,14 +153,14 @@ def create_app(  # noqa: PLR0913 -- the settings, and what only a test or a comm
     app.add_middleware(FastLane)
     app.add_middleware(BodyLimit, most_bytes=MOST_BODY_BYTES, most_bytes_at=MOST_BODY_BYTES_AT)
     app.add_middleware(BulkLimit, most=MOST_BULK_REQUESTS, paths=BULK_PATHS, below=BULK_BELOW)
-    app.add_middleware(callers.Gate, caller_of=entrance.caller_of)
-    problems.install(app)
-    app.add_exception_handler(ClientDisconnect, refusals.left_early)
+    app.add_middleware(AuthenticationMiddleware, caller_of=authentication.caller_of)
+    errors.install(app)
+    app.add_exception_handler(ClientDisconnect, errors.left_early)
     _route(app, settings.public_url or own_url)
-    reference.install(app)
+    openapi.install(app)
     shared = shared_with(settings.cors_origins, app.build_middleware_stack())
-    app.middleware_stack = Envelope(
-        shared, outlook.lines, {reference.PATH: reference.protection()}, by_origin=bool(settings.cors_origins)
+    app.middleware_stack = RequestMiddleware(
+        shared, observability.lines, {openapi.PATH: openapi.protection()}, by_origin=bool(settings.cors_origins)
     )
     app.state.protocol = Express
     app.state.stop = partial(parts.__setitem__, health.PROCESS, lambda: "stopping")
@@ -176,7 +178,7 @@ def _route(app: FastAPI, public_url: str | None) -> None:
         (policy.router, CallerScope.POLICY_READ),
         (metrics.router, CallerScope.METRICS_READ),
     ):
-        app.include_router(router, dependencies=callers.allowed(scope))
+        app.include_router(router, dependencies=allowed(scope))
     app.include_router(health.router)
     app.include_router(metadata.router_for(public_url))
 
@@ -226,7 +228,7 @@ def _shared(settings: Settings, wall: Clock) -> "SharedCache | None":
         return None
     if find_spec("redis") is None:
         raise SettingsMistakes(["ROSTERGUARD_REDIS_URL: this needs what is not installed: install rosterguard[redis]"])
-    from app.cache.shared import SharedCache  # noqa: PLC0415 -- the extra's
+    from app.cache.redis import SharedCache  # noqa: PLC0415 -- the extra's
 
     keep, patience = _keep_seconds(settings), settings.redis_deadline_seconds
     return SharedCache(url, secret=secret.encode(), keep_seconds=keep, patience=patience, wall=wall)
@@ -236,8 +238,8 @@ def _keep_seconds(settings: Settings) -> int:
     return max(settings.fresh_seconds, settings.stale_seconds)
 
 
-def _weight(reading: Reading[Any]) -> int:
-    return 1 + len(reading.facts) if isinstance(reading.facts, tuple) else 1
+def _weight(snapshot: Snapshot[Any]) -> int:
+    return 1 + len(snapshot.facts) if isinstance(snapshot.facts, tuple) else 1
 
 
 def _id_shape(settings: Settings) -> IdShape:
@@ -245,14 +247,14 @@ def _id_shape(settings: Settings) -> IdShape:
 
 
 @asynccontextmanager
-async def _policy(settings: Settings, context_by: Callable[[Policy], Context]) -> AsyncIterator[InForce]:
-    in_force = InForce(context_by)
+async def _policy(settings: Settings, context_by: Callable[[Policy], Context]) -> AsyncIterator[ActivePolicy]:
+    active_policy = ActivePolicy(context_by)
     if settings.policy is None:
-        in_force.take(read_policy(default_policy()))
-        yield in_force
+        active_policy.take(read_policy(default_policy()))
+        yield active_policy
         return
-    async with policy_watch(settings.policy, in_force).looking():
-        yield in_force
+    async with policy_watch(settings.policy, active_policy).looking():
+        yield active_policy
 
 
 @asynccontextmanager
@@ -262,10 +264,10 @@ async def _contexts(  # noqa: PLR0913 -- all that contexts are made of
     clock: Clock,
     wall: Clock,
     *,
-    journal: Journal,
+    decision_log: DecisionLog,
     shared: "SharedCache | None",
 ) -> AsyncIterator[Callable[[Policy], Context]]:
-    flights: dict[str, Flight] = {}
+    fetches: dict[str, Fetch] = {}
     keep_seconds = _keep_seconds(settings)
     users = MemoryCache(most=settings.cache_users, keep_seconds=keep_seconds, clock=clock)
     outdated = MemoryCache(most=CACHE_OUTDATED, keep_seconds=keep_seconds, clock=clock)
@@ -283,17 +285,17 @@ async def _contexts(  # noqa: PLR0913 -- all that contexts are made of
         fresh_seconds=settings.fresh_seconds,
         stale_seconds=settings.stale_seconds,
         deadlines=Deadlines(alone=settings.deadline_seconds, many=settings.batch_deadline_seconds),
-        turns=Turns(),
+        read_slots=ReadSlots(),
         secret=(_revealed(settings.secret) or secrets.token_hex(SECRET_BYTES)).encode(),
         reasons=settings.reasons == "on",
-        flights=flights,
-        journal=journal,
+        fetches=fetches,
+        decision_log=decision_log,
         shared=shared,
     )
 
     def drop(key: str, at: float) -> None:
         at = min(at, wall())
-        newer: Reading[None] = Reading(None, clock() - (wall() - at), at)
+        newer: Snapshot[None] = Snapshot(None, clock() - (wall() - at), at)
         users.forget(key, newer.began)
         # What was fetched from Redis before, and arrives only now, is no longer true either.
         outdated.put(key, newer)
@@ -302,8 +304,8 @@ async def _contexts(  # noqa: PLR0913 -- all that contexts are made of
         try:
             yield lambda policy: context_by(policy=policy)
         finally:
-            under_way = [connecting, *(flight.task for flight in flights.values() if flight.task)]
-            for task in under_way:
+            running = [connecting, *(fetch.task for fetch in fetches.values() if fetch.task)]
+            for task in running:
                 task.cancel()
-            await asyncio.gather(*under_way, return_exceptions=True)
+            await asyncio.gather(*running, return_exceptions=True)
             await client.aclose()

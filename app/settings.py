@@ -18,8 +18,8 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from app.addresses import base_url, host_of, is_loopback, is_safe_address
-from app.api_keys import ApiKeys, mistake_line, parsed
+from app.auth.api_key_file import ApiKeys, mistake_line, parsed
+from app.urls import base_url, host_of, is_loopback, is_safe_address
 
 PREFIX = "ROSTERGUARD_"
 

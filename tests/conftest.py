@@ -19,8 +19,8 @@ from pydantic import SecretStr
 from starlette.applications import Starlette
 
 from app.api.express import Express
-from app.api_keys import ApiKey
-from app.cli.listening import in_background
+from app.auth.api_key_file import ApiKey
+from app.cli.server import in_background
 from app.domain.callers import CallerScope
 from app.main import create_app
 from app.sandbox.server import create_sandbox

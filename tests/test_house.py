@@ -19,7 +19,7 @@ from app.cli import app
 from app.cli.openapi import document
 from app.cli.policy import case_schema, policy_schema
 from app.main import default_policy
-from app.services.policies import read_policy
+from app.policy_files.yaml import read_policy
 from app.settings import PREFIX, Settings
 from tests.conftest import CLEAN
 

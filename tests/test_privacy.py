@@ -19,8 +19,8 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from pydantic import SecretStr
 from starlette.types import Receive, Scope, Send
 
-from app.cli.listening import in_background
 from app.cli.openapi import document
+from app.cli.server import in_background
 from app.main import create_app
 from app.settings import Settings
 from app.telemetry import tracing
@@ -196,9 +196,9 @@ async def test_no_mark_is_in_the_cache_or_in_a_trace(marked: Sandbox, caplog: py
         for person in people(marked):
             for method, path, query, body in questions(person):
                 await client.request(method, person.at(path), params=query, json=body)
-        context = state["in_force"].context
+        context = state["active_policy"].context
         caches = context.users, context.places, context.gone, context.outdated, context.accesses
-        kept = texts_below(*caches, context.flights, context.refused)
+        kept = texts_below(*caches, context.fetches, context.refused)
     assert any(people(marked)[0].user in text for text in kept)
     assert [text for text in kept if found_in(text)] == []
     # That a title is found shows that marks would be; and so is an answer that was rendered with it.

@@ -9,21 +9,21 @@ import re
 import time
 from collections.abc import Callable
 
+from app.api.authentication import Known
 from app.api.authzen.at_hand import evaluation, evaluations
 from app.api.authzen.evaluation import EVALUATION_PATH, EVALUATIONS_PATH
-from app.api.callers import Known
 from app.api.fastlane import PATH, ROUTE, asks
-from app.api.freshness import Stamped, stamped, unkept
-from app.api.headers import DATA, raw, varied, wire
 from app.api.heads import Head
+from app.api.http_caching import Stamped, stamped, unkept
 from app.api.permissions import rendered
+from app.api.security_headers import DATA, raw, varied, wire
 from app.domain.callers import ANYONE, Caller, CallerScope
+from app.policy_files.reload import ActivePolicy
+from app.roster.context import Context
 from app.services.at_hand import permissions_at_hand
 from app.services.permissions import Subject
-from app.services.policy_watch import InForce
-from app.services.ports import Context
-from app.telemetry.request_lines import RequestLines
-from app.telemetry.requests import CURRENT, request_of, unnamed_request
+from app.telemetry.access_log import AccessLog
+from app.telemetry.current_request import CURRENT, request_of, unnamed_request
 
 _TARGET = re.compile(PATH.pattern + r"(?:\?(.*))?")
 _STATUS_LINES = {200: b"HTTP/1.1 200 OK\r\n", 304: b"HTTP/1.1 304 Not Modified\r\n"}
@@ -38,12 +38,14 @@ AnswerAtHand = Callable[[bytes, bytes, Head, bytes], Reply | None]
 class AtHand:
     """Answers what can be answered at once."""
 
-    def __init__(self, in_force: InForce, known: Known | None, lines: RequestLines, *, by_origin: bool = False) -> None:
-        """Answer by what is ``in_force``, and tell ``lines``.
+    def __init__(
+        self, active_policy: ActivePolicy, known: Known | None, lines: AccessLog, *, by_origin: bool = False
+    ) -> None:
+        """Answer by what is ``active_policy``, and tell ``lines``.
 
         ``known`` tells who asks, and None lets anyone in; ``by_origin`` is whether answers to pages are others.
         """
-        self._in_force = in_force
+        self._active_policy = active_policy
         self._known = known
         self._lines = lines
         self._by_origin = by_origin
@@ -52,7 +54,7 @@ class AtHand:
     def __call__(self, method: bytes, target: bytes, head: Head, body: bytes) -> Reply | None:
         """Answer a request; see ``AnswerAtHand``."""
         began = time.perf_counter()
-        context = self._in_force.context
+        context = self._active_policy.context
         if context is None or (body and method == b"GET"):
             return None
         caller = self._caller(head.credential)

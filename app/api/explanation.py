@@ -7,19 +7,18 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from app.api import examples
-from app.api.context import CurrentContext
-from app.api.freshness import CallersDemand, dated_response
+from app.api.dependencies import CurrentContext
+from app.api.errors import documented
+from app.api.http_caching import RequestedFreshness, dated_response
+from app.api.params import DistrictQuery, RoleQuery, UserPath, no_other_parameters
 from app.api.permissions import PolicyMark, Unless, When
-from app.api.problems import documented
-from app.api.queries import DistrictQuery, RoleQuery, UserPath, no_other_parameters
 from app.api.staleness import AsOf, Stale, StaleReason, members_of
 from app.domain.decision import Reason
+from app.domain.explanation import Ground, How, Lack
 from app.domain.facts import Role
-from app.domain.grounds import Ground, How
-from app.domain.missing import Lack
-from app.domain.policy_file import Rule
-from app.domain.reading import Rendered
+from app.domain.policy_schema import Rule
 from app.domain.scopes import Scope
+from app.domain.snapshot import Rendered
 from app.services.explanations import Explained, explain
 from app.services.permissions import Answer, Subject
 
@@ -130,7 +129,7 @@ class ExplanationBody(_Body):
 async def get_explanation(
     request: Request,
     context: CurrentContext,
-    demand: CallersDemand,
+    freshness: RequestedFreshness,
     user_id: UserPath,
     permission: PermissionQuery,
     section: SectionQuery = None,
@@ -149,7 +148,7 @@ async def get_explanation(
     named = {"section": section, "school": school, "student": student, "user": user}
     places = {kind: place for kind, place in named.items() if place is not None}
     subject = Subject(user_id, district, role)
-    found = await explain(context, subject, permission, places, demand)
+    found = await explain(context, subject, permission, places, freshness)
     return dated_response(request, Answer(Rendered.of(_rendered(found, role)), found.age), context.fresh_seconds)
 
 

@@ -8,10 +8,10 @@ import logging
 
 from app.api.at_hand import DECIDING, AnswerAtHand, Reply
 from app.api.authzen.at_hand import MOST_BYTES
-from app.api.connections import Connection
-from app.api.headers import wire
+from app.api.errors import Problem
 from app.api.heads import Form, Forms, Head, Packet, head_of
-from app.api.problems import Problem
+from app.api.http_limits import Connection
+from app.api.security_headers import wire
 
 _log = logging.getLogger("rosterguard")
 

@@ -9,15 +9,15 @@ from dataclasses import dataclass
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.api.freshness import plain_demand, stamped
-from app.api.headers import raw
+from app.api.errors import error_response
+from app.api.http_caching import default_freshness, stamped
 from app.api.permissions import rendered, router
-from app.api.problems import error_response
+from app.api.security_headers import raw
 from app.domain.callers import Caller, CallerScope
 from app.domain.errors import PolicyUnusable, RosterguardError
 from app.domain.facts import Role
+from app.policy_files.reload import ActivePolicy
 from app.services.permissions import Subject, permissions_of
-from app.services.policy_watch import InForce
 
 PATH = re.compile(rf"{router.prefix}/([A-Za-z0-9_-]{{1,64}})/permissions")
 _PLAIN = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -51,14 +51,14 @@ class FastLane:
         subject, held = asked
         scope["route"] = _ROUTE
         state = scope["state"]
-        in_force: InForce = state["in_force"]
+        active_policy: ActivePolicy = state["active_policy"]
         caller: Caller = state["caller"]
         try:
             caller.require(CallerScope.PERMISSIONS_READ)
-            context = in_force.context
+            context = active_policy.context
             if context is None:
                 raise PolicyUnusable
-            answer = await permissions_of(context, subject, plain_demand(context, caller), rendered)
+            answer = await permissions_of(context, subject, default_freshness(context, caller), rendered)
             status, head, body = stamped(held, answer, context.fresh_seconds)
         except RosterguardError as error:
             await error_response(scope, error)(scope, receive, send)

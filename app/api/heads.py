@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from app.telemetry.requests import NAMES
+from app.telemetry.current_request import NAMES
 
 Headers = Sequence[tuple[bytes, bytes]]
 

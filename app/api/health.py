@@ -7,12 +7,11 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
-from app.api.context import CurrentlyInForce, EntranceParts, TheClever
-from app.api.freshness import unkept_response
-from app.api.problems import described_as
-from app.api.refusals import BROKEN_HTTP, FOREIGN_HOST, HEAD_TOO_LARGE, PATH_TOO_LONG
-from app.services.policy_watch import InForce
-from app.services.ports import Clever
+from app.api.dependencies import AuthenticationParts, CurrentActivePolicy, CurrentClever
+from app.api.errors import BROKEN_HTTP, FOREIGN_HOST, HEAD_TOO_LARGE, PATH_TOO_LONG, described_as
+from app.api.http_caching import unkept_response
+from app.policy_files.reload import ActivePolicy
+from app.roster.context import Clever
 
 PROCESS = "process"
 """The part that is there while the process is about to end."""
@@ -50,7 +49,7 @@ _UNREAD = described_as(BROKEN_HTTP, PATH_TOO_LONG, FOREIGN_HOST, HEAD_TOO_LARGE)
 """How a request is refused that no route has read; these take nothing, and so refuse nothing else."""
 
 
-def is_ready(in_force: InForce, clever: Clever, parts: Mapping[str, Callable[[], str]]) -> bool:
+def is_ready(active_policy: ActivePolicy, clever: Clever, parts: Mapping[str, Callable[[], str]]) -> bool:
     """Tell whether to send traffic here: a policy and keys are in force and Clever accepted a token once.
 
     Not to a process that is about to end.
@@ -58,7 +57,7 @@ def is_ready(in_force: InForce, clever: Clever, parts: Mapping[str, Callable[[],
     keys = parts.get("keys")
     if PROCESS in parts:
         return False
-    return in_force.context is not None and clever.state().accepted_once and (keys is None or keys() != "unusable")
+    return active_policy.context is not None and clever.state().accepted_once and (keys is None or keys() != "unusable")
 
 
 @router.get(
@@ -80,11 +79,13 @@ async def get_liveness() -> Response:
     response_model=Readiness,
     responses={503: {"model": Readiness, "description": "Not ready"}, **_UNREAD},
 )
-async def get_readiness(in_force: CurrentlyInForce, clever: TheClever, entrance: EntranceParts) -> Response:
+async def get_readiness(
+    active_policy: CurrentActivePolicy, clever: CurrentClever, authentication: AuthenticationParts
+) -> Response:
     """Tell whether to send traffic here: a policy and keys are in force and Clever accepted a token once."""
-    ready = is_ready(in_force, clever, entrance)
-    parts = {"policy": in_force.state, "clever": clever.state().word} | {
-        name: told() for name, told in entrance.items()
+    ready = is_ready(active_policy, clever, authentication)
+    parts = {"policy": active_policy.state, "clever": clever.state().word} | {
+        name: told() for name, told in authentication.items()
     }
     readiness = Readiness(status="ready" if ready else "not_ready", parts=parts)
     return unkept_response(readiness.model_dump_json().encode(), 200 if ready else 503)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from app.api.problems import described
+from app.api.errors import described
 from app.telemetry import metrics
 
 router = APIRouter(tags=["health"])

@@ -8,21 +8,20 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
-from app.api.context import CurrentContext
-from app.api.document import CACHE_CONTROL
-from app.api.document_schemas import left_out
-from app.api.freshness import CallersDemand, DemandOfMany, dated_response, unkept_response
-from app.api.json_body import is_json, object_read_in
-from app.api.messages import Refused
-from app.api.problems import Problem, documented, problem_of
-from app.api.queries import DistrictQuery, RoleQuery, UserPath, no_other_parameters
+from app.api.dependencies import CurrentContext
+from app.api.errors import Problem, Refused, documented, problem_of
+from app.api.http_caching import BatchFreshness, RequestedFreshness, dated_response, unkept_response
+from app.api.openapi import CACHE_CONTROL
+from app.api.openapi_schemas import left_out
+from app.api.params import DistrictQuery, RoleQuery, UserPath, no_other_parameters
 from app.api.staleness import AsOf, Stale, StaleReason, members_of
+from app.api.strict_json import is_json, object_read_in
 from app.domain.errors import RosterguardError
 from app.domain.facts import Role
 from app.domain.grants import ConditionalGrant, PermissionSet
-from app.domain.policy_file import Rule, Value
+from app.domain.policy_schema import Rule, Value
 from app.domain.scopes import Scope
-from app.domain.staleness import Staleness
+from app.domain.snapshot import Staleness
 from app.services.permissions import Answer, Subject, permissions_of, permissions_of_many
 
 router = APIRouter(prefix="/v1/users", tags=["permissions"], dependencies=[Depends(no_other_parameters)])
@@ -157,7 +156,7 @@ class BatchResults(_Body):
 async def get_permissions(
     request: Request,
     context: CurrentContext,
-    demand: CallersDemand,
+    freshness: RequestedFreshness,
     user_id: UserPath,
     role: RoleQuery = None,
     district: DistrictQuery = None,
@@ -167,7 +166,7 @@ async def get_permissions(
     The grants follow from the user's roles, sections and schools at Clever and from the policy. With `role` the same
     user is seen in that role only. Send the `ETag` back in `If-None-Match` to get 304 while nothing has changed.
     """
-    answer = await permissions_of(context, Subject(user_id, district, role), demand, rendered)
+    answer = await permissions_of(context, Subject(user_id, district, role), freshness, rendered)
     return dated_response(request, answer, context.fresh_seconds)
 
 
@@ -180,11 +179,11 @@ async def get_permissions(
     openapi_extra={"parameters": [CACHE_CONTROL]},
 )
 async def get_permissions_of_many(
-    context: CurrentContext, demand: DemandOfMany, batch: Batch, _said: UnambiguouslySaid
+    context: CurrentContext, freshness: BatchFreshness, batch: Batch, _said: UnambiguouslySaid
 ) -> Response:
     """Tell what up to a hundred users may do, each with a status of its own, in the order asked."""
     subjects = [Subject(item.id, item.district, item.role) for item in batch.users]
-    answers = await permissions_of_many(context, subjects, demand, rendered)
+    answers = await permissions_of_many(context, subjects, freshness, rendered)
     return unkept_response(b'{"results":[%b]}' % b",".join(map(_result, answers)))
 
 

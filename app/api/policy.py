@@ -7,11 +7,11 @@ from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
-from app.api.context import CurrentContext
-from app.api.freshness import has
-from app.api.problems import documented
-from app.api.queries import no_other_parameters
-from app.domain.policy_file import PolicyFile
+from app.api.dependencies import CurrentContext
+from app.api.errors import documented
+from app.api.http_caching import has
+from app.api.params import no_other_parameters
+from app.domain.policy_schema import PolicyFile
 
 router = APIRouter(prefix="/v1", tags=["policy"], dependencies=[Depends(no_other_parameters)])
 

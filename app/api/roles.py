@@ -6,14 +6,14 @@ from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
-from app.api.context import CurrentContext
-from app.api.freshness import CallersDemand, dated_response
-from app.api.problems import documented
-from app.api.queries import DistrictQuery, UserPath, no_other_parameters
+from app.api.dependencies import CurrentContext
+from app.api.errors import documented
+from app.api.http_caching import RequestedFreshness, dated_response
+from app.api.params import DistrictQuery, UserPath, no_other_parameters
 from app.api.staleness import AsOf, Stale, StaleReason, members_of
 from app.domain.facts import Facts, HeldRole, Role
 from app.domain.scopes import Scope
-from app.domain.staleness import Staleness
+from app.domain.snapshot import Staleness
 from app.services.permissions import Subject, roles_of
 
 router = APIRouter(prefix="/v1/users", tags=["permissions"], dependencies=[Depends(no_other_parameters)])
@@ -64,7 +64,7 @@ class RolesBody(BaseModel):
 async def get_roles(
     request: Request,
     context: CurrentContext,
-    demand: CallersDemand,
+    freshness: RequestedFreshness,
     user_id: UserPath,
     district: DistrictQuery = None,
 ) -> Response:
@@ -73,7 +73,7 @@ async def get_roles(
     Each can be asked for as the `role` of a permission set. Only roles that the district shares with this application
     are there.
     """
-    answer = await roles_of(context, Subject(user_id, district), demand, _rendered)
+    answer = await roles_of(context, Subject(user_id, district), freshness, _rendered)
     return dated_response(request, answer, context.fresh_seconds)
 
 

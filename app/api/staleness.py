@@ -6,9 +6,9 @@ from typing import Annotated, TypedDict
 
 from pydantic import Field
 
-from app.api.document_schemas import open_words
+from app.api.openapi_schemas import open_words
 from app.domain.errors import CleverError, CleverForbade, CleverRefusedToken
-from app.domain.staleness import Staleness
+from app.domain.snapshot import Staleness
 
 _FAILURES = {kind for kind in CleverError.__subclasses__() if kind not in {CleverForbade, CleverRefusedToken}}
 """A token that Clever refuses is an answer: nothing stale takes its place."""

@@ -3,32 +3,344 @@
 import asyncio
 import math
 import time
-from collections.abc import Awaitable, Callable
+from collections import Counter
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import TypeVar
 
 from stamina.instrumentation import set_on_retry_hooks
 
 from app import telemetry
-from app.addresses import base_url
-from app.clever.connection import Ways
-from app.clever.following import Following
-from app.clever.line import Lines
-from app.clever.lookups import Lookups
-from app.clever.patience import Patience, deadline, within
-from app.clever.reads import PAGE_LIMIT, Endpoint, UserReads
-from app.clever.state import CleverState
-from app.clever.tokens import DiscoveredTokens, OneToken, Tokens, with_token
-from app.clever.transport import Transport
-from app.clever.versions import FAMILIES, Version
-from app.clever.warrant import Warrant, bearer
-from app.domain.errand import Errand
-from app.domain.errors import CleverBarred, CleverError, RecordUnknown, UserUnknown
-from app.domain.facts import Facts, Role
+from app.clever.body_limits import of_own_list
+from app.clever.http import ProxyTransport
+from app.clever.mapping import FAMILIES, Answers, Family, Version, has_schools_to_confirm, needs_sections
+from app.clever.models import Entry, Page, SchoolRecord, SectionRecord, UserRecord
+from app.clever.pagination import MOST_PAGES, records_of
+from app.clever.request_context import ReadTimeouts, RequestContext, bearer, deadline, within
+from app.clever.resilience import CleverState, TokenStates, Transport
+from app.clever.tokens import DiscoveredTokens, Following, OneToken, Tokens, with_token
+from app.domain.errors import (
+    CleverCircuitOpen,
+    CleverError,
+    CleverMalformed,
+    CleverRecordMissing,
+    RecordUnknown,
+    UserUnknown,
+)
+from app.domain.facts import Facts, Oddity, Role
 from app.domain.ids import DistrictId, IdShape, SchoolId, SectionId, UserId
 from app.domain.places import Place, Section
+from app.domain.read_context import ReadContext
 from app.domain.scopes import Scope
+from app.urls import base_url
+
+MOST_PAGES_OF_A_USER = 100
+
+
+"""Pages of one user's sections or schools; nobody has as many, and the lists of all users share Clever's limit."""
+
+
+PAGE_LIMIT = 2000
+
+
+"""Records of the list of a place to ask for at once; nobody else has a turn while a page of users is parsed, 50 ms."""
+
+
+OWN_LIMIT = 1000
+
+
+"""Records of one user's own lists to ask for at once: nobody's should take as much memory as those of a district."""
+
 
 T = TypeVar("T")
+
+
+R = TypeVar("R", SchoolRecord, SectionRecord, UserRecord)
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """What to ask, and how to read it.
+
+    Attributes:
+        api: Clever's API with its version, such as ``https://api.clever.com/v3.0``.
+        family: the shapes and rules of that version.
+        id_shape: an id without this shape grants nothing.
+        page_limit: how many records of a list to ask for at once; Clever's default is 100, its maximum 10 000. Of one
+            user's own lists it is ``OWN_LIMIT`` at most.
+    """
+
+    api: str
+    family: Family
+    id_shape: IdShape
+    page_limit: int = PAGE_LIMIT
+
+
+class UserReads:
+    """Reads what Clever knows of one user; how long it waits for what nobody needs is its ``grace``, in seconds."""
+
+    def __init__(self, transport: Transport, endpoint: Endpoint, *, grace: float = 0.5) -> None:
+        self._transport = transport
+        self._endpoint = endpoint
+        self._grace = grace
+
+    async def answers(
+        self, user: UserId, district: DistrictId, request_context: RequestContext, *, confirm_schools: bool
+    ) -> Answers:
+        """Read a user, their sections and their schools.
+
+        Raises:
+            UserUnknown: Clever has no such user in that district.
+            CleverError: something that is needed could not be read for certain.
+        """
+        snapshot = asyncio.create_task(self._user(user, district, request_context))
+        sections = asyncio.create_task(self._sections(user, request_context))
+        schools = asyncio.create_task(self._schools(user, request_context))
+        async with not_waited_for_in_the_end(snapshot, sections, schools):
+            record = await snapshot
+            # What no role needs may fail or be late. It gets a moment nonetheless, since it is under way already.
+            taught = await (sections if needs_sections(record) else _spared(sections, self._grace))
+            confirming = confirm_schools and has_schools_to_confirm(record)
+            return Answers(record, taught or (), await (schools if confirming else _spared(schools, self._grace)))
+
+    async def _user(self, user: UserId, district: DistrictId, request_context: RequestContext) -> UserRecord:
+        try:
+            url = f"{self._endpoint.api}/users/{user}"
+            return await record_of(self._transport, url, request_context, self._endpoint.family.user, (user, district))
+        except RecordUnknown as error:
+            raise UserUnknown from error
+
+    async def _sections(self, user: UserId, request_context: RequestContext) -> Sequence[SectionRecord]:
+        return await self._list(f"/users/{user}/sections", request_context, self._endpoint.family.sections)
+
+    async def _schools(self, user: UserId, request_context: RequestContext) -> Sequence[SchoolRecord]:
+        return await self._list(f"/users/{user}/schools", request_context, self._endpoint.family.schools)
+
+    async def _list(self, path: str, request_context: RequestContext, shape: type[Page[R]]) -> list[R]:
+        limit = min(self._endpoint.page_limit, OWN_LIMIT)
+        url = f"{self._endpoint.api}{path}?limit={limit}"
+        return await records_of(
+            self._transport,
+            url,
+            request_context,
+            shape,
+            limit=limit,
+            most_pages=MOST_PAGES_OF_A_USER,
+            byte_budget=of_own_list(),
+        )
+
+
+async def record_of(
+    transport: Transport,
+    url: str,
+    request_context: RequestContext,
+    shape: type[Entry[R]],
+    wanted: tuple[str, DistrictId],
+) -> R:
+    """Read one record.
+
+    Args:
+        transport: the way to Clever.
+        url: where the record is.
+        request_context: who asks, and what for.
+        shape: what it is.
+        wanted: the id that it has to have, and the district that it has to belong to.
+
+    Raises:
+        RecordUnknown: Clever has no such record in that district.
+        CleverError: it could not be read for certain.
+    """
+    try:
+        record = (await transport.read(url, request_context, shape)).data
+    except CleverRecordMissing as error:
+        raise RecordUnknown from error
+    if record.id != wanted[0]:
+        raise CleverMalformed("Clever answered with another record than the one asked for")
+    if record.district != wanted[1]:
+        telemetry.odd_data({Oddity.DISTRICT_FOREIGN.value: 1})
+        raise RecordUnknown
+    return record
+
+
+@asynccontextmanager
+async def not_waited_for_in_the_end(*tasks: asyncio.Task[object]) -> AsyncGenerator[None]:
+    """Leave none of the tasks behind, however the block ends; an exchange that they wait for goes on for a moment."""
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _spared(task: asyncio.Task[T], grace: float) -> T | None:
+    """Return what a task that is not needed came to, or None where it failed or is late."""
+    await asyncio.wait((task,), timeout=grace)
+    return None if not task.done() or task.exception() is not None else task.result()
+
+
+_SECTIONS: Mapping[Scope, str] = {Scope.DISTRICT: "/sections", Scope.SCHOOL: "/schools/{}/sections"}
+
+
+_PEOPLE: Mapping[Scope, tuple[str, frozenset[Role]]] = {
+    Scope.DISTRICT: ("/users", frozenset(Role)),
+    Scope.SCHOOL: ("/schools/{}/users", frozenset({Role.STAFF, Role.TEACHER, Role.STUDENT})),
+    Scope.SECTION: ("/sections/{}/users", frozenset({Role.TEACHER, Role.STUDENT})),
+    Scope.STUDENT: ("/users/{}/mycontacts", frozenset()),
+}
+
+
+"""Where Clever lists the people of a place, and the roles for which it can be asked there (dev.clever.com's spec)."""
+
+
+_AT_A_STRETCH = 200  # users; a whole district at once would hold up everybody else for seconds
+
+
+class Lookups:
+    """Reads places and the people in them, with a warrant that is handed in."""
+
+    def __init__(self, transport: Transport, endpoint: Endpoint) -> None:
+        self._transport = transport
+        self._endpoint = endpoint
+
+    async def section(self, section: str, district: DistrictId, request_context: RequestContext) -> Section:
+        """Read one section; raises ``RecordUnknown`` where the district has none such, or ``CleverError``."""
+        odd: Counter[Oddity] = Counter()
+        found = self._section_of(await self._section(section, district, request_context), district, odd)
+        _tell(odd)
+        return found
+
+    async def school(self, school: str, district: DistrictId, request_context: RequestContext) -> SchoolId:
+        """Read whether there is such a school; raises ``RecordUnknown`` where there is none, or ``CleverError``."""
+        url, shape = self._url("/schools/{}", school), self._endpoint.family.school
+        return SchoolId((await record_of(self._transport, url, request_context, shape, (school, district))).id)
+
+    async def sections(
+        self, place: Place, district: DistrictId, request_context: RequestContext, most_pages: int | None = None
+    ) -> tuple[Section, ...]:
+        """Read all sections of a school or of the district, by ascending id.
+
+        Raises:
+            RecordUnknown: the district has no such school.
+            CleverError: the list could not be read for certain.
+            ValueError: Clever lists no sections of such a place.
+        """
+        if place[0] not in _SECTIONS:
+            raise ValueError(f"Clever lists no sections of a {place[0]}")
+        odd: Counter[Oddity] = Counter()
+        records = await self._list(
+            place, _SECTIONS[place[0]], request_context, self._endpoint.family.sections, most_pages=most_pages
+        )
+        found = tuple(self._section_of(record, district, odd) for record in self._own(records, district, odd))
+        _tell(odd)
+        return found
+
+    async def schools(self, district: DistrictId, request_context: RequestContext) -> tuple[SchoolId, ...]:
+        """Read the ids of all schools of the district, in ascending order; raises ``CleverError``."""
+        odd: Counter[Oddity] = Counter()
+        records = await self._list(
+            (Scope.DISTRICT, district), "/schools", request_context, self._endpoint.family.schools
+        )
+        found = tuple(SchoolId(record.id) for record in self._own(records, district, odd))
+        _tell(odd)
+        return found
+
+    async def people(
+        self,
+        place: Place,
+        district: DistrictId,
+        role: Role | None,
+        request_context: RequestContext,
+        most_pages: int | None = None,
+    ) -> tuple[Facts, ...]:
+        """Read the people of a place, by ascending id.
+
+        Raises:
+            RecordUnknown: the district has no such section, school or student.
+            CleverError: the list could not be read for certain.
+            ValueError: Clever lists no people of such a place, or cannot be asked for this role there.
+        """
+        path, roles = _PEOPLE.get(place[0], ("", frozenset()))
+        if not path or (role is not None and role not in roles):
+            raise ValueError(f"Clever cannot be asked for the people of a {place[0]} by the role {role}")
+        users = asyncio.create_task(
+            self._list(place, path, request_context, self._endpoint.family.users, most_pages=most_pages, role=role)
+        )
+        async with not_waited_for_in_the_end(users):
+            of_section = place[0] is Scope.SECTION
+            sections = (await self._section(place[1], district, request_context),) if of_section else ()
+            return await self._facts_of(await users, sections, district, role)
+
+    async def _facts_of(
+        self,
+        records: Iterable[UserRecord],
+        sections: Sequence[SectionRecord],
+        district: DistrictId,
+        role: Role | None,
+    ) -> tuple[Facts, ...]:
+        found, odd = [], Counter[Oddity]()
+        for number, record in enumerate(self._own(records, district, odd), 1):
+            answers = Answers(record, sections, schools=None)
+            facts, times = self._endpoint.family.facts_of(answers, district, self._endpoint.id_shape)
+            odd.update(times)
+            # A server that ignored the parameter would widen the answer.
+            if role is None or role in facts.held():
+                found.append(facts)
+            if number % _AT_A_STRETCH == 0:
+                await asyncio.sleep(0)
+        _tell(odd)
+        return tuple(found)
+
+    async def _section(self, section: str, district: DistrictId, request_context: RequestContext) -> SectionRecord:
+        url, shape = self._url("/sections/{}", section), self._endpoint.family.section
+        return await record_of(self._transport, url, request_context, shape, (section, district))
+
+    def _section_of(self, record: SectionRecord, district: DistrictId, odd: Counter[Oddity]) -> Section:
+        section, times = self._endpoint.family.section_of(record, district, self._endpoint.id_shape)
+        odd.update(times)
+        return section
+
+    async def _list(  # noqa: PLR0913 -- what is asked, and how much of it
+        self,
+        place: Place,
+        path: str,
+        request_context: RequestContext,
+        shape: type[Page[R]],
+        *,
+        most_pages: int | None = None,
+        role: Role | None = None,
+    ) -> list[R]:
+        limit = self._endpoint.page_limit
+        asked = f"?limit={limit}" + (f"&role={role}" if role else "")
+        of_district = place[0] is Scope.DISTRICT
+        url = self._endpoint.api + path if of_district else self._url(path, place[1])
+        try:
+            most = MOST_PAGES if most_pages is None else min(most_pages, MOST_PAGES)
+            return await records_of(self._transport, url + asked, request_context, shape, limit=limit, most_pages=most)
+        except CleverRecordMissing as error:
+            # That the lists of a connected district are gone says nothing of any record.
+            if of_district:
+                raise
+            raise RecordUnknown from error
+
+    def _url(self, path: str, asked: str) -> str:
+        """Return the URL of what is asked for; what cannot be an id never gets into one and is nobody's."""
+        if not self._endpoint.id_shape.fits(asked):
+            raise RecordUnknown
+        return self._endpoint.api + path.format(asked)
+
+    def _own(self, records: Iterable[R], district: DistrictId, odd: Counter[Oddity]) -> list[R]:
+        """Keep the district's own records with a proper id, each once, by id; the rest is counted."""
+        each = {record.id: record for record in records}
+        ours = [record for record in each.values() if record.district == district]
+        fit = [record for record in ours if self._endpoint.id_shape.fits(record.id)]
+        odd.update({Oddity.DISTRICT_FOREIGN: len(each) - len(ours), Oddity.ID_MALFORMED: len(ours) - len(fit)})
+        return sorted(fit, key=lambda record: record.id)
+
+
+def _tell(odd: Counter[Oddity]) -> None:
+    telemetry.odd_data({kind.value: times for kind, times in odd.items() if times})
 
 
 class CleverClient:
@@ -41,37 +353,37 @@ class CleverClient:
         endpoint: Endpoint,
         reads: UserReads | None = None,
         *,
-        patience: Patience | None = None,
+        patience: ReadTimeouts | None = None,
     ) -> None:
         self._transport = transport
         self._tokens = tokens
         self._endpoint = endpoint
         self._reads = reads or UserReads(transport, endpoint)
         self._lookups = Lookups(transport, endpoint)
-        self._patience = patience or Patience()
+        self._patience = patience or ReadTimeouts()
 
     def state(self) -> CleverState:
         """Tell how Clever last answered."""
         return self._transport.state
 
-    def lines(self) -> Lines:
+    def token_states(self) -> TokenStates:
         """Return what is known of the way of each token, to be measured."""
-        return self._transport.lines
+        return self._transport.token_states
 
     def requests_in_progress(self) -> int:
         """Return how many requests are under way, whether or not anybody still waits for them."""
-        return self._transport.under_way.in_progress
+        return self._transport.running.in_progress
 
-    def barred(self, district: DistrictId) -> CleverBarred | None:
+    def circuit_open(self, district: DistrictId) -> CleverCircuitOpen | None:
         """Return why nothing can be read of a district just now, where that is known without asking; else None."""
         token = self._tokens.known_token(district)
-        return None if token is None else self._transport.barred(f"Bearer {token}")
+        return None if token is None else self._transport.circuit_open(f"Bearer {token}")
 
-    def unaffordable(self, district: DistrictId, errand: Errand, requests: int) -> CleverError | None:
+    def unaffordable(self, district: DistrictId, read_context: ReadContext, requests: int) -> CleverError | None:
         """Return why so many requests about a district are too many for now, but not for a whole minute; else None."""
         token = self._tokens.known_token(district)
-        line = None if token is None else self._transport.lines.of(f"Bearer {token}")
-        return None if line is None else line.budget.unaffordable(errand, requests)
+        token_state = None if token is None else self._transport.token_states.of(f"Bearer {token}")
+        return None if token_state is None else token_state.budget.unaffordable(read_context, requests)
 
     def known_districts(self) -> frozenset[DistrictId] | None:
         """Return the connected districts, or None where they are not known yet."""
@@ -93,13 +405,15 @@ class CleverClient:
         """
         return await self._tokens.look(after)
 
-    async def facts(self, user: UserId, district: DistrictId, errand: Errand, *, confirm_schools: bool) -> Facts:
+    async def facts(
+        self, user: UserId, district: DistrictId, read_context: ReadContext, *, confirm_schools: bool
+    ) -> Facts:
         """Read one user.
 
         Args:
             user: whom to read.
             district: a connected district; any other is answered like an unknown user.
-            errand: what the reading is for.
+            read_context: what the reading is for.
             confirm_schools: whether administered schools need Clever's own list of the user's schools, so that its
                 absence is an error and not merely facts that are unconfirmed.
 
@@ -109,37 +423,54 @@ class CleverClient:
         """
         answers = await self._read(
             district,
-            errand,
-            lambda warrant: self._reads.answers(user, district, warrant, confirm_schools=confirm_schools),
-            self._patience.reading,
+            read_context,
+            lambda request_context: self._reads.answers(
+                user, district, request_context, confirm_schools=confirm_schools
+            ),
+            self._patience.snapshot,
         )
         facts, odd = self._endpoint.family.facts_of(answers, district, self._endpoint.id_shape)
         telemetry.odd_data({kind.value: times for kind, times in odd.items()})
         return facts
 
-    async def section(self, section: SectionId, district: DistrictId, errand: Errand) -> Section:
+    async def section(self, section: SectionId, district: DistrictId, read_context: ReadContext) -> Section:
         """Read one section; raises ``RecordUnknown`` where the district has none such, or ``CleverError``."""
-        return await self._look_up(district, errand, lambda warrant: self._lookups.section(section, district, warrant))
+        return await self._look_up(
+            district, read_context, lambda request_context: self._lookups.section(section, district, request_context)
+        )
 
-    async def school(self, school: SchoolId, district: DistrictId, errand: Errand) -> SchoolId:
+    async def school(self, school: SchoolId, district: DistrictId, read_context: ReadContext) -> SchoolId:
         """Read whether there is such a school; raises ``RecordUnknown`` where there is none, or ``CleverError``."""
-        return await self._look_up(district, errand, lambda warrant: self._lookups.school(school, district, warrant))
+        return await self._look_up(
+            district, read_context, lambda request_context: self._lookups.school(school, district, request_context)
+        )
 
     async def sections(
-        self, place: Place, district: DistrictId, errand: Errand, *, most_pages: int | None = None
+        self, place: Place, district: DistrictId, read_context: ReadContext, *, most_pages: int | None = None
     ) -> tuple[Section, ...]:
         """Read all sections that lie in a school, or in the district; raises as ``people``."""
         return await self._look_up(
-            district, errand, lambda warrant: self._lookups.sections(place, district, warrant, most_pages), place
+            district,
+            read_context,
+            lambda request_context: self._lookups.sections(place, district, request_context, most_pages),
+            place,
         )
 
-    async def schools(self, district: DistrictId, errand: Errand) -> tuple[SchoolId, ...]:
+    async def schools(self, district: DistrictId, read_context: ReadContext) -> tuple[SchoolId, ...]:
         """Read the ids of all schools of the district; raises as ``section``."""
         whole = (Scope.DISTRICT, district)
-        return await self._look_up(district, errand, lambda warrant: self._lookups.schools(district, warrant), whole)
+        return await self._look_up(
+            district, read_context, lambda request_context: self._lookups.schools(district, request_context), whole
+        )
 
     async def people(
-        self, place: Place, district: DistrictId, role: Role | None, errand: Errand, *, most_pages: int | None = None
+        self,
+        place: Place,
+        district: DistrictId,
+        role: Role | None,
+        read_context: ReadContext,
+        *,
+        most_pages: int | None = None,
     ) -> tuple[Facts, ...]:
         """Read the users who stand in relation to a place, with what they are there, by ascending id.
 
@@ -149,7 +480,7 @@ class CleverClient:
             district: a connected district; in any other every record is unknown.
             role: only those who hold this role. Clever can be asked for teachers and students of a section, for those
                 and staff of a school, for any role of the district, and for none among the contacts of a student.
-            errand: what the reading is for.
+            read_context: what the reading is for.
             most_pages: give up on a list that has more; None for one of any length that a list may have.
 
         Returns:
@@ -161,7 +492,10 @@ class CleverClient:
             CleverError: the list could not be read for certain, or is longer than ``most_pages``.
         """
         return await self._look_up(
-            district, errand, lambda warrant: self._lookups.people(place, district, role, warrant, most_pages), place
+            district,
+            read_context,
+            lambda request_context: self._lookups.people(place, district, role, request_context, most_pages),
+            place,
         )
 
     async def keep_connected(self, *, sleep: Callable[[float], Awaitable[object]] = asyncio.sleep) -> None:
@@ -174,24 +508,28 @@ class CleverClient:
         await self._transport.aclose()
 
     async def _read(
-        self, district: DistrictId, errand: Errand, reading: Callable[[Warrant], Awaitable[T]], seconds: float
+        self,
+        district: DistrictId,
+        read_context: ReadContext,
+        snapshot: Callable[[RequestContext], Awaitable[T]],
+        seconds: float,
     ) -> T:
-        until = deadline(seconds, errand)
+        until = deadline(seconds, read_context)
         async with within(until):
-            return await with_token(self._tokens, district, lambda token: reading(bearer(token, errand, until)))
+            return await with_token(self._tokens, district, lambda token: snapshot(bearer(token, read_context, until)))
 
     async def _look_up(
         self,
         district: DistrictId,
-        errand: Errand,
-        reading: Callable[[Warrant], Awaitable[T]],
+        read_context: ReadContext,
+        snapshot: Callable[[RequestContext], Awaitable[T]],
         place: Place | None = None,
     ) -> T:
         """Read as ``_read`` does; in a district that is not connected every record is unknown."""
         whole = place is not None and place[0] is Scope.DISTRICT
         try:
-            seconds = self._patience.district if whole else self._patience.reading
-            return await self._read(district, errand, reading, seconds)
+            seconds = self._patience.district if whole else self._patience.snapshot
+            return await self._read(district, read_context, snapshot, seconds)
         except UserUnknown as error:
             raise RecordUnknown from error
 
@@ -231,7 +569,7 @@ def connect(  # noqa: PLR0913 -- a setting each
     api = f"{base_url(url)}/{version}"
     # Its own reports would be a second log, in another shape than ours.
     set_on_retry_hooks([])
-    transport = Transport(Ways(), wall=wall, lines=Lines(clock, caller_share))
+    transport = Transport(ProxyTransport(), wall=wall, token_states=TokenStates(clock, caller_share))
     tokens: Tokens
     if token:
         tokens = OneToken(transport, api, token, id_shape)

@@ -1,27 +1,123 @@
 """Which token reads which district: one from the settings, or those that Clever lists for a client id and secret."""
 
 import asyncio
+import logging
 import math
 from base64 import b64encode
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
-from typing import Protocol, TypeVar
+from itertools import count
+from typing import Annotated, Protocol, TypeVar
 
-from app.clever.flight import Flight
-from app.clever.paging import records_of
-from app.clever.patience import deadline, within
-from app.clever.records import BarePage, IdRecord, Page
-from app.clever.token_list import Listed, by_district, checked
-from app.clever.transport import Transport
-from app.clever.warrant import Warrant, bearer
-from app.domain.errand import OWN
+from pydantic import BeforeValidator, SecretStr, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
+
+from app.clever.models import BarePage, IdRecord, Page, Slim
+from app.clever.pagination import records_of
+from app.clever.request_context import ReadTimeouts, RequestContext, bearer, deadline, within
+from app.clever.resilience import Transport
+from app.clever.single_flight import SingleFlight
 from app.domain.errors import CleverBusy, CleverError, CleverMalformed, CleverRefusedToken, CleverTimedOut, UserUnknown
 from app.domain.ids import DistrictId, IdShape
+from app.domain.read_context import OWN
+
+_log = logging.getLogger("rosterguard")
+
+
+def checked(token: str) -> str:
+    """Return a token that can stand in a header, or raise ``ValueError``: httpx would repeat a bad one in its error."""
+    if not token or not token.isascii() or not token.isprintable() or " " in token:
+        raise ValueError("a token has visible ASCII characters only")
+    return token
+
+
+def _usable(token: object) -> object:
+    try:
+        return checked(token) if isinstance(token, str) else None
+    except ValueError:
+        return None
+
+
+def _text(value: object) -> object:
+    return value if isinstance(value, str) else None
+
+
+def _or_none(record: object, read: ValidatorFunctionWrapHandler) -> object:
+    try:
+        return read(record)
+    except ValidationError:
+        return None
+
+
+class Owner(Slim):
+    """Whose token an entry of the list is."""
+
+    type: str | None = None
+    id: str | None = None
+
+
+class TokenRecord(Slim):
+    """An entry of the list; a token that cannot be used is read as none."""
+
+    created: Annotated[str | None, BeforeValidator(_text)] = None
+    owner: Owner | None = None
+    access_token: Annotated[SecretStr | None, BeforeValidator(_usable)] = None
+
+    def is_of_another_kind(self) -> bool:
+        """Tell whether the token is not that of a district; one without an owner may be."""
+        return self.owner is not None and self.owner.type not in {None, "district"}
+
+    def district(self, shape: IdShape) -> DistrictId | None:
+        """Return whose token it is, if it can be used."""
+        owner = self.owner
+        if owner is None or owner.type != "district" or not owner.id or self.access_token is None:
+            return None
+        return DistrictId(owner.id) if shape.fits(owner.id) else None
+
+
+Listed = Annotated[TokenRecord | None, WrapValidator(_or_none)]
+
+
+"""An entry of the list, or None where it has another shape than documented."""
+
+
+def by_district(records: Iterable[TokenRecord | None], shape: IdShape) -> Mapping[DistrictId, str]:
+    """Return the newest token of each district.
+
+    Raises:
+        CleverMalformed: Clever lists tokens, and none of them can be used.
+    """
+    tokens: dict[DistrictId, str] = {}
+    unusable = 0
+    for record in sorted(records, key=lambda record: (record and record.created) or ""):
+        if record is not None and record.is_of_another_kind():
+            continue
+        district = record.district(shape) if record is not None else None
+        if record is None or record.access_token is None or district is None:
+            unusable += 1
+        else:
+            tokens[district] = record.access_token.get_secret_value()
+    _tell(len(tokens), unusable)
+    return tokens
+
+
+def _tell(usable: int, unusable: int) -> None:
+    if unusable and not usable:
+        raise CleverMalformed("Clever lists tokens of districts, and none of them can be used")
+    if unusable:
+        _log.warning("district tokens that Clever lists and that cannot be used are left out: %d", unusable)
+    if not usable:
+        _log.warning("no district is connected: Clever lists no district token for the client id and secret")
+
 
 T = TypeVar("T")
 
+
 _REDISCOVERY_SECONDS, _LONGEST_DISCOVERY = 10, 60
+
+
 _RENEWAL_SECONDS = 2.0
+
+
 _LOOK_SECONDS, _LOOK_PATIENCE = 5, 0.5
 
 
@@ -71,7 +167,7 @@ class Tokens(Protocol):
 
 
 async def with_token(
-    tokens: Tokens, district: DistrictId, reading: Callable[[str], Awaitable[T]], *, patience: float = _RENEWAL_SECONDS
+    tokens: Tokens, district: DistrictId, snapshot: Callable[[str], Awaitable[T]], *, patience: float = _RENEWAL_SECONDS
 ) -> T:
     """Read with the token of a district, and once more with another one where Clever refuses it.
 
@@ -80,12 +176,12 @@ async def with_token(
     """
     token = await tokens.token(district)
     try:
-        return await reading(token)
+        return await snapshot(token)
     except CleverRefusedToken:
         renewed = await _renewed(tokens, district, token, patience)
         if renewed is None:
             raise
-    return await reading(renewed)
+    return await snapshot(renewed)
 
 
 async def _renewed(tokens: Tokens, district: DistrictId, refused: str, patience: float) -> str | None:
@@ -104,7 +200,7 @@ class OneToken:
         self._token = checked(token)
         self._shape = shape
         self._districts: frozenset[DistrictId] | None = None
-        self._asking = Flight(self._ask)
+        self._asking = SingleFlight(self._ask)
 
     def known(self) -> frozenset[DistrictId] | None:
         """Return the token's district, or None where it is not known yet."""
@@ -146,8 +242,8 @@ class OneToken:
         await self._asking.aclose()
 
     async def _ask(self) -> DistrictId:
-        warrant = bearer(self._token, OWN, deadline(_LONGEST_DISCOVERY, OWN))
-        page = await self._transport.read(f"{self._api}/districts", warrant, Page[IdRecord])
+        request_context = bearer(self._token, OWN, deadline(_LONGEST_DISCOVERY, OWN))
+        page = await self._transport.read(f"{self._api}/districts", request_context, Page[IdRecord])
         ids = {record.id for record in page.records()}
         if len(ids) != 1 or not all(map(self._shape.fits, ids)):
             raise CleverMalformed("the token of the settings does not read exactly one district with a proper id")
@@ -166,7 +262,7 @@ class DiscoveredTokens:
         self._shape = shape
         self._tokens: Mapping[DistrictId, str] | None = None
         self._districts: frozenset[DistrictId] | None = None
-        self._discovery = Flight(self._discover, clock)
+        self._discovery = SingleFlight(self._discover, clock)
         self._clock = clock
         self._looked_at, self._look_ends = -math.inf, 0.0
 
@@ -230,8 +326,60 @@ class DiscoveredTokens:
     async def _discover(self) -> Mapping[DistrictId, str]:
         until = deadline(_LONGEST_DISCOVERY, OWN)
         async with within(until):
-            warrant = Warrant(self._basic, OWN, until)
-            records = await records_of(self._transport, self._url, warrant, BarePage[Listed])
+            request_context = RequestContext(self._basic, OWN, until)
+            records = await records_of(self._transport, self._url, request_context, BarePage[Listed])
         self._tokens = by_district(records, self._shape)
         self._districts = frozenset(self._tokens)
         return self._tokens
+
+
+_FIRST_PAUSE, _LONGEST_PAUSE, _REFRESH_SECONDS = 2, 30, 600
+
+
+class Following:
+    """Keeps the tokens up to date, and sees that Clever accepts one of them."""
+
+    def __init__(self, transport: Transport, tokens: Tokens, api: str) -> None:
+        self._transport = transport
+        self._tokens = tokens
+        self._api = api
+        self._turns = count()
+
+    async def keep_connected(self, *, sleep: Callable[[float], Awaitable[object]] = asyncio.sleep) -> None:
+        """Connect to Clever, however often that takes, and then follow which districts are connected, for ever."""
+        pause = _FIRST_PAUSE
+        # Where no district is connected yet, the first one should not wait for as long as another does.
+        while not await self._is_connected(pause):
+            await sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)
+        while True:
+            await sleep(_REFRESH_SECONDS)
+            await _done(self._refresh(), "cannot ask Clever which districts are connected")
+
+    async def _is_connected(self, pause: int) -> bool:
+        attempt = self._connect() if self._tokens.known() else self._refresh()
+        await _done(attempt, f"cannot connect to Clever, trying again in {pause} s")
+        return self._transport.state.accepted_once
+
+    async def _refresh(self) -> None:
+        await self._tokens.refresh()
+        await self._connect()
+
+    async def _connect(self) -> None:
+        districts = sorted(await self._tokens.districts())
+        # That Clever lists tokens does not say that it accepts them, and readiness should not wait for traffic. Each
+        # time it is another district's turn, since one that just disconnected says nothing of the others.
+        if districts and not self._transport.state.accepted_once:
+            await with_token(self._tokens, districts[next(self._turns) % len(districts)], self._prove)
+
+    async def _prove(self, token: str) -> None:
+        request_context = bearer(token, OWN, deadline(ReadTimeouts().snapshot, OWN))
+        await self._transport.read(f"{self._api}/districts", request_context, Page[IdRecord])
+
+
+async def _done(attempt: Awaitable[object], failing: str) -> None:
+    """Wait for an attempt; that it fails is logged."""
+    try:
+        await attempt
+    except CleverError as error:
+        _log.warning("%s: %s", failing, error)

@@ -9,7 +9,7 @@ import typer
 from pydantic import SecretStr
 
 from app.cli.key import new_key
-from app.cli.listening import in_background
+from app.cli.server import in_background
 from app.main import create_app
 from app.sandbox.oauth import TOKEN
 from app.sandbox.server import create_sandbox

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from pydantic import ValidationError
 
-from app.api_keys import ApiKey
+from app.auth.api_key_file import ApiKey
 
 app = typer.Typer(name="key", help="Keys for the callers of the service.", no_args_is_help=True)
 

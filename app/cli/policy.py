@@ -8,15 +8,15 @@ from typing import Annotated
 import typer
 from pydantic import BaseModel
 
-from app.api.document_schemas import without_null_defaults
+from app.api.openapi_schemas import without_null_defaults
 from app.domain.errors import PolicyMistakes
 from app.domain.policy import Policy
-from app.domain.policy_case import CaseFile
-from app.domain.policy_file import PolicyFile
-from app.domain.policy_review import expansions
+from app.domain.policy_lint import expansions
+from app.domain.policy_schema import PolicyFile
+from app.domain.policy_test_schema import CaseFile
 from app.main import default_policy
-from app.services.policies import read_policy
-from app.services.policy_cases import Outcome, Verdict, outcomes
+from app.policy_files.testing import Outcome, Verdict, outcomes
+from app.policy_files.yaml import read_policy
 
 app = typer.Typer(
     name="policy", help="Check and test a policy file, and print the schemas of such files.", no_args_is_help=True

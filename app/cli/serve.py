@@ -12,17 +12,16 @@ import typer
 import uvicorn
 from fastapi import FastAPI
 
-from app.addresses import is_loopback
 from app.api.express import Express
-from app.cli.listening import listening, url_of
+from app.authentication import check_keys_file
+from app.cli.server import listening, url_of
 from app.cli.stopping import Workers, heed_signals
 from app.domain.errors import PolicyMistakes
-from app.entrance import check_keys_file
 from app.main import create_app, policy_in
 from app.settings import Settings, SettingsMistakes, read_settings, unknown_settings
 from app.telemetry import logs, metrics
-from app.telemetry.lines import Sink
-from app.telemetry.sinks import STDERR, Stream
+from app.telemetry.log_writer import STDERR, Sink, Stream
+from app.urls import is_loopback
 
 DRAIN_SECONDS = 8
 """How long requests under way may take to end after SIGTERM; Docker kills a container after 10."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Protocol
 
-from app.domain.policy_file import Value
+from app.domain.policy_schema import Value
 from app.domain.text import LONGEST, normal
 
 REQUEST_PARTS = ("resource.", "action.", "context.")

@@ -2,8 +2,8 @@
 
 from enum import StrEnum
 
-from app.domain.access import Access
 from app.domain.conditions import Asked
+from app.domain.evaluation import Access
 from app.domain.places import Location
 from app.domain.policy import Policy
 from app.domain.scopes import CLEVER_TYPES, Scope, applies_in

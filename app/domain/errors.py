@@ -16,7 +16,7 @@ RosterguardError
 │   ├── CleverForbade            403: the token may not read this
 │   ├── CleverRecordMissing      404 on a part of a user who exists
 │   ├── CleverLimited            429: the token's requests are used up, or what is left is kept for the more urgent
-│   ├── CleverBarred             it failed several times in a row and is not asked for a moment
+│   ├── CleverCircuitOpen             it failed several times in a row and is not asked for a moment
 │   ├── CleverBusy               too many readings are under way or waiting
 │   ├── CleverCrowded            every connection to Clever is in use, and none became free in time
 │   ├── CallerOverspent          one caller has caused more requests than their share
@@ -34,7 +34,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from app.domain.staleness import Staleness
+from app.domain.snapshot import Staleness
 
 
 class RosterguardError(Exception):
@@ -170,7 +170,7 @@ class CleverLimited(CleverError):
     word = "rate_limited"
 
 
-class CleverBarred(CleverError):
+class CleverCircuitOpen(CleverError):
     """Clever failed several times in a row, and is not asked again for a moment."""
 
     word = "barred"

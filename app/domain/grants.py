@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from app.domain.conditions import RequestCondition
 from app.domain.facts import Role
 from app.domain.ids import DistrictId, UserId
-from app.domain.policy_file import Rule
+from app.domain.policy_schema import Rule
 from app.domain.scopes import Scope
 
 

@@ -9,10 +9,8 @@ from app.domain.conditions import RequestCondition, is_of_request
 from app.domain.errors import PolicyMistakes
 from app.domain.facts import Role, Standing
 from app.domain.fields import has, may_have
-from app.domain.policy_effects import given_by
-from app.domain.policy_file import PolicyFile, Rule, Values
-from app.domain.policy_names import OVER, all_juniors, named_in_full
-from app.domain.policy_review import mistakes_in, warnings
+from app.domain.policy_lint import given_by, mistakes_in, warnings
+from app.domain.policy_schema import OVER, PolicyFile, Rule, Values, all_juniors, named_in_full
 from app.domain.scopes import Scope, applies_in
 from app.domain.text import normal
 

@@ -7,7 +7,7 @@ from itertools import chain
 from app.domain.facts import EMPLOYEES, Facts, HeldRole, Role, Standing
 from app.domain.places import Place
 from app.domain.policy import FIRST_SCOPE, Clause, Policy
-from app.domain.policy_file import Rule
+from app.domain.policy_schema import Rule
 from app.domain.scopes import Scope
 
 Names = frozenset[str]

@@ -7,7 +7,7 @@ from app.domain.conditions import RequestCondition
 from app.domain.facts import HeldRole, Role, Standing
 from app.domain.fields import UNREADABLE
 from app.domain.places import Location, Place
-from app.domain.policy_file import Value
+from app.domain.policy_schema import Value
 from app.domain.scopes import Scope
 
 _STANDS: Mapping[tuple[Role, Scope], str] = {

@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from app.sandbox.faults import Faults
 from app.sandbox.oauth import bearer_of
 from app.sandbox.refusals import Refusal
-from app.sandbox.watch import OWN_PATHS
+from app.sandbox.request_counts import OWN_PATHS
 
 M = TypeVar("M", bound=BaseModel)
 

@@ -11,8 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 from starlette.requests import Request
 
+from app.sandbox.endpoints import LISTS, ONES, template_of
 from app.sandbox.oauth import bearer_of
-from app.sandbox.questions import LISTS, ONES, template_of
 
 KindName = Literal[
     "astray",
@@ -120,7 +120,7 @@ class _Armed:
 
 
 @dataclass
-class Mischief:
+class FaultInjector:
     """The faults in force, and how often each struck. They may be changed from any thread."""
 
     seed: int = 0

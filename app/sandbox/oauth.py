@@ -10,9 +10,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from app.sandbox.changes import LiveWorld
-from app.sandbox.details import Details, timestamps_of
 from app.sandbox.ids import Ids
 from app.sandbox.records import District
+from app.sandbox.serialization import Details, timestamps_of
 
 TOKEN = "sandbox-token"  # noqa: S105  (everybody may know it: it opens nothing but invented data)
 CLIENT_ID = "sandbox-client"

@@ -12,17 +12,17 @@ from starlette.routing import Route
 
 from app.sandbox.admin import ADMIN_ROUTES, Guard
 from app.sandbox.changes import LiveWorld
-from app.sandbox.faults import Mischief
-from app.sandbox.kinds import Faulty
-from app.sandbox.limits import RateLimit
+from app.sandbox.endpoints import LISTS, ONES, ListQuestion, OneQuestion
+from app.sandbox.fault_kinds import Faulty
+from app.sandbox.faults import FaultInjector
 from app.sandbox.oauth import CLIENT_ID, CLIENT_SECRET, TOKEN, Access, access_to, oauth_routes
 from app.sandbox.paging import page_links, page_of
 from app.sandbox.protocol import TransportProtocol
-from app.sandbox.questions import LISTS, ONES, ListQuestion, OneQuestion
+from app.sandbox.rate_limit import RateLimit
 from app.sandbox.records import District
 from app.sandbox.refusals import Refusal, bad_parameter
-from app.sandbox.watch import Watch, start_watching, watch_routes
-from app.sandbox.wire import VERSIONS, data_of, links_of, uri_of
+from app.sandbox.request_counts import RequestCounts, request_count_routes, start_counting
+from app.sandbox.serialization import VERSIONS, data_of, links_of, uri_of
 from app.sandbox.world import World
 
 Answer = Callable[[District, Request], Mapping[str, object]]
@@ -49,15 +49,15 @@ def create_sandbox(  # noqa: PLR0913  (all but the world are settings with a def
     live = LiveWorld(world)
     access = access_to(live, token=token, client_id=client_id, client_secret=client_secret)
     app = Starlette(
-        routes=[*watch_routes(world), *ADMIN_ROUTES, *oauth_routes(access), *_data_routes(access)],
-        middleware=[Middleware(Guard, token=admin_token), Middleware(Watch), Middleware(Faulty)],
+        routes=[*request_count_routes(world), *ADMIN_ROUTES, *oauth_routes(access), *_data_routes(access)],
+        middleware=[Middleware(Guard, token=admin_token), Middleware(RequestCounts), Middleware(Faulty)],
         exception_handlers={404: _unknown_path, 405: _wrong_method},
     )
     app.router.redirect_slashes = False
-    start_watching(app.state, delay_ms=delay_ms)
+    start_counting(app.state, delay_ms=delay_ms)
     app.state.rate_limit, app.state.burst_limit, app.state.limit = rate_limit, 0, RateLimit(clock)
     app.state.limits_at_start = {"rate_limit": rate_limit, "burst_limit": 0, "delay_ms": delay_ms}
-    app.state.world, app.state.access, app.state.faults = live, access, Mischief()
+    app.state.world, app.state.access, app.state.faults = live, access, FaultInjector()
     app.state.protocol = TransportProtocol
     return app
 

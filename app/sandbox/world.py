@@ -4,11 +4,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from app.sandbox.cases import cast_of
-from app.sandbox.cast import Case, Cast
 from app.sandbox.ids import Ids
 from app.sandbox.population import Headcount, Population, population_of
 from app.sandbox.records import District, School, Section, User
+from app.sandbox.scenarios import Case, Cast, cast_of
 
 R = TypeVar("R", School, Section, User)
 

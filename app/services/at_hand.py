@@ -7,12 +7,11 @@ changes what these answer changes it here, and the tests hold both to the same.
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from app.domain.access import Access
 from app.domain.callers import Caller
 from app.domain.decision import SCOPE_OF, Reason, by_facts_alone, decided, unanswerable
+from app.domain.evaluation import Access
 from app.domain.facts import Role
 from app.domain.ids import DistrictId
-from app.domain.packed_facts import PackedFacts, unpacked
 from app.domain.places import (
     Location,
     location_of_district,
@@ -21,14 +20,15 @@ from app.domain.places import (
     location_of_student,
     location_of_user,
 )
-from app.domain.reading import Reading
+from app.domain.serialization import PackedFacts, unpacked
+from app.domain.snapshot import Snapshot
+from app.roster.context import NO_DECISION_LOG, Context
+from app.roster.freshness import at_hand, fresh_user, key_of
 from app.services.decisions import permission_asked
-from app.services.locating import place_key
 from app.services.permissions import Answer, RenderSet, Subject, access, asked_of, decided_set
-from app.services.ports import NO_JOURNAL, Context
-from app.services.reading import at_hand, fresh_user, key_of
+from app.services.resource_lookup import place_key
 from app.telemetry import metrics
-from app.telemetry.decisions import Decided
+from app.telemetry.decision_log import Decided
 
 
 class Holder(NamedTuple):
@@ -36,7 +36,7 @@ class Holder(NamedTuple):
 
     user: str
     district: DistrictId
-    reading: Reading[PackedFacts]
+    snapshot: Snapshot[PackedFacts]
     access: Access
 
 
@@ -64,25 +64,25 @@ class Verdict(NamedTuple):
 def permissions_at_hand(context: Context, subject: Subject, caller: Caller, render: RenderSet) -> Answer | None:
     """Return what ``permissions_of`` would, where that was answered before and is fresh."""
     district = _district(context, subject.district, caller)
-    reading = None if district is None else fresh_user(context, key_of(district, subject.user))
-    if district is None or reading is None:
+    snapshot = None if district is None else fresh_user(context, key_of(district, subject.user))
+    if district is None or snapshot is None:
         return None
-    rendered = reading.answer(asked_of(render, subject.role, context.policy.revision, None))
+    rendered = snapshot.answer(asked_of(render, subject.role, context.policy.revision, None))
     if rendered is None:
         return None
     metrics.looked_up("users", "hit")
-    answer = Answer(rendered, int(context.clock() - reading.began))
-    if context.journal is not NO_JOURNAL:
+    answer = Answer(rendered, int(context.clock() - snapshot.began))
+    if context.decision_log is not NO_DECISION_LOG:
         told = decided_set(context, "permissions", subject, district, answer)
-        context.journal.decided(told, caller=caller.name, alone=True)
+        context.decision_log.decided(told, caller=caller.name, alone=True)
     return answer
 
 
 def holder_at_hand(context: Context, user: str, district: str | None, caller: Caller) -> Holder | None:
     """Return whom a question is about, as the caller wrote it."""
     of = _district(context, district, caller)
-    reading = None if of is None else fresh_user(context, key_of(of, user))
-    return None if of is None or reading is None else Holder(user, of, reading, access(context, reading))
+    snapshot = None if of is None else fresh_user(context, key_of(of, user))
+    return None if of is None or snapshot is None else Holder(user, of, snapshot, access(context, snapshot))
 
 
 def sought_at_hand(context: Context, action: str, of_type: str) -> Sought | None:
@@ -98,7 +98,7 @@ def verdict_at_hand(context: Context, holder: Holder, sought: Sought, named: str
     permission, kind = sought
     reason = by_facts_alone(holder.access, permission, kind, named)
     if reason is not None:
-        return Verdict(reason, sought, holder.reading.began)
+        return Verdict(reason, sought, holder.snapshot.began)
     found = _location(context, kind, named, holder)
     if found is None:
         return None
@@ -155,7 +155,7 @@ def _district(context: Context, named: str | None, caller: Caller) -> DistrictId
 
 def _location(context: Context, kind: str, named: str, holder: Holder) -> tuple[Location, float, str] | None:
     """Return where something of Clever's lies, when the oldest reading began behind it, and which cache had that."""
-    district, began = holder.district, holder.reading.began
+    district, began = holder.district, holder.snapshot.began
     if kind == "district":
         return (location_of_district(district), began, "") if named == district else None
     if kind in _OF_PLACE:

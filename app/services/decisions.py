@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import msgspec
 
-from app.domain.access import Access
 from app.domain.decision import Reason, by_facts_alone, decided, unanswerable
 from app.domain.errors import (
     CleverError,
@@ -20,20 +19,27 @@ from app.domain.errors import (
     RosterguardError,
     UserUnknown,
 )
+from app.domain.evaluation import Access
 from app.domain.facts import Facts, Role
 from app.domain.ids import UserId
-from app.domain.packed_facts import PackedFacts
 from app.domain.places import location_of_student
 from app.domain.policy import Policy
-from app.domain.reading import Reading
-from app.domain.staleness import Staleness
-from app.services.journal import Answered, Asked, told
-from app.services.locating import NOTHING_KNOWN, Entity, Known, Seeker, Unlocated, district_named
-from app.services.many import FEW, affordable, answered, give_way, outcome_of
-from app.services.needs import ReadAhead, is_user, whose
+from app.domain.serialization import PackedFacts
+from app.domain.snapshot import Snapshot, Staleness
+from app.roster.context import NO_DECISION_LOG, Context
+from app.roster.freshness import Freshness, reading_of
+from app.services.batch import FEW, affordable, answered, give_way, outcome_of
+from app.services.decision_log import Answered, Asked, told
+from app.services.needed_reads import ReadAhead, is_user, whose
 from app.services.permissions import access
-from app.services.ports import NO_JOURNAL, Context
-from app.services.reading import Demand, reading_of
+from app.services.resource_lookup import (
+    NOTHING_PREFETCHED,
+    Entity,
+    NotLocated,
+    Prefetched,
+    ResourceLookup,
+    district_named,
+)
 from app.telemetry import metrics
 
 _MOST_ODD = 10
@@ -77,7 +83,9 @@ class Decision(msgspec.Struct, frozen=True, gc=False):
         return self.reason is Reason.GRANTED
 
 
-async def evaluate(context: Context, question: Question, demand: Demand, known: Known = NOTHING_KNOWN) -> Decision:
+async def evaluate(
+    context: Context, question: Question, freshness: Freshness, known: Prefetched = NOTHING_PREFETCHED
+) -> Decision:
     """Decide one question.
 
     Unknown subjects, resources and actions are denials with a reason. What the caller says of the subject gives
@@ -90,18 +98,18 @@ async def evaluate(context: Context, question: Question, demand: Demand, known: 
     permission = permission_asked(context.policy, question.action.name, question.resource.type)
     reason = _refused_unread(context.policy, permission, question)
     if reason is not None:
-        return _told(context, question, demand, reason)
+        return _told(context, question, freshness, reason)
     try:
-        user, district = await whose(context, question.subject, demand)
+        user, district = await whose(context, question.subject, freshness)
     except UserUnknown:
-        return _told(context, question, demand, Reason.UNKNOWN_SUBJECT)
-    seeker = Seeker(context, district, demand, known=known)
-    reason = await _reason(seeker, question, permission, user)
-    return _told(context, question, demand, reason, seeker)
+        return _told(context, question, freshness, Reason.UNKNOWN_SUBJECT)
+    lookup = ResourceLookup(context, district, freshness, known=known)
+    reason = await _reason(lookup, question, permission, user)
+    return _told(context, question, freshness, reason, lookup)
 
 
 async def evaluate_many(
-    context: Context, questions: Sequence[Question], demand: Demand
+    context: Context, questions: Sequence[Question], freshness: Freshness
 ) -> list[Decision | RosterguardError]:
     """Decide many questions, in the order asked; what cannot be decided is the error that prevents it.
 
@@ -109,18 +117,21 @@ async def evaluate_many(
         DistrictUnnamed, NotCached, CleverError: none of them, or not the subject of them all, could be looked at; what
             many of them rest on could not; or there are not enough requests left.
     """
-    ahead = ReadAhead(context, demand)
+    prefetch = ReadAhead(context, freshness)
 
-    async def decide(question: Question, within: Demand) -> Decision:
-        return await evaluate(context, question, within, ahead.known)
+    async def decide(question: Question, within: Freshness) -> Decision:
+        return await evaluate(context, question, within, prefetch.known)
 
-    outcomes = await answered(questions, decide, demand, (*ahead.steps, ahead.afford))
-    await _look_for_common_failure(context, questions, outcomes, demand)
+    outcomes = await answered(questions, decide, freshness, (*prefetch.steps, prefetch.afford))
+    await _look_for_common_failure(context, questions, outcomes, freshness)
     return outcomes
 
 
 async def evaluate_until(
-    context: Context, questions: Sequence[Question], demand: Demand, ends: Callable[[Decision | RosterguardError], bool]
+    context: Context,
+    questions: Sequence[Question],
+    freshness: Freshness,
+    ends: Callable[[Decision | RosterguardError], bool],
 ) -> list[Decision | RosterguardError]:
     """Decide questions one after the other, up to and including the first whose outcome ``ends`` the run.
 
@@ -128,20 +139,20 @@ async def evaluate_until(
         DistrictUnnamed, NotCached, CleverError: as ``evaluate_many``; what was not run counts as what might have been.
     """
     outcomes: list[Decision | RosterguardError] = []
-    ahead, cold = ReadAhead(context, demand), 0
+    prefetch, cold = ReadAhead(context, freshness), 0
     for place, question in enumerate(questions):
-        outcome = await outcome_of(evaluate(context, question, demand.at_once(), ahead.known))
-        if isinstance(outcome, NotCached) and not demand.only_if_cached:
+        outcome = await outcome_of(evaluate(context, question, freshness.at_once(), prefetch.known))
+        if isinstance(outcome, NotCached) and not freshness.only_if_cached:
             cold += 1
             # The run may end with any of the first few, which a list would cost more than.
-            for step in ahead.steps if cold == FEW else ():
+            for step in prefetch.steps if cold == FEW else ():
                 await step(questions[place:])
-            outcome = await affordable(evaluate(context, question, demand, ahead.known))
+            outcome = await affordable(evaluate(context, question, freshness, prefetch.known))
         outcomes.append(outcome)
         if ends(outcome):
             break
         await give_way(place)
-    await _look_for_common_failure(context, questions, outcomes, demand)
+    await _look_for_common_failure(context, questions, outcomes, freshness)
     return outcomes
 
 
@@ -163,23 +174,23 @@ def role_asked(question: Question) -> Role | None:
 
 
 def _told(
-    context: Context, question: Question, demand: Demand, reason: Reason, seeker: Seeker | None = None
+    context: Context, question: Question, freshness: Freshness, reason: Reason, lookup: ResourceLookup | None = None
 ) -> Decision:
     """Return the decision, and tell of it."""
-    decision = Decision(reason, seeker.staleness() if seeker else None)
+    decision = Decision(reason, lookup.staleness() if lookup else None)
     metrics.decided(reason)
-    if context.journal is not NO_JOURNAL:
-        asked = asked_in(context, question, "evaluation", seeker)
-        told(context, demand, asked, Answered(decision.held, reason, seeker.readings if seeker else ()))
+    if context.decision_log is not NO_DECISION_LOG:
+        asked = asked_in(context, question, "evaluation", lookup)
+        told(context, freshness, asked, Answered(decision.held, reason, lookup.snapshots if lookup else ()))
     return decision
 
 
-def asked_in(context: Context, question: Question, kind: str, seeker: Seeker | None = None) -> Asked:
+def asked_in(context: Context, question: Question, kind: str, lookup: ResourceLookup | None = None) -> Asked:
     """Return what a question asks, for the journal."""
     return Asked(
         kind,
         question.subject.id if is_user(context.policy, question.subject) else None,
-        seeker.district if seeker else district_named(context.policy, question.subject.properties),
+        lookup.district if lookup else district_named(context.policy, question.subject.properties),
         question.context.get("role_context"),
         permission_asked(context.policy, question.action.name, question.resource.type),
         question.resource,
@@ -187,7 +198,10 @@ def asked_in(context: Context, question: Question, kind: str, seeker: Seeker | N
 
 
 async def _look_for_common_failure(
-    context: Context, questions: Sequence[Question], outcomes: Sequence[Decision | RosterguardError], demand: Demand
+    context: Context,
+    questions: Sequence[Question],
+    outcomes: Sequence[Decision | RosterguardError],
+    freshness: Freshness,
 ) -> None:
     """Raise what keeps all questions or very many from being answered, or their subject unknown (AuthZEN 7.2.1)."""
     failures = [outcome for outcome in outcomes if isinstance(outcome, RosterguardError)]
@@ -195,18 +209,18 @@ async def _look_for_common_failure(
     # A few odd things are told where they are asked about; an outage must not look like hundreds of denials.
     if len(outages) > _MOST_ODD:
         raise outages[0]
-    if failures and (len(failures) == len(questions) or await _share_unread_subject(context, questions, demand)):
+    if failures and (len(failures) == len(questions) or await _share_unread_subject(context, questions, freshness)):
         raise failures[0]
 
 
-async def _share_unread_subject(context: Context, questions: Sequence[Question], demand: Demand) -> bool:
+async def _share_unread_subject(context: Context, questions: Sequence[Question], freshness: Freshness) -> bool:
     subject = questions[0].subject
     if any(question.subject != subject for question in questions):
         return False
     # An older reading that answered for the others is one, too.
-    at_hand = replace(demand.at_once(), max_stale=demand.max_stale or context.stale_seconds)
+    at_hand = replace(freshness.at_once(), max_stale=freshness.max_stale or context.stale_seconds)
     try:
-        user, district = await whose(context, subject, demand)
+        user, district = await whose(context, subject, freshness)
         await reading_of(context, user, district, at_hand)
     except RosterguardError:
         return True
@@ -219,34 +233,34 @@ def _refused_unread(policy: Policy, permission: str, question: Question) -> Reas
     return unanswerable(policy, permission, question.resource.type)
 
 
-async def _reason(seeker: Seeker, question: Question, permission: str, user: UserId) -> Reason:
+async def _reason(lookup: ResourceLookup, question: Question, permission: str, user: UserId) -> Reason:
     try:
-        return await _decided(seeker, question, permission, user)
+        return await _decided(lookup, question, permission, user)
     except UserUnknown:
         return Reason.UNKNOWN_SUBJECT
     except RoleNotHeld:
         return Reason.ROLE_NOT_HELD
-    except Unlocated as error:
+    except NotLocated as error:
         return error.reason
 
 
-async def _decided(seeker: Seeker, question: Question, permission: str, user: UserId) -> Reason:
+async def _decided(lookup: ResourceLookup, question: Question, permission: str, user: UserId) -> Reason:
     """Read subject and resource at once where both are cold; the resource not at all where the facts decide."""
     role = role_asked(question)
-    reading = await _cached(seeker, user)
-    located = None if reading else asyncio.create_task(seeker.location(question.resource))
+    snapshot = await _cached(lookup, user)
+    located = None if snapshot else asyncio.create_task(lookup.location(question.resource))
     try:
-        if reading is None:
-            reading = await seeker.reading_of(user)
-        seeker.readings.append(reading)
-        known = access(seeker.context, reading, role)
-        kind = seeker.context.policy.type_of(question.resource.type)
+        if snapshot is None:
+            snapshot = await lookup.reading_of(user)
+        lookup.snapshots.append(snapshot)
+        known = access(lookup.context, snapshot, role)
+        kind = lookup.context.policy.type_of(question.resource.type)
         reason = by_facts_alone(known, permission, kind, question.resource.id)
         if reason is not None:
             return reason
-        if _is_granted_by(seeker.partly(kind, question.resource.id), seeker, known, permission, question):
+        if _is_granted_by(lookup.partly(kind, question.resource.id), lookup, known, permission, question):
             return Reason.GRANTED
-        location = await (located or seeker.location(question.resource))
+        location = await (located or lookup.location(question.resource))
     finally:
         if located:
             located.cancel()
@@ -255,21 +269,21 @@ async def _decided(seeker: Seeker, question: Question, permission: str, user: Us
 
 
 def _is_granted_by(
-    part: Reading[Facts] | None, seeker: Seeker, known: Access, permission: str, question: Question
+    part: Snapshot[Facts] | None, lookup: ResourceLookup, known: Access, permission: str, question: Question
 ) -> bool:
     """Tell whether what is known of a student is enough: where else they may lie takes nothing away."""
     if part is None or Role.STUDENT not in part.facts.held():
         return False
     is_granted = decided(known, permission, location_of_student(part.facts), question) is Reason.GRANTED
     if is_granted:
-        seeker.readings.append(part)
+        lookup.snapshots.append(part)
     return is_granted
 
 
-async def _cached(seeker: Seeker, user: UserId) -> Reading[PackedFacts] | None:
+async def _cached(lookup: ResourceLookup, user: UserId) -> Snapshot[PackedFacts] | None:
     try:
-        return await seeker.reading_of(user, seeker.demand.at_once())
+        return await lookup.reading_of(user, lookup.freshness.at_once())
     except NotCached:
-        if seeker.demand.only_if_cached or seeker.demand.without_waiting:
+        if lookup.freshness.only_if_cached or lookup.freshness.without_waiting:
             raise
         return None

@@ -3,22 +3,22 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from app.domain.access import Access
 from app.domain.decision import SCOPE_OF, Reason, by_facts_alone
 from app.domain.errors import RoleNotHeld, UserUnknown
+from app.domain.evaluation import Access
 from app.domain.explanation import Explanation, explained, refused
 from app.domain.facts import Facts
 from app.domain.ids import IdShape
 from app.domain.places import Location, location_of_district
 from app.domain.policy import Policy
 from app.domain.scopes import applies_in
-from app.domain.staleness import Staleness
+from app.domain.snapshot import Staleness
+from app.roster.context import Context
+from app.roster.freshness import Freshness, reading_of
+from app.services.decision_log import Answered, Asked, told, told_refusal
 from app.services.decisions import permission_asked
-from app.services.journal import Answered, Asked, told, told_refusal
-from app.services.locating import Entity, Seeker, Unlocated
 from app.services.permissions import Subject, access, district_of
-from app.services.ports import Context
-from app.services.reading import Demand, reading_of
+from app.services.resource_lookup import Entity, NotLocated, ResourceLookup
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Explained:
 
 
 async def explain(
-    context: Context, subject: Subject, permission: str, places: Mapping[str, str], demand: Demand
+    context: Context, subject: Subject, permission: str, places: Mapping[str, str], freshness: Freshness
 ) -> Explained:
     """Explain whether a user holds a permission on what lies in all the places named; in the district where none is.
 
@@ -53,7 +53,7 @@ async def explain(
         subject: whom it is about, and in which role.
         permission: ``type:action``, the type Clever's, an alias of it, or the application's own.
         places: ids by type: ``section``, ``school``, ``student``, ``user``.
-        demand: how recent all that is read has to be.
+        freshness: how recent all that is read has to be.
 
     Raises:
         QuestionError: a malformed id, a district left open, an unknown user, or a role that is not held.
@@ -65,18 +65,18 @@ async def explain(
     permission = permission_asked(policy, permission, "")
     asked = Asked("explanation", subject.user, subject.district, subject.role, permission)
     try:
-        district = await district_of(context, subject.district, demand)
-        reading = await reading_of(context, user, district, demand)
-        known = access(context, reading, subject.role)
+        district = await district_of(context, subject.district, freshness)
+        snapshot = await reading_of(context, user, district, freshness)
+        known = access(context, snapshot, subject.role)
     except (RoleNotHeld, UserUnknown) as error:
-        told_refusal(context, demand, asked, error)
+        told_refusal(context, freshness, asked, error)
         raise
-    seeker = Seeker(context, district, demand, [reading])
-    explanation = await _explanation(seeker, policy, known, permission, places)
-    answered = Answered(explanation.held, explanation.reason, seeker.readings)
-    told(context, demand, asked._replace(district=district), answered)
-    age = int(context.clock() - min(read.began for read in seeker.readings))
-    return Explained(known.facts, permission, policy, explanation, age, seeker.staleness())
+    lookup = ResourceLookup(context, district, freshness, [snapshot])
+    explanation = await _explanation(lookup, policy, known, permission, places)
+    answered = Answered(explanation.held, explanation.reason, lookup.snapshots)
+    told(context, freshness, asked._replace(district=district), answered)
+    age = int(context.clock() - min(read.began for read in lookup.snapshots))
+    return Explained(known.facts, permission, policy, explanation, age, lookup.staleness())
 
 
 def _check_shapes(shape: IdShape, places: Mapping[str, str]) -> None:
@@ -85,20 +85,20 @@ def _check_shapes(shape: IdShape, places: Mapping[str, str]) -> None:
 
 
 async def _explanation(
-    seeker: Seeker, policy: Policy, known: Access, permission: str, places: Mapping[str, str]
+    lookup: ResourceLookup, policy: Policy, known: Access, permission: str, places: Mapping[str, str]
 ) -> Explanation:
     if permission not in policy.named:
         return refused(permission, Reason.UNKNOWN_ACTION)
     if places and not any(applies_in(permission, SCOPE_OF[kind]) for kind in places):
         return refused(permission, Reason.NOT_APPLICABLE)
     try:
-        location = await _location(seeker, places)
-    except Unlocated as error:
+        location = await _location(lookup, places)
+    except NotLocated as error:
         if not _is_decided_by_facts(known, permission, places):
             return refused(permission, error.reason)
         # A check looks no place up where the facts decide, and so does not notice that it is not there.
         location = frozenset((SCOPE_OF[kind], place) for kind, place in places.items())
-        location |= location_of_district(seeker.district)
+        location |= location_of_district(lookup.district)
     return explained(known, policy, permission, location)
 
 
@@ -107,10 +107,10 @@ def _is_decided_by_facts(known: Access, permission: str, places: Mapping[str, st
     return by_facts_alone(known, permission, kind, place) is not None
 
 
-async def _location(seeker: Seeker, places: Mapping[str, str]) -> Location:
+async def _location(lookup: ResourceLookup, places: Mapping[str, str]) -> Location:
     if not places:
-        return location_of_district(seeker.district)
+        return location_of_district(lookup.district)
     if len(places) > 1:
-        return await seeker.of_named(places)
+        return await lookup.of_named(places)
     [(kind, place)] = places.items()
-    return await seeker.location(Entity(kind, place, {}))
+    return await lookup.location(Entity(kind, place, {}))

@@ -4,25 +4,25 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from app.domain.errand import Errand
 from app.domain.errors import CleverError, RecordUnknown, UserUnknown
 from app.domain.facts import Facts, Role
 from app.domain.ids import SchoolId
 from app.domain.places import Place, Section, location_of_section, location_of_student
-from app.domain.reading import Reading
+from app.domain.read_context import ReadContext
 from app.domain.scopes import Scope
-from app.services.locating import Seeker
-from app.services.many import FEW, several
-from app.services.reading import fresh, is_cold
+from app.domain.snapshot import Snapshot
+from app.roster.freshness import fresh, is_cold
+from app.services.batch import FEW, several
+from app.services.resource_lookup import ResourceLookup
 
 Said = TypeVar("Said")
 
 
 @dataclass(frozen=True, slots=True)
-class Lister:
+class ListReader:
     """Lists what one district holds, as recent as the caller demands."""
 
-    seeker: Seeker
+    lookup: ResourceLookup
 
     async def people(self, place: Place) -> Sequence[Facts]:
         """Return those whom a place can give something: of the district its admins, elsewhere whoever stands there.
@@ -33,11 +33,11 @@ class Lister:
         scope, named = place
         try:
             if scope is Scope.SELF:
-                return [await self.seeker.user(named)]
+                return [await self.lookup.user(named)]
             listed = await self._people(place, Role.DISTRICT_ADMIN if scope is Scope.DISTRICT else None)
         except (RecordUnknown, UserUnknown):
             return []
-        if not self.seeker.context.policy.drops_unconfirmed_schools:
+        if not self.lookup.context.policy.drops_unconfirmed_schools:
             return listed
         return await several(listed, self._confirmed)
 
@@ -56,7 +56,7 @@ class Lister:
 
     async def _lying_in_many(self, places: Sequence[Place], scope: Scope) -> set[str] | None:
         """Return what lies in many sections and schools by lists of the district, where these are short; else None."""
-        whole = (Scope.DISTRICT, self.seeker.district)
+        whole = (Scope.DISTRICT, self.lookup.district)
         if scope not in {Scope.SECTION, Scope.STUDENT}:
             return None
         try:
@@ -66,20 +66,20 @@ class Lister:
         except CleverError:
             return None
         there = frozenset(places)
-        lying = [each for each in self.seeker.noted(sections) if not there.isdisjoint(location_of_section(each))]
+        lying = [each for each in self.lookup.noted(sections) if not there.isdisjoint(location_of_section(each))]
         if people is None:
             return {section.id for section in lying}
         enrolled = {student for section in lying for student in section.students}
         return {
             person.user
-            for person in self.seeker.noted(people)
+            for person in self.lookup.noted(people)
             if person.user in enrolled or not there.isdisjoint(location_of_student(person))
         }
 
     async def _within(self, place: Place, scope: Scope) -> set[str]:
         if scope is Scope.SCHOOL:
             return (
-                {str(school) for school in self.seeker.noted(await self.schools())}
+                {str(school) for school in self.lookup.noted(await self.schools())}
                 if place[0] is Scope.DISTRICT
                 else set()
             )
@@ -103,7 +103,7 @@ class Lister:
             enrolled = {student for section in await self._sections(place) for student in section.students}
             if enrolled - found:
                 # A section may list students who are not shared with us.
-                shared = await self._people((Scope.DISTRICT, self.seeker.district), Role.STUDENT)
+                shared = await self._people((Scope.DISTRICT, self.lookup.district), Role.STUDENT)
                 found |= enrolled & {person.user for person in shared}
         return found
 
@@ -111,28 +111,31 @@ class Lister:
         if place[0] not in {Scope.SCHOOL, Scope.DISTRICT}:
             return ()
         try:
-            return self.seeker.noted(await self.sections(place))
+            return self.lookup.noted(await self.sections(place))
         except RecordUnknown:
             # The school is not shared; its sections may be.
-            every = await self._sections((Scope.DISTRICT, self.seeker.district))
+            every = await self._sections((Scope.DISTRICT, self.lookup.district))
             return [section for section in every if section.school == place[1]]
 
     async def _people(self, place: Place, role: Role | None) -> Sequence[Facts]:
-        return self.seeker.noted(await self.everybody(place, role))
+        return self.lookup.noted(await self.everybody(place, role))
 
-    async def schools(self) -> Reading[Sequence[SchoolId]]:
+    async def schools(self) -> Snapshot[Sequence[SchoolId]]:
         """Return the ids of all schools; raises as ``people``."""
-        context, of = self.seeker.context, self.seeker.district
-        return await self._read("schools", lambda errand: context.clever.schools(of, errand))
+        context, of = self.lookup.context, self.lookup.district
+        return await self._read("schools", lambda read_context: context.clever.schools(of, read_context))
 
-    async def sections(self, place: Place, pages: int | None = None) -> Reading[Sequence[Section]]:
+    async def sections(self, place: Place, pages: int | None = None) -> Snapshot[Sequence[Section]]:
         """Return all sections of a school or the district; raises as ``everybody``."""
-        context, of = self.seeker.context, self.seeker.district
+        context, of = self.lookup.context, self.lookup.district
         return await self._read(
-            "sections", lambda errand: context.clever.sections(place, of, errand, most_pages=pages), *place, pages=pages
+            "sections",
+            lambda read_context: context.clever.sections(place, of, read_context, most_pages=pages),
+            *place,
+            pages=pages,
         )
 
-    async def everybody(self, place: Place, role: Role | None, pages: int | None = None) -> Reading[Sequence[Facts]]:
+    async def everybody(self, place: Place, role: Role | None, pages: int | None = None) -> Snapshot[Sequence[Facts]]:
         """Return whoever stands in a place, their facts complete but for sections.
 
         Args:
@@ -144,36 +147,38 @@ class Lister:
             RecordUnknown: there is no such place.
             NotCached, CleverError: the list could not be read, or is longer.
         """
-        context, of = self.seeker.context, self.seeker.district
+        context, of = self.lookup.context, self.lookup.district
         return await self._read(
             "people",
-            lambda errand: context.clever.people(place, of, role, errand, most_pages=pages),
+            lambda read_context: context.clever.people(place, of, role, read_context, most_pages=pages),
             *place,
             role or "any",
             pages=pages,
         )
 
     async def _read(
-        self, kind: str, read: Callable[[Errand], Awaitable[Said]], *which: str, pages: int | None = None
-    ) -> Reading[Said]:
-        context, demand = self.seeker.context, self.seeker.demand
-        wanted = self.seeker.wanted(kind, read, *which)
+        self, kind: str, read: Callable[[ReadContext], Awaitable[Said]], *which: str, pages: int | None = None
+    ) -> Snapshot[Said]:
+        context, freshness = self.lookup.context, self.lookup.freshness
+        wanted = self.lookup.wanted(kind, read, *which)
         # One that was read before is not too long, and may answer where Clever does not.
-        is_read = context.places.get(wanted.key) is not None or not is_cold(context, context.places, wanted.key, demand)
+        is_read = context.places.get(wanted.key) is not None or not is_cold(
+            context, context.places, wanted.key, freshness
+        )
         if pages is None or is_read:
-            return await fresh(context, wanted, demand)
+            return await fresh(context, wanted, freshness)
         # Others may join a reading only if it will do for them, and one that gives up may not.
         short = replace(wanted, key=f"{wanted.key}/{pages}")
-        reading = await fresh(context, short, demand)
+        snapshot = await fresh(context, short, freshness)
         context.places.forget(short.key)
-        if reading.stale is None:
-            context.places.put(wanted.key, reading)
-        return reading
+        if snapshot.stale is None:
+            context.places.put(wanted.key, snapshot)
+        return snapshot
 
     async def _confirmed(self, person: Facts) -> Facts:
         if person.confirmed():
             return person
         try:
-            return await self.seeker.user(person.user)
+            return await self.lookup.user(person.user)
         except UserUnknown:
             return Facts(person.user, person.district)

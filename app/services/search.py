@@ -5,22 +5,22 @@ from dataclasses import dataclass
 
 from msgspec import structs
 
-from app.domain.access import Access, access_of
 from app.domain.decision import SCOPE_OF, Reason, decided, may_be_asked, unanswerable
 from app.domain.errors import MalformedId, RoleNotHeld, UserUnknown
+from app.domain.evaluation import Access, access_of
 from app.domain.facts import Facts
 from app.domain.places import Location
 from app.domain.policy import FIRST_SCOPE, Policy
 from app.domain.scopes import CLEVER_TYPES, Scope
-from app.domain.staleness import Staleness
+from app.domain.snapshot import Staleness
+from app.roster.context import NO_DECISION_LOG, Context
+from app.roster.freshness import Freshness, reading_of
+from app.services.decision_log import Answered, told
 from app.services.decisions import Question, asked_in, permission_asked, role_asked
-from app.services.journal import Answered, told
-from app.services.listing import Lister
-from app.services.locating import Entity, Seeker, Unlocated, district_named
-from app.services.needs import is_user, whose
+from app.services.listing import ListReader
+from app.services.needed_reads import is_user, whose
 from app.services.permissions import access, district_of
-from app.services.ports import NO_JOURNAL, Context
-from app.services.reading import Demand, reading_of
+from app.services.resource_lookup import Entity, NotLocated, ResourceLookup, district_named
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Found:
 _NOTHING = Found([])
 
 
-async def subjects(context: Context, question: Question, demand: Demand) -> Found:
+async def subjects(context: Context, question: Question, freshness: Freshness) -> Found:
     """Return the ids of all users who may do this to that resource; the id of the subject is not looked at.
 
     The district is the one that the resource names, else the subject.
@@ -48,10 +48,10 @@ async def subjects(context: Context, question: Question, demand: Demand) -> Foun
     if named is None:
         named = district_named(context.policy, subject.properties)
     asked = structs.replace(question, subject=Entity(subject.type, "", {"district": named}))
-    return _told(context, asked, demand, await _subjects(context, asked, demand))
+    return _told(context, asked, freshness, await _subjects(context, asked, freshness))
 
 
-async def _subjects(context: Context, question: Question, demand: Demand) -> Found:
+async def _subjects(context: Context, question: Question, freshness: Freshness) -> Found:
     permission = permission_asked(context.policy, question.action.name, question.resource.type)
     if unanswerable(context.policy, permission, question.resource.type) or not is_user(
         context.policy, question.subject
@@ -61,111 +61,111 @@ async def _subjects(context: Context, question: Question, demand: Demand) -> Fou
     if named is not None and not isinstance(named, str):
         return _NOTHING
     try:
-        seeker = Seeker(context, await district_of(context, named, demand), demand)
+        lookup = ResourceLookup(context, await district_of(context, named, freshness), freshness)
     except (MalformedId, UserUnknown):
         return _NOTHING
     try:
-        location, role = await seeker.location(question.resource), role_asked(question)
-    except (RoleNotHeld, Unlocated):
-        return Found([], seeker.staleness())
+        location, role = await lookup.location(question.resource), role_asked(question)
+    except (RoleNotHeld, NotLocated):
+        return Found([], lookup.staleness())
     found = set()
-    async for person in _candidates(Lister(seeker), location, permission):
+    async for person in _candidates(ListReader(lookup), location, permission):
         if role is None or role in person.held():
             known = access_of(person, context.policy, role)
             if decided(known, permission, location, question) is Reason.GRANTED:
                 found.add(person.user)
-    return Found(sorted(found), seeker.staleness())
+    return Found(sorted(found), lookup.staleness())
 
 
-async def resources(context: Context, question: Question, demand: Demand) -> Found:
+async def resources(context: Context, question: Question, freshness: Freshness) -> Found:
     """Return the ids of all resources of the type asked to which the subject may do this; raises likewise.
 
     The application's own types cannot be enumerated: there are none of them here.
     """
-    return _told(context, question, demand, await _resources(context, question, demand))
+    return _told(context, question, freshness, await _resources(context, question, freshness))
 
 
-async def _resources(context: Context, question: Question, demand: Demand) -> Found:
+async def _resources(context: Context, question: Question, freshness: Freshness) -> Found:
     kind = context.policy.type_of(question.resource.type)
     permission = permission_asked(context.policy, question.action.name, question.resource.type)
     if kind not in CLEVER_TYPES or unanswerable(context.policy, permission, question.resource.type):
         return _NOTHING
-    subject = await _subject(context, question, demand)
+    subject = await _subject(context, question, freshness)
     if isinstance(subject, Found):
         return subject
     held = {place for place, names in subject.access.at.items() if permission in names}
     for given in subject.access.conditional:
         if permission in given.clause.permissions and given.clause.asks and given.clause.asks.holds(question):
             held.update(given.places)
-    found = await Lister(subject.seeker).lying_in(held, SCOPE_OF[kind])
-    return Found(sorted(found), subject.seeker.staleness())
+    found = await ListReader(subject.lookup).lying_in(held, SCOPE_OF[kind])
+    return Found(sorted(found), subject.lookup.staleness())
 
 
-async def actions(context: Context, question: Question, demand: Demand) -> Found:
+async def actions(context: Context, question: Question, freshness: Freshness) -> Found:
     """Return the names of all that the subject may do to this resource; raises likewise.
 
     Names are those that a decision takes: short for the resource's own type, whole for others that lie in it.
     """
-    return _told(context, question, demand, await _actions(context, question, demand))
+    return _told(context, question, freshness, await _actions(context, question, freshness))
 
 
-async def _actions(context: Context, question: Question, demand: Demand) -> Found:
-    subject = await _subject(context, question, demand)
+async def _actions(context: Context, question: Question, freshness: Freshness) -> Found:
+    subject = await _subject(context, question, freshness)
     if isinstance(subject, Found):
         return subject
     kind = context.policy.type_of(question.resource.type)
-    location = await _location_or_itself(subject.seeker, question, kind)
+    location = await _location_or_itself(subject.lookup, question, kind)
     found = sorted(
         permission.removeprefix(f"{kind}:")
         for permission in context.policy.named
         if may_be_asked(permission, kind) and decided(subject.access, permission, location, question) is Reason.GRANTED
     )
-    return Found(found, subject.seeker.staleness())
+    return Found(found, subject.lookup.staleness())
 
 
-def _told(context: Context, question: Question, demand: Demand, found: Found) -> Found:
+def _told(context: Context, question: Question, freshness: Freshness, found: Found) -> Found:
     """Return what was found, and tell how many that were."""
-    if context.journal is not NO_JOURNAL:
-        told(context, demand, asked_in(context, question, "search"), Answered(len(found.results)))
+    if context.decision_log is not NO_DECISION_LOG:
+        told(context, freshness, asked_in(context, question, "search"), Answered(len(found.results)))
     return found
 
 
 @dataclass(frozen=True, slots=True)
 class _Subject:
     access: Access
-    seeker: Seeker
+    lookup: ResourceLookup
 
 
-async def _subject(context: Context, question: Question, demand: Demand) -> _Subject | Found:
+async def _subject(context: Context, question: Question, freshness: Freshness) -> _Subject | Found:
     """Return what the subject may do, or that nothing is found where there is no such subject in that role."""
     if not is_user(context.policy, question.subject):
         return _NOTHING
     try:
-        user, district = await whose(context, question.subject, demand)
-        reading = await reading_of(context, user, district, demand)
+        user, district = await whose(context, question.subject, freshness)
+        snapshot = await reading_of(context, user, district, freshness)
     except UserUnknown:
         return _NOTHING
-    seeker = Seeker(context, district, demand, [reading])
+    lookup = ResourceLookup(context, district, freshness, [snapshot])
     try:
-        return _Subject(access(context, reading, role_asked(question)), seeker)
+        return _Subject(access(context, snapshot, role_asked(question)), lookup)
     except RoleNotHeld:
-        return Found([], seeker.staleness())
+        return Found([], lookup.staleness())
 
 
-async def _location_or_itself(seeker: Seeker, question: Question, kind: str) -> Location:
+async def _location_or_itself(lookup: ResourceLookup, question: Question, kind: str) -> Location:
     """Return where the resource lies; what Clever does not know may still stand in the subject's own facts."""
     try:
-        return await seeker.location(question.resource)
-    except Unlocated:
+        return await lookup.location(question.resource)
+    except NotLocated:
         return frozenset({(SCOPE_OF[kind], question.resource.id)}) if kind in CLEVER_TYPES else frozenset()
 
 
-async def _candidates(lister: Lister, location: Location, permission: str) -> AsyncIterator[Facts]:
+async def _candidates(list_reader: ListReader, location: Location, permission: str) -> AsyncIterator[Facts]:
     """Yield whoever stands in relation to one of the places, with what they are there, some more than once."""
-    policy = lister.seeker.context.policy
+    policy = list_reader.lookup.context.policy
     for place in sorted(location):
         if place[0] in _reachable(policy) and permission in policy.inside[place[0]]:
-            for person in await lister.people(place):
+            for person in await list_reader.people(place):
                 yield person
 
 

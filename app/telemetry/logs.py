@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 import structlog
 
-from app.telemetry.requests import CURRENT
+from app.telemetry.current_request import CURRENT
 
 Event = MutableMapping[str, Any]
 ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None]

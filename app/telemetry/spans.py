@@ -7,7 +7,7 @@ from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind, Status, StatusCode, TraceFlags
 
-from app.telemetry.requests import Parent, Request
+from app.telemetry.current_request import Parent, Request
 
 
 class _Recorded:

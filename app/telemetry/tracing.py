@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from threading import Thread
 from typing import TYPE_CHECKING, Protocol
 
-from app.telemetry.requests import Request
+from app.telemetry.current_request import Request
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace.export import SpanExporter

@@ -8,7 +8,7 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.server import ServerState
 
-from app.api.connections import Connection
+from app.api.http_limits import Connection
 
 SOME_TURNS = 20
 """Turns of the loop in which an application that does not wait answers."""
@@ -78,11 +78,11 @@ class Spoken:
         assert not self.server.connections
 
     async def _until_it_listens(self) -> None:
-        turns = 0
-        while turns < SOME_TURNS or (self.wire.is_paused and not self.wire.is_ended):
+        read_slots = 0
+        while read_slots < SOME_TURNS or (self.wire.is_paused and not self.wire.is_ended):
             await asyncio.sleep(0)
-            turns += 1
-            assert turns < TOO_MANY_TURNS
+            read_slots += 1
+            assert read_slots < TOO_MANY_TURNS
 
 
 def spoken(

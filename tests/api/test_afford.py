@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from app.cli.listening import in_background
+from app.cli.server import in_background
 from app.sandbox.server import create_sandbox
 from app.sandbox.world import World
 from tests.conftest import Sandbox, Serve

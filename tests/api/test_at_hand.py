@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from app.cli.listening import in_background
+from app.cli.server import in_background
 from app.sandbox.oauth import CLIENT_ID, CLIENT_SECRET
 from app.sandbox.server import create_sandbox
 from app.sandbox.world import generate

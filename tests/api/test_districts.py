@@ -10,7 +10,7 @@ import pytest
 from pydantic import SecretStr
 from starlette.applications import Starlette
 
-from app.cli.listening import in_background
+from app.cli.server import in_background
 from app.sandbox.faults import Fault, Faults
 from app.sandbox.server import create_sandbox
 from app.sandbox.world import World, generate
@@ -116,8 +116,8 @@ class Growing:
         looks: int = self.sandbox.state.requests["/oauth/tokens"]
         return looks
 
-    def ask(self, entrance: str, number: int, client: httpx.Client | None = None) -> httpx.Response:
-        method, path, body, headers = ENTRANCES[entrance]
+    def ask(self, authentication: str, number: int, client: httpx.Client | None = None) -> httpx.Response:
+        method, path, body, headers = ENTRANCES[authentication]
         case = self.world.cases[f"teacher_only_in_district_{number}"]
         section = next(
             one for one in self.world.districts[number - 1].sections.values() if case.user in (one.teachers or ())
@@ -171,25 +171,25 @@ def held(answer: httpx.Response) -> object:
 
 
 def test_a_district_that_connects_is_asked_at_once_at_every_entrance(growing: Growing) -> None:
-    for number, (entrance, district) in enumerate(zip(ENTRANCES, growing.world.districts[1:], strict=True), 2):
+    for number, (authentication, district) in enumerate(zip(ENTRANCES, growing.world.districts[1:], strict=True), 2):
         growing.clock.move(5)
         looks = growing.looks
         growing.connect(district.id)
-        answer = growing.ask(entrance, number)
-        assert (answer.status_code, growing.looks) == (200, looks + 1), entrance
-        assert held(answer) in ([True], [True, True], 200) or set(held(answer)) == {200}, entrance  # type: ignore[call-overload]
+        answer = growing.ask(authentication, number)
+        assert (answer.status_code, growing.looks) == (200, looks + 1), authentication
+        assert held(answer) in ([True], [True, True], 200) or set(held(answer)) == {200}, authentication  # type: ignore[call-overload]
 
 
 def test_while_it_cannot_be_known_whether_a_district_is_connected_nobody_is_unknown(growing: Growing) -> None:
     growing.sandbox.state.faults.put(Faults(faults=(Fault(path="/oauth/tokens", kind="status", status=500),)))
-    for entrance in ENTRANCES:
-        answer = growing.ask(entrance, 2)
-        if entrance == "batch":
+    for authentication in ENTRANCES:
+        answer = growing.ask(authentication, 2)
+        if authentication == "batch":
             assert held(answer) == [503]
             continue
-        assert (answer.status_code, answer.headers["retry-after"]) == (503, "5"), entrance
-        kind = "text/plain" if "/access/" in ENTRANCES[entrance][1] else "application/problem+json"
-        assert answer.headers["content-type"].startswith(kind), entrance
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "5"), authentication
+        kind = "text/plain" if "/access/" in ENTRANCES[authentication][1] else "application/problem+json"
+        assert answer.headers["content-type"].startswith(kind), authentication
     growing.sandbox.state.faults.clear()
     growing.clock.move(5)
     assert growing.ask("permissions", 2).status_code == 404
@@ -234,10 +234,10 @@ def test_a_district_that_a_caller_may_not_ask_about_causes_no_look(growing: Grow
     looks = growing.looks
     growing.connect(growing.world.districts[1].id)
     with httpx.Client(base_url=growing.client.base_url, headers={"Authorization": f"Bearer {FIRST_KEY}"}) as first:
-        for entrance in ENTRANCES:
+        for authentication in ENTRANCES:
             growing.clock.move(5)
-            answer = growing.ask(entrance, 2, first)
-            assert held(answer) in (404, [404], [False], [False, False], None), entrance
+            answer = growing.ask(authentication, 2, first)
+            assert held(answer) in (404, [404], [False], [False, False], None), authentication
     assert growing.looks == looks
 
 

@@ -10,8 +10,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Mount, Route
 
-from app.api.problems import problem_of
-from app.cli.listening import in_background
+from app.api.errors import problem_of
+from app.cli.server import in_background
 from app.domain import errors
 from tests.conftest import Serve
 

@@ -7,7 +7,7 @@ import pytest
 
 from app.api.examples import EXAMPLES
 from app.main import default_policy
-from app.services.policies import read_policy
+from app.policy_files.yaml import read_policy
 from tests.conftest import MovedClock, Sandbox, Serve
 
 NORTH, SOUTH = "66826200160e91311d000000", "66826201160e91311d000001"

@@ -18,10 +18,10 @@ import pytest
 from starlette.types import Message, Receive, Scope, Send
 
 from app.api.at_hand import Reply
-from app.api.connections import MOST_HEAD_BYTES, Pace
 from app.api.express import Express
 from app.api.heads import Forms, Head
-from app.cli.listening import in_background
+from app.api.http_limits import MOST_HEAD_BYTES, Timeouts
+from app.cli.server import in_background
 from app.main import create_app
 from tests.api.asking import (
     CREDENTIAL,
@@ -36,7 +36,7 @@ from tests.api.asking import (
 )
 from tests.api.connecting import connected_to, told, until
 from tests.conftest import KEY, TOKEN, MovedClock, Sandbox, WatchedExpress, settings_over
-from tests.planted import Watch
+from tests.planted import RequestCounts
 
 KIB = 1024
 LARGE = b"a" * 64 * KIB
@@ -134,7 +134,7 @@ class Split(Express):
 class Impatient(Express):
     """A connection that waits for nobody."""
 
-    pace = Pace(head=0.2, body=0.2, taking=0.2, parting=0.2)
+    timeouts = Timeouts(head=0.2, body=0.2, taking=0.2, parting=0.2)
 
 
 class Hasty(Express):
@@ -441,7 +441,7 @@ def test_who_is_answered_unparsed_is_not_closed_as_idle_while_asking(caller: Cal
 def test_who_is_answered_unparsed_is_not_late_afterwards() -> None:
     with calling(Impatient) as caller:
         asked_by_hand(caller)
-        time.sleep(Impatient.pace.head + 0.1)
+        time.sleep(Impatient.timeouts.head + 0.1)
         asked_by_hand(caller, 1)
 
 
@@ -517,7 +517,7 @@ def test_the_service_answers_at_hand_what_it_has_answered_before(sandbox: Sandbo
 
 
 def test_the_watch_sees_a_secret_that_is_answered_at_hand(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(WatchedExpress, "watch", watch := Watch())
+    monkeypatch.setattr(WatchedExpress, "watch", watch := RequestCounts())
     with calling(WatchedExpress) as caller:
         assert caller.ask(get("/hand")) == "/hand by hand, 0"
         assert caller.ask(get(f"/hand/{TOKEN}")).startswith("/hand/")

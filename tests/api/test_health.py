@@ -5,7 +5,7 @@ from pathlib import Path
 import httpx
 from starlette.applications import Starlette
 
-from app.cli.listening import in_background
+from app.cli.server import in_background
 from tests.conftest import Sandbox, Serve
 
 

@@ -11,11 +11,11 @@ from time import monotonic, time
 import httpx
 import pytest
 
-from app.cli.listening import in_background
-from app.entrance import check_keys_file, entrance_of
+from app.authentication import authentication_of, check_keys_file
+from app.cli.server import in_background
 from app.main import create_app
-from app.services.file_watch import FileWatch
 from app.settings import Settings, SettingsMistakes
+from app.watched_file import FileWatch
 from tests.conftest import KEY, Sandbox, api_key, settings_over
 
 CLIENT = {"clever_token": None, "clever_client_id": "i", "clever_client_secret": "s"}
@@ -33,18 +33,18 @@ class Watched:
     settings: Settings
 
     def __post_init__(self) -> None:
-        self._entrance = entrance_of(self.settings, no_auth=False, clock=monotonic, wall=time)
-        assert isinstance(self._entrance.watch, FileWatch)
-        self.watch = self._entrance.watch
+        self._authentication = authentication_of(self.settings, no_auth=False, clock=monotonic, wall=time)
+        assert isinstance(self._authentication.watch, FileWatch)
+        self.watch = self._authentication.watch
 
     async def names(self, *keys: str) -> list[str | None]:
-        assert self._entrance.caller_of is not None
-        callers = [await self._entrance.caller_of(key) for key in keys]
+        assert self._authentication.caller_of is not None
+        callers = [await self._authentication.caller_of(key) for key in keys]
         return [None if caller is None else caller.name for caller in callers]
 
     @property
     def fares(self) -> str:
-        return self._entrance.parts["keys"]()
+        return self._authentication.parts["keys"]()
 
     async def comes_to_say(self, *entries: object) -> None:
         self.file.write_text(json.dumps(entries))

@@ -12,9 +12,9 @@ from typing import Any
 import httpx
 import pytest
 
-from app.cli.listening import in_background
+from app.cli.server import in_background
 from app.main import create_app, default_policy
-from app.services.policies import read_policy
+from app.policy_files.yaml import read_policy
 from tests.conftest import CLEAN, KEY, TOKEN, MovedClock, Sandbox, rosterguard_process, settings_over
 
 REVISION = read_policy(default_policy()).revision

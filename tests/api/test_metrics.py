@@ -14,8 +14,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests import planted
 from tests.api.connecting import until
+from tests.auth.provider import AUDIENCE, DISTRICTS_CLAIM, running_provider
 from tests.conftest import KEY, MovedClock, Sandbox, Serve, api_key, rosterguard_process, serving, settings_over
-from tests.identity.provider import AUDIENCE, DISTRICTS_CLAIM, running_provider
 
 STARTED = re.compile(r"Started server process \[(\d+)\]")
 
@@ -160,7 +160,7 @@ def test_several_workers_tell_one_sum_and_the_dead_are_no_longer_measured(log: P
     def workers() -> list[int]:
         return [int(pid) for pid in STARTED.findall(log.read_text())]
 
-    def in_force(client: httpx.Client) -> float:
+    def active_policy(client: httpx.Client) -> float:
         return sum(value for name, value in metrics(client).items() if name.startswith("rosterguard_policy_info"))
 
     with (
@@ -168,10 +168,10 @@ def test_several_workers_tell_one_sum_and_the_dead_are_no_longer_measured(log: P
         rosterguard_process("--no-auth", "--workers", "2", stderr=stderr.fileno(), **settings) as (_, url),
         httpx.Client(base_url=url, headers={"Connection": "close"}, timeout=30) as client,
     ):
-        until(lambda: len(workers()) == 2 and in_force(client) == 2)
+        until(lambda: len(workers()) == 2 and active_policy(client) == 2)
         for _ in range(40):
             client.get("/v1/policy").raise_for_status()
         until(lambda: metrics(client)[asked] == 40)
         os.kill(workers()[0], signal.SIGKILL)
-        until(lambda: len(workers()) == 3 and in_force(client) == 2)
+        until(lambda: len(workers()) == 3 and active_policy(client) == 2)
         assert metrics(client)[asked] == 40

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import httpx
 
-from app.domain.policy_file import PolicyFile
-from app.domain.policy_review import warnings
+from app.domain.policy_lint import warnings
+from app.domain.policy_schema import PolicyFile
 from app.main import default_policy
-from app.services.policies import read_policy
+from app.policy_files.yaml import read_policy
 from tests.api.connecting import until
 from tests.conftest import Serve
 

@@ -13,8 +13,8 @@ from app.api.at_hand import AnswerAtHand, Reply
 from app.api.heads import Headers as RawHeaders
 from app.api.heads import head_of
 from app.main import MOST_BODY_BYTES, create_app, default_policy
-from app.services.policies import read_policy
-from app.services.policy_watch import InForce
+from app.policy_files.reload import ActivePolicy
+from app.policy_files.yaml import read_policy
 from app.telemetry import tracing
 from tests.api.asking import (
     CREDENTIALS,
@@ -44,7 +44,7 @@ class Beside:
     """A service without a socket: what it answers the whole way, and what it has at hand."""
 
     client: httpx.AsyncClient
-    in_force: InForce
+    active_policy: ActivePolicy
     at_hand: AnswerAtHand
     names: Names
 
@@ -89,7 +89,7 @@ async def beside(sandbox: Sandbox, clock: MovedClock, **given: object) -> AsyncI
 
         transport = httpx.ASGITransport(with_state)
         async with httpx.AsyncClient(transport=transport, base_url="http://beside") as client:
-            yield Beside(client, state["in_force"], state["at_hand"], names_in(sandbox.world))
+            yield Beside(client, state["active_policy"], state["at_hand"], names_in(sandbox.world))
 
 
 async def test_plain_questions_are_at_hand_and_no_others(sandbox: Sandbox, clock: MovedClock, tmp_path: Path) -> None:
@@ -226,7 +226,7 @@ async def test_under_another_policy_nothing_is_told_that_held_before(sandbox: Sa
     async with beside(sandbox, clock) as service:
         before = [(await service.whole(target, said)).content for target, said in EVERY_KIND]
         assert [service.answer(target, said) for target, said in EVERY_KIND] == before
-        service.in_force.take(read_policy(FOR_STAFF))
+        service.active_policy.take(read_policy(FOR_STAFF))
         permissions, *decisions = [service.answer(target, said) for target, said in EVERY_KIND]
         assert permissions is None
         assert all(b'"not_permitted"' in (decision or b"") for decision in decisions)

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from starlette.types import Message, Receive, Scope, Send
 
 from app.api.at_hand import Reply
-from app.api.connections import Connection
 from app.api.express import Express
 from app.api.heads import Head
+from app.api.http_limits import Connection
 from tests.api.speaking import spoken
 
 BROKEN = (400, "broken-http")

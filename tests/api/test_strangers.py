@@ -4,7 +4,7 @@ import httpx
 import pytest
 from starlette.applications import Starlette
 
-from app.cli.listening import in_background
+from app.cli.server import in_background
 from tests.conftest import KEY, Sandbox, Serve, api_key
 
 FOREIGN = "f" * 24

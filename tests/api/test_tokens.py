@@ -11,10 +11,9 @@ import httpx
 import pytest
 from joserfc.jwk import ECKey
 
-from app.cli.listening import in_background
+from app.cli.server import in_background
 from app.main import create_app
-from tests.conftest import KEY, MovedClock, Sandbox, Serve, settings_over
-from tests.identity.provider import (
+from tests.auth.provider import (
     AUDIENCE,
     DISTRICTS_CLAIM,
     FakeProvider,
@@ -25,6 +24,7 @@ from tests.identity.provider import (
     running_provider,
     signed,
 )
+from tests.conftest import KEY, MovedClock, Sandbox, Serve, settings_over
 
 NOW = 1_000_000_000
 EVERYTHING = "permissions:read access:evaluate access:search policy:read facts:refresh"

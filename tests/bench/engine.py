@@ -5,15 +5,14 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 
-from app.domain.access import access_of
 from app.domain.decision import Reason, decided
-from app.domain.engine import permission_set
+from app.domain.evaluation import access_of, permission_set
 from app.domain.ids import SchoolId, SectionId
-from app.domain.packed_facts import packed, unpacked
 from app.domain.places import Location, Section, location_of_section
 from app.domain.scopes import Scope
+from app.domain.serialization import packed, unpacked
 from app.main import default_policy
-from app.services.policies import read_policy
+from app.policy_files.yaml import read_policy
 from tests.bench.people import DISTRICT, SECTIONS, teacher
 from tests.bench.processes import HOUSE
 from tests.bench.repeats import seconds_of

@@ -20,9 +20,9 @@ from pydantic import SecretStr
 from starlette.types import Message
 
 from app.cli.serve import lasting_app
-from app.domain.errand import Errand
 from app.domain.facts import Facts
 from app.domain.ids import DistrictId, UserId
+from app.domain.read_context import ReadContext
 from app.settings import Settings
 from tests.bench.cast import path_of
 from tests.bench.people import DISTRICT, teacher, user_id
@@ -39,10 +39,10 @@ class Imagined:
     def known_districts(self) -> frozenset[DistrictId]:
         return frozenset({DISTRICT})
 
-    def barred(self, _district: DistrictId) -> None:
+    def circuit_open(self, _district: DistrictId) -> None:
         return None
 
-    async def facts(self, user: UserId, _district: DistrictId, _errand: Errand, *, confirm_schools: bool) -> Facts:
+    async def facts(self, user: UserId, _district: DistrictId, _errand: ReadContext, *, confirm_schools: bool) -> Facts:
         return teacher(int(user[:8], 16))
 
 
@@ -106,7 +106,7 @@ async def filled(users: int, used: Callable[[], int]) -> dict[str, float]:
     app = lasting_app(settings, no_auth=True, own_url=None, requests_to=None)
     async with app.router.lifespan_context(app) as state:
         assert state is not None
-        context: Any = state["in_force"].context
+        context: Any = state["active_policy"].context
         context.clever = Imagined()
         for number in range(WARM):
             await ask(app, state, user_id(number))

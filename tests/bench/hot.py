@@ -15,6 +15,7 @@ import httpx
 
 from app.domain.callers import CallerScope
 from app.sandbox.world import World, generate
+from tests.auth.provider import AUDIENCE, DISTRICTS_CLAIM, FakeProvider, running_provider
 from tests.bench import tools
 from tests.bench.cast import LARGE_BYTES, USUAL_BYTES, administering, path_of
 from tests.bench.load import Generator, Pair, Question, Rates, generator
@@ -31,7 +32,6 @@ from tests.bench.processes import (
     until_ready,
 )
 from tests.chaos.report import Figure, at_least, told
-from tests.identity.provider import AUDIENCE, DISTRICTS_CLAIM, FakeProvider, running_provider
 
 SECONDS, ROUNDS = 1, 11
 

@@ -7,7 +7,7 @@ from contextlib import suppress
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
-from app.cli.listening import listening, url_of
+from app.cli.server import listening, url_of
 
 
 def serve(factory: Callable[[], object], *, workers: int = 1, http: type[asyncio.Protocol] | None = None) -> None:

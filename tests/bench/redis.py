@@ -35,13 +35,13 @@ def main() -> Iterator[Figure]:
 
 def _hits(other: Served, ours: Served, redis: Valkey, users: Sequence[str]) -> Iterator[Figure]:
     """Have another process read users; then ask ours, which finds them in Redis, and once more from its memory."""
-    with other.asking() as reading, ours.asking() as asking:
+    with other.asking() as snapshot, ours.asking() as asking:
         for user in users[:WARM]:
-            reading.get(path_of(user)).raise_for_status()
+            snapshot.get(path_of(user)).raise_for_status()
             asking.get(path_of(user)).raise_for_status()
         before, taken = _memory(redis), _Taken(other, redis)
         for user in users[WARM:]:
-            reading.get(path_of(user)).raise_for_status()
+            snapshot.get(path_of(user)).raise_for_status()
         yield from taken.told_of("a user who is read for all")
         yield told("memory of Redis for a user", (_memory(redis) - before) / len(users[WARM:]), " bytes")
         taken = _Taken(ours, redis)

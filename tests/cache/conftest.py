@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from app.cache.shared import SharedCache
+from app.cache.redis import SharedCache
 from app.domain.facts import Facts
 from app.domain.ids import DistrictId, UserId
-from app.domain.packed_facts import PackedFacts, packed
+from app.domain.serialization import PackedFacts, packed
 from tests.planted import SECRET
 from tests.valkey import Valkey, valkey
 

@@ -3,7 +3,7 @@
 import pytest
 
 from app.cache.memory import MemoryCache
-from app.domain.reading import Reading
+from app.domain.snapshot import Snapshot
 from tests.conftest import MovedClock
 
 
@@ -13,7 +13,7 @@ def cache(clock: MovedClock) -> MemoryCache:
 
 
 def test_a_reading_is_found_under_its_key_alone(cache: MemoryCache, clock: MovedClock) -> None:
-    kept = Reading("facts", clock.now)
+    kept = Snapshot("facts", clock.now)
     cache.put(("north", "ann"), kept)
     assert cache.get(("north", "ann")) is kept
     assert cache.get(("south", "ann")) is None
@@ -23,49 +23,49 @@ def test_a_reading_is_found_under_its_key_alone(cache: MemoryCache, clock: Moved
 def test_a_reading_is_kept_from_when_it_began_and_not_from_when_it_arrived(
     cache: MemoryCache, clock: MovedClock
 ) -> None:
-    cache.put("ann", Reading("facts", clock.now - 299))
+    cache.put("ann", Snapshot("facts", clock.now - 299))
     assert cache.get("ann") is not None
     clock.move(1)
     assert cache.get("ann") is None
 
 
 def test_a_reading_that_comes_too_late_to_be_of_use_is_not_kept(cache: MemoryCache, clock: MovedClock) -> None:
-    cache.put("ann", Reading("facts", clock.now - 300))
+    cache.put("ann", Snapshot("facts", clock.now - 300))
     assert cache.get("ann") is None
 
 
 def test_an_older_reading_never_replaces_a_newer_one(cache: MemoryCache, clock: MovedClock) -> None:
-    newer = Reading("facts", clock.now)
+    newer = Snapshot("facts", clock.now)
     cache.put("ann", newer)
-    cache.put("ann", Reading("facts", clock.now - 1))
+    cache.put("ann", Snapshot("facts", clock.now - 1))
     assert cache.get("ann") is newer
 
 
 def test_a_newer_reading_replaces_an_older_one(cache: MemoryCache, clock: MovedClock) -> None:
-    cache.put("ann", Reading("facts", clock.now - 1))
-    newer = Reading("facts", clock.now)
+    cache.put("ann", Snapshot("facts", clock.now - 1))
+    newer = Snapshot("facts", clock.now)
     cache.put("ann", newer)
     assert cache.get("ann") is newer
 
 
 def test_the_least_recently_used_makes_room(cache: MemoryCache, clock: MovedClock) -> None:
     for user in ("ann", "ben"):
-        cache.put(user, Reading("facts", clock.now))
+        cache.put(user, Snapshot("facts", clock.now))
     cache.get("ann")
-    cache.put("cat", Reading("facts", clock.now))
+    cache.put("cat", Snapshot("facts", clock.now))
     assert cache.get("ann") is not None
     assert cache.get("ben") is None
 
 
 def test_what_is_forgotten_is_gone(cache: MemoryCache, clock: MovedClock) -> None:
-    cache.put("ann", Reading("facts", clock.now))
+    cache.put("ann", Snapshot("facts", clock.now))
     cache.forget("ann")
     cache.forget("ben")
     assert cache.get("ann") is None
 
 
 def test_what_began_later_than_what_is_to_be_forgotten_stays(cache: MemoryCache, clock: MovedClock) -> None:
-    newer = Reading("facts", clock.now)
+    newer = Snapshot("facts", clock.now)
     cache.put("ann", newer)
     cache.forget("ann", clock.now - 1)
     assert cache.get("ann") is newer
@@ -74,16 +74,16 @@ def test_what_began_later_than_what_is_to_be_forgotten_stays(cache: MemoryCache,
 
 
 def test_large_readings_take_the_room_of_many_small_ones(clock: MovedClock) -> None:
-    cache = MemoryCache(most=4, keep_seconds=300, clock=clock, size_of=lambda reading: len(reading.facts))
-    cache.put("small", Reading("a", clock.now))
-    cache.put("large", Reading("abc", clock.now))
+    cache = MemoryCache(most=4, keep_seconds=300, clock=clock, size_of=lambda snapshot: len(snapshot.facts))
+    cache.put("small", Snapshot("a", clock.now))
+    cache.put("large", Snapshot("abc", clock.now))
     assert cache.get("small") is not None
-    cache.put("larger", Reading("abcd", clock.now))
+    cache.put("larger", Snapshot("abcd", clock.now))
     assert [cache.get(key) is not None for key in ("small", "large", "larger")] == [False, False, True]
 
 
 def test_a_reading_larger_than_all_the_room_is_not_kept_and_neither_is_what_it_replaces(clock: MovedClock) -> None:
-    cache = MemoryCache(most=2, keep_seconds=300, clock=clock, size_of=lambda reading: len(reading.facts))
-    cache.put("ann", Reading("a", clock.now))
-    cache.put("ann", Reading("abc", clock.now))
+    cache = MemoryCache(most=2, keep_seconds=300, clock=clock, size_of=lambda snapshot: len(snapshot.facts))
+    cache.put("ann", Snapshot("a", clock.now))
+    cache.put("ann", Snapshot("abc", clock.now))
     assert cache.get("ann") is None

@@ -8,10 +8,9 @@ import pytest
 from pydantic import SecretStr
 
 from app import main
-from app.cache.health import Health
-from app.cache.link import LONGEST, MOST_BEHIND
-from app.domain.packed_facts import PackedFacts
-from app.domain.reading import Found
+from app.cache.redis_client import LONGEST, MOST_BEHIND, Health
+from app.domain.serialization import PackedFacts
+from app.domain.snapshot import Found
 from app.settings import Settings, SettingsMistakes
 from app.telemetry.metrics import REGISTRY
 from tests.cache.conftest import ANN, NOW, Replica, Wall, eventually, facts, replicas
@@ -105,7 +104,7 @@ async def test_one_slow_moment_does_not_end_the_asking_however_many_wait_in_it()
     probing = asyncio.create_task(health.keep_probing(is_well))
     await health.wait(1)
     for _ in range(20):
-        health.dawdled()
+        health.timed_out()
     assert health.is_up()
     probing.cancel()
 
@@ -167,8 +166,8 @@ async def test_one_that_has_become_read_only_is_connected_to_anew(wall: Wall) ->
 
 
 async def test_a_user_of_few_rights_and_with_special_characters_gets_in(redis: Valkey, wall: Wall) -> None:
-    reading, changing = ("get", "getrange", "pttl"), ("set", "del", "evalsha", "eval")
-    commands = (*reading, *changing, "publish", "subscribe", "ping", "select")
+    snapshot, changing = ("get", "getrange", "pttl"), ("set", "del", "evalsha", "eval")
+    commands = (*snapshot, *changing, "publish", "subscribe", "ping", "select")
     rights = ("resetchannels", "~rosterguard:*", "&rosterguard:*", *(f"+{command}" for command in commands))
     redis.do("ACL", "SETUSER", "roster", "on", ">p@ss/w:rd", *rights)
     url = redis.url.replace("://", "://roster:p%40ss%2Fw%3Ard@") + "/2"

@@ -21,11 +21,11 @@ Services = list[httpx.Client]
 
 
 def served(
-    stack: ExitStack, redis: Valkey, sandbox: Sandbox, clock: MovedClock, patience: float, ahead: float = 0
+    stack: ExitStack, redis: Valkey, sandbox: Sandbox, clock: MovedClock, patience: float, prefetch: float = 0
 ) -> Services:
     """Serve twice, with one Redis; the clock of the second is so many seconds ahead."""
     settings = settings_over(sandbox, redis_url=SecretStr(redis.url), redis_deadline_seconds=patience, caller_share=1)
-    walls = (lambda: NOW + clock.now), (lambda: NOW + clock.now + ahead)
+    walls = (lambda: NOW + clock.now), (lambda: NOW + clock.now + prefetch)
     return [stack.enter_context(serving(settings, clock, wall)) for wall in walls]
 
 
@@ -54,7 +54,7 @@ def permissions(sandbox: Sandbox, case: str = "teacher_only") -> str:
     return f"/v1/users/{sandbox.user(case)}/permissions"
 
 
-def readings(sandbox: Sandbox, case: str = "teacher_only") -> int:
+def snapshots(sandbox: Sandbox, case: str = "teacher_only") -> int:
     return sandbox.requests[f"/v3.1/users/{sandbox.user(case)}"]
 
 
@@ -71,7 +71,7 @@ def test_what_one_has_read_the_other_answers_without_asking_clever(
     first = here.get(permissions(sandbox))
     until(redis.texts)
     second = there.get(permissions(sandbox))
-    assert (first.status_code, second.status_code, readings(sandbox)) == (200, 200, 1)
+    assert (first.status_code, second.status_code, snapshots(sandbox)) == (200, 200, 1)
     assert (second.content, second.headers["etag"]) == (first.content, first.headers["etag"])
 
 
@@ -83,7 +83,7 @@ def test_the_age_of_an_answer_counts_from_when_the_other_began_to_read(
     until(redis.texts)
     clock.move(100)
     answer = there.get(permissions(sandbox))
-    assert (answer.headers["age"], readings(sandbox)) == ("100", 1)
+    assert (answer.headers["age"], snapshots(sandbox)) == ("100", 1)
 
 
 def test_what_the_other_has_read_is_no_fresher_than_it_is(
@@ -94,7 +94,7 @@ def test_what_the_other_has_read_is_no_fresher_than_it_is(
     until(redis.texts)
     clock.move(301)
     answer = there.get(permissions(sandbox))
-    assert (answer.headers["age"], answer.json()["stale"], readings(sandbox)) == ("0", False, 2)
+    assert (answer.headers["age"], answer.json()["stale"], snapshots(sandbox)) == ("0", False, 2)
 
 
 def test_both_asked_at_once_read_once(services: Services, sandbox: Sandbox, redis: Valkey) -> None:
@@ -103,7 +103,7 @@ def test_both_asked_at_once_read_once(services: Services, sandbox: Sandbox, redi
         answers = list(threads.map(lambda service: service.get(permissions(sandbox)), services * 3))
     assert {answer.status_code for answer in answers} == {200}
     assert len({answer.content for answer in answers}) == 1
-    assert readings(sandbox) == 1
+    assert snapshots(sandbox) == 1
 
 
 def test_what_a_forced_reading_finds_at_one_is_answered_by_the_other(
@@ -116,7 +116,7 @@ def test_what_a_forced_reading_finds_at_one_is_answered_by_the_other(
     make_staff(sandbox)
     assert here.get(permissions(sandbox), headers=AFRESH).json()["roles"] == ["staff"]
     until(lambda: there.get(permissions(sandbox)).json()["roles"] == ["staff"])
-    assert readings(sandbox) == 2
+    assert snapshots(sandbox) == 2
 
 
 def test_what_was_there_before_a_change_was_heard_of_is_not_believed_when_it_comes_after(
@@ -135,14 +135,14 @@ def test_what_was_there_before_a_change_was_heard_of_is_not_believed_when_it_com
     until(lambda: there.get(permissions(sandbox), headers=CACHED).status_code == 504)
     redis.client.set(name, before)
     assert there.get(permissions(sandbox)).json()["roles"] == ["staff"]
-    assert readings(sandbox) == 3
+    assert snapshots(sandbox) == 3
 
 
 def test_what_one_whose_clock_is_ahead_announces_the_other_takes_from_it(
     redis: Valkey, sandbox: Sandbox, clock: MovedClock
 ) -> None:
     with ExitStack() as stack:
-        here, there = served(stack, redis, sandbox, clock, patience=1, ahead=4)
+        here, there = served(stack, redis, sandbox, clock, patience=1, prefetch=4)
         for service in (there, here):
             assert service.get(permissions(sandbox)).json()["roles"] == ["teacher"]
             until(redis.texts)
@@ -151,7 +151,7 @@ def test_what_one_whose_clock_is_ahead_announces_the_other_takes_from_it(
         assert there.get(permissions(sandbox), headers=AFRESH).json()["roles"] == ["staff"]
         until(lambda: here.get(permissions(sandbox), headers=CACHED).status_code == 504)
         assert here.get(permissions(sandbox)).json()["roles"] == ["staff"]
-        assert readings(sandbox) == 2
+        assert snapshots(sandbox) == 2
 
 
 def test_who_is_gone_at_one_is_gone_at_the_other(services: Services, sandbox: Sandbox, redis: Valkey) -> None:
@@ -202,4 +202,4 @@ def test_what_somebody_puts_into_redis_changes_no_answer(
     for name in redis.names():
         redis.client.set(name, texts)
     assert there.get(permissions(sandbox)).content == answer.content
-    assert readings(sandbox) == 2
+    assert snapshots(sandbox) == 2

@@ -15,7 +15,7 @@ from typing import Any
 
 import uvloop
 
-from app.api.authzen.questions import MOST_ITEMS
+from app.api.authzen.requests import MOST_ITEMS
 from app.domain.callers import CallerScope
 from app.sandbox.world import generate
 from tests.chaos.exchanges import Answer, Peer, now

@@ -184,7 +184,7 @@ class Run:
         while True:
             question = asker.question()
             try:
-                answer = await peer.ask(question.path(), question.said(), headers=question.demand.headers())
+                answer = await peer.ask(question.path(), question.said(), headers=question.freshness.headers())
             except OSError as error:
                 outcome.broken.append(f"{type(error).__name__}: {error}: {question}")
                 continue

@@ -18,7 +18,7 @@ import httpx
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from app.cli.listening import in_background
+from app.cli.server import in_background
 from app.sandbox.oauth import CLIENT_ID, CLIENT_SECRET
 from app.sandbox.world import World
 from tests.chaos.barely_http import abrupt, ask_raw, raw_requests

@@ -20,8 +20,8 @@ from typing import Any
 import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.api.connections import Connection
-from app.cli.listening import listening, url_of
+from app.api.http_limits import Connection
+from app.cli.server import listening, url_of
 from app.main import create_app
 from app.sandbox.server import create_sandbox
 from app.sandbox.world import generate

@@ -7,7 +7,7 @@ from math import inf
 from typing import Generic, TypeVar
 
 from app.sandbox.records import District, Section, User
-from app.sandbox.wire import data_of
+from app.sandbox.serialization import data_of
 from tests.chaos.oracle import Person, Record
 
 T = TypeVar("T")

@@ -120,7 +120,7 @@ class Judge:
         kind = str(body.get("type", "")).removeprefix(PROBLEM)
         if kind not in MARKED.get(status, ()) or body.get("status") != status:
             raise Wrong(f"a problem that nobody knows, {status} {kind}")
-        if kind == "not-cached" and not question.demand.only_if_cached:
+        if kind == "not-cached" and not question.freshness.only_if_cached:
             raise Wrong("not-cached, though it was not asked of the cache alone")
         if kind == "user-unknown" and not self._may_be_unknown(asked, question.users[0]):
             raise Wrong("an unknown user, though there was one all the time")
@@ -141,8 +141,8 @@ class Judge:
 
     def _unstamped(self, asked: Asked, *, stale: bool) -> Window:
         """Return when an answer may have been true that does not say how old it is."""
-        demand = asked.question.demand
-        limit = demand.stale_for(self.stale) if stale else demand.fresh_for(self.fresh)
+        freshness = asked.question.freshness
+        limit = freshness.stale_for(self.stale) if stale else freshness.fresh_for(self.fresh)
         if limit is None:
             raise Wrong("stale, though that was forbidden")
         return Window(asked.sent - limit, asked.received)
@@ -226,7 +226,7 @@ class Judge:
             if result["status"] == 200:
                 verdict = self._permissions(asked, user, None, body, self._dated(asked, body))
             else:
-                one = Question("permissions", (user,), demand=asked.question.demand)
+                one = Question("permissions", (user,), freshness=asked.question.freshness)
                 self._problem(asked, one, result["status"], body)
                 verdict = "item marked"
             self.verdicts[verdict] += 1

@@ -19,7 +19,7 @@ PERMISSIONS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Demand:
+class Freshness:
     """The directives of `Cache-Control` that come with a question."""
 
     max_age: int | None = None
@@ -49,10 +49,10 @@ class Demand:
 
 
 DEMANDS = (
-    *[Demand()] * 12,
-    *[Demand(max_age=30), Demand(max_age=120), Demand(no_cache=True), Demand(max_stale=600)],
-    *[Demand(max_stale=10_000), Demand(max_age=60, max_stale=240), Demand(only_if_cached=True)],
-    Demand(max_stale=3000, only_if_cached=True),
+    *[Freshness()] * 12,
+    *[Freshness(max_age=30), Freshness(max_age=120), Freshness(no_cache=True), Freshness(max_stale=600)],
+    *[Freshness(max_stale=10_000), Freshness(max_age=60, max_stale=240), Freshness(only_if_cached=True)],
+    Freshness(max_stale=3000, only_if_cached=True),
 )
 
 
@@ -74,7 +74,7 @@ class Question:
     permission: str = ""
     resource: tuple[str, str] = ("", "")
     items: "tuple[Question, ...]" = ()
-    demand: Demand = field(default_factory=Demand)
+    freshness: Freshness = field(default_factory=Freshness)
 
     def path(self) -> str:
         """Return where it is asked, with its parameters."""
@@ -127,28 +127,30 @@ class Asker:
         """Draw a question."""
         kinds: Sequence[Kind] = ("permissions", "roles", "explanation", "evaluation", "evaluations", "batch")
         kind = self.draw.choices(kinds, (40, 10, 10, 25, 7, 8))[0]
-        demand, user = self.draw.choice(DEMANDS), self._user()
+        freshness, user = self.draw.choice(DEMANDS), self._user()
         match kind:
             case "permissions":
                 held = self.roles.get(user, ())
                 role = self.draw.choice(held) if held and self.draw.random() < 0.25 else None
-                return Question(kind, (user,), role, demand=demand)
+                return Question(kind, (user,), role, freshness=freshness)
             case "roles":
-                return Question(kind, (user,), demand=demand)
+                return Question(kind, (user,), freshness=freshness)
             case "batch":
                 several = self.strangers.among(self.draw.sample(self.users, 6), self.draw)
-                return Question(kind, tuple(dict.fromkeys(several)), demand=demand)
+                return Question(kind, tuple(dict.fromkeys(several)), freshness=freshness)
             case "evaluations":
-                return Question(kind, (), items=tuple(self._decision("evaluation") for _ in range(6)), demand=demand)
+                return Question(
+                    kind, (), items=tuple(self._decision("evaluation") for _ in range(6)), freshness=freshness
+                )
             case _:
-                return self._decision(kind, demand)
+                return self._decision(kind, freshness)
 
     def _user(self) -> str:
         [user] = self.strangers.among([self.draw.choice(self.users)], self.draw)
         return user
 
-    def _decision(self, kind: Kind, demand: Demand | None = None) -> Question:
+    def _decision(self, kind: Kind, freshness: Freshness | None = None) -> Question:
         place = self.draw.choice([one for one in PERMISSIONS if kind != "explanation" or one != "assignment"])
         permission = self.draw.choice(PERMISSIONS[place])
         resource = (place, self.draw.choice(self.places["section" if place == "assignment" else place]))
-        return Question(kind, (self._user(),), None, permission, resource, (), demand or Demand())
+        return Question(kind, (self._user(),), None, permission, resource, (), freshness or Freshness())

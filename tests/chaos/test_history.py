@@ -2,7 +2,7 @@
 
 import random
 
-from app.cli.listening import in_background
+from app.cli.server import in_background
 from app.sandbox.server import create_sandbox
 from app.sandbox.world import World
 from tests.chaos.disorder import Disorder

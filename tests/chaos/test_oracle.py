@@ -14,7 +14,7 @@ from tests.chaos.hastened import FastClock
 from tests.chaos.history import History, Window
 from tests.chaos.judge import Asked, Judge
 from tests.chaos.oracle import Oracle, Policy, Record
-from tests.chaos.questions import Demand, Question
+from tests.chaos.questions import Freshness, Question
 from tests.conftest import Sandbox
 
 NOW = 10_000.0
@@ -122,7 +122,7 @@ def test_a_mark_that_claims_to_be_more_recent_than_it_is_is_found_out(judge: Jud
 
 def test_an_older_answer_for_who_demands_a_new_one_is_found_out(judge: Judge, sandbox: Sandbox) -> None:
     asked = right(judge, sandbox.user(USER), age=10)
-    anew = replace(asked, question=replace(asked.question, demand=Demand(no_cache=True)))
+    anew = replace(asked, question=replace(asked.question, freshness=Freshness(no_cache=True)))
     assert "10 s old" in str(judge.complaint(anew))
 
 

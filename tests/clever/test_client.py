@@ -6,17 +6,13 @@ from dataclasses import dataclass, field
 import httpx
 import pytest
 
-from app.clever.client import CleverClient
-from app.clever.line import Lines
-from app.clever.patience import Patience
-from app.clever.reads import Endpoint, UserReads
-from app.clever.state import CleverState
+from app.clever.client import CleverClient, Endpoint, UserReads
+from app.clever.mapping import FAMILIES
+from app.clever.request_context import ReadTimeouts
+from app.clever.resilience import CleverState, TokenStates, Transport
 from app.clever.tokens import DiscoveredTokens, OneToken
-from app.clever.transport import Transport
-from app.clever.versions import FAMILIES
-from app.domain.errand import Errand
 from app.domain.errors import (
-    CleverBarred,
+    CleverCircuitOpen,
     CleverFailed,
     CleverForbade,
     CleverMalformed,
@@ -28,6 +24,7 @@ from app.domain.errors import (
 )
 from app.domain.facts import Facts, HeldRole, Role, Standing
 from app.domain.ids import DistrictId, IdShape, UserId
+from app.domain.read_context import ReadContext
 from app.domain.scopes import Scope
 from tests.cache.conftest import eventually
 
@@ -41,7 +38,7 @@ CLIENT_REFUSED = (
     " settings"
 )
 
-ERRAND = Errand()
+ERRAND = ReadContext()
 ME, DISTRICT = UserId("a" * 24), DistrictId("d" * 24)
 NORTH, ALGEBRA = "1" * 24, "4" * 24
 
@@ -91,8 +88,8 @@ class Clever:
             self.broken_off.append(path)
             raise
 
-    def client(self, *, discover: bool = False, patience: Patience | None = None) -> CleverClient:
-        transport = Transport(httpx.MockTransport(self), lines=Lines(lambda: self.now))
+    def client(self, *, discover: bool = False, patience: ReadTimeouts | None = None) -> CleverClient:
+        transport = Transport(httpx.MockTransport(self), token_states=TokenStates(lambda: self.now))
         endpoint = Endpoint("https://clever.test/v3.0", FAMILIES["v3.0"], IdShape())
         reads = UserReads(transport, endpoint, grace=0.02)
         if discover:
@@ -178,7 +175,7 @@ async def test_the_error_of_the_user_comes_first_and_the_other_reads_are_not_wai
     clever = Clever({}, {"": status, "/sections": others, "/schools": others})
     client = clever.client()
     # Where all three fail, and again and again, Clever may count as down before the last attempt.
-    with pytest.raises((error, CleverBarred)):
+    with pytest.raises((error, CleverCircuitOpen)):
         await client.facts(ME, DISTRICT, ERRAND, confirm_schools=False)
     assert client.requests_in_progress() == (2 if others == NEVER else 0)
     assert clever.broken_off == []
@@ -203,7 +200,7 @@ async def test_reads_of_a_caller_who_gives_up_go_on_and_end_with_their_answers()
 
 async def test_a_reading_that_takes_longer_than_it_may_is_broken_off() -> None:
     clever = Clever({"teacher": {}}, {"/sections": NEVER, "/schools": NEVER})
-    client = clever.client(patience=Patience(reading=0.02))
+    client = clever.client(patience=ReadTimeouts(snapshot=0.02))
     before = asyncio.all_tasks()
     with pytest.raises(CleverTimedOut, match=r"^reading from Clever takes longer than it may$"):
         await client.facts(ME, DISTRICT, ERRAND, confirm_schools=True)
@@ -217,7 +214,7 @@ async def test_whoever_waits_for_clever_to_name_the_districts_waits_no_longer_th
     *, discover: bool
 ) -> None:
     clever = Clever({}, {LISTING: NEVER, "/v3.0/districts": NEVER})
-    client = clever.client(discover=discover, patience=Patience(reading=0.02))
+    client = clever.client(discover=discover, patience=ReadTimeouts(snapshot=0.02))
     with pytest.raises(CleverTimedOut):
         await client.facts(ME, DISTRICT, ERRAND, confirm_schools=True)
     assert clever.broken_off == []
@@ -330,9 +327,9 @@ async def test_closing_breaks_off_the_question_which_districts_are_connected(*, 
 @pytest.mark.parametrize("path", ["", "/sections", "/v3.0/districts"])
 async def test_a_reading_ends_when_its_errand_has_to(path: str) -> None:
     clever = Clever({"teacher": {}}, {path: NEVER})
-    errand = Errand(until=asyncio.get_running_loop().time() + 0.02)
+    read_context = ReadContext(until=asyncio.get_running_loop().time() + 0.02)
     with pytest.raises(CleverTimedOut):
-        await clever.client().facts(ME, DISTRICT, errand, confirm_schools=False)
+        await clever.client().facts(ME, DISTRICT, read_context, confirm_schools=False)
 
 
 async def test_a_record_is_no_larger_than_any_should_be_and_a_list_may_be() -> None:

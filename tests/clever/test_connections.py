@@ -9,9 +9,9 @@ import httpx
 import pytest
 
 from app.clever import connections
-from app.clever.connection import Ways, question_of
-from app.clever.under_way import MOST_UNDER_WAY
-from app.services.turns import Room
+from app.clever.connections import MOST_UNDER_WAY
+from app.clever.http import ProxyTransport, question_of
+from app.roster.concurrency import SlotLimits
 from tests.cache.conftest import eventually
 
 HEAD = b"HTTP/1.1 200 OK\r\n"
@@ -43,8 +43,8 @@ class Server:
 
 
 @asynccontextmanager
-async def serving(server: Server) -> AsyncIterator[Ways]:
-    async with await asyncio.start_server(server, "127.0.0.1") as listening, Ways() as way:
+async def serving(server: Server) -> AsyncIterator[ProxyTransport]:
+    async with await asyncio.start_server(server, "127.0.0.1") as listening, ProxyTransport() as way:
         server.url = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
         yield way
 
@@ -143,4 +143,4 @@ async def test_a_header_of_several_lines_is_never_sent(token: str) -> None:
 
 
 def test_there_is_room_for_more_exchanges_than_all_readings_make() -> None:
-    assert 3 * Room().at_once < MOST_UNDER_WAY
+    assert 3 * SlotLimits().at_once < MOST_UNDER_WAY

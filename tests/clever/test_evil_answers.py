@@ -12,14 +12,11 @@ import httpx
 import pytest
 from pydantic import ValidationError
 
-from app.clever.bodies import MIB, Bodies, Ration, of_own_list
-from app.clever.connection import Ways
-from app.clever.parsing import MOST_LISTED, MOST_NESTED
-from app.clever.records import BarePage, Entry, IdRecord, Page, SchoolRecord, SectionRecord, Slim, UserRecord
-from app.clever.state import CleverState
-from app.clever.transport import Transport
-from app.clever.warrant import Warrant
-from app.domain.errand import Errand, Urgency
+from app.clever.body_limits import MIB, BodyMemory, ByteBudget, of_own_list
+from app.clever.http import MOST_LISTED, MOST_NESTED, ProxyTransport
+from app.clever.models import BarePage, Entry, IdRecord, Page, SchoolRecord, SectionRecord, Slim, UserRecord
+from app.clever.request_context import RequestContext
+from app.clever.resilience import CleverState, Transport
 from app.domain.errors import (
     CleverBusy,
     CleverError,
@@ -28,10 +25,11 @@ from app.domain.errors import (
     CleverTimedOut,
     CleverUnreachable,
 )
+from app.domain.read_context import ReadContext, Urgency
 
 Send = Callable[[asyncio.StreamWriter], Awaitable[None]]
 
-ONCE = Warrant("Bearer hush", Errand(urgency=Urgency.RENEWAL), math.inf)
+ONCE = RequestContext("Bearer hush", ReadContext(urgency=Urgency.RENEWAL), math.inf)
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n"
 SHAPE = Page[IdRecord]
 
@@ -51,10 +49,10 @@ async def clever_sending(send: Send) -> AsyncIterator[str]:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v3.0/districts"
 
 
-async def failure(send: Send, *, ration: Ration | None = None, seconds: float = 30) -> CleverError:
-    async with clever_sending(send) as url, Ways() as way:
+async def failure(send: Send, *, byte_budget: ByteBudget | None = None, seconds: float = 30) -> CleverError:
+    async with clever_sending(send) as url, ProxyTransport() as way:
         with pytest.raises(CleverError) as caught:
-            await Transport(way, seconds=seconds).read(url, ONCE, SHAPE, ration)
+            await Transport(way, seconds=seconds).read(url, ONCE, SHAPE, byte_budget)
     return caught.value
 
 
@@ -156,8 +154,8 @@ async def test_a_body_that_is_packed_in_another_way_than_asked_for_is_not_unpack
 async def test_what_is_packed_as_asked_for_is_read_in_pieces() -> None:
     body = b'{"data": [' + b" " * (3 * MIB) + b"]}"
     send = sending(HEAD + b"Content-Encoding: gzip\r\n\r\n", gzip.compress(body))
-    async with clever_sending(send) as url, Ways() as way:
-        assert await Transport(way).read(url, ONCE, SHAPE, Ration(4 * MIB, 4 * MIB)) == SHAPE(data=[])
+    async with clever_sending(send) as url, ProxyTransport() as way:
+        assert await Transport(way).read(url, ONCE, SHAPE, ByteBudget(4 * MIB, 4 * MIB)) == SHAPE(data=[])
 
 
 @pytest.mark.parametrize(
@@ -183,8 +181,8 @@ async def test_large_bodies_are_not_all_read_at_once() -> None:
         await ready.wait()
         writer.write(b'{"data": []}')
 
-    async with clever_sending(send) as url, Ways() as way:
-        transport = Transport(way, bodies=Bodies(MIB))
+    async with clever_sending(send) as url, ProxyTransport() as way:
+        transport = Transport(way, bodies=BodyMemory(MIB))
         first = asyncio.create_task(transport.read(url, ONCE, SHAPE, of_own_list()))
         second = asyncio.create_task(transport.read(url, ONCE, SHAPE, of_own_list()))
         done, _ = await asyncio.wait([first, second], return_when=asyncio.FIRST_COMPLETED)
@@ -197,8 +195,8 @@ async def test_large_bodies_are_not_all_read_at_once() -> None:
 
 async def test_large_bodies_leave_room_for_single_records() -> None:
     record = sending(HEAD + b"\r\n" + b" " * (MIB - 100) + b'{"data": []}')
-    bodies = Bodies(MIB)
-    async with clever_sending(record) as url, Ways() as way:
+    bodies = BodyMemory(MIB)
+    async with clever_sending(record) as url, ProxyTransport() as way:
         with bodies.held() as of_a_list, bodies.held() as of_another:
             await bodies.fill(of_a_list, httpx.Response(200, stream=Blanks(2 * MIB)), 2 * MIB)
             assert await Transport(way, bodies=bodies).read(url, ONCE, SHAPE) == SHAPE(data=[])
@@ -239,7 +237,7 @@ def test_every_list_has_a_longest(shape: type[Slim]) -> None:
 )
 async def test_a_body_that_is_absurdly_dense_is_not_even_parsed(dense: str) -> None:
     packed = gzip.compress(f'{{"nobody": [{dense}1], "data": []}}'.encode())
-    error = await failure(sending(HEAD + b"Content-Encoding: gzip\r\n\r\n", packed), ration=of_own_list())
+    error = await failure(sending(HEAD + b"Content-Encoding: gzip\r\n\r\n", packed), byte_budget=of_own_list())
     assert str(error) == "Clever sent a body with more in it than any answer should have"
 
 

@@ -7,10 +7,8 @@ from dataclasses import dataclass, field
 import httpx
 import pytest
 
-from app.clever.following import Following
-from app.clever.state import CleverState
-from app.clever.tokens import DiscoveredTokens, OneToken
-from app.clever.transport import Transport
+from app.clever.resilience import CleverState, Transport
+from app.clever.tokens import DiscoveredTokens, Following, OneToken
 from app.domain.ids import IdShape
 
 NORTH, SOUTH = "1" * 24, "2" * 24

@@ -10,14 +10,14 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.clever.records import SectionRecord, UserRecord
-from app.clever.v3 import Answers, facts_of
-from app.domain.engine import permission_set
+from app.clever.mapping import Answers, facts_of
+from app.clever.models import SectionRecord, UserRecord
+from app.domain.evaluation import permission_set
 from app.domain.facts import Facts
 from app.domain.ids import DistrictId, IdShape
 from app.domain.policy import Policy, policy_of
-from app.domain.policy_case import CaseFacts
-from app.domain.policy_file import PolicyFile
+from app.domain.policy_schema import PolicyFile
+from app.domain.policy_test_schema import CaseFacts
 from tests.chaos import oracle
 
 Json = dict[str, Any]

@@ -9,9 +9,8 @@ from itertools import count
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.clever.budget import Budget
-from app.clever.rate import Rate
-from app.domain.errand import OWN
+from app.clever.rate_limit import Budget, Rate
+from app.domain.read_context import OWN
 
 
 @dataclass

@@ -9,13 +9,11 @@ from dataclasses import dataclass, field
 import httpx
 import pytest
 
-from app.clever.client import CleverClient
-from app.clever.patience import Patience
-from app.clever.reads import Endpoint
+from app.clever.client import CleverClient, Endpoint
+from app.clever.mapping import FAMILIES
+from app.clever.request_context import ReadTimeouts
+from app.clever.resilience import Transport
 from app.clever.tokens import DiscoveredTokens, OneToken
-from app.clever.transport import Transport
-from app.clever.versions import FAMILIES
-from app.domain.errand import Errand
 from app.domain.errors import (
     CleverFailed,
     CleverForbade,
@@ -31,6 +29,7 @@ from app.domain.errors import (
 from app.domain.facts import Facts, HeldRole, Role, Standing
 from app.domain.ids import DistrictId, IdShape, SchoolId, SectionId, UserId
 from app.domain.places import Place, Section
+from app.domain.read_context import ReadContext
 from app.domain.scopes import Scope
 
 DISTRICT, FOREIGN = DistrictId("d" * 24), DistrictId("e" * 24)
@@ -46,7 +45,7 @@ SCHOOLS, ONE_SECTION, ONE_SCHOOL = "/schools?limit=2000", f"/sections/{ALGEBRA}"
 SECTION, SCHOOL = (Scope.SECTION, ALGEBRA), (Scope.SCHOOL, NORTH)
 STUDENT, WHOLE = (Scope.STUDENT, ADA), (Scope.DISTRICT, DISTRICT)
 
-ERRAND = Errand()
+ERRAND = ReadContext()
 
 Lookup = Callable[[CleverClient], Awaitable[object]]
 
@@ -80,7 +79,7 @@ class Clever:
         token = self.tokens.pop(0) if len(self.tokens) > 1 else self.tokens[0]
         return {"data": [{"owner": {"type": "district", "id": DISTRICT}, "access_token": token}]}
 
-    def client(self, *, patience: Patience | None = None) -> CleverClient:
+    def client(self, *, patience: ReadTimeouts | None = None) -> CleverClient:
         transport = Transport(httpx.MockTransport(self), wall=lambda: 0)
         ticks = iter(range(0, 1000, 10))
         found = DiscoveredTokens(
@@ -436,18 +435,18 @@ async def test_a_section_and_its_people_are_read_at_once() -> None:
 
 
 async def test_a_whole_district_lets_others_have_their_turn_between_its_users() -> None:
-    turns = 0
+    read_slots = 0
 
     async def another() -> None:
-        nonlocal turns
+        nonlocal read_slots
         while True:
-            turns += 1
+            read_slots += 1
             await asyncio.sleep(0)
 
     async def turns_beside(people: int) -> int:
-        before, users = turns, several(*(user(f"{number:024x}") for number in range(people)))
+        before, users = read_slots, several(*(user(f"{number:024x}") for number in range(people)))
         assert len(await clever({EVERYBODY: users}).people(WHOLE, DISTRICT, None, ERRAND)) == people
-        return turns - before
+        return read_slots - before
 
     beside = asyncio.create_task(another())
     assert await turns_beside(1000) - await turns_beside(1) == 5
@@ -474,7 +473,7 @@ async def test_lists_of_a_whole_district_may_take_longer_than_other_lookups(look
                 await asyncio.Event().wait()
             return await super().__call__(request)
 
-    patience = Patience(reading=3600, district=0.02) if whole else Patience(reading=0.02, district=3600)
+    patience = ReadTimeouts(snapshot=3600, district=0.02) if whole else ReadTimeouts(snapshot=0.02, district=3600)
     async with asyncio.timeout(5):
         with pytest.raises(CleverTimedOut, match=r"^reading from Clever takes longer than it may$"):
             await look_up(Silent({}).client(patience=patience))

@@ -2,17 +2,17 @@
 
 import pytest
 
-from app.clever.versions import Version
-from app.domain.errand import Errand
+from app.clever.mapping import Version
 from app.domain.errors import RecordUnknown
 from app.domain.facts import Facts, HeldRole, Role, Standing
 from app.domain.ids import DistrictId, SchoolId, SectionId, UserId
 from app.domain.places import Section
+from app.domain.read_context import ReadContext
 from app.domain.scopes import Scope
 from tests.clever.conftest import Connect
 from tests.conftest import Sandbox
 
-ERRAND = Errand()
+ERRAND = ReadContext()
 
 DISTRICT = DistrictId("668262003b3817d87d000000")
 NORTH, SOUTH, WEST = (

@@ -10,16 +10,12 @@ import httpx
 import pytest
 import stamina
 
-from app.clever.line import Lines
-from app.clever.patience import within
-from app.clever.records import IdRecord, Page
-from app.clever.state import CleverState
-from app.clever.transport import Transport
-from app.clever.warrant import Warrant
-from app.domain.errand import OWN, Errand, Urgency
+from app.clever.models import IdRecord, Page
+from app.clever.request_context import RequestContext, within
+from app.clever.resilience import CleverState, TokenStates, Transport
 from app.domain.errors import (
     CallerOverspent,
-    CleverBarred,
+    CleverCircuitOpen,
     CleverError,
     CleverFailed,
     CleverLimited,
@@ -28,6 +24,7 @@ from app.domain.errors import (
     CleverUnexpected,
     CleverUnreachable,
 )
+from app.domain.read_context import OWN, ReadContext, Urgency
 from tests.cache.conftest import eventually
 from tests.conftest import MovedClock
 
@@ -68,17 +65,19 @@ class Clever:
 
     def transport(self, *, seconds: float = 30, share: float = 0.5) -> Transport:
         way = httpx.MockTransport(self)
-        lines = Lines(self.clock, share, jitter=lambda: 0.0)
-        return Transport(way, wall=lambda: 0, seconds=seconds, probe_seconds=0.02, lines=lines)
+        token_states = TokenStates(self.clock, share, jitter=lambda: 0.0)
+        return Transport(way, wall=lambda: 0, seconds=seconds, probe_seconds=0.02, token_states=token_states)
 
 
-async def read(transport: Transport, errand: Errand | None = None, *, until: float = math.inf) -> object:
-    return await transport.read(URL, Warrant("Bearer hush", errand or Errand(b"ann"), until), SHAPE)
+async def read(transport: Transport, read_context: ReadContext | None = None, *, until: float = math.inf) -> object:
+    return await transport.read(URL, RequestContext("Bearer hush", read_context or ReadContext(b"ann"), until), SHAPE)
 
 
-async def failure(transport: Transport, errand: Errand | None = None, *, until: float = math.inf) -> CleverError:
+async def failure(
+    transport: Transport, read_context: ReadContext | None = None, *, until: float = math.inf
+) -> CleverError:
     with pytest.raises(CleverError) as caught:
-        await read(transport, errand, until=until)
+        await read(transport, read_context, until=until)
     return caught.value
 
 
@@ -97,7 +96,7 @@ async def down(clever: Clever) -> AsyncIterator[Transport]:
 async def probed(transport: Transport) -> None:
     """Run into the breaker, and let the probe that this may set off end."""
     before = asyncio.all_tasks()
-    assert type(await failure(transport)) is CleverBarred
+    assert type(await failure(transport)) is CleverCircuitOpen
     await asyncio.gather(*(asyncio.all_tasks() - before))
 
 
@@ -127,7 +126,7 @@ async def test_nothing_else_is_asked_again(status: int) -> None:
 
 async def test_a_renewal_is_not_asked_again() -> None:
     clever = Clever([500])
-    assert type(await failure(clever.transport(), Errand(urgency=Urgency.RENEWAL))) is CleverFailed
+    assert type(await failure(clever.transport(), ReadContext(urgency=Urgency.RENEWAL))) is CleverFailed
     assert clever.asked == 1
 
 
@@ -169,11 +168,11 @@ async def test_a_clever_that_says_how_long_it_fails_is_left_alone_for_as_long() 
     transport = clever.transport()
     assert type(await failure(transport)) is CleverFailed
     clever.clock.move(30)
-    for errand in (Errand(b"ann"), OWN):
-        error = await failure(transport, errand)
-        assert (type(error), error.retry_after) == (CleverBarred, 10)
+    for read_context in (ReadContext(b"ann"), OWN):
+        error = await failure(transport, read_context)
+        assert (type(error), error.retry_after) == (CleverCircuitOpen, 10)
         assert str(error) == "Clever says that it is failing and when to ask again, and is not asked before"
-    assert await transport.read(URL, Warrant("Bearer other", OWN, math.inf), SHAPE) == NOTHING
+    assert await transport.read(URL, RequestContext("Bearer other", OWN, math.inf), SHAPE) == NOTHING
     clever.clock.move(10)
     assert await read(transport) == NOTHING
     assert clever.asked == 3
@@ -231,24 +230,24 @@ async def test_a_caller_who_has_had_their_share_leaves_the_rest_to_others() -> N
         assert await read(transport) == NOTHING
     error = await failure(transport)
     assert (type(error), error.retry_after) == (CallerOverspent, 17)
-    assert [await read(transport, errand) for errand in (Errand(b"bob"), OWN)] == [NOTHING, NOTHING]
+    assert [await read(transport, read_context) for read_context in (ReadContext(b"bob"), OWN)] == [NOTHING, NOTHING]
 
 
 async def test_each_token_has_a_limit_of_its_own() -> None:
     clever = Clever(headers={"x-ratelimit-limit": "2", "x-ratelimit-remaining": "0", "x-ratelimit-reset": "17"})
     transport = clever.transport()
     await read(transport)
-    assert await transport.read(URL, Warrant("Bearer other", OWN, math.inf), SHAPE) == NOTHING
+    assert await transport.read(URL, RequestContext("Bearer other", OWN, math.inf), SHAPE) == NOTHING
 
 
 async def test_a_clever_that_is_down_is_left_alone() -> None:
     clever = Clever()
     async with down(clever) as transport:
         error = await failure(transport)
-        assert (type(error), error.retry_after, clever.asked) == (CleverBarred, 1, 5)
+        assert (type(error), error.retry_after, clever.asked) == (CleverCircuitOpen, 1, 5)
         assert str(error) == "Clever failed several times in a row and is not asked for a moment"
         assert transport.state.word == "failing"
-        other = Warrant("Bearer other", OWN, math.inf)
+        other = RequestContext("Bearer other", OWN, math.inf)
         assert await transport.read(URL, other, SHAPE) == NOTHING
 
 
@@ -278,18 +277,18 @@ async def test_one_probe_goes_out_however_many_ask_and_is_broken_off_in_the_end(
         clever.answers = [HANGS]
         clever.clock.move(1)
         for _ in range(20):
-            assert type(await failure(transport)) is CleverBarred
+            assert type(await failure(transport)) is CleverCircuitOpen
         await eventually(lambda: clever.asked == 6)
 
 
-@pytest.mark.parametrize("errand", [Errand(b"ann"), OWN])
-async def test_a_probe_is_broken_off_sooner_than_other_requests(errand: Errand) -> None:
+@pytest.mark.parametrize("read_context", [ReadContext(b"ann"), OWN])
+async def test_a_probe_is_broken_off_sooner_than_other_requests(read_context: ReadContext) -> None:
     clever = Clever()
     async with down(clever) as transport:
         clever.answers = [HANGS]
         clever.clock.move(1)
         before = asyncio.all_tasks()
-        await failure(transport, errand)
+        await failure(transport, read_context)
         await asyncio.gather(*(asyncio.all_tasks() - before), return_exceptions=True)
         await probed(transport)
         assert await read(transport) == NOTHING
@@ -304,7 +303,7 @@ async def test_after_a_quiet_minute_one_request_tries_whether_clever_is_back_and
         test = asyncio.create_task(read(transport))
         await asyncio.sleep(0)
         others = await asyncio.gather(*(failure(transport) for _ in range(20)))
-        assert {type(error) for error in others} == {CleverBarred}
+        assert {type(error) for error in others} == {CleverCircuitOpen}
         clever.wakes.set()
         assert await test == NOTHING
         assert await read(transport) == NOTHING
@@ -350,7 +349,7 @@ async def test_a_caller_in_a_hurry_does_not_make_clever_count_as_down() -> None:
 async def test_a_clever_that_hangs_counts_as_down() -> None:
     clever = Clever([HANGS] * 5)
     transport = clever.transport(seconds=0.02)
-    assert [type(await failure(transport)) for _ in range(3)] == [CleverTimedOut, CleverTimedOut, CleverBarred]
+    assert [type(await failure(transport)) for _ in range(3)] == [CleverTimedOut, CleverTimedOut, CleverCircuitOpen]
     assert clever.asked == 5
 
 
@@ -361,6 +360,6 @@ async def test_a_clever_that_hangs_until_nobody_waits_any_more_counts_as_down() 
         until = asyncio.get_running_loop().time() + 0.03
         with pytest.raises(CleverTimedOut):
             async with within(until):
-                await read(transport, Errand(urgency=Urgency.RENEWAL), until=until)
-    await eventually(lambda: not transport.under_way.in_progress)
-    assert type(await failure(transport)) is CleverBarred
+                await read(transport, ReadContext(urgency=Urgency.RENEWAL), until=until)
+    await eventually(lambda: not transport.running.in_progress)
+    assert type(await failure(transport)) is CleverCircuitOpen

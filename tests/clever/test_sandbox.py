@@ -3,17 +3,17 @@
 import pytest
 
 from app.clever.client import CleverClient, connect
-from app.clever.state import CleverState
-from app.clever.versions import Version
-from app.domain.errand import Errand
+from app.clever.mapping import Version
+from app.clever.resilience import CleverState
 from app.domain.errors import CleverNotJson, CleverPagingBroken, CleverRefusedToken, UserUnknown
 from app.domain.facts import Facts, HeldRole, Role, Standing
 from app.domain.ids import DistrictId, IdShape, UserId
+from app.domain.read_context import ReadContext
 from app.domain.scopes import Scope
 from tests.clever.conftest import Connect
 from tests.conftest import TOKEN, Sandbox
 
-ERRAND = Errand()
+ERRAND = ReadContext()
 
 
 async def roles_of(client: CleverClient, sandbox: Sandbox, case: str) -> tuple[HeldRole, ...]:

@@ -14,8 +14,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from app.clever.connection import question_of
 from app.clever.connections import Connections
+from app.clever.http import question_of
 
 
 @pytest.fixture(scope="module")

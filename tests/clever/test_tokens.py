@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 import httpx
 import pytest
 
+from app.clever.resilience import Transport
 from app.clever.tokens import DiscoveredTokens, OneToken, with_token
-from app.clever.transport import Transport
 from app.domain.errors import (
     CleverBusy,
     CleverFailed,
@@ -267,11 +267,11 @@ async def refusal(tokens: DiscoveredTokens, *, patience: float = 2) -> CleverRef
     """What a reading ends in that Clever refuses with every token."""
     refused = CleverRefusedToken("refused")
 
-    async def reading(_: str) -> None:
+    async def snapshot(_: str) -> None:
         raise refused
 
     with pytest.raises(CleverRefusedToken) as caught:
-        await with_token(tokens, NORTH, reading, patience=patience)
+        await with_token(tokens, NORTH, snapshot, patience=patience)
     assert caught.value is refused
     return caught.value
 

@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from app.cli import app
-from app.services.checked_yaml import NO_ROLE
+from app.policy_files.yaml import NO_ROLE
 from tests.conftest import TOKEN, Sandbox, rosterguard_process
 
 BAD_POLICY = "version: 1\nrule: superset\nroles:\n  boss: []\n  staff:\n    - {allow: [school:view], over: sections}\n"

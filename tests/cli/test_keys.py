@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from app.api_keys import read_keys
+from app.auth.api_key_file import read_keys
 from app.cli import app
 
 

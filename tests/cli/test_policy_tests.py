@@ -9,7 +9,7 @@ from ruamel.yaml import YAML
 from typer.testing import CliRunner, Result
 
 from app.cli import app
-from app.services.checked_yaml import NO_ROLE
+from app.policy_files.yaml import NO_ROLE
 
 CASES = Path(__file__).parent.parent / "cases"
 

@@ -16,31 +16,30 @@ from typing import cast
 from pydantic import ValidationError
 
 from app.cache.memory import MemoryCache
-from app.clever.records import SchoolRecord, SectionRecord, UserRecord
-from app.clever.v3 import Answers, facts_of, section_of
-from app.domain.access import access_of
-from app.domain.case_review import mistakes_in
+from app.clever.mapping import Answers, facts_of, section_of
+from app.clever.models import SchoolRecord, SectionRecord, UserRecord
 from app.domain.decision import Reason
-from app.domain.engine import permission_set
-from app.domain.errand import Errand
-from app.domain.errors import CleverBarred, CleverError, RecordUnknown, RoleNotHeld, UserUnknown
+from app.domain.errors import CleverCircuitOpen, CleverError, RecordUnknown, RoleNotHeld, UserUnknown
+from app.domain.evaluation import access_of, permission_set
 from app.domain.facts import Facts, Role
 from app.domain.grants import ConditionalGrant, Grant, PermissionSet
 from app.domain.ids import DistrictId, SchoolId, SectionId, UserId
 from app.domain.places import Place, Section
 from app.domain.policy import Policy, policy_of
-from app.domain.policy_case import CaseFile
-from app.domain.policy_file import PolicyFile
-from app.domain.policy_verdict import answer, complaints
+from app.domain.policy_schema import PolicyFile
+from app.domain.policy_test_lint import mistakes_in
+from app.domain.policy_test_run import answer, complaints
+from app.domain.policy_test_schema import CaseFile
+from app.domain.read_context import ReadContext
 from app.domain.scopes import Scope
-from app.domain.staleness import Staleness
+from app.domain.snapshot import Staleness
+from app.roster.concurrency import ReadSlots
+from app.roster.context import Clever, Context, Deadlines
+from app.roster.freshness import Freshness
 from app.services.decisions import Action, Decision, Question, evaluate, evaluate_many, permission_asked
 from app.services.explanations import explain
-from app.services.locating import Entity
 from app.services.permissions import Subject, permissions_of
-from app.services.ports import Clever, Context, Deadlines
-from app.services.reading import Demand
-from app.services.turns import Turns
+from app.services.resource_lookup import Entity
 from tests.domain.odd_oracle import Oracle, expected, fitting, looked_up, naive_standings, well_formed
 from tests.domain.odd_worlds import APPLICATIONS, DISTRICT, LABELS, SHAPE, Asking, Maker, Record, World, near_to
 from tests.domain.worlds import (
@@ -58,43 +57,45 @@ class InMemory:
 
     world: World
 
-    def barred(self, _district: DistrictId) -> CleverBarred | None:
+    def circuit_open(self, _district: DistrictId) -> CleverCircuitOpen | None:
         return None
 
-    def unaffordable(self, _district: DistrictId, _errand: Errand, _requests: int) -> CleverError | None:
+    def unaffordable(self, _district: DistrictId, _errand: ReadContext, _requests: int) -> CleverError | None:
         return None
 
     def known_districts(self) -> frozenset[DistrictId] | None:
         return frozenset({DistrictId(DISTRICT)})
 
-    async def facts(self, user: UserId, _district: DistrictId, _errand: Errand, *, confirm_schools: bool) -> Facts:
+    async def facts(self, user: UserId, _district: DistrictId, _errand: ReadContext, *, confirm_schools: bool) -> Facts:
         if user not in self.world.people:
             raise UserUnknown
         return read(self.world, user)
 
-    async def section(self, section: SectionId, district: DistrictId, _errand: Errand) -> Section:
+    async def section(self, section: SectionId, district: DistrictId, _errand: ReadContext) -> Section:
         record = self.world.sections.get(section)
         if record is None or record["district"] != district:
             raise RecordUnknown
         return section_of(SectionRecord.model_validate(record), district, SHAPE)[0]
 
-    async def school(self, school: SchoolId, _district: DistrictId, _errand: Errand) -> SchoolId:
+    async def school(self, school: SchoolId, _district: DistrictId, _errand: ReadContext) -> SchoolId:
         if school not in self.world.schools:
             raise RecordUnknown
         return school
 
-    async def sections(self, place: Place, district: DistrictId, _errand: Errand, **_: object) -> tuple[Section, ...]:
+    async def sections(
+        self, place: Place, district: DistrictId, _errand: ReadContext, **_: object
+    ) -> tuple[Section, ...]:
         self._look_up(place)
         records = [one for one in self.world.sections.values() if one["district"] == district]
         found = [section_of(SectionRecord.model_validate(one), district, SHAPE)[0] for one in records]
         here = [one for one in found if place[0] is Scope.DISTRICT or one.school == place[1]]
         return tuple(sorted(here, key=lambda one: one.id))
 
-    async def schools(self, _district: DistrictId, _errand: Errand) -> tuple[SchoolId, ...]:
+    async def schools(self, _district: DistrictId, _errand: ReadContext) -> tuple[SchoolId, ...]:
         return tuple(SchoolId(one) for one in sorted(self.world.schools))
 
     async def people(
-        self, place: Place, district: DistrictId, role: Role | None, _errand: Errand, **_: object
+        self, place: Place, district: DistrictId, role: Role | None, _errand: ReadContext, **_: object
     ) -> tuple[Facts, ...]:
         self._look_up(place)
         records = [self.world.people[user] for user in sorted(self.world.people) if self._is_listed(user, place)]
@@ -138,7 +139,7 @@ def context_over(world: World, policy: Policy) -> Context:
         fresh_seconds=300,
         stale_seconds=3600,
         deadlines=Deadlines(slow=60),
-        turns=Turns(),
+        read_slots=ReadSlots(),
         secret=b"",
         reasons=True,
         jitter=lambda: 0.0,
@@ -290,7 +291,7 @@ async def compare(maker: Maker, found: Found, *, users: int, policies: int, ques
                 found.differences.append(f"{difference}\n  user {user}: {world.people[user]}\n  policy {written}")
         for user in maker.some(sorted(world.people), 15):
             question = question_of(user, maker.asking(world, written, user))
-            alone.append((question, (await evaluate(context, question, Demand())).reason))
+            alone.append((question, (await evaluate(context, question, Freshness())).reason))
         differences = await _together(context_over(world, policy), alone)
         found.differences += [f"{one}\n  world {world}\n  policy {written}" for one in differences]
     _malformed(maker, world, found)
@@ -311,7 +312,7 @@ async def _sets(oracle: Oracle, context: Context) -> list[str]:
         answered.append(one)
         return repr(one).encode()
 
-    rendered = (await permissions_of(context, Subject(user), Demand(), render)).rendered.body
+    rendered = (await permissions_of(context, Subject(user), Freshness(), render)).rendered.body
     if rendered != repr(engine).encode():
         differences.append(f"service {rendered.decode()}\n  engine {engine}")
     if can_be_written(world, user):
@@ -322,7 +323,7 @@ async def _sets(oracle: Oracle, context: Context) -> list[str]:
 
 async def _together(context: Context, alone: Sequence[tuple[Question, Reason]]) -> list[str]:
     """Ask at once, with nothing read yet, what was asked alone."""
-    outcomes = await evaluate_many(context, [question for question, _ in alone], Demand())
+    outcomes = await evaluate_many(context, [question for question, _ in alone], Freshness())
     return [
         f"alone {reason}, in a batch {outcome}: {question}"
         for (question, reason), outcome in zip(alone, outcomes, strict=True)
@@ -338,7 +339,7 @@ async def _answers(
     for asking in asked:
         wanted = expected(world, user, oracle.written, asking, oracle)
         found.counts[wanted.value] += 1
-        decided = (await evaluate(context, question_of(user, asking), Demand())).reason
+        decided = (await evaluate(context, question_of(user, asking), Freshness())).reason
         alone.append((question_of(user, asking), decided))
         if _plain(decided) is not wanted:
             differences.append(f"oracle {wanted}, service {decided}: {asking}\n  world {world}")
@@ -369,10 +370,10 @@ async def _explained(context: Context, user: str, asking: Asking) -> list[str]:
         # One place alone is explained as what is asked about, and not as what something else lies in.
         [(place, named)] = places.items()
         asked = replace(asked, kind=place, named=named, properties={})
-    decided = (await evaluate(context, question_of(user, asked), Demand())).reason
+    decided = (await evaluate(context, question_of(user, asked), Freshness())).reason
     try:
         role = Role(asking.role) if asking.role else None
-        found = (await explain(context, Subject(user, role=role), own, places, Demand())).explanation
+        found = (await explain(context, Subject(user, role=role), own, places, Freshness())).explanation
     except RoleNotHeld:
         return [] if decided in (Reason.ROLE_NOT_HELD, *_BEFORE_ROLES) else [f"{decided}, yet no explanation: {asking}"]
     whole = bool(found.grounds) == found.held and (found.reason in _REFUSED or found.held != bool(found.missing))

@@ -9,18 +9,18 @@ from pathlib import Path
 import pytest
 
 from app.domain.decision import Reason
-from app.domain.engine import permission_set
 from app.domain.errors import RoleNotHeld
+from app.domain.evaluation import permission_set
 from app.domain.facts import Role
 from app.domain.grants import ConditionalGrant, Grant, PermissionSet
 from app.domain.ids import DistrictId, UserId
 from app.domain.policy import Policy, policy_of
-from app.domain.policy_case import CaseFile, WantedGrant
-from app.domain.policy_file import PolicyFile, Rule
-from app.domain.policy_verdict import complaints
+from app.domain.policy_schema import PolicyFile, Rule
+from app.domain.policy_test_run import complaints
+from app.domain.policy_test_schema import CaseFile, WantedGrant
 from app.domain.scopes import Scope
-from app.services.policies import read_policy
-from app.services.policy_cases import read_case
+from app.policy_files.testing import read_case
+from app.policy_files.yaml import read_policy
 
 CASES = {path.stem: path for path in sorted((Path(__file__).parent.parent / "cases").glob("*.yaml"))}
 DEFAULT = read_policy((files("app.policies") / "default.yaml").read_text())

@@ -1,7 +1,7 @@
 import pytest
 
 from app.domain.conditions import RequestCondition, is_of_request
-from app.domain.policy_file import Value
+from app.domain.policy_schema import Value
 
 KEY = "resource.status"
 

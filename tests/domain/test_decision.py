@@ -2,15 +2,15 @@ from typing import Any
 
 import pytest
 
-from app.domain.access import Access, access_of
 from app.domain.conditions import Asked
 from app.domain.decision import Reason, decided, may_be_asked
 from app.domain.errors import RoleNotHeld
+from app.domain.evaluation import Access, access_of
 from app.domain.facts import Facts, HeldRole, Role, Standing
 from app.domain.ids import DistrictId, UserId
 from app.domain.places import Location
 from app.domain.policy import policy_of
-from app.domain.policy_file import PolicyFile
+from app.domain.policy_schema import PolicyFile
 from app.domain.scopes import CLEVER_TYPES, Scope
 
 POLICY = policy_of(

@@ -6,18 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain.access import access_of
 from app.domain.conditions import Asked, RequestCondition
 from app.domain.decision import Reason, decided
-from app.domain.explanation import Explanation, explained, refused
+from app.domain.evaluation import access_of
+from app.domain.explanation import Explanation, Ground, How, Lack, Missing, explained, refused
 from app.domain.facts import Facts, HeldRole, Role, Standing
 from app.domain.fields import UNREADABLE
-from app.domain.grounds import Ground, How
 from app.domain.ids import DistrictId, UserId
-from app.domain.missing import Lack, Missing
 from app.domain.places import Location
 from app.domain.policy import policy_of
-from app.domain.policy_file import PolicyFile
+from app.domain.policy_schema import PolicyFile
 from app.domain.scopes import Scope
 from tests.domain.worlds import RULES, Written, law, locations, people, policies, requests, under
 

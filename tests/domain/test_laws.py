@@ -7,8 +7,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.domain.access import access_of
-from app.domain.engine import permission_set
+from app.domain.evaluation import access_of, permission_set
 from app.domain.explanation import explained
 from app.domain.facts import EMPLOYEES, Facts, HeldRole, Role, Standing
 from app.domain.ids import DistrictId, UserId

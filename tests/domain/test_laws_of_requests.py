@@ -6,9 +6,8 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.domain.access import access_of
 from app.domain.decision import Reason, decided
-from app.domain.engine import permission_set
+from app.domain.evaluation import access_of, permission_set
 from app.domain.facts import Facts
 from app.domain.places import Location
 from tests.domain.naive import Naive

@@ -10,9 +10,8 @@ from app.domain.errors import PolicyMistakes
 from app.domain.facts import Role, Standing
 from app.domain.fields import UNREADABLE
 from app.domain.policy import Clause, Policy, policy_of
-from app.domain.policy_file import PolicyFile
-from app.domain.policy_names import named_in_full
-from app.domain.policy_review import expansions, warnings
+from app.domain.policy_lint import expansions, warnings
+from app.domain.policy_schema import PolicyFile, named_in_full
 from app.domain.scopes import Scope
 
 Written = dict[str, Any]

@@ -10,12 +10,12 @@ from typing import Any
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from app.domain.engine import permission_set
+from app.domain.evaluation import permission_set
 from app.domain.facts import Facts, HeldRole, Role, Standing
 from app.domain.grants import PermissionSet
 from app.domain.ids import DistrictId, UserId
 from app.domain.policy import Policy, policy_of
-from app.domain.policy_file import PolicyFile
+from app.domain.policy_schema import PolicyFile
 from app.domain.scopes import Scope
 
 Written = dict[str, Any]

@@ -9,11 +9,9 @@ import httpx
 import pytest
 from starlette.applications import Starlette
 
-from app.cli.listening import in_background
+from app.cli.server import in_background
+from app.sandbox.fault_kinds import BOMB_BYTES, DANGLING, KINDS, WRONG_SHAPES
 from app.sandbox.faults import Fault, Faults, KindName
-from app.sandbox.fictions import BOMB_BYTES, WRONG_SHAPES
-from app.sandbox.kinds import KINDS
-from app.sandbox.lies import DANGLING
 from app.sandbox.server import create_sandbox
 from app.sandbox.world import World
 

@@ -9,9 +9,9 @@ import pytest
 from app.cache.memory import MemoryCache
 from app.clever.client import connect
 from app.domain.ids import IdShape
-from app.services.policies import read_policy
-from app.services.ports import Context, Deadlines
-from app.services.turns import Turns
+from app.policy_files.yaml import read_policy
+from app.roster.concurrency import ReadSlots
+from app.roster.context import Context, Deadlines
 from tests.conftest import TOKEN, MovedClock
 from tests.services import counting
 from tests.services.counting import Asked, CountingClever
@@ -51,7 +51,7 @@ def context_over(running_clock: MovedClock) -> Contexts:
                 fresh_seconds=300,
                 stale_seconds=300,
                 deadlines=Deadlines(),
-                turns=Turns(),
+                read_slots=ReadSlots(),
                 secret=b"a secret of the tests",
                 reasons=True,
             )

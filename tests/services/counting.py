@@ -6,18 +6,18 @@ from dataclasses import dataclass, field
 from typing import cast
 
 from app.cache.memory import MemoryCache
-from app.domain.errand import Errand
-from app.domain.errors import CleverBarred
+from app.domain.errors import CleverCircuitOpen
 from app.domain.facts import Facts
 from app.domain.ids import DistrictId, IdShape, UserId
-from app.domain.packed_facts import PackedFacts
 from app.domain.policy import Policy
-from app.domain.reading import Reading
+from app.domain.read_context import ReadContext
+from app.domain.serialization import PackedFacts
+from app.domain.snapshot import Snapshot
 from app.main import default_policy
-from app.services.policies import read_policy
-from app.services.ports import Clever, CleverState, Context, Deadlines
-from app.services.reading import Demand, reading_of
-from app.services.turns import Turns
+from app.policy_files.yaml import read_policy
+from app.roster.concurrency import ReadSlots
+from app.roster.context import Clever, CleverState, Context, Deadlines
+from app.roster.freshness import Freshness, reading_of
 from tests.conftest import MovedClock
 
 ANN, NORTH = UserId("ann"), DistrictId("north")
@@ -29,14 +29,14 @@ DROPPING = read_policy(default_policy() + "\nschools: {unconfirmed: drop}\n")
 class CountingClever:
     """A Clever that knows one user, counts its readings, and answers when it is let."""
 
-    readings: int = 0
-    errands: list[Errand] = field(default_factory=list)
+    snapshots: int = 0
+    errands: list[ReadContext] = field(default_factory=list)
     error: Exception | None = None
-    bar: CleverBarred | None = None
+    bar: CleverCircuitOpen | None = None
     facts_given: Facts = field(default_factory=lambda: Facts(ANN, NORTH))
     let: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def barred(self, district: DistrictId) -> CleverBarred | None:
+    def circuit_open(self, district: DistrictId) -> CleverCircuitOpen | None:
         assert district == NORTH
         return self.bar
 
@@ -46,10 +46,12 @@ class CountingClever:
     async def districts(self) -> frozenset[DistrictId]:
         return frozenset({NORTH})
 
-    async def facts(self, user: UserId, district: DistrictId, errand: Errand, *, confirm_schools: bool) -> Facts:
+    async def facts(
+        self, user: UserId, district: DistrictId, read_context: ReadContext, *, confirm_schools: bool
+    ) -> Facts:
         assert (user, district) == (ANN, NORTH)
-        self.errands.append(errand)
-        self.readings += 1
+        self.errands.append(read_context)
+        self.snapshots += 1
         await self.let.wait()
         if self.error:
             raise self.error
@@ -65,8 +67,10 @@ class OneByOne(CountingClever):
 
     ends: list[asyncio.Future[Facts]] = field(default_factory=list)
 
-    async def facts(self, user: UserId, district: DistrictId, errand: Errand, *, confirm_schools: bool) -> Facts:
-        self.readings += 1
+    async def facts(
+        self, user: UserId, district: DistrictId, read_context: ReadContext, *, confirm_schools: bool
+    ) -> Facts:
+        self.snapshots += 1
         self.ends.append(asyncio.get_running_loop().create_future())
         return await self.ends[-1]
 
@@ -79,11 +83,11 @@ class Asked:
     clock: MovedClock
     context: Context
 
-    async def reading(self, demand: Demand | None = None) -> Reading[PackedFacts]:
-        return await reading_of(self.context, ANN, NORTH, demand or Demand())
+    async def snapshot(self, freshness: Freshness | None = None) -> Snapshot[PackedFacts]:
+        return await reading_of(self.context, ANN, NORTH, freshness or Freshness())
 
-    def reading_under_way(self, demand: Demand | None = None) -> asyncio.Task[Reading[PackedFacts]]:
-        return asyncio.create_task(self.reading(demand))
+    def reading_under_way(self, freshness: Freshness | None = None) -> asyncio.Task[Snapshot[PackedFacts]]:
+        return asyncio.create_task(self.snapshot(freshness))
 
 
 def context_over(clever: CountingClever, clock: MovedClock, policy: Policy = POLICY) -> Context:
@@ -101,7 +105,7 @@ def context_over(clever: CountingClever, clock: MovedClock, policy: Policy = POL
         fresh_seconds=300,
         stale_seconds=3600,
         deadlines=Deadlines(slow=60),
-        turns=Turns(),
+        read_slots=ReadSlots(),
         secret=b"",
         reasons=True,
         jitter=lambda: 0.0,

@@ -7,10 +7,10 @@ import pytest
 from app.domain.decision import Reason
 from app.domain.errors import CleverLimited, NotCached, RosterguardError
 from app.main import default_policy
+from app.roster.context import Context
+from app.roster.freshness import Freshness
 from app.services.decisions import Action, Decision, Question, evaluate, evaluate_many, evaluate_until
-from app.services.locating import Entity
-from app.services.ports import Context
-from app.services.reading import Demand
+from app.services.resource_lookup import Entity
 from app.services.search import subjects
 from tests.conftest import Sandbox
 from tests.services.conftest import Contexts
@@ -69,8 +69,8 @@ async def test_what_is_decided_of_resources_of_clever(
     case: str, action: str, kind: str, resource: str, reason: Reason, context: Context, sandbox: Sandbox
 ) -> None:
     asked = question(sandbox.user(case), action, kind, resource)
-    assert await evaluate(context, asked, Demand()) == Decision(reason)
-    assert await evaluate(context, asked, Demand()) == Decision(reason)
+    assert await evaluate(context, asked, Freshness()) == Decision(reason)
+    assert await evaluate(context, asked, Freshness()) == Decision(reason)
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ async def test_what_is_decided_of_the_applications_own_resources(
     said: Mapping[str, object], reason: Reason, context: Context, sandbox: Sandbox
 ) -> None:
     asked = question(sandbox.user("teacher_only"), "grade", "assignment", "any-id-at-all", said)
-    assert await evaluate(context, asked, Demand()) == Decision(reason)
+    assert await evaluate(context, asked, Freshness()) == Decision(reason)
 
 
 async def test_what_the_caller_says_of_the_subject_or_of_a_known_resource_gives_nothing(
@@ -113,7 +113,7 @@ async def test_what_the_caller_says_of_the_subject_or_of_a_known_resource_gives_
         Entity("section", ELSEWHERE, claims),
         {},
     )
-    assert await evaluate(context, asked, Demand()) == Decision(Reason.NOT_IN_REACH)
+    assert await evaluate(context, asked, Freshness()) == Decision(Reason.NOT_IN_REACH)
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ async def test_what_the_caller_says_of_the_subject_or_of_a_known_resource_gives_
 )
 async def test_an_unknown_subject_is_a_denial(subject: Entity, reason: Reason, context: Context) -> None:
     asked = Question(subject, Action("edit", {}), Entity("section", FIRST, {}), {})
-    assert await evaluate(context, asked, Demand()) == Decision(reason)
+    assert await evaluate(context, asked, Freshness()) == Decision(reason)
 
 
 @pytest.mark.parametrize(
@@ -149,22 +149,22 @@ async def test_a_question_may_be_asked_in_a_role_context(
 ) -> None:
     user = sandbox.user("staff_who_also_teach_elsewhere")
     asked = question(user, "view", "school", NORTH, role_context=role)
-    assert await evaluate(context, asked, Demand()) == Decision(reason)
+    assert await evaluate(context, asked, Freshness()) == Decision(reason)
 
 
 async def test_cold_subject_and_resource_are_read_at_once(context: Context, sandbox: Sandbox) -> None:
     sandbox.app.state.delay_ms = 50
     asked = question(sandbox.user("teacher_only"), "edit", "section", ELSEWHERE)
-    await evaluate(context, asked, Demand())
+    await evaluate(context, asked, Freshness())
     assert sandbox.requests.total() == 4
     assert sandbox.app.state.most_at_once == 4
 
 
 async def test_what_the_facts_decide_costs_no_reading(context: Context, sandbox: Sandbox) -> None:
     user = sandbox.user("teacher_only")
-    await evaluate(context, question(user, "edit", "section", ELSEWHERE), Demand())
+    await evaluate(context, question(user, "edit", "section", ELSEWHERE), Freshness())
     sandbox.requests.clear()
-    cached = Demand(only_if_cached=True)
+    cached = Freshness(only_if_cached=True)
     assert (await evaluate(context, question(user, "edit", "section", FIRST), cached)).held
     assert not (await evaluate(context, question(user, "view", "school", SOUTH), cached)).held
     assert not (await evaluate(context, question(user, "edit", "section", ELSEWHERE), cached)).held
@@ -176,7 +176,7 @@ async def test_what_the_facts_decide_costs_no_reading(context: Context, sandbox:
 async def test_many_questions_are_answered_in_their_order(context: Context, sandbox: Sandbox) -> None:
     user = sandbox.user("teacher_only")
     asked = [question(user, "edit", "section", each) for each in (FIRST, ELSEWHERE, UNKNOWN, FIRST)]
-    assert await evaluate_many(context, asked, Demand()) == [
+    assert await evaluate_many(context, asked, Freshness()) == [
         Decision(Reason.GRANTED),
         Decision(Reason.NOT_IN_REACH),
         Decision(Reason.UNKNOWN_RESOURCE),
@@ -191,19 +191,19 @@ async def test_a_run_ends_with_the_first_that_ends_it(context: Context, sandbox:
 
     user = sandbox.user("teacher_only")
     asked = [question(user, "edit", "section", each) for each in (FIRST, ELSEWHERE, FIRST)]
-    outcomes = await evaluate_until(context, asked, Demand(), denied)
+    outcomes = await evaluate_until(context, asked, Freshness(), denied)
     assert outcomes == [Decision(Reason.GRANTED), Decision(Reason.NOT_IN_REACH)]
 
 
 async def test_a_clever_that_cannot_be_read_is_an_error_and_no_denial(context: Context, sandbox: Sandbox) -> None:
     known, cold = sandbox.user("teacher_only"), sandbox.user("co_teacher")
-    await evaluate(context, question(known, "edit", "section", FIRST), Demand())
+    await evaluate(context, question(known, "edit", "section", FIRST), Freshness())
     sandbox.app.state.rate_limit = 1
     try:
         questions = [question(user, "edit", "section", FIRST) for user in (cold, cold)]
         for asked in (questions, [question(known, "edit", "section", FIRST), questions[0]]):
             with pytest.raises(CleverLimited):
-                await evaluate_many(context, asked, Demand())
+                await evaluate_many(context, asked, Freshness())
     finally:
         sandbox.app.state.rate_limit = 0
 
@@ -214,8 +214,8 @@ async def test_a_search_for_subjects_asks_the_district_that_is_named(context: Co
             Entity("user", "", {"district": district}), Action("edit", {}), Entity("section", FIRST, {}), {}
         )
 
-    found = (await subjects(context, holders("668262003b3817d87d000000"), Demand())).results
+    found = (await subjects(context, holders("668262003b3817d87d000000"), Freshness())).results
     assert "668262059155dac234000005" in found
-    assert (await subjects(context, holders(None), Demand())).results == found
-    assert (await subjects(context, holders(UNKNOWN), Demand())).results == []
-    assert (await subjects(context, holders(5), Demand())).results == []
+    assert (await subjects(context, holders(None), Freshness())).results == found
+    assert (await subjects(context, holders(UNKNOWN), Freshness())).results == []
+    assert (await subjects(context, holders(5), Freshness())).results == []

@@ -8,13 +8,13 @@ import pytest
 from app.domain.callers import ANYONE
 from app.domain.errors import DistrictUnnamed, NotCached, UserUnknown
 from app.domain.ids import DistrictId
+from app.roster.freshness import Freshness
 from app.services.permissions import district_of
-from app.services.reading import Demand
 from tests.conftest import MovedClock
 from tests.services.counting import NORTH, CountingClever, context_over
 
 SOUTH = DistrictId("south")
-WHOEVER = Demand(caller=ANYONE)
+WHOEVER = Freshness(caller=ANYONE)
 
 
 @dataclass
@@ -48,6 +48,6 @@ async def test_none_and_several_are_not_guessed(
 
 async def test_what_only_the_cache_may_answer_looks_for_no_district(clock: MovedClock) -> None:
     context = context_over(EmptyAtFirst(now=frozenset({NORTH})), clock)
-    for demand in (Demand(only_if_cached=True), WHOEVER.at_once()):
+    for freshness in (Freshness(only_if_cached=True), WHOEVER.at_once()):
         with pytest.raises(NotCached):
-            await district_of(context, None, demand)
+            await district_of(context, None, freshness)

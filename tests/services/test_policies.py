@@ -6,8 +6,8 @@ from ruamel.yaml import YAML
 
 from app.domain.errors import Mistake, PolicyMistakes
 from app.domain.facts import Role
-from app.domain.policy_review import warnings
-from app.services.policies import read_policy
+from app.domain.policy_lint import warnings
+from app.policy_files.yaml import read_policy
 
 ROLES = "district_admin, staff, teacher, student, contact"
 NO_ROLE = f"unknown key: Clever's roles are {ROLES}; a librarian is staff with a title"

@@ -10,9 +10,9 @@ import pytest
 
 from app.domain.policy import Policy
 from app.main import default_policy
-from app.services.checked_yaml import NO_ROLE
-from app.services.file_watch import LOOK_SECONDS, FileState, FileWatch
-from app.services.policy_watch import InForce, policy_watch
+from app.policy_files.reload import ActivePolicy, policy_watch
+from app.policy_files.yaml import NO_ROLE
+from app.watched_file import LOOK_SECONDS, FileState, FileWatch
 from tests.services.counting import Asked
 
 DEFAULT = default_policy()
@@ -25,14 +25,14 @@ class Watched:
     """A policy file and what answers by it."""
 
     file: Path
-    in_force: InForce
+    active_policy: ActivePolicy
     watch: FileWatch[Policy]
 
     @property
     def fares(self) -> tuple[str | None, FileState]:
         """The rule in force, and how the policy fares."""
-        context = self.in_force.context
-        return None if context is None else context.policy.rule, self.in_force.state
+        context = self.active_policy.context
+        return None if context is None else context.policy.rule, self.active_policy.state
 
     async def begin(self, text: str) -> None:
         self.file.write_text(text)
@@ -45,9 +45,9 @@ class Watched:
 
 @pytest.fixture
 def watched(asked: Asked, tmp_path: Path) -> Watched:
-    in_force = InForce(lambda policy: replace(asked.context, policy=policy))
+    active_policy = ActivePolicy(lambda policy: replace(asked.context, policy=policy))
     file = tmp_path / "policy.yaml"
-    return Watched(file, in_force, policy_watch(file, in_force))
+    return Watched(file, active_policy, policy_watch(file, active_policy))
 
 
 async def test_what_a_file_comes_to_say_is_in_force(watched: Watched) -> None:
@@ -67,23 +67,23 @@ async def test_what_may_be_half_written_is_not_taken_yet(watched: Watched) -> No
 
 async def test_whoever_took_the_context_before_keeps_its_policy_and_shares_all_else(watched: Watched) -> None:
     await watched.begin(DEFAULT)
-    before = watched.in_force.context
+    before = watched.active_policy.context
     watched.file.write_text(SCOPED)
     await watched.look()
-    after = watched.in_force.context
+    after = watched.active_policy.context
     assert before is not None
     assert after is not None
     assert (before.policy.rule, after.policy.rule) == ("superset", "scoped")
     assert after == replace(before, policy=after.policy)
-    assert after.flights is before.flights
+    assert after.fetches is before.fetches
 
 
 async def test_a_comment_changes_nothing(watched: Watched) -> None:
     await watched.begin(DEFAULT)
-    before = watched.in_force.context
+    before = watched.active_policy.context
     watched.file.write_text(f"{DEFAULT}# and that was that\n")
     await watched.look()
-    assert watched.in_force.context is before
+    assert watched.active_policy.context is before
     assert watched.fares == ("superset", FileState.OK)
 
 
@@ -146,14 +146,14 @@ async def test_what_has_no_effect_yet_is_logged_even_where_it_is_the_default_wri
     assert [message.partition(" yet")[0] for message in caplog.messages] == [
         "the policy: district.before_launch: deny has no effect"
     ]
-    assert watched.in_force.context is not None
-    assert watched.in_force.context.policy.file.district.model_fields_set == {"before_launch"}
+    assert watched.active_policy.context is not None
+    assert watched.active_policy.context.policy.file.district.model_fields_set == {"before_launch"}
 
 
 async def test_nothing_is_in_force_until_a_bad_file_is_mended(watched: Watched) -> None:
     await watched.begin(BAD)
-    assert watched.in_force.context is None
-    assert watched.in_force.state == "unusable"
+    assert watched.active_policy.context is None
+    assert watched.active_policy.state == "unusable"
     watched.file.write_text(SCOPED)
     await watched.look()
     assert watched.fares == ("scoped", FileState.OK)

@@ -5,111 +5,113 @@ from dataclasses import replace
 
 import pytest
 
-from app.domain.errand import Errand, Urgency
 from app.domain.errors import CleverTimedOut, NotCached, UserUnknown
 from app.domain.facts import Facts, HeldRole, Role, Standing
-from app.domain.packed_facts import packed
-from app.domain.reading import Reading
-from app.services.reading import Demand, key_of
-from app.services.turns import Room, Turns
+from app.domain.read_context import ReadContext, Urgency
+from app.domain.serialization import packed
+from app.domain.snapshot import Snapshot
+from app.roster.concurrency import ReadSlots, SlotLimits
+from app.roster.freshness import Freshness, key_of
 from tests.conftest import MovedClock
 from tests.services.counting import ANN, DROPPING, NORTH, Asked, OneByOne, context_over, settled
 
 
 async def test_a_fresh_reading_answers_without_asking_again(asked: Asked) -> None:
-    first = await asked.reading()
+    first = await asked.snapshot()
     asked.clock.move(299)
-    assert await asked.reading() is first
-    assert asked.clever.readings == 1
+    assert await asked.snapshot() is first
+    assert asked.clever.snapshots == 1
 
 
 async def test_past_the_fresh_time_a_new_reading_answers(asked: Asked) -> None:
-    first = await asked.reading()
+    first = await asked.snapshot()
     asked.clock.move(301)
-    assert await asked.reading() is not first
-    assert asked.clever.readings == 2
+    assert await asked.snapshot() is not first
+    assert asked.clever.snapshots == 2
 
 
 async def test_the_age_of_a_reading_counts_from_when_it_began(asked: Asked) -> None:
     asked.clever.let.clear()
-    under_way = asked.reading_under_way()
-    await settled(lambda: asked.clever.readings == 1)
+    running = asked.reading_under_way()
+    await settled(lambda: asked.clever.snapshots == 1)
     asked.clock.move(200)
     asked.clever.let.set()
-    assert asked.clock.now - (await under_way).began == 200
+    assert asked.clock.now - (await running).began == 200
     asked.clock.move(101)
-    await asked.reading()
-    assert asked.clever.readings == 2
+    await asked.snapshot()
+    assert asked.clever.snapshots == 2
 
 
 async def test_a_thousand_callers_wait_for_one_reading(asked: Asked) -> None:
     asked.clever.let.clear()
     callers = [asked.reading_under_way() for _ in range(1000)]
-    await settled(lambda: asked.clever.readings == 1)
+    await settled(lambda: asked.clever.snapshots == 1)
     asked.clever.let.set()
-    readings = await asyncio.gather(*callers)
-    assert asked.clever.readings == 1
-    assert all(reading is readings[0] for reading in readings)
+    snapshots = await asyncio.gather(*callers)
+    assert asked.clever.snapshots == 1
+    assert all(snapshot is snapshots[0] for snapshot in snapshots)
 
 
 async def test_a_caller_that_goes_away_does_not_take_the_reading_of_the_others_along(asked: Asked) -> None:
     asked.clever.let.clear()
     first, second = asked.reading_under_way(), asked.reading_under_way()
-    await settled(lambda: asked.clever.readings == 1)
+    await settled(lambda: asked.clever.snapshots == 1)
     first.cancel()
     asked.clever.let.set()
     assert (await second).facts == packed(Facts(ANN, NORTH))
-    assert asked.clever.readings == 1
+    assert asked.clever.snapshots == 1
 
 
 async def test_when_every_caller_goes_away_the_reading_is_kept_all_the_same(asked: Asked) -> None:
     asked.clever.let.clear()
     only = asked.reading_under_way()
-    await settled(lambda: asked.clever.readings == 1)
+    await settled(lambda: asked.clever.snapshots == 1)
     only.cancel()
     asked.clever.let.set()
-    await settled(lambda: not asked.context.flights)
-    await asked.reading()
-    assert asked.clever.readings == 1
+    await settled(lambda: not asked.context.fetches)
+    await asked.snapshot()
+    assert asked.clever.snapshots == 1
 
 
 async def test_a_failed_reading_fails_all_who_wait_and_is_not_remembered(asked: Asked) -> None:
     asked.clever.error = CleverTimedOut("no answer")
-    outcomes = await asyncio.gather(asked.reading(), asked.reading(), return_exceptions=True)
+    outcomes = await asyncio.gather(asked.snapshot(), asked.snapshot(), return_exceptions=True)
     assert list(outcomes) == [asked.clever.error] * 2
-    assert asked.clever.readings == 1
+    assert asked.clever.snapshots == 1
     asked.clever.error = None
-    await asked.reading()
-    assert asked.clever.readings == 2
+    await asked.snapshot()
+    assert asked.clever.snapshots == 2
 
 
 async def test_a_user_who_is_gone_is_forgotten_at_once(asked: Asked) -> None:
-    await asked.reading()
+    await asked.snapshot()
     asked.clever.error = UserUnknown()
     with pytest.raises(UserUnknown):
-        await asked.reading(Demand(no_cache=True))
+        await asked.snapshot(Freshness(no_cache=True))
     with pytest.raises(UserUnknown):
-        await asked.reading(Demand(only_if_cached=True))
+        await asked.snapshot(Freshness(only_if_cached=True))
     asked.clock.move(11)
     with pytest.raises(NotCached):
-        await asked.reading(Demand(only_if_cached=True))
+        await asked.snapshot(Freshness(only_if_cached=True))
 
 
 async def test_a_reading_that_began_before_a_user_was_gone_does_not_bring_them_back(clock: MovedClock) -> None:
     clever = OneByOne()
-    asked = Asked(clever, clock, replace(context_over(clever, clock), turns=Turns(Room(of_many_of_one=1))))
-    async with asked.context.turns.turn(NORTH, Errand(urgency=Urgency.BULK)):
-        later = asked.reading_under_way(Demand(one_of_many=True))
-        await settled(lambda: bool(asked.context.flights))
+    asked = Asked(
+        clever, clock, replace(context_over(clever, clock), read_slots=ReadSlots(SlotLimits(of_many_of_one=1)))
+    )
+    async with asked.context.read_slots.turn(NORTH, ReadContext(urgency=Urgency.BULK)):
+        later = asked.reading_under_way(Freshness(one_of_many=True))
+        await settled(lambda: bool(asked.context.fetches))
         earlier = asked.reading_under_way()
-        await settled(lambda: clever.readings == 1)
+        await settled(lambda: clever.snapshots == 1)
         clock.move(1)
-    await settled(lambda: clever.readings == 2)
+    await settled(lambda: clever.snapshots == 2)
     clever.ends[1].set_exception(UserUnknown())
     with pytest.raises(UserUnknown):
         await later
     clever.ends[0].set_result(Facts(ANN, NORTH))
-    for told in (earlier, asked.reading(Demand(only_if_cached=True))):
+    for told in (earlier, asked.snapshot(Freshness(only_if_cached=True))):
         with pytest.raises(UserUnknown):
             await told
 
@@ -118,58 +120,58 @@ async def test_a_reading_that_began_before_what_is_known_to_be_newer_answers_who
     asked: Asked,
 ) -> None:
     asked.clever.let.clear()
-    under_way = asked.reading_under_way()
-    await settled(lambda: asked.clever.readings == 1)
+    running = asked.reading_under_way()
+    await settled(lambda: asked.clever.snapshots == 1)
     asked.clock.move(1)
-    asked.context.outdated.put(key_of(NORTH, ANN), Reading(None, asked.clock.now))
+    asked.context.outdated.put(key_of(NORTH, ANN), Snapshot(None, asked.clock.now))
     asked.clever.let.set()
-    assert (await under_way).began == asked.clock.now - 1
-    assert (await asked.reading()).began == asked.clock.now
-    assert (await asked.reading(Demand(only_if_cached=True))).began == asked.clock.now
+    assert (await running).began == asked.clock.now - 1
+    assert (await asked.snapshot()).began == asked.clock.now
+    assert (await asked.snapshot(Freshness(only_if_cached=True))).began == asked.clock.now
 
 
 async def test_max_age_asks_for_a_younger_reading(asked: Asked) -> None:
-    await asked.reading()
+    await asked.snapshot()
     asked.clock.move(10)
-    await asked.reading(Demand(max_age=10))
-    assert asked.clever.readings == 1
-    await asked.reading(Demand(max_age=9))
-    assert asked.clever.readings == 2
+    await asked.snapshot(Freshness(max_age=10))
+    assert asked.clever.snapshots == 1
+    await asked.snapshot(Freshness(max_age=9))
+    assert asked.clever.snapshots == 2
 
 
 async def test_max_age_does_not_stretch_the_fresh_time(asked: Asked) -> None:
-    await asked.reading()
+    await asked.snapshot()
     asked.clock.move(301)
-    await asked.reading(Demand(max_age=100_000))
-    assert asked.clever.readings == 2
+    await asked.snapshot(Freshness(max_age=100_000))
+    assert asked.clever.snapshots == 2
 
 
 async def test_no_cache_wants_a_reading_that_begins_after_the_question(asked: Asked) -> None:
     asked.clever.let.clear()
     ordinary = asked.reading_under_way()
-    await settled(lambda: asked.clever.readings == 1)
+    await settled(lambda: asked.clever.snapshots == 1)
     asked.clock.move(1)
-    demanding = [asked.reading_under_way(Demand(no_cache=True)) for _ in range(5)]
+    demanding = [asked.reading_under_way(Freshness(no_cache=True)) for _ in range(5)]
     asked.clever.let.set()
     before, *after = await asyncio.gather(ordinary, *demanding)
-    assert asked.clever.readings == 2
-    assert all(reading is not before for reading in after)
+    assert asked.clever.snapshots == 2
+    assert all(snapshot is not before for snapshot in after)
 
 
 async def test_only_if_cached_never_reads(asked: Asked) -> None:
     with pytest.raises(NotCached):
-        await asked.reading(Demand(only_if_cached=True))
-    cached = await asked.reading()
-    assert await asked.reading(Demand(only_if_cached=True)) is cached
+        await asked.snapshot(Freshness(only_if_cached=True))
+    cached = await asked.snapshot()
+    assert await asked.snapshot(Freshness(only_if_cached=True)) is cached
     with pytest.raises(NotCached):
-        await asked.reading(Demand(only_if_cached=True, no_cache=True))
-    assert asked.clever.readings == 1
+        await asked.snapshot(Freshness(only_if_cached=True, no_cache=True))
+    assert asked.clever.snapshots == 1
 
 
 async def test_a_policy_that_drops_unconfirmed_schools_is_not_served_facts_that_lack_the_list(asked: Asked) -> None:
     unread = HeldRole(Role.STAFF, (Standing(unconfirmed=None),))
     asked.clever.facts_given = Facts(ANN, NORTH, (unread,))
-    await asked.reading()
+    await asked.snapshot()
     asked.context.policy = DROPPING
-    await asked.reading()
-    assert asked.clever.readings == 2
+    await asked.snapshot()
+    assert asked.clever.snapshots == 2

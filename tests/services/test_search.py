@@ -4,15 +4,15 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from app.cli.listening import in_background
+from app.cli.server import in_background
 from app.main import default_policy
+from app.roster.context import Context
+from app.roster.freshness import Freshness
 from app.sandbox.server import create_sandbox
 from app.sandbox.world import World, generate
 from app.services import search
 from app.services.decisions import Action, Question, evaluate
-from app.services.locating import Entity
-from app.services.ports import Context
-from app.services.reading import Demand
+from app.services.resource_lookup import Entity
 from tests.services.conftest import Contexts
 
 WIDE = """
@@ -105,18 +105,18 @@ async def test_a_search_finds_exactly_what_a_decision_grants(
         (user, resource)
         for user in there["user"]
         for resource in there[kind]
-        if (await evaluate(context, question(user, action, kind, resource), Demand())).held
+        if (await evaluate(context, question(user, action, kind, resource), Freshness())).held
     }
     found = {
         (user, resource)
         for user in there["user"]
-        for resource in (await search.resources(context, question(user, action, kind, ""), Demand())).results
+        for resource in (await search.resources(context, question(user, action, kind, ""), Freshness())).results
         if resource in there[kind]
     }
     holders = {
         (user, resource)
         for resource in there[kind]
-        for user in (await search.subjects(context, question("", action, kind, resource), Demand())).results
+        for user in (await search.subjects(context, question("", action, kind, resource), Freshness())).results
         if user in there["user"]
     }
     assert found == granted
@@ -133,6 +133,10 @@ async def test_an_action_search_finds_exactly_the_actions_that_a_decision_grants
         names = {name.removeprefix(f"{kind}:") for name in context.policy.named}
         for user in users:
             granted = {
-                name for name in names if (await evaluate(context, question(user, name, kind, resource), Demand())).held
+                name
+                for name in names
+                if (await evaluate(context, question(user, name, kind, resource), Freshness())).held
             }
-            assert set((await search.actions(context, question(user, "", kind, resource), Demand())).results) == granted
+            assert (
+                set((await search.actions(context, question(user, "", kind, resource), Freshness())).results) == granted
+            )

@@ -6,10 +6,9 @@ from math import inf
 
 import pytest
 
-from app.domain.errand import Errand, Urgency
 from app.domain.errors import (
-    CleverBarred,
     CleverBusy,
+    CleverCircuitOpen,
     CleverRefusedToken,
     CleverTimedOut,
     CleverUnreachable,
@@ -17,11 +16,11 @@ from app.domain.errors import (
     UserUnknown,
 )
 from app.domain.facts import Facts, HeldRole, Role, Standing
-from app.domain.packed_facts import PackedFacts, packed
-from app.domain.reading import Found, Reading
-from app.domain.staleness import Staleness
-from app.services.reading import Demand
-from app.services.turns import Room, Turns
+from app.domain.read_context import ReadContext, Urgency
+from app.domain.serialization import PackedFacts, packed
+from app.domain.snapshot import Found, Snapshot, Staleness
+from app.roster.concurrency import ReadSlots, SlotLimits
+from app.roster.freshness import Freshness
 from tests.conftest import MovedClock
 from tests.services.counting import ANN, DROPPING, NORTH, Asked, CountingClever, context_over, settled
 
@@ -89,18 +88,18 @@ class Both:
     clock: MovedClock
 
     @property
-    def readings(self) -> tuple[int, int]:
+    def snapshots(self) -> tuple[int, int]:
         """How often each has asked Clever."""
-        return self.here.clever.readings, self.there.clever.readings
+        return self.here.clever.snapshots, self.there.clever.snapshots
 
-    async def read_there(self, facts: Facts = TEACHER, seconds_ago: float = 0) -> Reading[PackedFacts]:
+    async def read_there(self, facts: Facts = TEACHER, seconds_ago: float = 0) -> Snapshot[PackedFacts]:
         """Have the other process read the user, some time ago."""
         self.there.clever.facts_given = facts
-        reading = await self.there.reading(Demand(no_cache=True))
+        snapshot = await self.there.snapshot(Freshness(no_cache=True))
         self.clock.move(seconds_ago)
         self.shared.asked.clear()
-        self.there.clever.readings = 0
-        return reading
+        self.there.clever.snapshots = 0
+        return snapshot
 
 
 @pytest.fixture
@@ -118,109 +117,109 @@ def process(shared: InMemory, clock: MovedClock) -> Asked:
 
 async def test_what_another_has_read_answers_without_clever_being_asked(both: Both) -> None:
     other = await both.read_there(seconds_ago=100)
-    found = await both.here.reading()
+    found = await both.here.snapshot()
     assert (found.facts, found.began, found.at, found.stale) == (packed(TEACHER), other.began, other.at, None)
-    assert (both.readings, both.shared.asked) == ((0, 0), ["find"])
-    assert await both.here.reading() is found
+    assert (both.snapshots, both.shared.asked) == ((0, 0), ["find"])
+    assert await both.here.snapshot() is found
     assert both.shared.asked == ["find"]
 
 
 async def test_its_age_counts_by_the_wall_wherever_the_clock_of_the_other_began(both: Both) -> None:
     both.there.context = replace(both.there.context, clock=lambda: both.clock() + 50_000)
     await both.read_there(seconds_ago=100)
-    assert both.clock() - (await both.here.reading()).began == pytest.approx(100)
+    assert both.clock() - (await both.here.snapshot()).began == pytest.approx(100)
 
 
 async def test_nobody_has_read_it_and_so_one_reads_for_all(both: Both) -> None:
-    reading = await both.here.reading()
+    snapshot = await both.here.snapshot()
     assert both.shared.asked == ["find", "lead", "put"]
-    assert both.shared.there == {KEY: Found(reading.facts, reading.at)}
-    assert (await both.there.reading()).facts == reading.facts
-    assert both.readings == (1, 0)
+    assert both.shared.there == {KEY: Found(snapshot.facts, snapshot.at)}
+    assert (await both.there.snapshot()).facts == snapshot.facts
+    assert both.snapshots == (1, 0)
 
 
 async def test_what_is_older_than_the_caller_demands_is_not_taken_as_fresh(both: Both) -> None:
     await both.read_there(seconds_ago=301)
-    assert (await both.here.reading()).began == both.clock()
-    assert both.readings == (1, 0)
+    assert (await both.here.snapshot()).began == both.clock()
+    assert both.snapshots == (1, 0)
 
 
 async def test_what_is_too_old_stands_in_where_clever_fails(both: Both) -> None:
     other = await both.read_there(seconds_ago=301)
     both.here.clever.error = CleverUnreachable("no connection")
-    answer = await both.here.reading()
+    answer = await both.here.snapshot()
     assert (answer.facts, answer.staleness()) == (packed(TEACHER), Staleness("unreachable", other.at))
-    assert (both.readings, both.shared.asked) == ((1, 0), ["find", "lead", "give up"])
+    assert (both.snapshots, both.shared.asked) == ((1, 0), ["find", "lead", "give up"])
 
 
 async def test_what_is_past_the_stale_time_stands_in_for_nothing(both: Both) -> None:
     await both.read_there(seconds_ago=3601)
     both.here.clever.error = CleverUnreachable("no connection")
     with pytest.raises(CleverUnreachable):
-        await both.here.reading()
+        await both.here.snapshot()
 
 
 @pytest.mark.parametrize(
-    "demand",
-    [Demand(max_age=99), Demand(max_age=0), Demand(max_age=99, max_stale=0)],
+    "freshness",
+    [Freshness(max_age=99), Freshness(max_age=0), Freshness(max_age=99, max_stale=0)],
     ids=["less", "none", "not stale"],
 )
-async def test_who_says_how_old_an_answer_may_be_gets_no_older_one_of_another(demand: Demand, both: Both) -> None:
+async def test_who_says_how_old_an_answer_may_be_gets_no_older_one_of_another(freshness: Freshness, both: Both) -> None:
     await both.read_there(seconds_ago=100)
-    assert (await both.here.reading(demand)).began == both.clock()
+    assert (await both.here.snapshot(freshness)).began == both.clock()
     both.here.clever.error = CleverUnreachable("no connection")
     both.clock.move(100)
     with pytest.raises(CleverUnreachable):
-        await both.here.reading(demand)
+        await both.here.snapshot(freshness)
 
 
 async def test_who_wants_it_anew_is_not_told_what_another_has_read_and_shares_what_comes(both: Both) -> None:
     await both.read_there()
-    reading = await both.here.reading(Demand(no_cache=True))
-    assert (both.readings, both.shared.asked) == ((1, 0), ["put"])
-    assert both.shared.there[KEY].at == pytest.approx(reading.at)
+    snapshot = await both.here.snapshot(Freshness(no_cache=True))
+    assert (both.snapshots, both.shared.asked) == ((1, 0), ["put"])
+    assert both.shared.there[KEY].at == pytest.approx(snapshot.at)
     both.here.clever.error = CleverUnreachable("no connection")
     with pytest.raises(CleverUnreachable):
-        await both.here.reading(Demand(no_cache=True))
+        await both.here.snapshot(Freshness(no_cache=True))
 
 
 async def test_who_wants_it_anew_does_not_join_who_takes_what_another_has_read(both: Both) -> None:
     await both.read_there()
-    answers = await asyncio.gather(both.here.reading(), both.here.reading(Demand(no_cache=True)))
+    answers = await asyncio.gather(both.here.snapshot(), both.here.snapshot(Freshness(no_cache=True)))
     assert [answer.facts for answer in answers] == [packed(TEACHER), packed(Facts(ANN, NORTH))]
-    assert both.readings == (1, 0)
+    assert both.snapshots == (1, 0)
 
 
 async def test_nor_is_who_wants_it_anew_told_what_another_read_while_they_waited_for_their_turn(both: Both) -> None:
-    both.here.context.turns = Turns(Room(of_many_of_one=1))
-    async with both.here.context.turns.turn(NORTH, Errand(urgency=Urgency.BULK)):
-        anew = both.here.reading_under_way(Demand(no_cache=True, one_of_many=True))
-        await settled(lambda: bool(both.here.context.flights))
+    both.here.context.read_slots = ReadSlots(SlotLimits(of_many_of_one=1))
+    async with both.here.context.read_slots.turn(NORTH, ReadContext(urgency=Urgency.BULK)):
+        anew = both.here.reading_under_way(Freshness(no_cache=True, one_of_many=True))
+        await settled(lambda: bool(both.here.context.fetches))
         await asyncio.sleep(0)
         both.clock.move(1)
         await both.read_there()
-        assert (await both.here.reading()).facts == packed(TEACHER)
+        assert (await both.here.snapshot()).facts == packed(TEACHER)
     assert (await anew).facts == packed(Facts(ANN, NORTH))
-    assert both.readings == (1, 0)
+    assert both.snapshots == (1, 0)
 
 
 async def test_who_may_not_wait_does_not_ask_the_others(both: Both) -> None:
     await both.read_there()
-    for demand in (Demand(only_if_cached=True), Demand().at_once()):
+    for freshness in (Freshness(only_if_cached=True), Freshness().at_once()):
         with pytest.raises(NotCached):
-            await both.here.reading(demand)
+            await both.here.snapshot(freshness)
     assert both.shared.asked == []
 
 
 async def test_whoever_does_not_lead_waits_for_who_does(both: Both) -> None:
     both.there.clever.let.clear()
     leader = both.there.reading_under_way()
-    await settled(lambda: both.readings == (0, 1))
+    await settled(lambda: both.snapshots == (0, 1))
     follower = both.here.reading_under_way()
     await settled(lambda: both.shared.asked.count("lead") == 2)
     both.there.clever.let.set()
     assert (await follower).facts == (await leader).facts
-    assert both.readings == (0, 1)
+    assert both.snapshots == (0, 1)
     assert both.shared.asked == ["find", "lead", "find", "lead", "put", "find"]
 
 
@@ -228,14 +227,14 @@ async def test_when_who_leads_fails_whoever_waits_reads(both: Both) -> None:
     both.there.clever.let.clear()
     both.there.clever.error = CleverUnreachable("no connection")
     leader = both.there.reading_under_way()
-    await settled(lambda: both.readings == (0, 1))
+    await settled(lambda: both.snapshots == (0, 1))
     follower = both.here.reading_under_way()
     await settled(lambda: both.shared.asked.count("lead") == 2)
     both.there.clever.let.set()
     with pytest.raises(CleverUnreachable):
         await leader
     assert (await follower).stale is None
-    assert both.readings == (1, 1)
+    assert both.snapshots == (1, 1)
     assert both.shared.leases == {}
 
 
@@ -243,53 +242,53 @@ async def test_whoever_waits_for_who_leads_does_so_no_longer_than_the_caller(bot
     both.shared.leases[KEY] = asyncio.Event()
     until = asyncio.get_running_loop().time() + 0.02
     with pytest.raises(CleverTimedOut):
-        await both.here.reading(Demand(until=until))
-    await settled(lambda: not both.here.context.flights)
-    assert (both.shared.asked, both.readings) == (["find", "lead", "put"], (1, 0))
+        await both.here.snapshot(Freshness(until=until))
+    await settled(lambda: not both.here.context.fetches)
+    assert (both.shared.asked, both.snapshots) == (["find", "lead", "put"], (1, 0))
 
 
 async def test_a_reading_that_nobody_awaits_any_more_is_shared_all_the_same(both: Both) -> None:
     both.here.clever.let.clear()
     only = both.here.reading_under_way()
-    await settled(lambda: both.readings == (1, 0))
+    await settled(lambda: both.snapshots == (1, 0))
     only.cancel()
     both.here.clever.let.set()
-    await settled(lambda: not both.here.context.flights)
+    await settled(lambda: not both.here.context.fetches)
     assert (list(both.shared.there), both.shared.leases) == ([KEY], {})
 
 
 async def test_a_reading_that_is_ended_gives_up_its_lead(both: Both) -> None:
     both.here.clever.let.clear()
     waiting = both.here.reading_under_way()
-    await settled(lambda: both.readings == (1, 0))
-    [flight] = both.here.context.flights.values()
-    assert flight.task is not None
-    flight.task.cancel()
+    await settled(lambda: both.snapshots == (1, 0))
+    [fetch] = both.here.context.fetches.values()
+    assert fetch.task is not None
+    fetch.task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await waiting
     assert (both.shared.asked, both.shared.leases) == (["find", "lead", "give up"], {})
 
 
 async def test_a_reading_that_finds_no_turn_gives_up_its_lead(both: Both) -> None:
-    both.here.context.turns = Turns(Room(of_one_district=1, waiting=0))
-    async with both.here.context.turns.turn(NORTH, Errand()):
+    both.here.context.read_slots = ReadSlots(SlotLimits(of_one_district=1, waiting=0))
+    async with both.here.context.read_slots.turn(NORTH, ReadContext()):
         with pytest.raises(CleverBusy):
-            await both.here.reading()
+            await both.here.snapshot()
     assert (both.shared.asked, both.shared.leases) == (["find", "lead", "give up"], {})
 
 
 async def test_what_another_has_read_needs_no_turn(both: Both) -> None:
     await both.read_there()
-    both.here.context.turns = Turns(Room(of_one_district=1, waiting=0))
-    async with both.here.context.turns.turn(NORTH, Errand()):
-        assert (await both.here.reading()).facts == packed(TEACHER)
+    both.here.context.read_slots = ReadSlots(SlotLimits(of_one_district=1, waiting=0))
+    async with both.here.context.read_slots.turn(NORTH, ReadContext()):
+        assert (await both.here.snapshot()).facts == packed(TEACHER)
 
 
 async def test_a_user_who_is_gone_is_forgotten_for_all(both: Both) -> None:
     await both.read_there(seconds_ago=10)
     both.here.clever.error = UserUnknown()
     with pytest.raises(UserUnknown):
-        await both.here.reading(Demand(no_cache=True))
+        await both.here.snapshot(Freshness(no_cache=True))
     assert (both.shared.asked, both.shared.there) == (["forget"], {})
     assert both.shared.gone[KEY] == both.here.context.wall()
 
@@ -300,22 +299,22 @@ async def test_who_is_gone_does_not_come_back_from_a_store_that_could_not_be_tol
     both.clock.move(1)
     both.here.clever.error = UserUnknown()
     with pytest.raises(UserUnknown):
-        await both.here.reading(Demand(no_cache=True))
+        await both.here.snapshot(Freshness(no_cache=True))
     both.shared.there[KEY] = kept
     both.clock.move(100)
     with pytest.raises(UserUnknown):
-        await both.here.reading()
-    assert both.here.clever.readings == 2
+        await both.here.snapshot()
+    assert both.here.clever.snapshots == 2
 
 
-@pytest.mark.parametrize(("seconds", "readings"), [(0, (0, 0)), (1, (1, 0))], ids=["announced", "outdated"])
+@pytest.mark.parametrize(("seconds", "snapshots"), [(0, (0, 0)), (1, (1, 0))], ids=["announced", "outdated"])
 async def test_what_is_older_than_what_was_announced_is_as_if_it_were_not_there(
-    both: Both, seconds: int, readings: tuple[int, int]
+    both: Both, seconds: int, snapshots: tuple[int, int]
 ) -> None:
     other = await both.read_there(seconds_ago=10)
-    both.here.context.outdated.put(KEY, Reading(None, other.began + seconds, other.at + seconds))
-    await both.here.reading()
-    assert both.readings == readings
+    both.here.context.outdated.put(KEY, Snapshot(None, other.began + seconds, other.at + seconds))
+    await both.here.snapshot()
+    assert both.snapshots == snapshots
 
 
 @pytest.mark.parametrize("seconds", [10, 301])
@@ -323,53 +322,53 @@ async def test_after_a_refused_token_nothing_of_another_answers(both: Both, seco
     await both.read_there(seconds_ago=seconds)
     both.here.clever.error = CleverRefusedToken("401")
     with pytest.raises(CleverRefusedToken):
-        await both.here.reading(Demand(no_cache=True))
+        await both.here.snapshot(Freshness(no_cache=True))
     for error in (CleverRefusedToken("401"), CleverUnreachable("no connection")):
         both.here.clever.error = error
         with pytest.raises(type(error)):
-            await both.here.reading()
+            await both.here.snapshot()
     both.here.clever.error = None
-    assert (await both.here.reading()).stale is None
+    assert (await both.here.snapshot()).stale is None
     assert both.shared.asked == ["give up"] * 3 + ["put"]
 
 
 async def test_a_renewal_takes_the_newer_reading_of_another(both: Both) -> None:
-    first = await both.here.reading()
+    first = await both.here.snapshot()
     both.clock.move(201)
     await both.read_there()
-    assert await both.here.reading() is first
-    await settled(lambda: not both.here.context.flights)
-    renewed = await both.here.reading()
-    assert (renewed.facts, renewed.began, both.readings) == (packed(TEACHER), both.clock(), (1, 0))
+    assert await both.here.snapshot() is first
+    await settled(lambda: not both.here.context.fetches)
+    renewed = await both.here.snapshot()
+    assert (renewed.facts, renewed.began, both.snapshots) == (packed(TEACHER), both.clock(), (1, 0))
 
 
 async def test_a_renewal_does_not_take_what_is_to_be_renewed_itself(both: Both) -> None:
-    await both.here.reading()
+    await both.here.snapshot()
     both.clock.move(201)
-    await both.here.reading()
-    await settled(lambda: not both.here.context.flights)
-    assert both.readings == (2, 0)
-    assert [errand.urgency for errand in both.here.clever.errands] == [Urgency.COLD, Urgency.RENEWAL]
+    await both.here.snapshot()
+    await settled(lambda: not both.here.context.fetches)
+    assert both.snapshots == (2, 0)
+    assert [read_context.urgency for read_context in both.here.clever.errands] == [Urgency.COLD, Urgency.RENEWAL]
     assert both.shared.asked == ["find", "lead", "put"] * 2
 
 
 async def test_what_is_held_gives_way_to_the_newer_reading_of_another_past_the_fresh_time(both: Both) -> None:
-    await both.here.reading()
+    await both.here.snapshot()
     both.clock.move(301)
     other = await both.read_there()
-    found = await both.here.reading()
-    assert (found.facts, found.began, both.readings) == (packed(TEACHER), other.began, (1, 0))
+    found = await both.here.snapshot()
+    assert (found.facts, found.began, both.snapshots) == (packed(TEACHER), other.began, (1, 0))
 
 
 async def test_what_another_has_read_does_not_replace_a_newer_reading(both: Both) -> None:
     await both.read_there(seconds_ago=100)
-    newer = await both.here.reading(Demand(no_cache=True))
+    newer = await both.here.snapshot(Freshness(no_cache=True))
     both.shared.there[KEY] = Found(packed(TEACHER), newer.at - 100)
     both.clock.move(201)
     both.here.clever.error = CleverUnreachable("no connection")
-    assert await both.here.reading() is newer
-    await settled(lambda: not both.here.context.flights)
-    assert await both.here.reading() is newer
+    assert await both.here.snapshot() is newer
+    await settled(lambda: not both.here.context.fetches)
+    assert await both.here.snapshot() is newer
     assert both.shared.asked == ["put", "find", "lead", "give up"]
 
 
@@ -377,35 +376,35 @@ async def test_facts_that_do_not_suffice_under_the_policy_in_force_are_not_taken
     await both.read_there(UNCONFIRMED)
     both.here.context = replace(both.here.context, policy=DROPPING)
     both.here.clever.facts_given = TEACHER
-    assert (await both.here.reading()).facts == packed(TEACHER)
-    assert both.readings == (1, 0)
+    assert (await both.here.snapshot()).facts == packed(TEACHER)
+    assert both.snapshots == (1, 0)
     both.here.context.users.forget(KEY)
     both.shared.there[KEY] = Found(packed(UNCONFIRMED), both.here.context.wall())
     both.here.clever.error = CleverUnreachable("no connection")
     with pytest.raises(CleverUnreachable):
-        await both.here.reading()
+        await both.here.snapshot()
 
 
 async def test_while_clever_is_barred_what_another_has_read_answers(both: Both) -> None:
     other = await both.read_there(seconds_ago=10)
-    both.here.clever.bar = CleverBarred("Clever is down")
-    assert (await both.here.reading()).stale is None
+    both.here.clever.bar = CleverCircuitOpen("Clever is down")
+    assert (await both.here.snapshot()).stale is None
     both.here.context.users.forget(KEY)
     both.clock.move(300)
-    answer = await both.here.reading()
-    assert (answer.staleness(), both.readings) == (Staleness("barred", other.at), (0, 0))
+    answer = await both.here.snapshot()
+    assert (answer.staleness(), both.snapshots) == (Staleness("barred", other.at), (0, 0))
 
 
 async def test_while_clever_is_barred_and_nobody_has_read_it_nobody_waits(both: Both) -> None:
-    both.here.clever.bar = CleverBarred("Clever is down")
+    both.here.clever.bar = CleverCircuitOpen("Clever is down")
     both.shared.leases[KEY] = asyncio.Event()
-    with pytest.raises(CleverBarred):
-        await both.here.reading()
-    assert (both.shared.asked, both.readings) == (["find"], (0, 0))
+    with pytest.raises(CleverCircuitOpen):
+        await both.here.snapshot()
+    assert (both.shared.asked, both.snapshots) == (["find"], (0, 0))
 
 
 async def test_a_hundred_callers_ask_the_others_once(both: Both) -> None:
     await both.read_there()
-    readings = await asyncio.gather(*(both.here.reading() for _ in range(100)))
-    assert all(reading is readings[0] for reading in readings)
-    assert (both.shared.asked, both.readings) == (["find"], (0, 0))
+    snapshots = await asyncio.gather(*(both.here.snapshot() for _ in range(100)))
+    assert all(snapshot is snapshots[0] for snapshot in snapshots)
+    assert (both.shared.asked, both.snapshots) == (["find"], (0, 0))

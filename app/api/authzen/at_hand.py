@@ -9,8 +9,9 @@ from typing import TypeVar
 
 import msgspec
 
-from app.api.authzen.answers import rendered
+from app.api.authzen.responses import rendered
 from app.domain.callers import Caller
+from app.roster.context import NO_DECISION_LOG, Context
 from app.services.at_hand import (
     Holder,
     Verdict,
@@ -21,7 +22,6 @@ from app.services.at_hand import (
     verdict_at_hand,
 )
 from app.services.decisions import Decision
-from app.services.ports import NO_JOURNAL, Context
 
 MOST_BYTES = 32 * 1024
 """Of a body that is looked at here; what a larger one may hold is for others to judge."""
@@ -148,7 +148,7 @@ def _holder(context: Context, caller: Caller, subject: _Subject) -> Holder | Non
 
 
 def _tell(context: Context, caller: Caller, verdicts: Sequence[Found], *, alone: bool) -> None:
-    if context.journal is not NO_JOURNAL:
+    if context.decision_log is not NO_DECISION_LOG:
         for holder, verdict, named in verdicts:
             told = told_of(context, holder, verdict, named)
-            context.journal.decided(told, caller=caller.name, alone=alone)
+            context.decision_log.decided(told, caller=caller.name, alone=alone)

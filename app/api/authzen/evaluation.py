@@ -3,23 +3,23 @@
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
-from app.api.authzen.answers import DecisionBody, EvaluationsAnswer, rendered, rendered_many
-from app.api.authzen.entities import read_as
 from app.api.authzen.evaluations import items_in, outcomes_of
-from app.api.authzen.questions import (
+from app.api.authzen.openapi import ERRORS, asks
+from app.api.authzen.requests import (
     EvaluationRequest,
     EvaluationsFrame,
     EvaluationsOptions,
     EvaluationsRequest,
     EvaluationsSemantic,
+    read_as,
 )
-from app.api.authzen.reference import ERRORS, asks
-from app.api.context import CurrentContext
-from app.api.freshness import CallersDemand, DemandOfMany, unkept_response
-from app.api.json_body import Said, said_by
-from app.api.queries import no_parameters
+from app.api.authzen.responses import DecisionBody, EvaluationsAnswer, rendered, rendered_many
+from app.api.dependencies import CurrentContext
+from app.api.http_caching import BatchFreshness, RequestedFreshness, unkept_response
+from app.api.params import no_parameters
+from app.api.strict_json import Said, said_by
+from app.services.batch import one_at_a_time
 from app.services.decisions import evaluate
-from app.services.many import one_at_a_time
 
 EVALUATION_PATH = "/access/v1/evaluation"
 EVALUATIONS_PATH = "/access/v1/evaluations"
@@ -34,14 +34,14 @@ router = APIRouter(tags=["authzen"], responses=ERRORS, dependencies=[Depends(no_
     response_model=DecisionBody,
     openapi_extra=asks(EvaluationRequest),
 )
-async def evaluate_access(context: CurrentContext, demand: CallersDemand, said: Said) -> Response:
+async def evaluate_access(context: CurrentContext, freshness: RequestedFreshness, said: Said) -> Response:
     """Decide whether a subject may do something to a resource (OpenID AuthZEN Authorization API 1.0).
 
     A denial is 200 with `"decision": false`, also for users, resources and actions that nobody knows; `context` tells
     why. Roles and schools come from Clever alone: what `properties` say of the subject gives nothing.
     """
     question = read_as(EvaluationRequest, said).question()
-    return unkept_response(rendered(context, await evaluate(context, question, demand)))
+    return unkept_response(rendered(context, await evaluate(context, question, freshness)))
 
 
 @router.post(
@@ -51,7 +51,7 @@ async def evaluate_access(context: CurrentContext, demand: CallersDemand, said: 
     response_model=EvaluationsAnswer,
     openapi_extra=asks(EvaluationsRequest),
 )
-async def evaluate_access_many(context: CurrentContext, demand: DemandOfMany, request: Request) -> Response:
+async def evaluate_access_many(context: CurrentContext, freshness: BatchFreshness, request: Request) -> Response:
     """Decide many questions in one request, in their order; what they have in common stands beside `evaluations`.
 
     A question that is incomplete, or whose data cannot be read, is answered in its place with `"decision": false` and
@@ -67,6 +67,6 @@ async def evaluate_access_many(context: CurrentContext, demand: DemandOfMany, re
         semantic = (frame.options or EvaluationsOptions()).evaluations_semantic or EvaluationsSemantic.EXECUTE_ALL
         items = await items_in(frame, said)
     if not items:
-        return await evaluate_access(context, demand, said)
-    outcomes = await outcomes_of(context, items, semantic, demand)
+        return await evaluate_access(context, freshness, said)
+    outcomes = await outcomes_of(context, items, semantic, freshness)
     return unkept_response(await rendered_many(context, outcomes))

@@ -5,19 +5,23 @@ from typing import TypeVar
 
 from pydantic import BaseModel
 
-from app.api.authzen.answers import Outcome
-from app.api.authzen.entities import AuthzenAction, AuthzenObject, AuthzenResource, AuthzenSubject, read_as
-from app.api.authzen.questions import (
+from app.api.authzen.requests import (
     MOST_ITEMS,
+    AuthzenAction,
+    AuthzenObject,
+    AuthzenResource,
+    AuthzenSubject,
     EvaluationRequest,
     EvaluationsFrame,
     EvaluationsSemantic,
+    read_as,
 )
-from app.api.messages import Refused
+from app.api.authzen.responses import Outcome
+from app.api.errors import Refused
+from app.roster.context import Context
+from app.roster.freshness import Freshness
+from app.services.batch import give_way
 from app.services.decisions import Decision, Question, evaluate_many, evaluate_until
-from app.services.many import give_way
-from app.services.ports import Context
-from app.services.reading import Demand
 
 Item = Question | Refused
 """One of many questions, or what is wrong with it."""
@@ -48,7 +52,7 @@ async def items_in(frame: EvaluationsFrame, said: Mapping[str, object]) -> list[
 
 
 async def outcomes_of(
-    context: Context, items: Sequence[Item], semantic: EvaluationsSemantic, demand: Demand
+    context: Context, items: Sequence[Item], semantic: EvaluationsSemantic, freshness: Freshness
 ) -> list[Outcome]:
     """Answer questions in the order asked, all of them or up to the first that ends the run.
 
@@ -59,9 +63,9 @@ async def outcomes_of(
     run = list(_until(items, lambda item: isinstance(item, Refused) and ends(item)))
     questions = [item for item in run if isinstance(item, Question)]
     if semantic is EvaluationsSemantic.EXECUTE_ALL:
-        decided = iter(await evaluate_many(context, questions, demand))
+        decided = iter(await evaluate_many(context, questions, freshness))
     else:
-        decided = iter(await evaluate_until(context, questions, demand, ends))
+        decided = iter(await evaluate_until(context, questions, freshness, ends))
     outcomes: Iterator[Outcome] = (item if isinstance(item, Refused) else next(decided) for item in run)
     return list(_until(outcomes, ends))
 

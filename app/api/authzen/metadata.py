@@ -10,9 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from app.api.authzen.evaluation import EVALUATION_PATH, EVALUATIONS_PATH
-from app.api.authzen.reference import messages
-from app.api.freshness import has
-from app.api.messages import CONFIGURATION_PATH, Refused
+from app.api.authzen.openapi import messages
+from app.api.errors import CONFIGURATION_PATH, Refused
+from app.api.http_caching import has
 
 KEPT_SECONDS = 3600
 

@@ -12,8 +12,8 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from app.api.authzen.questions import PageRequest
-from app.api.messages import Refused
+from app.api.authzen.requests import PageRequest
+from app.api.errors import Refused
 
 DEFAULT_SIZE = 1_000
 MOST_SIZE = 10_000

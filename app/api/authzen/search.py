@@ -7,7 +7,17 @@ from fastapi import APIRouter, Depends
 from pydantic import BaseModel
 from starlette.responses import Response
 
-from app.api.authzen.answers import (
+from app.api.authentication import CurrentCaller
+from app.api.authzen.openapi import ERRORS, asks
+from app.api.authzen.paging import DEFAULT_SIZE, Page, Pager, canonical, key_from
+from app.api.authzen.requests import (
+    ActionSearchRequest,
+    PageRequest,
+    ResourceSearchRequest,
+    SubjectSearchRequest,
+    read_as,
+)
+from app.api.authzen.responses import (
     ActionResults,
     FoundAction,
     FoundResource,
@@ -17,23 +27,13 @@ from app.api.authzen.answers import (
     SubjectResults,
     search_context,
 )
-from app.api.authzen.entities import read_as
-from app.api.authzen.paging import DEFAULT_SIZE, Page, Pager, canonical, key_from
-from app.api.authzen.questions import (
-    ActionSearchRequest,
-    PageRequest,
-    ResourceSearchRequest,
-    SubjectSearchRequest,
-)
-from app.api.authzen.reference import ERRORS, asks
-from app.api.callers import CurrentCaller
-from app.api.context import CurrentContext
-from app.api.freshness import DemandOfMany, unkept_response
-from app.api.json_body import Said
-from app.api.queries import no_parameters
+from app.api.dependencies import CurrentContext
+from app.api.http_caching import BatchFreshness, unkept_response
+from app.api.params import no_parameters
+from app.api.strict_json import Said
 from app.domain.callers import Caller
+from app.roster.context import Context
 from app.services import search
-from app.services.ports import Context
 
 router = APIRouter(
     prefix="/access/v1/search", tags=["authzen"], responses=ERRORS, dependencies=[Depends(no_parameters)]
@@ -69,13 +69,13 @@ Asker = Annotated[_Asker, Depends(_asker)]
     response_model=SubjectResults,
     openapi_extra=asks(SubjectSearchRequest),
 )
-async def search_subjects(asker: Asker, demand: DemandOfMany, said: Said) -> Response:
+async def search_subjects(asker: Asker, freshness: BatchFreshness, said: Said) -> Response:
     """Tell which users may do something to a resource, by id; each is one that an evaluation would permit.
 
     Where several districts are connected, `resource.properties.district` names the one to ask.
     """
     asked = read_as(SubjectSearchRequest, said)
-    found = await search.subjects(asker.context, asked.question(), demand)
+    found = await search.subjects(asker.context, asked.question(), freshness)
     part, page = asker.page(found.results, asked, asked.page)
     results = [FoundSubject(type=asked.subject.type, id=each) for each in part.results]
     answer = SubjectResults(page=page, context=search_context(asker.context, found.stale), results=results)
@@ -89,13 +89,13 @@ async def search_subjects(asker: Asker, demand: DemandOfMany, said: Said) -> Res
     response_model=ResourceResults,
     openapi_extra=asks(ResourceSearchRequest),
 )
-async def search_resources(asker: Asker, demand: DemandOfMany, said: Said) -> Response:
+async def search_resources(asker: Asker, freshness: BatchFreshness, said: Said) -> Response:
     """Tell to which resources of a type a user may do something, by id, through schools and district too.
 
     Types of the application's own cannot be enumerated: there are no results.
     """
     asked = read_as(ResourceSearchRequest, said)
-    found = await search.resources(asker.context, asked.question(), demand)
+    found = await search.resources(asker.context, asked.question(), freshness)
     part, page = asker.page(found.results, asked, asked.page)
     results = [FoundResource(type=asked.resource.type, id=each) for each in part.results]
     answer = ResourceResults(page=page, context=search_context(asker.context, found.stale), results=results)
@@ -109,10 +109,10 @@ async def search_resources(asker: Asker, demand: DemandOfMany, said: Said) -> Re
     response_model=ActionResults,
     openapi_extra=asks(ActionSearchRequest),
 )
-async def search_actions(asker: Asker, demand: DemandOfMany, said: Said) -> Response:
+async def search_actions(asker: Asker, freshness: BatchFreshness, said: Said) -> Response:
     """Tell what a user may do to a resource, by name as an evaluation takes it."""
     asked = read_as(ActionSearchRequest, said)
-    found = await search.actions(asker.context, asked.question(), demand)
+    found = await search.actions(asker.context, asked.question(), freshness)
     part, page = asker.page(found.results, asked, asked.page)
     results = [FoundAction(name=each) for each in part.results]
     answer = ActionResults(page=page, context=search_context(asker.context, found.stale), results=results)

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from app.cli.listening import in_background
+from app.cli.server import in_background
 from app.sandbox.oauth import CLIENT_ID, CLIENT_SECRET
 from app.sandbox.records import District, School, Section, User
 from app.sandbox.server import create_sandbox

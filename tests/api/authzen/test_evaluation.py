@@ -5,10 +5,10 @@ from typing import get_type_hints
 import httpx
 import pytest
 
-from app.api.authzen.reasons import TEXTS
+from app.api.authzen.responses import TEXTS
 from app.domain.decision import Reason
 from app.main import default_policy
-from app.services.policies import read_policy
+from app.policy_files.yaml import read_policy
 from tests.api.authzen.conftest import Json, action, ask, question, resource, subject
 from tests.conftest import Sandbox, Serve
 

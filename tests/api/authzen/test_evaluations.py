@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from app.cli.listening import in_background
+from app.cli.server import in_background
 from tests.api.authzen.conftest import Json, action, ask, question, resource, subject
 from tests.api.test_staleness import fail
 from tests.conftest import KEY, MovedClock, Sandbox, Serve, api_key

@@ -4,10 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.api.authzen.entities import AuthzenObject
 from app.api.authzen.paging import DEFAULT_SIZE, MOST_SIZE, Page, Pager, canonical, key_from
-from app.api.authzen.questions import PageRequest
-from app.api.messages import Refused
+from app.api.authzen.requests import AuthzenObject, PageRequest
+from app.api.errors import Refused
 from tests.api.authzen.conftest import Json
 
 FOUND = [f"id-{number:05}" for number in range(25_000)]

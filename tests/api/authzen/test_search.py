@@ -6,11 +6,11 @@ import json
 import httpx
 import pytest
 
-from app.cli.listening import in_background
+from app.cli.server import in_background
 from app.main import default_policy
+from app.policy_files.yaml import read_policy
 from app.sandbox.server import create_sandbox
 from app.sandbox.world import generate
-from app.services.policies import read_policy
 from tests.api.authzen.conftest import Json, action, ask, credential, question, resource, subject
 from tests.conftest import KEY, Sandbox, Serve
 

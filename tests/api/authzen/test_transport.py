@@ -11,11 +11,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.types import Message
 
-from app.api.envelope import Envelope
-from app.api.headers import DATA
-from app.cli.listening import in_background
+from app.api.middleware import RequestMiddleware
+from app.api.security_headers import DATA
+from app.cli.server import in_background
 from app.main import create_app
-from app.telemetry.request_lines import RequestLines
+from app.telemetry.access_log import AccessLog
 from tests.api.authzen.conftest import Json, action, anonymous, question, resource, subject
 from tests.api.test_errors import DISTRICT as ONE_DISTRICT
 from tests.conftest import Sandbox, Serve, settings_over
@@ -133,7 +133,7 @@ async def test_an_id_is_bytes_and_made_up_where_there_is_none() -> None:
             return {"type": "http.disconnect"}
 
         scope = {"type": "http", "method": "GET", "path": "/", "headers": list(headers)}
-        await Envelope(app, RequestLines(), {}, made_up=lambda: "made up")(scope, receive, send)
+        await RequestMiddleware(app, AccessLog(), {}, made_up=lambda: "made up")(scope, receive, send)
         headers_sent: list[tuple[bytes, bytes]] = messages[0]["headers"]
         return [header for header in headers_sent if header not in DATA]
 

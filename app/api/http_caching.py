@@ -1,0 +1,124 @@
+"""How old an answer may be and is, in HTTP's own words: Cache-Control, Age, ETag (RFC 9110, RFC 9111)."""
+
+import asyncio
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Annotated
+
+from fastapi import Depends, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.responses import Response
+
+from app.api.authentication import CurrentCaller
+from app.api.dependencies import CurrentContext
+from app.api.security_headers import raw
+from app.domain.callers import Caller, CallerScope
+from app.roster.context import Context
+from app.roster.freshness import Freshness
+from app.services.permissions import Answer
+
+_DIRECTIVE = re.compile(r'(?:[^,"]|"(?:[^"\\]|\\.)*"?)+')
+"""What stands between commas; those of a quoted value stand in it (RFC 9111 section 5.2)."""
+
+_SECONDS = re.compile(r'"?([0-9]{1,4000})"?')
+_LONGEST = 2**31
+"""What a number of seconds that is too large to be meant counts as (RFC 9111 section 1.2.2)."""
+
+
+async def _requested_freshness(request: Request, context: CurrentContext, caller: CurrentCaller) -> Freshness:
+    written = request.headers.getlist("cache-control")
+    if not written:
+        return default_freshness(context, caller)
+    listed = _DIRECTIVE.findall(",".join(written))
+    directives = [(name.strip().lower(), value.strip()) for name, _, value in (each.partition("=") for each in listed)]
+    names = {name for name, _ in directives}
+    if not names.isdisjoint({"no-cache", "max-age"}):
+        caller.require(CallerScope.FACTS_REFRESH)
+    return replace(
+        default_freshness(context, caller),
+        max_age=_least(directives, "max-age"),
+        no_cache="no-cache" in names,
+        max_stale=_least([(name, value or str(_LONGEST)) for name, value in directives], "max-stale"),
+        only_if_cached="only-if-cached" in names,
+    )
+
+
+def default_freshness(context: Context, caller: Caller) -> Freshness:
+    """Return what a request without a Cache-Control of its own demands."""
+    until = asyncio.get_running_loop().time() + context.deadlines.alone
+    return Freshness(asked_at=context.clock(), caller=caller, until=until)
+
+
+async def _batch_freshness(
+    freshness: Annotated[Freshness, Depends(_requested_freshness)], context: CurrentContext
+) -> Freshness:
+    until = asyncio.get_running_loop().time() + context.deadlines.many
+    return replace(freshness, until=until, one_of_many=True)
+
+
+def _least(directives: Sequence[tuple[str, str]], named: str) -> int | None:
+    return min((_seconds(named, value) for name, value in directives if name == named), default=None)
+
+
+def _seconds(name: str, value: str) -> int:
+    written = _SECONDS.fullmatch(value)
+    if written is None:
+        message = f"{name} takes a number of seconds, such as {name}=60"
+        raise RequestValidationError([{"loc": ("header", "Cache-Control"), "msg": message}])
+    return min(int(written[1]), _LONGEST)
+
+
+RequestedFreshness = Annotated[Freshness, Depends(_requested_freshness)]
+"""What the request's Cache-Control demands (`max-age`, `no-cache`, `max-stale`, `only-if-cached`; other directives are
+ignored), on whose account, and by when."""
+
+BatchFreshness = Annotated[Freshness, Depends(_batch_freshness)]
+"""The same of a batch or a search."""
+
+
+def dated_response(request: Request, answer: Answer, fresh_seconds: int) -> Response:
+    """Send ``answer`` with its age and tag, or 304 where the caller has it already."""
+    held = request.headers.getlist("if-none-match")
+    status, head, body = stamped(",".join(held) or None, answer, fresh_seconds)
+    response = Response(status_code=status)
+    response.raw_headers, response.body = raw(head), body
+    return response
+
+
+Stamped = tuple[int, bytes, bytes]
+"""Status, headers as they are sent, and body of an answer."""
+
+
+def stamped(held: str | None, answer: Answer, fresh_seconds: int) -> Stamped:
+    """Return ``answer`` for a caller who holds what If-None-Match says, if it is there."""
+    tag = f'"{answer.rendered.tag}"'
+    head = _DATED % (fresh_seconds, answer.age, tag.encode())
+    if held is not None and _names(held, tag):
+        return 304, head, b""
+    body = answer.rendered.body
+    return 200, head + _JSON % len(body), body
+
+
+def unkept(body: bytes) -> Stamped:
+    """Return an answer that nobody is to keep."""
+    return 200, b"cache-control: no-store\r\n" + _JSON % len(body), body
+
+
+_DATED = b"cache-control: private, max-age=%d, must-revalidate\r\nvary: Authorization\r\nage: %d\r\netag: %b\r\n"
+_JSON = b"content-type: application/json\r\ncontent-length: %d\r\n"
+
+
+def unkept_response(body: bytes, status: int = 200) -> Response:
+    """Send an answer that nobody is to keep."""
+    return Response(body, status, {"Cache-Control": "no-store"}, "application/json")
+
+
+def has(request: Request, tag: str) -> bool:
+    """Tell whether If-None-Match names ``tag``, compared weakly (RFC 9110 section 13.1.2)."""
+    return _names(",".join(request.headers.getlist("if-none-match")), tag)
+
+
+def _names(held: str, tag: str) -> bool:
+    named = [each.strip().removeprefix("W/") for each in held.split(",")]
+    return tag in named or named == ["*"]

@@ -1,0 +1,258 @@
+"""What goes around every answer: how its request is called, what protects its reader, and the line that tells of it.
+
+It stands outside of all that the framework puts around the application, so that no answer is without these.
+"""
+
+import asyncio
+import ctypes
+import gc
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+
+from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.api.errors import BULK_BUSY, STOPPING, error_response, retry_later, status_response
+from app.api.security_headers import DATA, RawHeaders, varied
+from app.domain.callers import Caller, CallerScope
+from app.domain.errors import CallerMayNot
+from app.telemetry import current_request, tracing
+from app.telemetry.access_log import AccessLog
+from app.telemetry.current_request import CURRENT, random_id, request_of
+
+STOPPING_SECONDS = 1
+
+
+"""After how long to ask again what the end of the process has cut off; another process listens by then."""
+
+
+class RequestMiddleware:
+    """Around all requests.
+
+    - Puts `X-Request-ID` on every answer: the caller's, byte for byte, or one that is made up (AuthZEN 1.0 section
+      10.1.3). By it, and by the trace that a request belongs to, logs call whatever happens because of the request.
+    - Puts on it what protects whoever reads it with a browser, and says in one line what it varies by.
+    - Tells method, route, status and duration, once the answer is on its way: nobody waits for a line. The route and
+      not the path, for callers put into paths what has no business in a log.
+    - Answers HEAD as GET without the body (RFC 9110 section 9.1), which load balancers probe with.
+    - Answers 503 to what is cut off at the end of the process, where nothing of an answer was sent.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        lines: AccessLog,
+        pages: Mapping[str, RawHeaders],
+        *,
+        made_up: Callable[[], str] = random_id,
+        by_origin: bool = False,
+    ) -> None:
+        """Wrap all of ``app``, and tell ``lines``; ``pages`` are the paths to be shown, with the headers of each.
+
+        ``by_origin`` is whether pages of other sites may read answers.
+        """
+        self._app = app
+        self._lines = lines
+        self._pages = pages
+        self._made_up = made_up
+        self._by_origin = by_origin
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request = request_of(scope["headers"], self._made_up)
+        # The server serves each request in a task of its own, so that nobody has to take this back.
+        CURRENT.set(request)
+        marks = request.marks() + self._pages.get(scope["path"], DATA)
+        reply = _Reply(send, marks, by_origin=self._by_origin)
+        if tracing.tracer() is tracing.OFF:
+            await self._tell(scope, receive, reply, request)
+        else:
+            await self._trace(scope, receive, reply, request)
+
+    async def _tell(self, scope: Scope, receive: Receive, reply: "_Reply", request: current_request.Request) -> None:
+        began = time.perf_counter()
+        self._lines.in_progress += 1
+        try:
+            await self._answer(scope, receive, reply)
+        finally:
+            self._lines.in_progress -= 1
+            if reply.status:
+                self._lines.answered(
+                    request, _caller(scope), scope["method"], _route(scope), reply.status, time.perf_counter() - began
+                )
+
+    async def _trace(self, scope: Scope, receive: Receive, reply: "_Reply", request: current_request.Request) -> None:
+        with tracing.tracer().serving(request, scope["method"]) as span:
+            await self._tell(scope, receive, reply, request)
+            span.says("http.route", _route(scope))
+            span.says("http.response.status_code", reply.status)
+            if reply.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+                span.failed(str(reply.status))
+
+    async def _answer(self, scope: Scope, receive: Receive, reply: "_Reply") -> None:
+        try:
+            if scope["method"] == "HEAD":
+                await self._answer_head(scope, receive, reply)
+            else:
+                await self._app(scope, receive, reply)
+        except asyncio.CancelledError:
+            # Only the server itself cancels the whole of a request.
+            if reply.status:
+                raise
+            await retry_later(Request(scope), STOPPING, STOPPING_SECONDS)(scope, receive, reply)
+
+    async def _answer_head(self, scope: Scope, receive: Receive, reply: "_Reply") -> None:
+        # The server looks at the method, too, and must go on to see what it is: so a copy, which gets the route.
+        asked = dict(scope, method="GET")
+        try:
+            await self._app(asked, receive, reply.without_body)
+        finally:
+            scope["route"] = asked.get("route")
+
+
+class _Reply:
+    """Sends an answer with the headers that each has; ``status`` is 0 until it has begun."""
+
+    __slots__ = ("_by_origin", "_marks", "_send", "status")
+
+    def __init__(self, send: Send, marks: RawHeaders, *, by_origin: bool) -> None:
+        self.status = 0
+        self._send = send
+        self._marks = marks
+        self._by_origin = by_origin
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            headers = (*message.get("headers", ()), *self._marks)
+            message["headers"] = varied(headers, by_origin=True) if self._by_origin else headers
+        await self._send(message)
+
+    async def without_body(self, message: Message) -> None:
+        await self({**message, "body": b""} if message["type"] == "http.response.body" else message)
+
+
+def _caller(scope: Scope) -> str | None:
+    caller = scope.get("state", {}).get("caller")
+    return None if caller is None else caller.name
+
+
+def _route(scope: Scope) -> str:
+    """Return the route, such as ``/v1/users/{user_id}/roles``, or a dash where none was found."""
+    return getattr(scope.get("route"), "path", None) or "-"
+
+
+RETRY_SECONDS = 1
+
+
+"""After how long a batch or search that found no room does well to come again."""
+
+
+GIVEN_BACK_AFTER_SECONDS = 5
+
+
+"""How long after the last of them memory goes back to the system, which takes some ten milliseconds."""
+
+
+def give_memory_back() -> None:
+    """Give free memory back to the system: Python keeps some for later, and glibc what lies below memory in use."""
+    gc.collect()
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
+
+
+class BodyLimit:
+    """Refuses bodies that are too large, before they are read where they say their length, else while they are."""
+
+    def __init__(self, app: ASGIApp, most_bytes: int, most_bytes_at: Mapping[str, int]) -> None:
+        """Let ``app`` read bodies of ``most_bytes`` at most, but where a path has a limit of its own."""
+        self._app = app
+        self._most_bytes = most_bytes
+        self._most_bytes_at = most_bytes_at
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request, or answer 413."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        most = self._most_bytes_at.get(scope["path"], self._most_bytes)
+        length = Headers(scope=scope).get("content-length", "")
+        if length.isdigit() and int(length) > most:
+            await status_response(scope, 413)(scope, receive, send)
+        else:
+            await self._app(scope, _counted(receive, most), send)
+
+
+def _counted(receive: Receive, most_bytes: int) -> Receive:
+    read = 0
+
+    async def counted() -> Message:
+        nonlocal read
+        message = await receive()
+        read += len(message.get("body", b""))
+        if read > most_bytes:
+            raise HTTPException(413)
+        return message
+
+    return counted
+
+
+class BulkLimit:
+    """Lets only so many requests at once ask for many answers; the next is refused before its body is read."""
+
+    def __init__(
+        self, app: ASGIApp, most: int, paths: Mapping[str, CallerScope], below: Mapping[str, CallerScope]
+    ) -> None:
+        """Let ``most`` at once into ``paths`` and whatever is ``below``, counted together, of each caller half.
+
+        Both name the scope that is needed there: who lacks it takes up no room.
+        """
+        self._app = app
+        self._most = most
+        self._most_of_one = max(1, most // 2)
+        self._paths = paths
+        self._below = below
+        self._under_way: Counter[bytes] = Counter()
+        self._giving_back: asyncio.TimerHandle | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request, or answer 403 or 503."""
+        needed = self._needed_at(scope["path"]) if scope["type"] == "http" else None
+        if needed is None:
+            await self._app(scope, receive, send)
+            return
+        asking: Caller = scope["state"]["caller"]
+        if needed not in asking.scopes:
+            await error_response(scope, CallerMayNot(needed))(scope, receive, send)
+            return
+        caller = asking.digest
+        if self._under_way.total() >= self._most or self._under_way[caller] >= self._most_of_one:
+            await retry_later(Request(scope), BULK_BUSY, RETRY_SECONDS)(scope, receive, send)
+            return
+        self._under_way[caller] += 1
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            self._under_way[caller] -= 1
+            if not self._under_way[caller]:
+                del self._under_way[caller]
+            if not self._under_way and self._giving_back is None:
+                loop = asyncio.get_running_loop()
+                self._giving_back = loop.call_later(GIVEN_BACK_AFTER_SECONDS, self._give_back)
+
+    def _give_back(self) -> None:
+        self._giving_back = None
+        give_memory_back()
+
+    def _needed_at(self, path: str) -> CallerScope | None:
+        """Return the scope that a request for many answers needs, None for any other request."""
+        below = (scope for start, scope in self._below.items() if path.startswith(start))
+        return self._paths.get(path) or next(below, None)

@@ -1,0 +1,233 @@
+"""The OpenAPI document, made for generators: what FastAPI derives from the routes, with every part named and true."""
+
+import hashlib
+import re
+from base64 import b64encode
+from collections.abc import Iterator
+from functools import cache, partial
+
+from fastapi import FastAPI
+from fastapi.openapi.docs import get_swagger_ui_html
+from fastapi.openapi.utils import get_openapi
+from pydantic.json_schema import models_json_schema
+from starlette.responses import HTMLResponse
+from starlette.staticfiles import StaticFiles
+
+from app.api import errors
+from app.api.authzen import examples as authzen_examples
+from app.api.authzen.requests import REQUESTS
+from app.api.examples import EXAMPLES
+from app.api.openapi_schemas import (
+    Json,
+    name_every_part,
+    with_alternatives_told_apart,
+    with_open_answers,
+    without_null_defaults,
+)
+from app.api.security_headers import RawHeaders, protecting
+
+TAGS = [
+    {"name": "permissions", "description": "What users may do, and where; and the roles that they can act in."},
+    {"name": "authzen", "description": "May they do this: the OpenID AuthZEN Authorization API 1.0."},
+    {"name": "policy", "description": "The policy that answers are computed by."},
+    {"name": "health", "description": "For whoever runs the service: is it alive, and fit to take traffic."},
+]
+
+
+LICENSE = {"name": "Apache-2.0", "identifier": "Apache-2.0"}
+
+
+CONTACT = {"name": "Whoever runs this service"}
+
+
+SERVERS = [{"url": "/", "description": "The service that this document was read from."}]
+
+
+JSON = "application/json"
+
+
+CACHE_CONTROL = {"$ref": "#/components/parameters/CacheControl"}
+
+
+"""The parameter of operations whose caller may demand how recent the answer is."""
+
+
+REQUEST_ID = {"$ref": "#/components/parameters/RequestId"}
+
+
+_IF_NONE_MATCH = {"$ref": "#/components/parameters/IfNoneMatch"}
+
+
+_PARAMETERS = {
+    "CacheControl": {
+        "name": "Cache-Control",
+        "in": "header",
+        "description": "How recent the answer has to be: `max-age=N` seconds, `no-cache`, `only-if-cached`; or for how "
+        "many seconds past that an older one will do without waiting: `max-stale=N`.",
+        "schema": {"type": "string"},
+        "example": "max-age=60",
+    },
+    "IfNoneMatch": {
+        "name": "If-None-Match",
+        "in": "header",
+        "description": "The `ETag` of the answer that the caller has: 304 while it is the same.",
+        "schema": {"type": "string"},
+        "example": '"b816b1c234b29ad887f0bee3"',
+    },
+    "RequestId": {
+        "name": "X-Request-ID",
+        "in": "header",
+        "description": "What the caller calls this request by; it comes back with the answer.",
+        "schema": {"type": "string"},
+        "example": "bfe9eb29-ab87-4ca3-be83-a1d5d8305716",
+    },
+}
+
+
+_HEADERS = {
+    "Age": {"description": "How many seconds ago the reading behind the answer began.", "schema": {"type": "integer"}},
+    "ETag": {"description": "The mark of this answer, for `If-None-Match`.", "schema": {"type": "string"}},
+    "Retry-After": {"description": "After how many seconds to ask again.", "schema": {"type": "integer"}},
+    "WWW-Authenticate": {"description": "How to authenticate (RFC 6750).", "schema": {"type": "string"}},
+}
+
+
+_TOLD_WITH = {
+    "401": "WWW-Authenticate",
+    "403": "WWW-Authenticate",
+    "429": "Retry-After",
+    "503": "Retry-After",
+}
+
+
+"""The header that an error of a status has."""
+
+
+_ERRORS = {errors.MEDIA_TYPE, errors.MESSAGE_TYPE}
+
+
+def document_of(app: FastAPI) -> Json:
+    """Return the OpenAPI document of ``app``."""
+    document: Json = get_openapi(
+        title=app.title,
+        version=app.version,
+        summary=app.summary,
+        description=app.description,
+        routes=app.routes,
+        tags=TAGS,
+        servers=SERVERS,
+        license_info=LICENSE,
+        contact=CONTACT,
+    )
+    for operation in _operations(document):
+        operation.setdefault("security", [])
+        for response in operation["responses"].values():
+            _tell_problems_as_such(response)
+        _tell_headers(operation)
+        for parameter in operation.get("parameters", []):
+            _leave_out_null(parameter)
+    document["components"] |= {"parameters": _PARAMETERS, "headers": _HEADERS}
+    schemas = document["components"]["schemas"]
+    schemas |= _read_by_routes()
+    name_every_part(schemas)
+    _tell_types_of_problems(schemas)
+    for name, example in {**EXAMPLES, **authzen_examples.EXAMPLES}.items():
+        schemas[name]["examples"] = [example]
+    return with_open_answers(with_alternatives_told_apart(without_null_defaults(document)))
+
+
+def _read_by_routes() -> Json:
+    """Return the schemas of bodies that the framework does not know, since routes read them by themselves."""
+    _, schemas = models_json_schema(
+        [(model, "validation") for model in REQUESTS], ref_template="#/components/schemas/{model}"
+    )
+    named: Json = schemas["$defs"]
+    return named
+
+
+def _tell_types_of_problems(schemas: Json) -> None:
+    for name, types in errors.types().items():
+        refused = [each.type for each in errors.ALL] if name == errors.Problem.__name__ else []
+        schemas[name]["properties"]["type"]["x-extensible-enum"] = sorted([*types, *refused])
+
+
+def _operations(document: Json) -> Iterator[Json]:
+    return (operation for methods in document["paths"].values() for operation in methods.values())
+
+
+def _tell_problems_as_such(response: Json) -> None:
+    """Move a problem to its own media type: FastAPI knows one for all the responses of a route."""
+    content = response.get("content", {})
+    name = content.get(JSON, {}).get("schema", {}).get("$ref", "").rpartition("/")[2]
+    if name in errors.SCHEMAS:
+        content[errors.MEDIA_TYPE] = content.pop(JSON) | content.get(errors.MEDIA_TYPE, {})
+
+
+def _tell_headers(operation: Json) -> None:
+    responses = operation["responses"]
+    for status, header in _TOLD_WITH.items():
+        if not _ERRORS.isdisjoint(responses.get(status, {}).get("content", {})):
+            _add_header(responses[status], header)
+    if "304" in responses:
+        operation.setdefault("parameters", []).append(_IF_NONE_MATCH)
+        _add_header(responses["200"], "ETag")
+        _add_header(responses["304"], "ETag")
+    if "304" in responses and "504" in responses:
+        operation["parameters"].append(CACHE_CONTROL)
+        _add_header(responses["200"], "Age")
+        _add_header(responses["304"], "Age")
+
+
+def _add_header(response: Json, name: str) -> None:
+    response.setdefault("headers", {})[name] = {"$ref": f"#/components/headers/{name}"}
+
+
+def _leave_out_null(parameter: Json) -> None:
+    """Say of a parameter that may be left out just that: a query has no way to write null."""
+    schema = parameter.get("schema", {})
+    kinds = [kind for kind in schema.get("anyOf", []) if kind != {"type": "null"}]
+    if len(kinds) == 1:
+        del schema["anyOf"]
+        schema |= kinds[0]
+
+
+PATH = "/docs"
+
+
+ASSETS = "/docs/assets"
+
+
+def install(app: FastAPI) -> None:
+    """Serve the document, and its page with scripts and styles of our own host."""
+    app.mount(ASSETS, StaticFiles(packages=[("fastapi_swagger", "resources")]), name="reference-assets")
+    # FastAPI's own way to change the document, which is made when it is first asked for.
+    app.openapi = cache(partial(document_of, app))  # type: ignore[method-assign]
+
+    @app.get(PATH, include_in_schema=False)
+    async def reference() -> HTMLResponse:
+        return _page()
+
+
+def protection() -> RawHeaders:
+    """Return the headers of the page: it may run its own scripts and no others, and ask nobody but us.
+
+    The reference styles what it shows piece by piece, and has its small pictures in its style sheet.
+    """
+    [script] = re.findall(r"<script>(.*?)</script>", bytes(_page().body).decode(), re.DOTALL)
+    digest = b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return protecting(
+        f"default-src 'none'; script-src 'self' 'sha256-{digest}'; style-src 'self' 'unsafe-inline'; "
+        "img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )
+
+
+def _page() -> HTMLResponse:
+    return get_swagger_ui_html(
+        openapi_url="/openapi.json",
+        title="Rosterguard",
+        swagger_js_url=f"{ASSETS}/swagger-ui-bundle.js",
+        swagger_css_url=f"{ASSETS}/swagger-ui.css",
+        swagger_favicon_url=f"{ASSETS}/favicon-32x32.png",
+        # Its own default shows a badge of a site to which it tells where this document is.
+        swagger_ui_parameters={"validatorUrl": None},
+    )

@@ -1,0 +1,136 @@
+"""Who gets in: the keys and the OpenID provider that the settings name, put together."""
+
+import logging
+import re
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.api.authentication import CallerOf, Known
+from app.auth.api_key_file import ApiKey, KeyListMistakes, mistakes_in, read_keys
+from app.auth.api_keys import Key, Keys, key_of
+from app.auth.credentials import Credentials
+from app.auth.jwks import Issuer, Provider
+from app.auth.jwt import Expected, Tokens
+from app.domain.ids import IdShape
+from app.roster.context import Clock
+from app.settings import Settings, SettingsMistakes
+from app.urls import is_safe_address
+from app.watched_file import FileWatch, Unreadable
+
+MOST_TOLD = 10
+"""How many mistakes of a file of keys are logged."""
+
+_log = logging.getLogger("rosterguard")
+
+
+@dataclass(frozen=True, slots=True)
+class Authentication:
+    """Who gets in.
+
+    Attributes:
+        caller_of: tells who presents what; None lets anyone in.
+        known: tells the same at once, of those who are known already; None likewise.
+        parts: how each part of it fares that may fail, in fixed words, for `/readyz`.
+        watch: the file of keys, where there is one.
+        provider: whose tokens are taken, if any.
+    """
+
+    caller_of: CallerOf | None
+    known: Known | None
+    parts: Mapping[str, Callable[[], str]]
+    watch: FileWatch[Sequence[Key]] | None = None
+    provider: Provider | None = None
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[None]:
+        """Read the file of keys and go on looking at it, until the end."""
+        async with AsyncExitStack() as stack:
+            if self.provider is not None:
+                stack.push_async_callback(self.provider.aclose)
+            if self.watch is not None:
+                await stack.enter_async_context(self.watch.looking())
+            yield
+
+
+def authentication_of(settings: Settings, *, no_auth: bool, clock: Clock, wall: Clock) -> Authentication:
+    """Put together who gets in; a file of keys is read later, when the service starts.
+
+    Raises:
+        SettingsMistakes: keys that do not fit this deployment; or nobody could get in and there is no word that anyone
+            may, or the other way round.
+    """
+    file, provider = settings.api_keys_file, _provider(settings, clock)
+    if no_auth == bool(settings.api_keys or file or provider):
+        found = "both are there" if no_auth else "neither is there"
+        raise SettingsMistakes([f"ROSTERGUARD_API_KEYS: give API keys, or --no-auth on loopback: {found}"])
+    if no_auth:
+        return Authentication(None, None, {})
+    keys = Keys()
+    parts: dict[str, Callable[[], str]] = {}
+    if file is None:
+        keys.take(_keys(settings.api_keys, settings, "ROSTERGUARD_API_KEYS"))
+    else:
+        parts["keys"] = lambda: keys.state
+    if provider is not None:
+        parts["provider"] = lambda: provider.state
+    tokens = None if provider is None else Tokens(_expected(settings), provider, clock=clock, wall=wall)
+    watch = None if file is None else _watch(file, keys, settings)
+    credentials = Credentials(keys, tokens)
+    return Authentication(credentials.caller, credentials.known, parts, watch, provider)
+
+
+def check_keys_file(settings: Settings) -> None:
+    """Read the file of keys, if there is one, only to see whether it can be used; raises ``SettingsMistakes``."""
+    if settings.api_keys_file is None:
+        return
+    try:
+        _read(settings.api_keys_file.read_bytes(), settings)
+    except OSError as error:
+        raise SettingsMistakes([f"{_FILE}: the file cannot be read: {type(error).__name__}"]) from error
+
+
+_FILE = "ROSTERGUARD_API_KEYS_FILE"
+
+
+def _watch(file: Path, keys: Keys, settings: Settings) -> FileWatch[Sequence[Key]]:
+    def take(read: Sequence[Key]) -> None:
+        keys.take(read)
+        _log.info("the file of API keys is in force: keys=%d", len(read))
+
+    def refuse(error: BaseException) -> None:
+        keys.refuse()
+        lines = error.lines if isinstance(error, SettingsMistakes) else [_word(error)]
+        _log.error("the file of API keys cannot be used: %s", "; ".join(lines[:MOST_TOLD]))
+
+    return FileWatch(file, lambda content: _read(content, settings), take, refuse)
+
+
+def _word(error: BaseException) -> str:
+    return str(error) if isinstance(error, Unreadable) else type(error).__name__
+
+
+def _read(content: bytes, settings: Settings) -> Sequence[Key]:
+    try:
+        return _keys(read_keys(content), settings, _FILE)
+    except KeyListMistakes as error:
+        raise SettingsMistakes([_FILE + line for line in error.lines]) from error
+
+
+def _keys(entries: Sequence[ApiKey], settings: Settings, setting: str) -> Sequence[Key]:
+    shape = IdShape(re.compile(settings.id_pattern))
+    several = settings.clever_client_id is not None
+    if lines := [setting + line for line in mistakes_in(entries, several_districts=several, fits=shape.fits)]:
+        raise SettingsMistakes(lines)
+    return [key_of(entry.name, entry.sha256, entry.scopes, entry.districts) for entry in entries]
+
+
+def _provider(settings: Settings, clock: Clock) -> Provider | None:
+    if settings.oidc_issuer is None:
+        return None
+    return Provider(Issuer(settings.oidc_issuer, settings.oidc_jwks_url, is_safe_address), clock)
+
+
+def _expected(settings: Settings) -> Expected:
+    return Expected(settings.oidc_issuer or "", settings.oidc_audience or "", settings.oidc_districts_claim or "")

@@ -1,0 +1,339 @@
+"""The way to Redis: it is given a few milliseconds to answer, and is done without past them."""
+
+import asyncio
+import logging
+import random
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager, suppress
+from math import inf
+from typing import Any, TypeVar
+
+from redis.asyncio import ConnectionPool, Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import AuthenticationError, ReadOnlyError, RedisError, ResponseError
+from redis.maint_notifications import MaintNotificationsConfig
+
+from app.telemetry import metrics
+
+SLOW_IN_A_ROW = 5
+
+
+"""Slow moments in a row that end the asking: one alone may be this process's own."""
+
+
+_MOMENT = 0.01
+
+
+_LONGEST_PAUSE, _JITTERED = 5.0, 0.2
+
+
+_LASTING = 10.0  # whoever fails again within that has not recovered
+
+
+_TOLD_AGAIN = 60.0
+
+
+_log = logging.getLogger("rosterguard")
+
+
+class Health:
+    """Knows whether Redis is up.
+
+    It is down until a probe succeeds, and again from when it is lost or too often slow; the next probes come after one
+    second, and then after up to five, each a little less, so that replicas do not probe in step.
+    """
+
+    def __init__(self, jitter: Callable[[], float] = random.random) -> None:
+        """Take what spreads the probes, from 0 up to 1."""
+        self._jitter = jitter
+        self._up, self._down = asyncio.Event(), asyncio.Event()
+        self._slow = 0
+        self._known, self._told = asyncio.Event(), False
+        self._shut_out = False
+        self._lost_at = self._refused_at = self._slow_at = -_TOLD_AGAIN
+
+    def is_up(self) -> bool:
+        """Tell whether to ask."""
+        return self._up.is_set()
+
+    @property
+    def state(self) -> str:
+        """How it fares, in one fixed word; ``failing`` is one that in the last minute answered with an error.
+
+        Or one that lets nobody in with this user and password.
+        """
+        if self._shut_out:
+            return "failing"
+        if not self.is_up():
+            return "unreachable" if self._known.is_set() else "not_asked"
+        return "failing" if self._refused_at > _now() - _TOLD_AGAIN else "ok"
+
+    async def wait(self, seconds: float) -> None:
+        """Wait until it is known whether it is up, but no longer than so many seconds."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._known.wait()
+
+    def answered(self) -> None:
+        """Note an answer in time."""
+        self._slow = 0
+
+    def timed_out(self) -> None:
+        """Note that an answer did not come in time; those that many wait for at once count as one."""
+        if _now() - self._slow_at >= _MOMENT:
+            self._slow, self._slow_at = self._slow + 1, _now()
+        if self._slow >= SLOW_IN_A_ROW:
+            self.lost()
+
+    def refused(self) -> None:
+        """Note that it answered with an error, such as that it is full."""
+        if self._refused_at <= _now() - _TOLD_AGAIN:
+            _log.warning("Redis answers with errors: what it does not take is not shared")
+        self._refused_at = _now()
+
+    def shut_out(self) -> None:
+        """Note that it refuses the user or password."""
+        if not self._shut_out:
+            self._shut_out = self._told = True
+            self._lost_at = _now()
+            _log.warning("Redis refuses the user or password: this process goes on with its own cache alone")
+        self._go_down()
+
+    def lost(self) -> None:
+        """Note that it cannot be reached, or does not answer."""
+        self._shut_out = False
+        self._go_down()
+
+    def _go_down(self) -> None:
+        if self.is_up() or not self._known.is_set():
+            self._known.set()
+            self._up.clear()
+            self._down.set()
+            self._tell_lost()
+
+    async def keep_probing(self, probe: Callable[[], Awaitable[bool]]) -> None:
+        """Probe whenever it is down, until cancelled."""
+        pauses = 0
+        while True:
+            if await probe():
+                self._found()
+                since = _now()
+                await self._down.wait()
+                pauses = 0 if _now() - since > _LASTING else pauses
+            else:
+                self._go_down()
+            await asyncio.sleep(min(2.0**pauses, _LONGEST_PAUSE) * (1 - _JITTERED * self._jitter()))
+            pauses = min(pauses + 1, 3)
+
+    def _found(self) -> None:
+        self._slow, self._shut_out = 0, False
+        self._known.set()
+        self._down.clear()
+        self._up.set()
+        if self._told:
+            self._told = False
+            _log.info("Redis is back")
+
+    def _tell_lost(self) -> None:
+        # One that comes and goes is told of once a minute.
+        if self._lost_at <= _now() - _TOLD_AGAIN:
+            self._lost_at, self._told = _now(), True
+            _log.warning("Redis cannot be reached: this process goes on with its own cache alone")
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+T = TypeVar("T")
+
+
+Command = Callable[[Redis], Awaitable[T]]
+
+
+LONGEST = 0.25
+
+
+"""Seconds after which a command is given up, and its connection with it; its caller has long gone on."""
+
+
+CONNECTING = 1.0
+
+
+"""Seconds that a connection may take; for as long the service waits for the first one when it starts."""
+
+
+CONNECTIONS = 8
+
+
+MOST_AT_ONCE = 256
+
+
+MOST_BEHIND = 256
+
+
+"""Commands that nobody waits for, of which half of the connections are kept free."""
+
+
+_LATE = 0.002  # no timer is later, where the process has nothing else to do
+
+
+_MOST_WAITS = 5
+
+
+class Unavailable(Exception):
+    """Redis did not answer in time or as it should (``error``), or was not asked (``skipped``)."""
+
+    def __init__(self, word: str) -> None:
+        super().__init__(word)
+        self.word = word
+
+
+def redis_at(url: str) -> Redis:
+    """Return a client that tries nothing twice; nothing is connected yet."""
+    pool = ConnectionPool.from_url(
+        url,
+        # What every Redis, Valkey and proxy speaks; nothing here needs the newer protocol, or notices of maintenance.
+        protocol=2,
+        maint_notifications_config=MaintNotificationsConfig(enabled=False),
+        driver_info=None,
+        # By its own it would try ten times, for some seconds.
+        retry=Retry(NoBackoff(), 0),
+        socket_timeout=None,
+        socket_connect_timeout=CONNECTING,
+        max_connections=CONNECTIONS + 1,  # one listens
+    )
+    return Redis.from_pool(pool)
+
+
+class RedisClient:
+    """Asks Redis, and notes how it fares.
+
+    A caller who has waited long enough goes on, and the command does, too: cancelled, it would take its connection
+    along, and while connecting takes longer than callers wait there would never be one.
+    """
+
+    def __init__(self, redis: Redis, health: Health, patience: float) -> None:
+        """Take the client, which is closed at the end, and for how many seconds a caller waits."""
+        self.redis = redis
+        self._health = health
+        self._patience = patience
+        self._room = asyncio.Semaphore(CONNECTIONS)
+        self._room_behind = asyncio.Semaphore(CONNECTIONS // 2)
+        self._waited_for: set[asyncio.Task[Any]] = set()
+        self._behind: set[asyncio.Task[Any]] = set()
+        self._swift_at = -inf
+
+    @asynccontextmanager
+    async def open(self) -> AsyncGenerator[None]:
+        """Connect, and stay so until the end of the block, where what is under way is done or given up."""
+        probing = asyncio.create_task(self._health.keep_probing(self._is_well))
+        try:
+            await self._health.wait(CONNECTING)
+            yield
+            if self._behind:
+                await asyncio.wait(self._behind, timeout=LONGEST)
+        finally:
+            tasks = [probing, *self._waited_for, *self._behind]
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await self.redis.aclose()
+
+    async def ask(self, command: Command[T]) -> T:
+        """Return what ``command`` comes to, or raise ``Unavailable``, within milliseconds.
+
+        That is the patience given; some five times as much where this process is so busy that it may be its own fault.
+        """
+        if not self._health.is_up() or len(self._waited_for) >= MOST_AT_ONCE:
+            raise Unavailable("skipped")
+        return await self._in_time(_begun(self._done(command), self._waited_for))
+
+    def send(self, command: Command[None]) -> None:
+        """Have ``command`` done while nobody waits; where that is not possible or fails it is dropped, and counted."""
+        if self._health.is_up() and len(self._behind) < MOST_BEHIND:
+            _begun(self._done_behind(command), self._behind)
+        else:
+            metrics.SHARED_DROPPED.inc()
+
+    def check(self) -> None:
+        """Find out, while nobody waits, whether Redis is still there."""
+        if self._health.is_up():
+            _begun(self._done(_ping), self._waited_for)
+
+    async def _in_time(self, task: asyncio.Task[T]) -> T:
+        loop = asyncio.get_running_loop()
+        for _ in range(_MOST_WAITS):
+            began = loop.time()
+            if (await asyncio.wait({task}, timeout=self._patience))[0]:
+                answer = task.result()
+                self._health.answered()
+                return answer
+            # It may be this process that is busy: then its timers are late, or others are being answered swiftly.
+            if loop.time() - began < self._patience + _LATE and self._swift_at < began:
+                self._health.timed_out()
+                break
+        raise Unavailable("error")
+
+    async def _done(self, command: Command[T], within: float = LONGEST) -> T:
+        try:
+            async with asyncio.timeout(max(within, self._patience)), self._room:
+                return await self._timed(command)
+        except ResponseError as error:
+            # One that has become a replica is the wrong one by now, and its name may lead to another. Before Redis 7
+            # a script that fails for it says so among other words.
+            lost = isinstance(error, ReadOnlyError) or "READONLY" in str(error)
+            (self._health.lost if lost else self._health.refused)()
+            raise Unavailable("error") from error
+        except TimeoutError as error:
+            self._health.timed_out()
+            raise Unavailable("error") from error
+        except AuthenticationError as error:
+            self._health.shut_out()
+            raise Unavailable("error") from error
+        except (RedisError, OSError) as error:
+            self._health.lost()
+            raise Unavailable("error") from error
+
+    async def _timed(self, command: Command[T]) -> T:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        answer = await command(self.redis)
+        if loop.time() - began < self._patience:
+            self._swift_at = loop.time()
+        return answer
+
+    async def _done_behind(self, command: Command[None]) -> None:
+        async with self._room_behind:
+            try:
+                await self._done(command)
+            except Unavailable:
+                metrics.SHARED_DROPPED.inc()
+
+    async def _is_well(self) -> bool:
+        """Tell whether it answers in time, over a new connection, since its name may lead elsewhere by now."""
+        with suppress(Unavailable, RedisError, OSError):
+            await self.redis.connection_pool.disconnect(inuse_connections=False)
+            await self._done(_ping, CONNECTING)
+            await self._in_time(_begun(self._done(_ping), self._waited_for))
+            return True
+        return False
+
+
+async def _ping(redis: Redis) -> None:
+    await redis.ping()
+
+
+def _begun(doing: Coroutine[Any, Any, T], among: set[asyncio.Task[Any]]) -> asyncio.Task[T]:
+    """Begin something that nobody may look at in the end."""
+    task = asyncio.create_task(doing)
+    among.add(task)
+    task.add_done_callback(among.discard)
+    task.add_done_callback(_look)
+    return task
+
+
+def _look(task: asyncio.Task[Any]) -> None:
+    if not task.cancelled():
+        task.exception()

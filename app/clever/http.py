@@ -1,0 +1,226 @@
+"""One exchange with Clever; every way in which it can fail becomes a domain error here."""
+
+import asyncio
+import re
+import time
+from collections.abc import Callable, Iterator
+from contextlib import aclosing, contextmanager, suppress
+from dataclasses import dataclass
+from http import HTTPStatus
+from importlib.metadata import version
+from typing import Generic, TypeVar
+from urllib.request import getproxies, proxy_bypass
+
+import httpx
+from pydantic import ValidationError
+
+from app.clever.body_limits import BodyMemory, ByteBudget, drained
+from app.clever.connections import Connections
+from app.clever.errors import FAILURES, failure_of, is_failing, is_json, missing, refusal_of
+from app.clever.models import Slim
+from app.clever.rate_limit import Rate, fields_of, rates_of, wait_of
+from app.clever.request_context import RequestContext
+from app.domain.errors import CleverError, CleverMalformed, CleverNotJson, CleverRecordMissing
+from app.telemetry import metrics, tracing
+
+_HEADERS = (
+    (b"User-Agent", f"rosterguard/{version('rosterguard')}".encode("ascii")),
+    (b"Accept", b"application/json"),
+    (b"Accept-Encoding", b"gzip"),
+)
+
+
+_NO_BODY = httpx.ByteStream(b"")
+
+
+_EXTENSIONS = {"timeout": httpx.Timeout(5, connect=2).as_dict()}
+
+
+class ProxyTransport(httpx.AsyncBaseTransport):
+    """The ways to Clever: direct, and for https through the proxy of the environment where it names one."""
+
+    def __init__(self) -> None:
+        """Look at the environment; what is made has to be closed, and nothing is connected yet."""
+        trusted = httpx.create_ssl_context()
+        proxies = getproxies()
+        proxy = proxies.get("https") or proxies.get("all")
+        self._direct = Connections(trusted)
+        self._proxied = Connections(trusted, proxy if "://" in proxy else f"http://{proxy}") if proxy else None
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Ask; raises ``httpx.HTTPError``."""
+        # Plain http is for loopback. A proxy of the environment would be sent the token, in clear.
+        if self._proxied is None or request.url.scheme != "https" or proxy_bypass(request.url.host):
+            return await self._direct.handle_async_request(request)
+        return await self._proxied.handle_async_request(request)
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._direct.aclose()
+        if self._proxied is not None:
+            await self._proxied.aclose()
+
+
+def question_of(url: httpx.URL | str, authorization: str) -> httpx.Request:
+    """Return the request for what is at ``url``; raises ``httpx.InvalidURL``."""
+    parsed = httpx.URL(url)
+    headers = ((b"Host", parsed.netloc), *_HEADERS, (b"Authorization", authorization.encode("ascii")))
+    # With a stream httpx looks for nothing that is missing among the headers, which is half of what a request costs.
+    return httpx.Request("GET", parsed, headers=headers, stream=_NO_BODY, extensions=_EXTENSIONS)
+
+
+S = TypeVar("S", bound=Slim)
+
+
+MOST_NESTED = 100_000
+
+
+"""Objects and lists of one body; a page of 2000 users has some 25 000."""
+
+
+MOST_LISTED = 500_000
+
+
+"""Commas in one body; a page of 2000 sections of thirty students has some 100 000."""
+
+
+def parsed(body: bytearray, shape: type[S]) -> S:
+    """Return what a body says; raises ``CleverMalformed`` where it is not of that shape, or absurdly dense."""
+    # Whatever becomes of it, the parser first builds all of it: up to a kilobyte for each small object.
+    if body.count(b"{") + body.count(b"[") > MOST_NESTED or body.count(b",") > MOST_LISTED:
+        raise CleverMalformed("Clever sent a body with more in it than any answer should have")
+    with suppress(ValidationError):
+        return shape.model_validate_json(body)
+    # Outside of any handler: as the context of what is raised, the error and all that was sent would live on.
+    raise CleverMalformed("Clever sent JSON that is cut short or has another shape than documented")
+
+
+@dataclass(frozen=True, slots=True)
+class Question(Generic[S]):
+    """What to ask.
+
+    Attributes:
+        url: where.
+        shape: what the answer has to be.
+        byte_budget: how large it may be; what is read is taken off.
+    """
+
+    url: httpx.URL | str
+    shape: type[S]
+    byte_budget: ByteBudget
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What an answer says before its body.
+
+    Attributes:
+        status: the status.
+        rates: what is left of each bucket of the rate limit, as far as it is told.
+        told: after how many seconds to ask again, if it is told.
+    """
+
+    status: int
+    rates: tuple[Rate, ...]
+    told: int | None
+
+
+class Exchanges:
+    """Asks Clever, each time with one request.
+
+    An exchange takes ``seconds`` at most. ``wall`` tells Unix seconds, where Clever does not tell the time.
+    """
+
+    def __init__(
+        self, way: httpx.AsyncBaseTransport, *, wall: Callable[[], float], seconds: float, bodies: BodyMemory
+    ) -> None:
+        self._way = way
+        self._wall = wall
+        self._seconds = seconds
+        self._bodies = bodies
+
+    async def answer(self, question: Question[S], request_context: RequestContext, heard: Callable[[Head], None]) -> S:
+        """GET what is asked for, or raise the ``CleverError`` that says why not; ``heard`` is told how it begins."""
+        until = min(asyncio.get_running_loop().time() + self._seconds, request_context.until)
+        try:
+            with self._bodies.held() as body:
+                # The way limits the wait for each piece of a body; a body that drips in has to end, too.
+                async with asyncio.timeout_at(until):
+                    await self._fill(body, question, request_context, heard)
+                answer = parsed(body, question.shape)
+                question.byte_budget.left -= len(body)
+                return answer
+        except FAILURES as error:
+            raise failure_of(error) from error
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._way.aclose()
+
+    async def _fill(
+        self, body: bytearray, question: Question[S], request_context: RequestContext, heard: Callable[[Head], None]
+    ) -> None:
+        response = await self._way.handle_async_request(question_of(question.url, request_context.authorization))
+        async with aclosing(response):
+            head = _head_of(response, self._wall)
+            heard(head)
+            if head.status == HTTPStatus.NOT_FOUND:
+                raise missing(response, await drained(response))
+            if head.status != HTTPStatus.OK:
+                await drained(response)
+                raise refusal_of(head.status, told=head.told, by_client=request_context.is_of_client())
+            if not is_json(response):
+                raise CleverNotJson("Clever answered with something else than JSON, such as the HTML page of a proxy")
+            await self._bodies.fill(body, response, question.byte_budget.most())
+
+
+def _head_of(response: httpx.Response, wall: Callable[[], float]) -> Head:
+    status, fields = response.status_code, fields_of(response.headers.raw)
+    limited = status == HTTPStatus.TOO_MANY_REQUESTS
+    told = wait_of(fields, wall, limited=limited) if limited or is_failing(status) else None
+    return Head(status, rates_of(fields, wall), told)
+
+
+_PATH = re.compile(r"/(v[0-9.]+|oauth)/([a-z]+)(/[^/]+)?(/[a-z]+)?/*$")
+
+
+_OF_USER = {"sections": "sections", "schools": "schools"}
+
+
+def endpoint_of(url: httpx.URL | str) -> str:
+    """Return ``user``, ``sections``, ``schools``, ``lookup``, ``list``, ``tokens`` or ``other``.
+
+    The first three are the reads of one user; ``lookup`` is one record of another kind, ``list`` those of a place, and
+    ``tokens`` whatever tells which districts are connected.
+    """
+    path = str(url).partition("?")[0]
+    found = _PATH.search(path)
+    if found is None:
+        return "other"
+    api, records, record, within = found.groups()
+    if api == "oauth" or records == "districts":
+        return "tokens"
+    if record is None:
+        return "list"
+    if records == "users":
+        return "user" if within is None else _OF_USER.get(within[1:], "list")
+    return "lookup" if within is None else "list"
+
+
+@contextmanager
+def told(url: httpx.URL | str) -> Iterator[None]:
+    """Count and trace the request to ``url`` that the block makes, by its part of Clever and how it ends."""
+    endpoint, outcome, began = endpoint_of(url), "ok", time.perf_counter()
+    with tracing.tracer().asking(f"clever {endpoint}") as span:
+        try:
+            yield
+        except CleverError as error:
+            outcome = "missing" if isinstance(error, CleverRecordMissing) else error.word
+            span.failed(outcome)
+            raise
+        except asyncio.CancelledError:
+            outcome = "broken_off"
+            raise
+        finally:
+            span.says("outcome", outcome)
+            metrics.clever_asked(endpoint, outcome, time.perf_counter() - began)

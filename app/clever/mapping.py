@@ -1,0 +1,278 @@
+"""From what API 3.0 and 3.1 send to facts: which role reaches what, and what of Clever's data grants nothing."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeVar
+
+from app.clever.models import (
+    ContactRole,
+    DistrictAdminRole,
+    Entry,
+    Page,
+    Relationship,
+    Roles,
+    SchoolRecord,
+    SectionRecord,
+    StaffRole,
+    StudentRole,
+    TeacherRole,
+    UserRecord,
+)
+from app.domain.facts import Facts, HeldRole, Oddity, Role, Standing
+from app.domain.fields import RELATIONSHIPS, STAFF_ROLES, UNREADABLE, free_text, label, staff_roles
+from app.domain.ids import DistrictId, IdShape, SchoolId, SectionId, UserId
+from app.domain.places import Section
+from app.domain.scopes import Scope
+
+K = TypeVar("K")
+
+
+R = TypeVar("R", SchoolRecord, SectionRecord)
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What Clever answered about one user.
+
+    Attributes:
+        user: the user.
+        sections: their sections, none where no role needs them.
+        schools: their schools of all roles together, or None where the list could not be read.
+    """
+
+    user: UserRecord
+    sections: Sequence[SectionRecord] = ()
+    schools: Sequence[SchoolRecord] | None = None
+
+
+def needs_sections(user: UserRecord) -> bool:
+    """Tell whether a role of the user rests on their sections."""
+    return user.roles is not None and (user.roles.teacher is not None or user.roles.student is not None)
+
+
+def has_schools_to_confirm(user: UserRecord) -> bool:
+    """Tell whether a role of the user administers schools."""
+    return user.roles is not None and user.roles.staff is not None
+
+
+def facts_of(answers: Answers, district: DistrictId, shape: IdShape) -> tuple[Facts, Counter[Oddity]]:
+    """Work out the facts, and count what grants nothing.
+
+    Args:
+        answers: what Clever answered.
+        district: the district of the token, which the user has been checked to belong to.
+        shape: an id without this shape grants nothing.
+    """
+    roles = answers.user.roles or Roles()
+    every = (roles.student, roles.teacher, roles.staff, roles.district_admin, roles.contact)
+    present = [role for role in every if role is not None]
+    odd: Counter[Oddity] = Counter()
+    sections = _own(answers.sections, district, odd)
+    schools = None if answers.schools is None else _own(answers.schools, district, odd)
+    legacy_ids = frozenset(role.legacy_id for role in present if role.legacy_id)
+    reader = _RecordReader(Answers(answers.user, sections, schools), shape, legacy_ids, odd)
+    reader.count(Oddity.ROLE_UNKNOWN, roles.unknown_fields())
+    reader.count(Oddity.FIELD_UNKNOWN, sum(record.unknown_fields() for record in (answers.user, *present)))
+    facts = Facts(UserId(answers.user.id), district, tuple(_held(roles, district, reader)))
+    return facts, reader.odd
+
+
+def section_of(record: SectionRecord, district: DistrictId, shape: IdShape) -> tuple[Section, Counter[Oddity]]:
+    """Work out where a section lies and who stands in it, and count the ids that are none.
+
+    Args:
+        record: what Clever sent.
+        district: the district of the token, which the section has been checked to belong to.
+        shape: an id without this shape is left out; that of the section itself has been checked.
+    """
+    odd: Counter[Oddity] = Counter()
+    school = next(iter(_fitting([record.school], shape, odd)), None)
+    students = _fitting(record.attended_by(), shape, odd)
+    teachers = _fitting(record.taught_by(), shape, odd)
+    return Section(SectionId(record.id), district, SchoolId(school) if school else None, students, teachers), odd
+
+
+@dataclass(frozen=True, slots=True)
+class _RecordReader:
+    """Lets through what can grant something and counts the rest."""
+
+    answers: Answers
+    shape: IdShape
+    legacy_ids: frozenset[str]
+    odd: Counter[Oddity]
+
+    def count(self, oddity: Oddity, times: int = 1) -> None:
+        if times:
+            self.odd[oddity] += times
+
+    def ids(self, texts: Iterable[str | None]) -> tuple[str, ...]:
+        return _fitting(texts, self.shape, self.odd)
+
+    def legacy_id(self, text: str | None) -> str | None:
+        return next(iter(self.ids([text])), None)
+
+    def sections(self, people_of: Callable[[SectionRecord], Sequence[str]]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Return the sections in which the user stands, and the schools in which those lie."""
+        found = []
+        for section in self.answers.sections:
+            people = people_of(section)
+            if self.answers.user.id in people:
+                found.append(section)
+            elif not self.legacy_ids.isdisjoint(people):
+                self.count(Oddity.LEGACY_ID_IN_SECTION)
+        sections = self.ids(section.id for section in found)
+        return sections, self.ids(section.school for section in found if self.shape.fits(section.id))
+
+
+def _own(records: Iterable[R], district: DistrictId, odd: Counter[Oddity]) -> list[R]:
+    """Keep the district's own records; Clever guarantees that each names its district (dev.clever.com, on sections)."""
+    ours, foreign = [], set()
+    for record in records:
+        if record.district == district:
+            ours.append(record)
+        else:
+            foreign.add(record.id)
+    if foreign:
+        odd[Oddity.DISTRICT_FOREIGN] += len(foreign)
+    return ours
+
+
+def _fitting(texts: Iterable[str | None], shape: IdShape, odd: Counter[Oddity]) -> tuple[str, ...]:
+    sent = {text for text in texts if text}
+    fit = sorted(text for text in sent if shape.fits(text))
+    if malformed := len(sent) - len(fit):
+        odd[Oddity.ID_MALFORMED] += malformed
+    return tuple(fit)
+
+
+def _held(roles: Roles, district: DistrictId, reader: _RecordReader) -> Iterator[HeldRole]:
+    """Read each role that is there; the most senior comes first."""
+    if (admin := roles.district_admin) is not None:
+        yield HeldRole(Role.DISTRICT_ADMIN, (_admin(admin, district, reader),), reader.legacy_id(admin.legacy_id))
+    if (staff := roles.staff) is not None:
+        yield HeldRole(Role.STAFF, (_staff(staff, reader),), reader.legacy_id(staff.legacy_id))
+    if (teacher := roles.teacher) is not None:
+        yield HeldRole(Role.TEACHER, (_teacher(teacher, reader),), reader.legacy_id(teacher.legacy_id))
+    if (student := roles.student) is not None:
+        yield HeldRole(Role.STUDENT, (_student(student, reader),), reader.legacy_id(student.legacy_id))
+    if (contact := roles.contact) is not None:
+        yield HeldRole(Role.CONTACT, _contact(contact, reader), reader.legacy_id(contact.legacy_id))
+
+
+def _admin(role: DistrictAdminRole, district: DistrictId, reader: _RecordReader) -> Standing:
+    return Standing(((Scope.DISTRICT, (district,)),), _filled(("title", _free(role.title, reader))))
+
+
+def _staff(role: StaffRole, reader: _RecordReader) -> Standing:
+    schools = reader.ids(role.schools or ())
+    fields = _filled(
+        ("roles", _staff_roles(role, reader)),
+        ("title", _free(role.title, reader)),
+        ("department", _free(role.department, reader)),
+    )
+    return Standing(_filled((Scope.SCHOOL, schools)), fields, _unconfirmed(schools, reader))
+
+
+def _staff_roles(role: StaffRole, reader: _RecordReader) -> tuple[str, ...]:
+    kept = staff_roles(tuple(role.roles or ()))
+    reader.count(Oddity.STAFF_ROLE_UNKNOWN, len(set(kept) - set(STAFF_ROLES.values())))
+    return kept
+
+
+def _unconfirmed(schools: tuple[str, ...], reader: _RecordReader) -> tuple[str, ...] | None:
+    """Hold administered schools against Clever's list of the user's schools, which confirms and never widens."""
+    if reader.answers.schools is None:
+        return None
+    listed = {school.id for school in reader.answers.schools}
+    missing = tuple(school for school in schools if school not in listed)
+    reader.count(Oddity.SCHOOL_UNCONFIRMED, len(missing))
+    return missing
+
+
+def _teacher(role: TeacherRole, reader: _RecordReader) -> Standing:
+    schools, (sections, lie_at) = _schools(role, reader), reader.sections(SectionRecord.taught_by)
+    places = _filled((Scope.SCHOOL, schools), (Scope.SECTION, sections))
+    return Standing(places, _filled(("title", _free(role.title, reader))), section_schools=lie_at)
+
+
+def _student(role: StudentRole, reader: _RecordReader) -> Standing:
+    schools, (sections, lie_at) = _schools(role, reader), reader.sections(SectionRecord.attended_by)
+    return Standing(_filled((Scope.SCHOOL, schools), (Scope.SECTION, sections)), section_schools=lie_at)
+
+
+def _schools(role: TeacherRole | StudentRole, reader: _RecordReader) -> tuple[str, ...]:
+    return reader.ids([role.school, *(role.schools or ())])
+
+
+def _contact(role: ContactRole, reader: _RecordReader) -> tuple[Standing, ...]:
+    entries = {_relation(entry, reader) for entry in set(role.student_relationships or ())}
+    return tuple(sorted(entries, key=lambda entry: (entry.places, entry.fields))) or (Standing(),)
+
+
+def _relation(entry: Relationship, reader: _RecordReader) -> Standing:
+    # An entry without a usable student still stands: leaving it out could turn an emergency contact into one who has
+    # no entry at all, whom `unless: {type: [Emergency]}` lets pass.
+    return Standing(
+        _filled((Scope.STUDENT, reader.ids([entry.student]))),
+        _filled(("relationship", _label(entry.relationship, reader)), ("type", _label(entry.type, reader))),
+    )
+
+
+def _label(value: str | None, reader: _RecordReader) -> tuple[str, ...]:
+    kept = label(value)
+    reader.count(Oddity.RELATIONSHIP_UNKNOWN, 0 if RELATIONSHIPS.issuperset(kept) else 1)
+    return kept
+
+
+def _free(value: str | None, reader: _RecordReader) -> tuple[str, ...]:
+    kept = free_text(value)
+    reader.count(Oddity.TEXT_TOO_LONG, kept.count(UNREADABLE))
+    return kept
+
+
+def _filled(*pairs: tuple[K, tuple[str, ...]]) -> tuple[tuple[K, tuple[str, ...]], ...]:
+    return tuple((name, values) for name, values in pairs if values)
+
+
+Version = Literal["v3.0", "v3.1"]
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """Versions that send the same where it matters.
+
+    Attributes:
+        user: the shape of one user, `users` of a page of them.
+        section: the shape of one section, `sections` of a page of them.
+        school: the shape of one school, `schools` of a page of them.
+        facts_of: how what was read of a user becomes facts.
+        section_of: how the record of a section becomes a section.
+    """
+
+    user: type[Entry[UserRecord]]
+    users: type[Page[UserRecord]]
+    section: type[Entry[SectionRecord]]
+    sections: type[Page[SectionRecord]]
+    school: type[Entry[SchoolRecord]]
+    schools: type[Page[SchoolRecord]]
+    facts_of: Callable[[Answers, DistrictId, IdShape], tuple[Facts, Counter[Oddity]]]
+    section_of: Callable[[SectionRecord, DistrictId, IdShape], tuple[Section, Counter[Oddity]]]
+
+
+_V3 = Family(
+    user=Entry[UserRecord],
+    users=Page[UserRecord],
+    section=Entry[SectionRecord],
+    sections=Page[SectionRecord],
+    school=Entry[SchoolRecord],
+    schools=Page[SchoolRecord],
+    facts_of=facts_of,
+    section_of=section_of,
+)
+
+
+FAMILIES: Mapping[Version, Family] = {"v3.0": _V3, "v3.1": _V3}
+
+
+"""The family of each version that can be read."""

@@ -1,0 +1,203 @@
+"""What is wrong, odd or worth knowing about a policy file as a whole."""
+
+from collections.abc import Iterator, Sequence
+
+from app.domain.conditions import is_of_request
+from app.domain.errors import Mistake
+from app.domain.facts import Role
+from app.domain.fields import DOCUMENTED, UNREADABLE, label, nearest
+from app.domain.policy_schema import (
+    OVER,
+    PolicyFile,
+    Rule,
+    Statement,
+    Value,
+    all_juniors,
+    matches,
+    named_in_full,
+    names_of,
+    plain,
+)
+from app.domain.scopes import CLEVER_TYPES, applies_in
+from app.domain.text import normal
+
+
+def without_effect(file: PolicyFile) -> Iterator[str]:
+    """Yield what is written and changes no answer: whoever wrote it takes it for something that it is not."""
+    named = named_in_full(file)
+    for role in Role:
+        gives = [given_by(statement, file, named) for statement in file.statements(role)]
+        for position, statement in enumerate(file.statements(role)):
+            path = f"roles.{role}[{position}]"
+            yield from (f"{path}{odd}" for odd in _without_effect_in(statement, file, named))
+            if (other := _covering(file.statements(role), gives, position)) is not None:
+                yield f"{path} adds nothing: roles.{role}[{other}] gives all of it, on no condition"
+    yield from _seniority_without_effect(file, named)
+    staff_reach_schools = any(each.over == "schools" for each in file.statements(Role.STAFF))
+    if file.schools.unconfirmed == "drop" and not (staff_reach_schools or Role.STAFF in all_juniors(file)):
+        yield "schools.unconfirmed has no effect: no statement of staff stands over schools"
+    written = file.district.model_fields_set if "district" in file.model_fields_set else frozenset()
+    for key, said, time in (
+        ("paused", file.district.paused, "while a district is paused"),
+        ("before_launch", file.district.before_launch, "before the launch of a district"),
+    ):
+        if key in written and said != "allow":
+            yield f"district.{key}: {said} has no effect yet: {time} all is allowed as ever"
+
+
+def _without_effect_in(statement: Statement[str, str], file: PolicyFile, named: frozenset[str]) -> Iterator[str]:
+    fitting = [given_by(statement.model_copy(update={"allow": (name,)}), file, named) for name in statement.allow]
+    for entry, names in enumerate(fitting if any(fitting) else ()):
+        if not names:
+            yield f".allow[{entry}]: {statement.allow[entry]} stands for nothing that applies over {statement.over}"
+    if file.rule is Rule.MINIMUM and asks(statement):
+        yield " counts for nothing: under rule minimum no statement does that reads the request"
+    for key in statement.when:
+        if set(map(_told, statement.when[key])) <= set(map(_told, statement.unless.get(key, ()))):
+            yield f" never holds: whatever its when wants of {key}, its unless rules out"
+
+
+def _covering(statements: Sequence[Statement[str, str]], gives: Sequence[frozenset[str]], position: int) -> int | None:
+    """Return the position of a statement without conditions that gives all that another does, or None."""
+    statement, own = statements[position], gives[position]
+    conditional = statement.when or statement.unless
+    for other, each in enumerate(statements):
+        plain_there = each.over == statement.over and not (each.when or each.unless)
+        # Of two that are alike the first counts.
+        wider = own < gives[other] or (own == gives[other] and (conditional or other < position))
+        if own and plain_there and wider:
+            return other
+    return None
+
+
+def _seniority_without_effect(file: PolicyFile, named: frozenset[str]) -> Iterator[str]:
+    if file.superset and file.rule is not Rule.SUPERSET:
+        yield f"superset has no effect: the rule is {file.rule}"
+        return
+    for senior, juniors in file.superset.items():
+        if not juniors:
+            yield f"superset.{senior} has no effect: no junior is named"
+        for place, junior in enumerate(juniors):
+            counting = (
+                one.over != "self" and not asks(one) and given_by(one, file, named) for one in file.statements(junior)
+            )
+            if not any(counting) and not file.superset.get(junior):
+                yield f"superset.{senior}[{place}] has no effect: no statement of {junior} gives a senior anything"
+
+
+def given_by(statement: Statement[str, str], file: PolicyFile, named: frozenset[str]) -> frozenset[str]:
+    """Return what a statement gives: its permissions, wildcards expanded by what is ``named``, that apply there."""
+    fitting = (match for name in statement.allow for match in matches(plain(name, file), named))
+    return frozenset(name for name in fitting if applies_in(name, OVER[statement.over]))
+
+
+def asks(statement: Statement[str, str]) -> bool:
+    """Tell whether a statement's conditions read the request."""
+    return any(is_of_request(key) for key in (*statement.when, *statement.unless))
+
+
+def _told(value: Value) -> tuple[str, object]:
+    """Write a value so that what a condition takes for the same is the same, and true is not 1."""
+    if isinstance(value, str):
+        return "text", normal(value)
+    return "number" if not isinstance(value, bool) else "boolean", value
+
+
+def mistakes_in(file: PolicyFile) -> Iterator[Mistake]:
+    """Yield every mistake that shows only when the file is looked at as a whole."""
+    named = named_in_full(file)
+    for role, position, entry, written in names_of(file):
+        path = ("roles", role.value, position, "allow", entry)
+        name, over = plain(written, file), file.statements(role)[position].over
+        if "*" not in name and not applies_in(name, OVER[over]):
+            yield Mistake(path, f"{name} says nothing over {over}: a {name.partition(':')[0]} does not lie there")
+        yield from _matchless(path, name, named)
+    for entry, written in enumerate(_written_read_only(file)):
+        yield from _matchless(("district", "read_only", entry), plain(written, file), named)
+    for alias in file.aliases:
+        if alias in CLEVER_TYPES:
+            yield Mistake(("aliases", alias), f"{alias} is a type of Clever's: it cannot stand for another")
+    yield from _seniority_mistakes(file)
+
+
+def warnings(file: PolicyFile) -> Iterator[str]:
+    """Yield what is allowed in a policy and yet seldom meant, with the path of each."""
+    named = named_in_full(file)
+    for role in Role:
+        for position, statement in enumerate(file.statements(role)):
+            path = f"roles.{role}[{position}]"
+            if not given_by(statement, file, named):
+                yield f"{path} says nothing: none of its permissions applies over {statement.over}"
+            elif role is Role.TEACHER and _spreads_over_schools(statement, file.rule):
+                yield f"{path} reaches schools that are merely taught at: rule {file.rule} gives staff rights there"
+            yield from (f"{path}: {odd}" for odd in _odd_conditions(statement))
+            if role is Role.CONTACT and {"type", "relationship"} & statement.unless.keys():
+                yield f"{path}: whatever else a district calls a contact passes an unless: name the trusted in a when"
+    yield from without_effect(file)
+
+
+def _odd_conditions(statement: Statement[str, str]) -> Iterator[str]:
+    """Yield the values of conditions that compare otherwise than whoever wrote them may think."""
+    for conditions in (statement.when, statement.unless):
+        for key, values in conditions.items():
+            for value in values:
+                if odd := _odd_in_request(value) if is_of_request(key) else _odd_in_field(key, value):
+                    yield f"{odd[0]} {value!r} for {key}{odd[1]}"
+
+
+def _odd_in_request(value: Value) -> tuple[str, str] | None:
+    if isinstance(value, str) and normal(value) in _NO_BOOLEANS:
+        return "in YAML 1.2", " is text, which never equals true or false"
+    return None
+
+
+def _odd_in_field(key: str, value: Value) -> tuple[str, str] | None:
+    """Fields are text, some of few words that Clever documents; of others only what looks like a label is kept."""
+    if not isinstance(value, str) or (key in _LABELS and UNREADABLE in label(value)):
+        return "no user has", ", so that a when never holds for it"
+    if key in DOCUMENTED and normal(value) not in DOCUMENTED[key] | {""}:
+        meant = f"; did you mean {near}?" if (near := nearest(key, value)) else ""
+        return "Clever documents no", f": it holds where a district itself writes so{meant}"
+    return None
+
+
+_NO_BOOLEANS = frozenset({"yes", "no", "on", "off"})
+
+
+_LABELS = frozenset({"relationship", "type"})
+
+
+def _spreads_over_schools(statement: Statement[str, str], rule: Rule) -> bool:
+    return statement.over == "schools" and rule in (Rule.SUPERSET, Rule.MAXIMUM) and not asks(statement)
+
+
+def expansions(file: PolicyFile) -> Iterator[tuple[str, str, tuple[str, ...]]]:
+    """Yield each wildcard of the file: its path, itself, and the permissions that it stands for there, sorted."""
+    named = named_in_full(file)
+    for role, position, entry, name in names_of(file):
+        if "*" in name:
+            scope = OVER[file.statements(role)[position].over]
+            fitting = (match for match in matches(plain(name, file), named) if applies_in(match, scope))
+            yield Mistake(("roles", role.value, position, "allow", entry), "").where, name, tuple(sorted(fitting))
+    for entry, name in enumerate(_written_read_only(file)):
+        if "*" in name:
+            yield f"district.read_only[{entry}]", name, tuple(sorted(matches(plain(name, file), named)))
+
+
+def _written_read_only(file: PolicyFile) -> tuple[str, ...]:
+    """Return what is left under read_only where the file says so; our own default cannot be the file's mistake."""
+    return file.district.read_only if "read_only" in file.district.model_fields_set else ()
+
+
+def _matchless(path: tuple[str | int, ...], name: str, named: frozenset[str]) -> Iterator[Mistake]:
+    if not matches(name, named):
+        yield Mistake(path, f"{name} matches no permission that the policy names in full")
+
+
+def _seniority_mistakes(file: PolicyFile) -> Iterator[Mistake]:
+    juniors = all_juniors(file)
+    if file.rule is Rule.SUPERSET and not juniors:
+        yield Mistake(("superset",), "rule: superset needs to know which role is senior to which")
+    for senior, below in juniors.items():
+        if senior in below:
+            yield Mistake(("superset", senior.value), f"{senior} stands above itself: a circle")

@@ -1,0 +1,102 @@
+"""A reading: something that Clever said, dated, with the answers that have been given from it so far."""
+
+import hashlib
+from collections.abc import Hashable, Iterable
+from dataclasses import dataclass
+from math import inf
+from typing import Any, Generic, NamedTuple, TypeVar
+
+import msgspec
+
+
+@dataclass(frozen=True, slots=True)
+class Staleness:
+    """How stale an answer is.
+
+    Attributes:
+        reason: such as ``unreachable``; the words are those of ``CleverError``, and ``slow`` and ``accepted``.
+        as_of: when the oldest reading behind the answer began, in Unix seconds.
+    """
+
+    reason: str
+    as_of: float
+
+
+Said = TypeVar("Said")
+
+
+class Rendered(msgspec.Struct, frozen=True, gc=False):
+    """The body of an answer, a tag that changes with it, and what it answers."""
+
+    body: bytes
+    tag: str
+    question: Hashable = None
+
+    @classmethod
+    def of(cls, body: bytes, question: Hashable = None) -> "Rendered":
+        """Tag ``body`` with a hash of it: equal answers are equal bytes, and so have equal tags."""
+        return cls(body, hashlib.blake2b(body, digest_size=12).hexdigest(), question)
+
+
+_MOST_RENDERED = 8
+
+
+"""Answers that are kept of one reading; as many as roles, views and reasons to be stale; few are asked."""
+
+
+class Snapshot(msgspec.Struct, Generic[Said], gc=False):
+    """What Clever said, and when.
+
+    There may be a hundred thousand, so the garbage collector looks at none: none is ever part of a circle.
+
+    Attributes:
+        facts: of one user, packed, and complete as far as the roles held need them; or a section, or a list.
+        began: when the reading began, in seconds of the process's clock; the age of an answer counts from here.
+        at: the same in Unix seconds.
+        renew_at: when a question makes it worth renewing, by the process's clock.
+        stale: why it answers although it is not fresh; None while it is.
+        rendered: answers, the latest last; they fall with the reading.
+        fresh: of a stale one, the same as it was when it was fresh.
+    """
+
+    facts: Said
+    began: float
+    at: float = 0.0
+    renew_at: float = inf
+    stale: str | None = None
+    rendered: tuple[Rendered, ...] = ()
+    fresh: "Snapshot[Said] | None" = None
+
+    def aged(self, reason: str) -> "Snapshot[Said]":
+        """Return the same reading, marked stale; what is answered from it is kept for both."""
+        return msgspec.structs.replace(self, stale=reason, rendered=(), fresh=self.fresh or self)
+
+    def answer(self, question: Hashable) -> Rendered | None:
+        """Return what was answered to ``question``: all that the answer depends on beside the reading."""
+        for rendered in (self.fresh or self).rendered:
+            if rendered.question == question:
+                return rendered
+        return None
+
+    def keep(self, answer: Rendered) -> Rendered:
+        """Keep an answer, in the place of the oldest where there are many, and return it."""
+        keeper = self.fresh or self
+        keeper.rendered = (*keeper.rendered[1 - _MOST_RENDERED :], answer)
+        return answer
+
+    def staleness(self) -> Staleness | None:
+        """Return how stale it is, or None where it is fresh."""
+        return None if self.stale is None else Staleness(self.stale, self.at)
+
+
+class Found(NamedTuple, Generic[Said]):
+    """What another process has read, and when that reading began, in Unix seconds."""
+
+    said: Said
+    at: float
+
+
+def staleness_of(snapshots: Iterable[Snapshot[Any]]) -> Staleness | None:
+    """Return how stale an answer from several readings is: as the oldest of those that are, or None."""
+    stale = [staleness for snapshot in snapshots if (staleness := snapshot.staleness())]
+    return min(stale, key=lambda staleness: staleness.as_of, default=None)

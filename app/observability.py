@@ -1,0 +1,139 @@
+"""What can be seen of the service, put together from the settings: its logs, metrics and traces."""
+
+import asyncio
+import os
+import random
+import secrets
+import stat
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import ExitStack, asynccontextmanager
+from pathlib import Path
+
+from app.api.health import is_ready
+from app.clever.client import CleverClient
+from app.policy_files.reload import ActivePolicy
+from app.roster.context import NO_DECISION_LOG, Clock, DecisionLog
+from app.settings import Settings, SettingsMistakes
+from app.telemetry import decision_log, log_writer, logs, metrics, tracing
+from app.telemetry.access_log import AccessLog
+from app.telemetry.decision_log import DecisionLogWriter, Sampling
+from app.telemetry.log_writer import LogWriter, Sink
+from app.telemetry.metrics import Measures
+from app.watched_file import FileState
+
+MEASURED_SECONDS = 1.0
+"""How often is measured what nobody tells of when it changes; other workers are asked for theirs."""
+
+_SECRET_BYTES = 32
+
+
+class Observability:
+    """The logs of one process, and what they are written by.
+
+    Attributes:
+        lines: tells requests; of their decisions and to their log only while it is open.
+    """
+
+    def __init__(self, settings: Settings, *, requests_to: Sink | None, wall: Clock) -> None:
+        """Take where requests are told, None for nowhere; raises ``SettingsMistakes`` for what cannot be done."""
+        _check(settings)
+        self.lines = AccessLog(readable=logs.is_readable(settings.log_format), wall=wall)
+        self._settings = settings
+        self._requests_to = requests_to
+        self._wall = wall
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[DecisionLog]:
+        """Tell for the block, and yield where decisions are told; what waits to be written at its end is written."""
+        with ExitStack() as opened:
+            if self._settings.otel == "on":
+                opened.enter_context(tracing.switched_on())
+            if self._requests_to is not None:
+                self.lines.requests = _lines(opened, self._requests_to, "requests")
+            decision_log = self._decision_log(opened)
+            yield decision_log
+            self.lines.requests = self.lines.decisions = None
+
+    def _decision_log(self, opened: ExitStack) -> DecisionLog:
+        if self._settings.decision_log == "off":
+            return NO_DECISION_LOG
+        self.lines.decisions = _lines(opened, _sink(self._settings.decision_log), "decisions")
+        sampling = Sampling(
+            self._settings.decision_sample, self._settings.decision_denials == "all", random.SystemRandom().random
+        )
+        return DecisionLogWriter(self.lines.decisions, sampling, _told(self._settings), self._wall)
+
+
+@asynccontextmanager
+async def measured(
+    active_policy: ActivePolicy, client: CleverClient, parts: Mapping[str, Callable[[], str]], lines: AccessLog
+) -> AsyncIterator[Callable[[], None]]:
+    """Measure now and then for the block, and yield what measures at once; ``parts`` are those of `/readyz`."""
+
+    def measure() -> None:
+        metrics.measured(_measures(active_policy, client, parts, lines))
+
+    async def keep_measuring() -> None:
+        while True:
+            measure()
+            await asyncio.sleep(MEASURED_SECONDS)
+
+    measuring = asyncio.create_task(keep_measuring())
+    try:
+        yield measure
+    finally:
+        measuring.cancel()
+        await asyncio.gather(measuring, return_exceptions=True)
+        metrics.settle()
+
+
+def _measures(
+    active_policy: ActivePolicy, client: CleverClient, parts: Mapping[str, Callable[[], str]], lines: AccessLog
+) -> Measures:
+    context, ways = active_policy.context, client.token_states()
+    return Measures(
+        requests_in_progress=lines.in_progress,
+        readings_in_progress=context.read_slots.in_progress if context else 0,
+        readings_waiting=context.read_slots.waiting if context else 0,
+        clever_in_progress=client.requests_in_progress(),
+        cached={"users": len(context.users), "places": len(context.places)} if context else {},
+        budget_left=ways.budget_left(),
+        breakers_open=ways.breakers_open(),
+        policy_revision=context.policy.revision if context else None,
+        policy_fit=active_policy.state is FileState.OK,
+        ready=is_ready(active_policy, client, parts),
+    )
+
+
+def _check(settings: Settings) -> None:
+    if settings.otel == "on" and not tracing.is_installed():
+        raise SettingsMistakes(["ROSTERGUARD_OTEL: traces need what is not installed: install rosterguard[otel]"])
+    if settings.decision_log not in {"off", "stdout"} and not _is_usable(Path(settings.decision_log)):
+        raise SettingsMistakes(["ROSTERGUARD_DECISION_LOG: the file cannot be read and written to"])
+
+
+def _is_usable(file: Path) -> bool:
+    """Tell whether a file can be gone on with, or begun where it is to be."""
+    try:
+        return not stat.S_ISDIR(file.stat().st_mode) and os.access(file, os.R_OK | os.W_OK)
+    except FileNotFoundError:
+        return os.access(file.parent, os.W_OK)
+    except OSError:
+        return False
+
+
+def _sink(named: str) -> Sink:
+    return log_writer.Stream(log_writer.STDOUT) if named == "stdout" else log_writer.File(Path(named))
+
+
+def _lines(opened: ExitStack, sink: Sink, log: str) -> LogWriter:
+    lines = LogWriter(sink, log)
+    opened.callback(lines.close)
+    return lines
+
+
+def _told(settings: Settings) -> decision_log.Told:
+    if settings.log_ids == "plain":
+        return decision_log.plain
+    secret = settings.secret.get_secret_value().encode() if settings.secret else secrets.token_bytes(_SECRET_BYTES)
+    return decision_log.hashed(secret)

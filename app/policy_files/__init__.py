@@ -1,0 +1,1 @@
+"""Files of policies and of policy tests: read, reloaded, run."""

@@ -1,0 +1,69 @@
+"""The policy in force: its file is read again whenever it says something else, and taken whole or not at all."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from app import telemetry
+from app.domain.errors import Mistake, PolicyMistakes
+from app.domain.policy import Policy
+from app.policy_files.yaml import read_policy
+from app.roster.context import Context
+from app.watched_file import FileState, FileWatch, Unreadable
+
+
+class ActivePolicy:
+    """By what questions are answered now.
+
+    Attributes:
+        context: the ports, with the policy that was last fit for use; None where none has been. It is replaced and
+            never changed, so that whoever takes it once answers by one policy.
+        state: how the policy fares.
+    """
+
+    def __init__(self, context_by: Callable[[Policy], Context]) -> None:
+        """Begin without a policy; ``context_by`` makes the context of the first one."""
+        self.context: Context | None = None
+        self.state = FileState.UNUSABLE
+        self._context_by = context_by
+
+    def take(self, policy: Policy) -> None:
+        """Answer by ``policy`` from now on; whatever else the context holds stays the same."""
+        self.state = FileState.OK
+        if self.context is None:
+            self.context = self._context_by(policy)
+        elif (self.context.policy.revision, self.context.policy.odd) != (policy.revision, policy.odd):
+            # A default that is written out changes nothing but what is odd about it.
+            self.context = replace(self.context, policy=policy)
+
+    def refuse(self) -> None:
+        """Answer by what there was; its file has become unfit for use."""
+        self.state = FileState.UNUSABLE if self.context is None else FileState.OUTDATED
+
+
+def policy_watch(file: Path, active_policy: ActivePolicy) -> FileWatch[Policy]:
+    """Watch a policy file on behalf of ``active_policy``; what becomes of it is told in the log."""
+
+    def take(policy: Policy) -> None:
+        active_policy.take(policy)
+        telemetry.policy_taken(policy.revision, policy.odd)
+
+    def refuse(error: BaseException) -> None:
+        active_policy.refuse()
+        telemetry.policy_refused(_mistakes(error))
+
+    return FileWatch(file, _policy_in, take, refuse)
+
+
+def _policy_in(content: bytes) -> Policy:
+    try:
+        return read_policy(content.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise PolicyMistakes([Mistake((), "this is not UTF-8")]) from error
+
+
+def _mistakes(error: BaseException) -> list[str]:
+    if isinstance(error, PolicyMistakes):
+        return [str(mistake) for mistake in error.mistakes]
+    failure = str(error) if isinstance(error, Unreadable) else type(error).__name__
+    return [str(Mistake((), f"this cannot be read: {failure}"))]

@@ -1,0 +1,112 @@
+"""The questions that the API answers, each as a function of a district, the id in the path and the parameters."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TypeAlias, TypeVar
+
+from app.sandbox.records import District, Record, School, Section, User
+from app.sandbox.refusals import bad_parameter, not_found
+from app.sandbox.serialization import VERSIONS
+
+R = TypeVar("R")
+Parameters: TypeAlias = Mapping[str, str]
+ListQuestion: TypeAlias = Callable[[District, str, Parameters], Sequence[Record]]
+OneQuestion: TypeAlias = Callable[[District, str], Record]
+
+ROLES = ("contact", "district_admin", "staff", "student", "teacher")
+
+
+def _found(records: Mapping[str, R], wanted: str) -> R:
+    if wanted not in records:
+        raise not_found()
+    return records[wanted]
+
+
+def _one_of(allowed: Sequence[str], parameters: Parameters, name: str) -> str | None:
+    value = parameters.get(name)
+    if value is not None and value not in allowed:
+        raise bad_parameter(name)
+    return value
+
+
+def _shared(records: Mapping[str, R], ids: Iterable[str]) -> Sequence[R]:
+    """Keep the records that the district shares, by id; lists may name others."""
+    return [records[one] for one in sorted(set(ids)) if one in records]
+
+
+def _users(district: District, _: str, parameters: Parameters) -> Sequence[User]:
+    role = _one_of(ROLES, parameters, "role")
+    return district.all_users if role is None else district.users_in_role.get(role, ())
+
+
+def _sections_of_user(district: District, user: str, _: Parameters) -> Sequence[Section]:
+    return district.sections_of_user.get(_found(district.users, user).id, ())
+
+
+def _schools_of_user(district: District, user: str, parameters: Parameters) -> Sequence[School]:
+    found, primary = _found(district.users, user), _one_of(("", "true"), parameters, "primary")
+    return _shared(district.schools, found.primary_schools if primary == "true" else found.schools)
+
+
+def _students_of_user(district: District, user: str, parameters: Parameters) -> Sequence[User]:
+    taught = [one for one in _sections_of_user(district, user, parameters) if user in one.taught_by]
+    students = (student for section in taught for student in section.students)
+    return _shared(district.users, (*students, *district.users[user].wards))
+
+
+def _teachers_of_user(district: District, user: str, parameters: Parameters) -> Sequence[User]:
+    enrolled = [one for one in _sections_of_user(district, user, parameters) if user in one.students]
+    return _shared(district.users, (teacher for section in enrolled for teacher in section.taught_by))
+
+
+def _contacts_of_user(district: District, user: str, _: Parameters) -> Sequence[User]:
+    is_student = _found(district.users, user).roles.get("student") is not None
+    return district.contacts_of_student.get(user, ()) if is_student else ()
+
+
+def _sections_of_school(district: District, school: str, _: Parameters) -> Sequence[Section]:
+    return district.sections_at_school.get(_found(district.schools, school).id, ())
+
+
+def _users_of_school(district: District, school: str, parameters: Parameters) -> Sequence[User]:
+    there = district.users_at_school.get(_found(district.schools, school).id, ())
+    at_school = ("staff", "student", "teacher")
+    role, primary = _one_of(at_school, parameters, "role"), _one_of(("", "true"), parameters, "primary")
+    roles, fields = (role,) if role else at_school, ("school",) if primary == "true" else ("school", "schools")
+    return [user for user in there if any(school in user.ids_in(one, field) for one in roles for field in fields)]
+
+
+def _users_of_section(district: District, section: str, parameters: Parameters) -> Sequence[User]:
+    found, role = _found(district.sections, section), _one_of(("student", "teacher"), parameters, "role")
+    students = () if role == "teacher" else found.students
+    return _shared(district.users, (*students, *(() if role == "student" else found.taught_by)))
+
+
+LISTS: Mapping[str, ListQuestion] = {
+    "/users": _users,
+    "/users/{id}/sections": _sections_of_user,
+    "/users/{id}/schools": _schools_of_user,
+    "/users/{id}/mystudents": _students_of_user,
+    "/users/{id}/myteachers": _teachers_of_user,
+    "/users/{id}/mycontacts": _contacts_of_user,
+    "/schools": lambda district, _id, _parameters: district.all_schools,
+    "/schools/{id}/sections": _sections_of_school,
+    "/schools/{id}/users": _users_of_school,
+    "/sections": lambda district, _id, _parameters: district.all_sections,
+    "/sections/{id}/users": _users_of_section,
+    "/districts": lambda district, _id, _parameters: (district,),
+}
+
+ONES: Mapping[str, OneQuestion] = {
+    "/users/{id}": lambda district, user: _found(district.users, user),
+    "/users/{id}/district": lambda district, user: _found({user: district} if user in district.users else {}, user),
+    "/schools/{id}": lambda district, school: _found(district.schools, school),
+    "/sections/{id}": lambda district, section: _found(district.sections, section),
+    "/districts/{id}": lambda district, wanted: _found({district.id: district}, wanted),
+}
+
+
+def template_of(path: str) -> str | None:
+    """Return the question that a path asks, such as ``/users/{id}/sections``; None if it asks none."""
+    _, version, *parts = path.split("/") if path.count("/") > 1 else ("", "")
+    template = "/" + "/".join("{id}" if at == 1 else part for at, part in enumerate(parts))
+    return template if version in VERSIONS and (template in LISTS or template in ONES) else None

@@ -1,0 +1,388 @@
+"""The kinds of faults: what each does to a request, and the layer of the sandbox that does it."""
+
+import asyncio
+import json
+import zlib
+from bisect import bisect_left
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from functools import cache
+from http import HTTPStatus
+from itertools import count, repeat
+from struct import pack
+from typing import Any, TypeAlias
+from urllib.parse import urlencode
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from app.sandbox.endpoints import template_of
+from app.sandbox.exchange import Exchange, with_body
+from app.sandbox.faults import KindName
+from app.sandbox.ids import Ids
+from app.sandbox.protocol import transport_of
+from app.sandbox.request_counts import OWN_PATHS
+
+ELSEWHERE = "https://evil.example"
+
+
+"""Where a request must not follow."""
+
+
+BOMB_BYTES = 300 * 1024 * 1024
+
+
+"""What a bomb is when it is unpacked."""
+
+
+_PIECE_OF_LIST = 1024 * 1024
+
+
+_GZIP_HEAD = bytes.fromhex("1f8b08000000000002ff")
+
+
+_GARBLED_BYTES = 512
+
+
+_OF_A_GATEWAY = (502, 503, 504)
+
+
+_WITHOUT_BODY = (204, 304)
+
+
+_USUAL_LIMIT = 1200
+
+
+WRONG_SHAPES: tuple[object, ...] = (
+    None,
+    [],
+    [{"data": {"id": 1}}],
+    "data",
+    {"data": None},
+    {"data": 7},
+    {"data": [1, None]},
+    {"data": [{"data": {"id": 7, "district": 8, "school": 9, "teachers": 10, "students": 11}}]},
+    {"data": {"id": 7, "district": 8, "roles": []}},
+    {"data": {"id": None, "district": {}, "roles": {"staff": {"schools": "all"}}}},
+)
+
+
+"""JSON that no question of the API is answered with."""
+
+
+def status(exchange: Exchange) -> Response:
+    """Answer with any status, as Clever does; 502 to 504 as a gateway before it does."""
+    code = exchange.strike.fault.status or HTTPStatus.INTERNAL_SERVER_ERROR
+    if code == HTTPStatus.TOO_MANY_REQUESTS:
+        return _limited(exchange)
+    if code in _WITHOUT_BODY:
+        return Response(status_code=code)
+    if code in _OF_A_GATEWAY:
+        return HTMLResponse(f"<!DOCTYPE html><title>{code}</title><h1>{code} {_phrase(code)}</h1>", code)
+    redirect = {"Location": f"{ELSEWHERE}/"} if code // 100 == 3 else None  # noqa: PLR2004 -- 3xx
+    return JSONResponse({"message": _phrase(code)}, code, redirect)
+
+
+def _phrase(code: int) -> str:
+    return HTTPStatus(code).phrase if code in set(HTTPStatus) else "Unknown"
+
+
+def _limited(exchange: Exchange) -> Response:
+    state, district, seconds = exchange.state, exchange.district, exchange.strike.fault.seconds
+    bucket = f"district:{district.id}" if district else "client"
+    headers = state.limit.exhausted(bucket, state.rate_limit or _USUAL_LIMIT)
+    return Response(status_code=429, headers=headers | ({"Retry-After": f"{seconds:.0f}"} if seconds else {}))
+
+
+def html(_: Exchange) -> Response:
+    """Answer 200 with a page, such as a proxy's."""
+    return HTMLResponse("<!DOCTYPE html><title>Sign in</title><h1>Sign in to the network</h1>")
+
+
+def gone(_: Exchange) -> Response:
+    """Answer as if there were no such record."""
+    return JSONResponse({"message": "Resource not found"}, 404)
+
+
+def garble(exchange: Exchange) -> Response:
+    """Answer 200 with bytes that only claim to be JSON."""
+    return Response(exchange.strike.chance.randbytes(_GARBLED_BYTES), media_type="application/json")
+
+
+def wrong_shape(exchange: Exchange) -> Response:
+    """Answer 200 with JSON of a shape that nobody asked for."""
+    return JSONResponse(exchange.strike.chance.choice(WRONG_SHAPES))
+
+
+def bomb(_: Exchange) -> Response:
+    """Answer 200 with little that unpacks to very much."""
+    return Response(_packed(BOMB_BYTES), headers={"Content-Encoding": "gzip"}, media_type="application/json")
+
+
+@cache
+def _packed(size: int) -> bytes:
+    """Compress JSON of ``size`` bytes and a few: one piece, compressed once, stands there again and again."""
+    head, piece, tail, times = b'{"data":{"id":"', b"a" * _PIECE_OF_LIST, b'"}}', size // _PIECE_OF_LIST
+    packed = (_deflated(head), _deflated(piece) * times, _deflated(tail, zlib.Z_FINISH))
+    checksum = zlib.crc32(head)
+    for one in (*repeat(piece, times), tail):
+        checksum = zlib.crc32(one, checksum)
+    length = len(head) + len(piece) * times + len(tail)
+    return b"".join((_GZIP_HEAD, *packed, pack("<II", checksum, length)))
+
+
+def _deflated(data: bytes, flush: int = zlib.Z_FULL_FLUSH) -> bytes:
+    packer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+    return packer.compress(data) + packer.flush(flush)
+
+
+DANGLING = ("", "https://[evil.example", "no way on", "/nowhere?limit=100", "?limit=0x", "javascript:alert(1)")
+
+
+"""Addresses that a `next` link must not have."""
+
+
+def loop(exchange: Exchange, body: Any) -> Any:
+    """Let the way on from a page lead to the same page."""
+    scope = exchange.scope
+    return _leading_to(body, f"{scope['path']}?{scope['query_string'].decode('latin-1')}")
+
+
+def astray(exchange: Exchange, body: Any) -> Any:
+    """Let the way on from a page lead to another origin."""
+    return _leading_to(body, f"{ELSEWHERE}{exchange.scope['path']}?starting_after={_last_id(body)}")
+
+
+def dangling(exchange: Exchange, body: Any) -> Any:
+    """Let the way on from a page lead nowhere."""
+    return _leading_to(body, exchange.strike.chance.choice(DANGLING))
+
+
+def _leading_to(body: Any, uri: str) -> Any:
+    links = [link for link in body["links"] if link["rel"] != "next"]
+    return {**body, "links": [*links, {"rel": "next", "uri": uri}]}
+
+
+def _last_id(body: Any) -> str:
+    return body["data"][-1]["data"]["id"] if body["data"] else "0" * 24
+
+
+def other_district(exchange: Exchange, body: Any) -> Any:
+    """Let every record be of a district that the token does not read."""
+    other = _other_district(exchange)
+    for record in _records(body["data"]):
+        record["district" if "district" in record else "id"] = other
+    return body
+
+
+def _records(data: Any) -> Iterator[Any]:
+    return (item["data"] for item in data) if isinstance(data, list) else iter((data,))
+
+
+def _other_district(exchange: Exchange) -> str:
+    district, world = exchange.district, exchange.state.world.start
+    return Ids(world.seed, (district.number if district else 0) + 1).of("district", 0)
+
+
+def shifted(exchange: Exchange) -> Exchange:
+    """Ask for a page that begins a record too early: the last one of the page before comes again."""
+    parameters = dict(exchange.request.query_params)
+    after = parameters["starting_after"]
+    try:
+        before = f"{max(int(after, 16) - 1, 0):024x}"
+    except ValueError:
+        return exchange
+    return exchange.asking(query_string=urlencode({**parameters, "starting_after": before}).encode())
+
+
+def other_record(exchange: Exchange) -> Exchange:
+    """Ask for the neighbour of the record that was asked for."""
+    _, version, collection, wanted, *_ = exchange.scope["path"].split("/")
+    district = exchange.district
+    if district is None or wanted not in getattr(district, collection):
+        return exchange
+    records = getattr(district, f"all_{collection}")
+    at = bisect_left(records, wanted, key=lambda record: record.id)
+    return exchange.asking(path=f"/{version}/{collection}/{records[(at + 1) % len(records)].id}")
+
+
+HUGE_BYTES = 60 * 1024 * 1024
+
+
+"""How much a huge answer is padded by."""
+
+
+_PIECE = b"a" * (64 * 1024)
+
+
+_SECONDS_BETWEEN_HEADERS = 0.01
+
+
+_HEADER = "X-Filler-{}: {}\r\n"
+
+
+_HEADER_VALUE = "a" * 1000
+
+
+_NO_SOCKET = "This fault needs the sandbox's own protocol, which this server does not speak"
+
+
+def _on_socket(act: Callable[[Exchange, asyncio.Transport], Awaitable[None]]) -> Callable[[Exchange], Awaitable[None]]:
+    """Hand over the connection; where the server keeps it to itself, say so and pretend nothing."""
+
+    async def kind(exchange: Exchange) -> None:
+        transport = transport_of(exchange.scope)
+        if transport is None:
+            await exchange.answer(JSONResponse({"message": _NO_SOCKET}, 500))
+        else:
+            await act(exchange, transport)
+
+    kind.__doc__ = act.__doc__
+    return kind
+
+
+async def delay(exchange: Exchange) -> None:
+    """Answer truly, but late."""
+    if not await exchange.gone_within(exchange.strike.fault.seconds):
+        await exchange.proceed()
+
+
+async def hang(exchange: Exchange) -> None:
+    """Never answer."""
+    await exchange.departure()
+
+
+@_on_socket
+async def drop(exchange: Exchange, transport: asyncio.Transport) -> None:
+    """Close the connection without a byte."""
+    transport.close()
+    await exchange.departure()
+
+
+@_on_socket
+async def truncate(exchange: Exchange, transport: asyncio.Transport) -> None:
+    """Announce the true answer whole, send half of its body, and close the connection."""
+    answer = await exchange.true_answer()
+    await exchange.send({"type": "http.response.start", "status": answer.status_code, "headers": answer.raw_headers})
+    half = bytes(answer.body[: len(answer.body) // 2])
+    await exchange.send({"type": "http.response.body", "body": half, "more_body": True})
+    transport.close()
+    await exchange.departure()
+
+
+@_on_socket
+async def headers(exchange: Exchange, transport: asyncio.Transport) -> None:
+    """Begin an answer whose headers never end."""
+    transport.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n")
+    for number in count():
+        if await exchange.gone_within(_SECONDS_BETWEEN_HEADERS):
+            return
+        transport.write(_HEADER.format(number, _HEADER_VALUE).encode())
+
+
+async def drip(exchange: Exchange) -> None:
+    """Answer truly, a byte at a time, with ``seconds`` or else a second between them."""
+    answer, pause = await exchange.true_answer(), exchange.strike.fault.seconds or 1.0
+    await exchange.send({"type": "http.response.start", "status": answer.status_code, "headers": answer.raw_headers})
+    for byte in bytes(answer.body):
+        await exchange.send({"type": "http.response.body", "body": bytes((byte,)), "more_body": True})
+        if await exchange.gone_within(pause):
+            return
+    await exchange.send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def half_json(exchange: Exchange) -> None:
+    """Answer with the first half of the true body, at its honest length."""
+    answer = await exchange.true_answer()
+    await exchange.answer(with_body(answer, bytes(answer.body[: len(answer.body) // 2])))
+
+
+async def huge(exchange: Exchange) -> None:
+    """Answer truly, with a field beside it that is longer than all that Clever has ever said."""
+    answer = await exchange.true_answer()
+    kept = {name: value for name, value in answer.headers.items() if name.startswith("x-ratelimit")}
+    whole = StreamingResponse(_padded(bytes(answer.body)), answer.status_code, kept, "application/json")
+    await exchange.answer(whole)
+
+
+async def _padded(body: bytes) -> AsyncIterator[bytes]:
+    yield b'{"padding":"'
+    for _ in range(HUGE_BYTES // len(_PIECE)):
+        yield _PIECE
+    yield b'",' + body[1:] if body.startswith(b"{") else b'"}'
+
+
+Kind: TypeAlias = Callable[[Exchange], Awaitable[None]]
+
+
+class Faulty:
+    """Lets the faults in force strike, but never at the sandbox's own pages."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a request through, or let it meet what is to happen to it."""
+        is_ours = scope["type"] != "http" or scope["path"].startswith(OWN_PATHS)
+        strike = None if is_ours else scope["app"].state.faults.strike(Request(scope))
+        if strike is None:
+            await self.app(scope, receive, send)
+        else:
+            await KINDS[strike.kind](Exchange(self.app, scope, receive, send, strike))
+
+
+def _answering(make: Callable[[Exchange], Response]) -> Kind:
+    async def kind(exchange: Exchange) -> None:
+        await exchange.answer(make(exchange))
+
+    return kind
+
+
+def _telling(change: Callable[[Exchange, Any], Any]) -> Kind:
+    async def kind(exchange: Exchange) -> None:
+        answer = await exchange.true_answer()
+        body = json.loads(bytes(answer.body)) if answer.status_code == HTTPStatus.OK else {}
+        # A count has no data that could be lied about.
+        if "data" in body:
+            answer = with_body(answer, json.dumps(change(exchange, body)).encode())
+        await exchange.answer(answer)
+
+    return kind
+
+
+def _asking(another: Callable[[Exchange], Exchange]) -> Kind:
+    async def kind(exchange: Exchange) -> None:
+        await another(exchange).proceed()
+
+    return kind
+
+
+async def _other_record(exchange: Exchange) -> None:
+    # A token reads one district: there is no neighbour to ask for.
+    of_district = template_of(exchange.scope["path"]) in {"/districts/{id}", "/users/{id}/district"}
+    kind = _telling(other_district) if of_district else _asking(other_record)
+    await kind(exchange)
+
+
+KINDS: Mapping[KindName, Kind] = {
+    "astray": _telling(astray),
+    "bomb": _answering(bomb),
+    "dangling": _telling(dangling),
+    "delay": delay,
+    "drip": drip,
+    "drop": drop,
+    "garble": _answering(garble),
+    "gone": _answering(gone),
+    "half_json": half_json,
+    "hang": hang,
+    "headers": headers,
+    "html": _answering(html),
+    "huge": huge,
+    "loop": _telling(loop),
+    "other_district": _telling(other_district),
+    "other_record": _other_record,
+    "shifted": _asking(shifted),
+    "status": _answering(status),
+    "truncate": truncate,
+    "wrong_shape": _answering(wrong_shape),
+}

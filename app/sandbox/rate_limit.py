@@ -1,0 +1,102 @@
+"""Clever's rate limit: so many requests in a fixed minute for each token, told in the headers of every answer.
+
+Beside it there may be a limit for bursts, as a gateway has one: the headers then hold an entry for each.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+WINDOW_SECONDS, BURST_SECONDS = 60, 20
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """What is left of a window after a request; `reset` is the Unix time at which the next one begins."""
+
+    allowed: bool
+    headers: dict[str, str]
+
+
+@dataclass(slots=True)
+class RateLimit:
+    """Counts the requests of each bucket in the current minute."""
+
+    clock: Callable[[], float]
+    used: dict[tuple[str, int], int] = field(default_factory=dict)
+
+    def take(self, bucket: str, limit: int, burst_limit: int = 0) -> Allowance:
+        """Take one request out of a bucket, and out of that for bursts; a limit of 0 is none, and sends no headers."""
+        entries = []
+        if burst_limit:
+            ends = self._began(BURST_SECONDS) + BURST_SECONDS
+            entries.append(_Entry(f"{bucket}:burst", burst_limit, self._count(f"{bucket}:burst", ends), ends))
+        if limit:
+            ends = self.window + WINDOW_SECONDS
+            entries.append(_Entry(bucket, limit, self._count(bucket, ends), ends))
+        return Allowance(allowed=all(entry.used <= entry.limit for entry in entries), headers=_headers(entries))
+
+    def exhausted(self, bucket: str, limit: int) -> dict[str, str]:
+        """Return the headers of a bucket from which nothing is left, whatever is."""
+        return _headers([_Entry(bucket, limit, limit, self.window + WINDOW_SECONDS)])
+
+    @property
+    def window(self) -> int:
+        """The Unix time at which the current window began."""
+        return self._began(WINDOW_SECONDS)
+
+    def _began(self, lasts: int) -> int:
+        return int(self.clock() // lasts) * lasts
+
+    def _count(self, bucket: str, ends: int) -> int:
+        self.used = {key: count for key, count in self.used.items() if key[1] > self.clock()}
+        self.used[bucket, ends] = self.used.get((bucket, ends), 0) + 1
+        return self.used[bucket, ends]
+
+
+class _Entry(NamedTuple):
+    bucket: str
+    limit: int
+    used: int
+    ends: int
+
+
+def _headers(entries: Sequence[_Entry]) -> dict[str, str]:
+    if not entries:
+        return {}
+    return {
+        "X-RateLimit-Limit": ", ".join(f"{entry.limit}" for entry in entries),
+        "X-RateLimit-Remaining": ", ".join(f"{max(entry.limit - entry.used, 0)}" for entry in entries),
+        "X-RateLimit-Reset": ", ".join(f"{entry.ends}" for entry in entries),
+        "X-RateLimit-Bucket": ", ".join(entry.bucket for entry in entries),
+    }
+
+
+Counts = Counter[tuple[str, int]]
+
+
+@dataclass(slots=True)
+class ResponseCounts:
+    """Counts by token and by the Unix time at which the window began.
+
+    Every request counts, also one that a fault struck; a 429 that was a fault is none that the limit `refused`.
+    """
+
+    asked: Counts = field(default_factory=Counter)
+    refused: Counts = field(default_factory=Counter)
+
+    def told(self) -> dict[str, object]:
+        """Return the counts: `refused` of all, and for each of the `tokens` in all and by window."""
+        tokens = {token: self._of(token) for token in dict.fromkeys(token for token, _ in self.asked)}
+        return {"refused": self.refused.total(), "tokens": tokens}
+
+    def _of(self, token: str) -> dict[str, object]:
+        windows = [
+            {"start": start, "requests": count, "refused": self.refused[token, start]}
+            for (one, start), count in self.asked.items()
+            if one == token
+        ]
+        refused = sum(count for (one, _), count in self.refused.items() if one == token)
+        requests = sum(count for (one, _), count in self.asked.items() if one == token)
+        return {"requests": requests, "refused": refused, "windows": windows}

@@ -1,0 +1,251 @@
+"""Records as Clever sends them, in the shape of a version: the fields, the links beside them, the path they have."""
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+from app.sandbox.ids import made_at
+from app.sandbox.records import District, Record, School, Section, User
+
+T = TypeVar("T")
+
+
+Details = dict[str, object]
+
+
+FIRST_NAMES = ("Agate", "Basalt", "Cobalt", "Dolomite", "Epidote", "Feldspar", "Garnet", "Hematite", "Iolite", "Jasper")
+
+
+LAST_NAMES = ("Alder", "Birch", "Cedar", "Dogwood", "Elm", "Fir", "Ginkgo", "Hazel", "Ironwood", "Juniper", "Katsura")
+
+
+LANGUAGES = (("English", "eng"), ("Spanish", "spa"), ("Vietnamese", "vie"), ("Arabic", "ara"))
+
+
+YES_OR_NO = ("N", "N", "N", "Y", "N")
+
+
+def name_of(user: User) -> Details:
+    """Return the name; a contact's stands whole in `last`, as Clever sends it."""
+    first, last = _pick(FIRST_NAMES, user.number), f"{_pick(LAST_NAMES, user.number)}-{user.number}"
+    return {"last": f"{first} {last}"} if "contact" in user.roles else {"first": first, "middle": "", "last": last}
+
+
+def email_of(user: User) -> str:
+    """Return an address that reaches nobody."""
+    return f"{_pick(FIRST_NAMES, user.number)}.{user.number}@school.example.org".lower()
+
+
+def timestamps_of(number: int) -> Details:
+    """Return when a record was made, and that nobody has touched it since."""
+    made = f"{made_at(number):%Y-%m-%dT%H:%M:%S}.000Z"
+    return {"created": made, "last_modified": made}
+
+
+def location_of(number: int) -> Details:
+    """Return an address in a town that does not exist."""
+    return {"address": f"{number} Sandbox Street", "city": "Sandville", "state": "ZZ", "zip": "00000"}
+
+
+def grade_of(number: int) -> str:
+    """Return a grade."""
+    return str(number % 12 + 1)
+
+
+def role_details(user: User, role: str, version: str) -> Details:
+    """Return the fields that Clever adds to a role in a version; none for a role that it does not know."""
+    match role:
+        case "student":
+            return _student(user) | (_student_since_3_1(user) if version == "v3.1" else {})
+        case "teacher":
+            return _credentials(user) | {"sis_id": f"T{user.number}", "teacher_number": f"{user.number}"} | _TEACHER
+        case "staff":
+            return _credentials(user) | {"staff_id": f"A{user.number}", "ext": {"badge_color": "blue"}}
+        case "contact":
+            return {"sis_id": "", "phone": f"555-01{user.number % 100:02}", "phone_type": "Cell"}
+        case _:
+            return {}
+
+
+_TEACHER: Details = {"state_id": "", "title": "Classroom Teacher", "ext": {"room": "101"}}
+
+
+def _credentials(user: User) -> Details:
+    return {"credentials": {"district_username": f"user{user.number}"}}
+
+
+def _student(user: User) -> Details:
+    at = user.number
+    return {
+        **_credentials(user),
+        "sis_id": f"S{at}",
+        "state_id": f"Z{at:08}",
+        "student_number": f"{at}",
+        "dob": f"{at % 12 + 1}/{at % 28 + 1}/{2006 + at % 12}",
+        "gender": _pick(("F", "M", "X", ""), at),
+        "race": _pick(("Unknown", "Two or More Races", ""), at),
+        "hispanic_ethnicity": _pick(YES_OR_NO, at),
+        "home_language": _pick(LANGUAGES, at)[0],
+        "ell_status": _pick(YES_OR_NO, at),
+        "iep_status": _pick(YES_OR_NO, at + 1),
+        "grade": grade_of(at),
+        "graduation_year": f"{2025 + at % 12}",
+        "unweighted_gpa": "",
+        "weighted_gpa": "",
+        "location": location_of(at),
+        "enrollments": [
+            {"school": school, "start_date": "2024-08-19", "end_date": "2025-06-13"}
+            for school in user.ids_in("student", "school")
+        ],
+        "ext": {"locker": f"{at}"},
+    }
+
+
+def _student_since_3_1(user: User) -> Details:
+    at = user.number
+    return {
+        "disability": {"disability_status": "N", "disability_type": None, "disability_code": None},
+        "frl_status": _pick(("Free", "Paid", ""), at),
+        "gifted_status": _pick(YES_OR_NO, at + 2),
+        "section_504_status": _pick(YES_OR_NO, at + 3),
+        "home_language_code": _pick(LANGUAGES, at)[1],
+        "preferred_name": {"first": _pick(FIRST_NAMES, at + 1)},
+    }
+
+
+def _pick(choices: Sequence[T], number: int) -> T:
+    return choices[number % len(choices)]
+
+
+VERSIONS = ("v3.0", "v3.1")
+
+
+RedisClient = dict[str, str]
+
+
+def uri_of(record: Record, version: str) -> str:
+    """Return the path of a record."""
+    return f"/{version}/{_collection(record)}/{record.id}"
+
+
+def links_of(record: Record, version: str) -> list[RedisClient]:
+    """Return the links that come beside a single record."""
+    uri = uri_of(record, version)
+    related = {"self": uri, "district": f"/{version}/districts/{record.district}"}
+    match record:
+        case User():
+            rels = ("schools", "sections", "myStudents", "myTeachers", "myContacts")
+            related |= {rel: f"{uri}/{rel.lower()}" for rel in rels}
+        case School():
+            related |= {rel: f"{uri}/{rel}" for rel in ("sections", "users")}
+        case Section():
+            related |= {"school": f"/{version}/schools/{record.school}", "users": f"{uri}/users"}
+        case District():
+            related = {"self": uri}
+    return [{"rel": rel, "uri": path} for rel, path in related.items()]
+
+
+def data_of(record: Record, version: str) -> Details:
+    """Return the fields of a record; v3.1 adds some and changes none."""
+    match record:
+        case User():
+            return _user(record, version)
+        case School():
+            return _school(record)
+        case Section():
+            return _section(record, version)
+        case District():
+            return _district(record, version)
+
+
+def _collection(record: Record) -> str:
+    return f"{type(record).__name__.lower()}s"
+
+
+def _user(user: User, version: str) -> Details:
+    return {
+        "id": user.id,
+        "district": user.district,
+        "name": name_of(user),
+        "email": email_of(user),
+        "roles": {
+            # An empty object is a case of its own: no detail may fill it.
+            role: {**held, **role_details(user, role, version), **held} if held else held
+            for role, held in user.roles.items()
+        },
+        **timestamps_of(user.number),
+        **_lms_status(version),
+    }
+
+
+def _school(school: School) -> Details:
+    return {
+        "id": school.id,
+        "district": school.district,
+        "name": school.name,
+        "sis_id": f"{school.number}",
+        "school_number": f"{school.number}",
+        "state_id": "",
+        "nces_id": "",
+        "mdr_number": "",
+        "low_grade": "1",
+        "high_grade": "12",
+        "phone": "555-0100",
+        "principal": {"name": f"Principal of {school.name}", "email": f"principal{school.number}@school.example.org"},
+        "location": location_of(school.number),
+        "ext": {},
+        **timestamps_of(school.number),
+    }
+
+
+def _section(section: Section, version: str) -> Details:
+    teachers = {} if section.teachers is None else {"teachers": section.teachers}
+    return {
+        "id": section.id,
+        "district": section.district,
+        "school": section.school,
+        "name": section.name,
+        "sis_id": f"C{section.number}",
+        "teacher": section.teacher,
+        **teachers,
+        "students": section.students,
+        "term_id": None,
+        "course": None,
+        "subject": "other",
+        "grade": grade_of(section.number),
+        "section_number": f"{section.number}",
+        "period": f"{section.number % 8 + 1}",
+        "ext": {},
+        **timestamps_of(section.number),
+        **_lms_status(version),
+    }
+
+
+def _district(district: District, version: str) -> Details:
+    contact = {
+        "id": district.contact,
+        "district": district.id,
+        "name": {"first": "District", "last": "Contact"},
+        "email": "contact@district.example.org",
+        "title": "Data Coordinator",
+    }
+    lms = {"lms_state": "", "lms_type": "", "last_attendance_sync": None} if version == "v3.1" else {}
+    return {
+        "id": district.id,
+        "name": f"Sandbox District {district.number}",
+        "sis_type": "sftp",
+        "portal_url": f"https://portal.example.org/district-{district.number}",
+        "login_methods": ["password"],
+        "state": district.state,
+        "launch_date": district.launch_date,
+        "pause_start": district.pause_start,
+        "pause_end": district.pause_end,
+        "last_sync": "2024-09-02T08:00:00.000Z",
+        "mdr_number": "",
+        "nces_id": "",
+        "district_contact": contact,
+        **lms,
+    }
+
+
+def _lms_status(version: str) -> Details:
+    return {"lms_status": None} if version == "v3.1" else {}

@@ -1,0 +1,104 @@
+"""What the journal is told of a decision: ids that are well-formed, words that are known, nothing else that was said.
+
+A text that is no id, a permission that the policy does not name and the id of something that is not Clever's are left
+out: they may be anything.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from app.domain.decision import Reason
+from app.domain.errors import RoleNotHeld, UserUnknown
+from app.domain.facts import Role
+from app.domain.policy import Policy
+from app.domain.scopes import CLEVER_TYPES
+from app.domain.snapshot import Snapshot, staleness_of
+from app.roster.context import NO_DECISION_LOG, Context
+from app.roster.freshness import Freshness
+from app.services.resource_lookup import Entity
+from app.telemetry.decision_log import Decided
+
+
+class Asked(NamedTuple):
+    """What was asked, as the caller wrote it.
+
+    Attributes:
+        kind: ``permissions``, ``roles``, ``explanation``, ``evaluation`` or ``search``.
+        district: None where the caller left it open.
+        resource: on what; of a search the one that is given.
+    """
+
+    kind: str
+    user: str | None = None
+    district: object = None
+    role: object = None
+    permission: str | None = None
+    resource: Entity | None = None
+
+
+class Answered(NamedTuple):
+    """What was answered: see ``telemetry.decisions.Decided``; and the readings that it rests on."""
+
+    answer: bool | str | int
+    reason: str | None = None
+    snapshots: Sequence[Snapshot[Any]] = ()
+
+
+def told(context: Context, freshness: Freshness, asked: Asked, answered: Answered) -> None:
+    """Tell the journal of a decision, if there is one."""
+    if context.decision_log is not NO_DECISION_LOG:
+        context.decision_log.decided(
+            _decided(context, asked, answered), caller=freshness.caller.name, alone=not freshness.one_of_many
+        )
+
+
+def told_refusal(context: Context, freshness: Freshness, asked: Asked, error: RoleNotHeld | UserUnknown) -> None:
+    """Tell the journal that nothing was told of a user: there is none such, or not in that role."""
+    reason = Reason.ROLE_NOT_HELD if isinstance(error, RoleNotHeld) else Reason.UNKNOWN_SUBJECT
+    told(context, freshness, asked, Answered(answer=False, reason=reason))
+
+
+def _decided(context: Context, asked: Asked, answered: Answered) -> Decided:
+    age, stale = _freshness(context, answered.snapshots)
+    return Decided(
+        kind=asked.kind,
+        revision=context.policy.revision,
+        answer=answered.answer,
+        district=_id(context, asked.district),
+        user=_id(context, asked.user),
+        role=asked.role if isinstance(asked.role, str) and asked.role in _ROLES else None,
+        permission=asked.permission if asked.permission in context.policy.named else None,
+        resource=_resource(context, asked.resource),
+        reason=answered.reason,
+        age=age,
+        stale=stale,
+    )
+
+
+_ROLES = frozenset(Role)
+
+
+def _freshness(context: Context, snapshots: Sequence[Snapshot[Any]]) -> tuple[int | None, str | None]:
+    if not snapshots:
+        return None, None
+    # Nearly always it is one, and fresh.
+    began = snapshots[0].began if len(snapshots) == 1 else min(snapshot.began for snapshot in snapshots)
+    stale = staleness_of(snapshots) if any(snapshot.stale for snapshot in snapshots) else None
+    return int(context.clock() - began), stale.reason if stale else None
+
+
+def _id(context: Context, said: object) -> str | None:
+    return said if isinstance(said, str) and context.id_shape.fits(said) else None
+
+
+def _resource(context: Context, resource: Entity | None) -> tuple[str, str | None] | None:
+    if resource is None:
+        return None
+    kind = context.policy.type_of(resource.type)
+    if kind in CLEVER_TYPES:
+        return kind, _id(context, resource.id)
+    return (kind, None) if _is_named(context.policy, kind) else None
+
+
+def _is_named(policy: Policy, kind: str) -> bool:
+    return any(permission.startswith(f"{kind}:") for permission in policy.named)

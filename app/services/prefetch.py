@@ -1,0 +1,289 @@
+"""Reads by lists what many questions lack, where that costs fewer requests than to read each thing alone.
+
+What a list says of one thing is kept as if it had been read alone, by when the reading of the list began. That a thing
+is not in it is believed for as short a time as where it was asked for alone.
+"""
+
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Generic, TypeVar
+
+from app.domain.errors import CleverError, QuestionError, RecordUnknown, UserUnknown
+from app.domain.facts import Facts, Role
+from app.domain.ids import DistrictId, SchoolId, UserId
+from app.domain.places import Place, Section, with_sections
+from app.domain.scopes import Scope
+from app.domain.serialization import packed
+from app.domain.snapshot import Snapshot
+from app.roster.context import Context
+from app.roster.freshness import Freshness, is_cold, key_of, wanted_user
+from app.roster.single_flight import found_elsewhere, known_from_list, missing_in_list
+from app.services.batch import FEW, give_way, outcome_of, several
+from app.services.listing import ListReader
+from app.services.resource_lookup import Prefetched, ResourceLookup, place_key, record_key
+
+USER_REQUESTS = 3
+"""What it costs to read one user alone."""
+
+_MOST_NEAR, _PROBES = 2, 2
+_PER_PAGE = 64  # things for which a page of the district's list is worth trying
+_ABSENT_SECONDS = 10
+
+Listed = TypeVar("Listed")
+
+
+@dataclass(frozen=True)
+class _Kind(Generic[Listed]):
+    """A kind of thing that Clever lists.
+
+    Attributes:
+        listed: reads the list of a place, of so many pages at most.
+        name: tells the id of a thing in it.
+        take: notes what a list says of one thing.
+        miss: notes that there is none of an id.
+        schools_of: reads one thing alone, and tells in which schools others like it may lie.
+        requests: what it costs to read one thing alone.
+    """
+
+    listed: Callable[[Place, int, Freshness], Awaitable[Snapshot[Sequence[Listed]]]]
+    name: Callable[[Listed], str]
+    take: Callable[[Listed, Snapshot[Any]], None]
+    miss: Callable[[str, Snapshot[Any]], None]
+    schools_of: Callable[[str], Awaitable[Collection[str]]] | None = None
+    requests: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Prefetch:
+    """Reads ahead for the questions of one request, as recent as it demands.
+
+    Whatever goes wrong here goes wrong again where the thing is read alone, and is told there.
+
+    Attributes:
+        known: what was read.
+    """
+
+    context: Context
+    freshness: Freshness
+    known: Prefetched = field(default_factory=Prefetched)
+
+    def lacks_user(self, district: DistrictId, user: str) -> bool:
+        """Tell whether a user would have to be read."""
+        key = key_of(district, user)
+        return key not in self.known.snapshots and is_cold(self.context, self.context.users, key, self.freshness)
+
+    def lacks_place(self, kind: str, district: DistrictId, place: str) -> bool:
+        """Tell whether a section or school would have to be read."""
+        key = place_key(kind, district, place)
+        return key not in self.known.snapshots and is_cold(self.context, self.context.places, key, self.freshness)
+
+    def is_unread(self, kind: str, district: DistrictId, named: str) -> bool:
+        """Tell whether something would have to be read and nothing older could answer."""
+        if not self.context.id_shape.fits(named):
+            return False
+        if kind in {"section", "school"}:
+            held = self.context.places.get(place_key(kind, district, named))
+            return held is None and self.lacks_place(kind, district, named)
+        held = self.context.users.get(key_of(district, named))
+        return held is None and kind != "district" and self.lacks_user(district, named)
+
+    def afford(self, district: DistrictId, requests: int) -> None:
+        """Raise ``CleverLimited`` or ``CallerOverspent`` where so many requests are not left now, and will be soon."""
+        refusal = self.context.clever.unaffordable(district, self.freshness.read_context(held=False), requests)
+        if refusal is not None:
+            raise refusal
+
+    async def schools(self, district: DistrictId, schools: Iterable[str]) -> None:
+        """Read which of these schools there are."""
+        kind = _Kind[SchoolId](
+            lambda _place, _pages, freshness: self._list_reader(district, freshness).schools(),
+            lambda school: school,
+            lambda school, of: self._know(("places", place_key("school", district, school)), school, of),
+            lambda school, of: self._miss(("places", place_key("school", district, school)), RecordUnknown, of),
+        )
+        await self._look_around(district, kind, set(schools))
+
+    async def sections(self, district: DistrictId, sections: Iterable[str], near: Collection[str] = ()) -> None:
+        """Read where these sections lie; perhaps in one of the schools that are ``near``."""
+
+        async def schools_of(section: str) -> Collection[str]:
+            found = await outcome_of(self._lookup(district).section(section))
+            return [found.school] if isinstance(found, Section) and found.school else []
+
+        kind = _Kind[Section](
+            lambda place, pages, freshness: self._list_reader(district, freshness).sections(place, pages),
+            lambda section: section.id,
+            lambda section, of: self._know(("places", place_key("section", district, section.id)), section, of),
+            lambda section, of: self._miss(("places", place_key("section", district, section)), RecordUnknown, of),
+            schools_of,
+        )
+        await self._look_around(district, kind, set(sections), near)
+
+    async def students(self, district: DistrictId, students: Iterable[str], near: Collection[str] = ()) -> None:
+        """Read which of these are students, and their own schools; ``complete`` reads the rest where that is needed."""
+
+        async def schools_of(student: str) -> Collection[str]:
+            found = await outcome_of(self._lookup(district).student(student))
+            roles = found.roles if isinstance(found, Facts) else ()
+            return [school for held in roles if held.role is Role.STUDENT for school in held.ids(Scope.SCHOOL)]
+
+        kind = _Kind[Facts](
+            lambda place, pages, freshness: self._list_reader(district, freshness).everybody(
+                place, Role.STUDENT, pages
+            ),
+            lambda person: person.user,
+            self._know_in_part,
+            lambda student, _of: self.known.no_students.add(key_of(district, student)),
+            schools_of,
+            requests=USER_REQUESTS,
+        )
+        await self._look_around(district, kind, await self._nowhere_else(district, students), near)
+
+    async def complete(self, district: DistrictId, students: Collection[str]) -> None:
+        """Read the sections of students of whom ``students`` has read the rest."""
+        if len(students) <= FEW:
+            return
+        sections = await self._quietly(
+            self._list_reader(district).sections((Scope.DISTRICT, district), USER_REQUESTS * len(students))
+        )
+        if sections is not None:
+            by_person = await _by_person(sections.facts, students)
+            for place, student in enumerate(students):
+                record = self.known.records[key_of(district, student)]
+                self._know_user(record.facts, by_person, record if record.began <= sections.began else sections)
+                await give_way(place)
+
+    async def records(self, district: DistrictId, users: Iterable[str]) -> None:
+        """Read which of these users there are, and nothing more of them."""
+        kind = _Kind[Facts](
+            lambda place, pages, freshness: self._list_reader(district, freshness).everybody(place, None, pages),
+            lambda person: person.user,
+            self._know_in_part,
+            lambda user, of: self._miss(("users", key_of(district, user)), UserUnknown, of),
+            requests=USER_REQUESTS,
+        )
+        await self._look_around(district, kind, await self._nowhere_else(district, users))
+
+    async def users(self, district: DistrictId, users: Iterable[str]) -> None:
+        """Read all of these users: their own records, and all sections, where they may stand."""
+        left = await self._nowhere_else(district, users)
+        by_person: dict[str, list[Section]] = {}
+
+        async def listed(place: Place, pages: int, freshness: Freshness) -> Snapshot[Sequence[Facts]]:
+            people = await self._list_reader(district, freshness).everybody(place, None, pages)
+            sections = await self._list_reader(district, freshness).sections(place, pages)
+            by_person.update(await _by_person(sections.facts, left))
+            older: Snapshot[Any] = people if people.began <= sections.began else sections
+            return Snapshot(people.facts, older.began, older.at, stale=people.stale or sections.stale)
+
+        kind = _Kind[Facts](
+            listed,
+            lambda person: person.user,
+            lambda person, of: self._know_user(person, by_person, of),
+            lambda user, of: self._miss(("users", key_of(district, user)), UserUnknown, of),
+            requests=USER_REQUESTS,
+        )
+        await self._look_around(district, kind, left)
+
+    async def _look_around(
+        self, district: DistrictId, kind: _Kind[Listed], left: set[str], near: Collection[str] = ()
+    ) -> None:
+        """Look for what is left: in near schools, in a short list of the district, where others lie, in a long list."""
+        everywhere = (Scope.DISTRICT, district)
+        if len(left) <= FEW:
+            return
+        for school in sorted(near) if len(near) <= _MOST_NEAR else ():
+            await self._look(kind, left, (Scope.SCHOOL, school))
+        await self._look(kind, left, everywhere, max(1, len(left) // _PER_PAGE))
+        for _ in range(_PROBES if kind.schools_of else 0):
+            if not await self._probe(kind, left):
+                break
+        await self._look(kind, left, everywhere, kind.requests * len(left))
+
+    async def _probe(self, kind: _Kind[Listed], left: set[str]) -> bool:
+        """Look where one of them lies, and tell whether that was worth it: most things asked together lie together."""
+        if len(left) <= FEW or kind.schools_of is None:
+            return False
+        before, first = len(left), min(left)
+        left.discard(first)
+        for school in sorted(await kind.schools_of(first))[:_MOST_NEAR]:
+            if len(left) > before // 2:
+                await self._look(kind, left, (Scope.SCHOOL, school))
+        return len(left) < before - 1
+
+    async def _look(self, kind: _Kind[Listed], left: set[str], place: Place, pages: int | None = None) -> None:
+        """Take out of what is left what a list tells of, and where it is the district's what is not there."""
+        if len(left) <= FEW:
+            return
+        at_most = kind.requests * len(left) if pages is None else pages
+        listed = await self._quietly(kind.listed(place, at_most, self.freshness))
+        await self._take(kind, left, listed)
+        if listed is None or place[0] is not Scope.DISTRICT:
+            return
+        if len(left) > FEW and not self._is_recent(listed):
+            anew = replace(self.freshness, no_cache=True, max_age=None, asked_at=self.context.clock())
+            listed = await self._quietly(kind.listed(place, at_most, anew))
+            await self._take(kind, left, listed)
+        if listed is not None and self._is_recent(listed):
+            for each in left:
+                kind.miss(each, listed)
+            left.clear()
+
+    async def _take(self, kind: _Kind[Listed], left: set[str], listed: Snapshot[Sequence[Listed]] | None) -> None:
+        for place, each in enumerate(() if listed is None else listed.facts):
+            name = kind.name(each)
+            if listed is not None and name in left:
+                kind.take(each, listed)
+                left.discard(name)
+            await give_way(place)
+
+    async def _quietly(self, snapshot: Awaitable[Snapshot[Any]]) -> Snapshot[Any] | None:
+        try:
+            return await snapshot
+        except (CleverError, QuestionError):
+            return None
+
+    def _is_recent(self, listed: Snapshot[Any]) -> bool:
+        return listed.stale is None and self.context.clock() - listed.began <= _ABSENT_SECONDS
+
+    def _know_in_part(self, person: Facts, of: Snapshot[Any]) -> None:
+        key = key_of(person.district, person.user)
+        record = self.known.records[key] = Snapshot(person, of.began, of.at, stale=of.stale)
+        if of.stale is None and Role.STUDENT in person.held():
+            self.context.places.put(record_key(key), record)
+
+    def _know_user(self, person: Facts, by_person: Mapping[str, Sequence[Section]], of: Snapshot[Any]) -> None:
+        facts = packed(with_sections(person, by_person.get(person.user, ())))
+        if wanted_user(self.context, person.user, person.district).suffices(facts):
+            self._know(("users", key_of(person.district, person.user)), facts, of)
+
+    def _know(self, where: tuple[str, str], said: Any, of: Snapshot[Any]) -> None:
+        self.known.snapshots[where[1]] = known_from_list(self.context, where, said, of)
+
+    def _miss(self, where: tuple[str, str], error: type[QuestionError], of: Snapshot[Any]) -> None:
+        self.known.snapshots[where[1]] = missing_in_list(self.context, where, error, of)
+
+    async def _nowhere_else(self, district: DistrictId, users: Iterable[str]) -> set[str]:
+        """Return the users that no other process has read, as recent as they have to be."""
+        left = set(users)
+        if self.context.shared is None or len(left) <= FEW or self.freshness.no_cache:
+            return left
+        wanted = [wanted_user(self.context, UserId(user), district) for user in left]
+        await several(wanted, lambda each: found_elsewhere(self.context, each))
+        return {user for user in left if self.lacks_user(district, user)}
+
+    def _lookup(self, district: DistrictId, freshness: Freshness | None = None) -> ResourceLookup:
+        return ResourceLookup(self.context, district, freshness or self.freshness)
+
+    def _list_reader(self, district: DistrictId, freshness: Freshness | None = None) -> ListReader:
+        return ListReader(self._lookup(district, freshness))
+
+
+async def _by_person(sections: Iterable[Section], people: Collection[str]) -> dict[str, list[Section]]:
+    """Return the sections of each of these people, whether they teach or learn there."""
+    wanted, found = set(people), dict[str, list[Section]]()
+    for place, section in enumerate(sections):
+        for person in wanted.intersection((*section.teachers, *section.students)):
+            found.setdefault(person, []).append(section)
+        await give_way(place)
+    return found

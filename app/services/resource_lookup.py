@@ -1,0 +1,229 @@
+"""Where a resource lies: Clever's own types are looked up, the application's lie where the caller says they do."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import msgspec
+
+from app.domain.decision import Reason
+from app.domain.errors import MalformedId, QuestionError, RecordUnknown, UserUnknown
+from app.domain.facts import Facts, Role
+from app.domain.ids import DistrictId, SchoolId, UserId
+from app.domain.places import (
+    Location,
+    Section,
+    location_of_district,
+    location_of_named,
+    location_of_school,
+    location_of_section,
+    location_of_student,
+    location_of_user,
+)
+from app.domain.policy import Policy
+from app.domain.read_context import ReadContext
+from app.domain.scopes import CLEVER_TYPES
+from app.domain.serialization import PackedFacts, unpacked
+from app.domain.snapshot import Snapshot, Staleness, staleness_of
+from app.roster.context import Context
+from app.roster.freshness import Freshness, fresh, key_of, reading_of, recent
+from app.roster.single_flight import Fetchable
+
+Said = TypeVar("Said")
+
+
+class NotLocated(Exception):
+    """There is no such resource, or the places that the caller names do not fit."""
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Entity(msgspec.Struct, frozen=True, gc=False):
+    """Something that a question names: its type and id as the caller wrote them, and what the caller says of it."""
+
+    type: str
+    id: str
+    properties: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Prefetched:
+    """What one request has read by lists, by what it is kept under.
+
+    Attributes:
+        snapshots: of sections, schools and users, each complete; or the error that says that there is none such.
+        records: of users, complete but for their sections.
+        no_students: who is no student, if anybody.
+    """
+
+    snapshots: dict[str, Snapshot[Any] | type[QuestionError]] = field(default_factory=dict)
+    records: dict[str, Snapshot[Facts]] = field(default_factory=dict)
+    no_students: set[str] = field(default_factory=set)
+
+
+NOTHING_PREFETCHED = Prefetched()
+"""What a request has read by lists that has read none."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceLookup:
+    """Looks places up in one district, as recent as the caller demands.
+
+    Attributes:
+        snapshots: what it has come across so far.
+        known: what the request has read by lists.
+    """
+
+    context: Context
+    district: DistrictId
+    freshness: Freshness
+    snapshots: list[Snapshot[Any]] = field(default_factory=list)
+    known: Prefetched = NOTHING_PREFETCHED
+
+    async def location(self, resource: Entity) -> Location:
+        """Return every place in which ``resource`` lies.
+
+        Raises:
+            Unlocated: there is no such thing in the district, or the places named do not fit.
+            NotCached, CleverError: it could not be looked up.
+        """
+        kind = self.context.policy.type_of(resource.type)
+        if kind not in CLEVER_TYPES:
+            return await self.of_named(resource.properties)
+        try:
+            return await self._of(kind, resource.id)
+        except (MalformedId, RecordUnknown, UserUnknown) as error:
+            raise NotLocated(Reason.UNKNOWN_RESOURCE) from error
+
+    async def section(self, section: str) -> Section:
+        """Return a section of the district; raises ``RecordUnknown`` or ``MalformedId``."""
+        asked, of = self.context.id_shape.section(section), self.district
+        wanted = self.wanted(
+            "section", lambda read_context: self.context.clever.section(asked, of, read_context), asked
+        )
+        return self.noted(await self._fresh(wanted))
+
+    async def school(self, school: str) -> SchoolId:
+        """Return a school of the district; raises ``RecordUnknown`` or ``MalformedId``."""
+        asked, of = self.context.id_shape.school(school), self.district
+        wanted = self.wanted("school", lambda read_context: self.context.clever.school(asked, of, read_context), asked)
+        return self.noted(await self._fresh(wanted))
+
+    async def user(self, user: str) -> Facts:
+        """Return the facts of a user of the district; raises ``UserUnknown`` or ``MalformedId``."""
+        return unpacked(self.noted(await self.reading_of(self.context.id_shape.user(user))))
+
+    async def reading_of(self, user: UserId, freshness: Freshness | None = None) -> Snapshot[PackedFacts]:
+        """Return what Clever says of a user of the district; raises as ``snapshot.reading_of``."""
+        known = self._read(key_of(self.district, user))
+        return known or await reading_of(self.context, user, self.district, freshness or self.freshness)
+
+    async def student(self, student: str) -> Facts:
+        """Return the facts of a user who is a student; raises ``UserUnknown`` for whoever is none."""
+        if key_of(self.district, student) in self.known.no_students:
+            raise UserUnknown
+        facts = await self.user(student)
+        if Role.STUDENT not in facts.held():
+            raise UserUnknown
+        return facts
+
+    def partly(self, kind: str, student: str) -> Snapshot[Facts] | None:
+        """Return what a list said of a student, which lacks their sections, where nothing has told all of them."""
+        if kind != "student":
+            return None
+        context, key = self.context, key_of(self.district, student)
+        if key in self.known.snapshots or context.users.get(key) is not None:
+            return None
+        found = self.known.records.get(key) or recent(context, context.places, record_key(key), self.freshness)
+        newer = None if found is None else context.outdated.get(key)
+        return None if found is not None and newer is not None and found.began < newer.began else found
+
+    async def _fresh(self, wanted: Fetchable[Said]) -> Snapshot[Said]:
+        return self._read(wanted.key) or await fresh(self.context, wanted, self.freshness)
+
+    def _read(self, key: str) -> Snapshot[Any] | None:
+        """Return what the request has read by a list, or raise what that says; None where it has not."""
+        known = self.known.snapshots.get(key)
+        if known is None or isinstance(known, Snapshot):
+            return known
+        raise known
+
+    def wanted(self, kind: str, read: Callable[[ReadContext], Awaitable[Said]], *which: str) -> Fetchable[Said]:
+        """Return what to read: the place or list of a kind in the district that ``which`` tells from others."""
+        return Fetchable(self.context.places, kind, self.district, place_key(kind, self.district, *which), read)
+
+    def noted(self, snapshot: Snapshot[Said]) -> Said:
+        """Return what was read, and remember that an answer rests on it."""
+        self.snapshots.append(snapshot)
+        return snapshot.facts
+
+    def staleness(self) -> Staleness | None:
+        """Return how stale an answer is that rests on all that was come across."""
+        return staleness_of(self.snapshots)
+
+    async def _of(self, kind: str, named: str) -> Location:
+        if kind == "section":
+            return location_of_section(await self.section(named))
+        if kind == "school":
+            return location_of_school(await self.school(named), self.district)
+        if kind == "student":
+            return location_of_student(await self.student(named))
+        if kind == "user":
+            record = self.known.records.get(key_of(self.district, named))
+            return location_of_user(self.noted(record) if record else await self.user(named))
+        if named != self.district:
+            raise RecordUnknown
+        return location_of_district(self.district)
+
+    async def of_named(self, properties: Mapping[str, object]) -> Location:
+        """Return every place in which something lies that lies in all the places named; raises as ``location``."""
+        named = self.named(properties)
+        if not named:
+            raise NotLocated(Reason.NO_PLACE)
+        try:
+            section, school, student, user = await asyncio.gather(
+                self.section(named["section"]) if "section" in named else _nothing(),
+                self.school(named["school"]) if "school" in named else _nothing(),
+                self.student(named["student"]) if "student" in named else _nothing(),
+                self.user(named["user"]) if "user" in named else _nothing(),
+            )
+        except (MalformedId, RecordUnknown, UserUnknown) as error:
+            raise NotLocated(Reason.PLACES_DISAGREE) from error
+        location = location_of_named(self.district, section=section, school=school, student=student, user=user)
+        if location is None or named.get("district", self.district) != self.district:
+            raise NotLocated(Reason.PLACES_DISAGREE)
+        return location
+
+    def named(self, properties: Mapping[str, object]) -> Mapping[str, str]:
+        """Return the places that a caller names, by Clever's types; raises ``NotLocated`` where one is named twice."""
+        named: dict[str, str] = {}
+        for key, value in properties.items():
+            kind = self.context.policy.type_of(key)
+            if kind not in CLEVER_TYPES or value is None:
+                continue
+            if not isinstance(value, str) or named.setdefault(kind, value) != value:
+                raise NotLocated(Reason.PLACES_DISAGREE)
+        return named
+
+
+def district_named(policy: Policy, properties: Mapping[str, object]) -> object:
+    """Return the district that properties name, by Clever's type or an alias; "" for two, which no district is."""
+    named = [said for key, said in properties.items() if said is not None and policy.type_of(key) == "district"]
+    return "" if any(said != named[0] for said in named) else next(iter(named), None)
+
+
+def record_key(user: str) -> str:
+    """Return what the record of a student without sections is kept under, by what their whole facts are kept under."""
+    return f"record/{user}"
+
+
+def place_key(kind: str, district: str, *which: str) -> str:
+    """Return what a place, or a list of a place, is kept under."""
+    return "/".join((kind, district, *which))
+
+
+async def _nothing() -> None:
+    """Await nothing, in the place of something that is not wanted."""

@@ -1,0 +1,445 @@
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from random import Random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError
+
+from app.clever.http import parsed
+from app.clever.mapping import Answers, facts_of, section_of
+from app.clever.models import Entry, SchoolRecord, SectionRecord, UserRecord
+from app.domain.errors import CleverMalformed
+from app.domain.facts import Facts, HeldRole, Oddity, Role, Standing
+from app.domain.fields import UNREADABLE
+from app.domain.ids import DistrictId, IdShape, SchoolId, SectionId, UserId
+from app.domain.places import Section
+from app.domain.scopes import Scope
+
+DISTRICT = DistrictId("d" * 24)
+ME = UserId("a" * 24)
+NORTH, SOUTH, WEST = "1" * 24, "2" * 24, "3" * 24
+ALGEBRA, BIOLOGY, CHEMISTRY = "4" * 24, "5" * 24, "6" * 24
+PUPIL, OTHER, OLD = "b" * 24, "c" * 24, "e" * 24
+
+
+TOLD = TypeAdapter(Answers)
+
+
+def read(
+    roles: object,
+    *sections: Mapping[str, object],
+    schools: Sequence[str] | None = (),
+    **more: object,
+) -> tuple[Facts, Counter[Oddity]]:
+    user = UserRecord.model_validate({"id": ME, "district": DISTRICT, "roles": roles, **more})
+    answers = Answers(
+        user,
+        [SectionRecord.model_validate({"district": DISTRICT, **section}) for section in sections],
+        None if schools is None else [SchoolRecord(id=school, district=DISTRICT) for school in schools],
+    )
+    return facts_of(answers, DISTRICT, IdShape())
+
+
+def own(record: str) -> Mapping[str, object]:
+    """What every record of the district says of itself."""
+    return {"id": record, "district": DISTRICT}
+
+
+def facts(*roles: HeldRole) -> Facts:
+    return Facts(ME, DISTRICT, roles)
+
+
+def test_a_teacher_reaches_the_schools_of_the_role_and_the_sections_in_which_they_stand_as_a_teacher() -> None:
+    assert read(
+        {"teacher": {"school": NORTH, "schools": [SOUTH], "title": " Lead Teacher ", "legacy_id": OLD}},
+        {"id": ALGEBRA, "teacher": ME},
+        {"id": BIOLOGY, "teacher": OTHER, "teachers": [OTHER, ME], "students": [PUPIL]},
+        {"id": CHEMISTRY, "teacher": OTHER, "teachers": [OTHER], "students": [ME]},
+    ) == (
+        facts(
+            HeldRole(
+                Role.TEACHER,
+                (
+                    Standing(
+                        ((Scope.SCHOOL, (NORTH, SOUTH)), (Scope.SECTION, (ALGEBRA, BIOLOGY))),
+                        (("title", ("lead teacher",)),),
+                    ),
+                ),
+                OLD,
+            )
+        ),
+        Counter(),
+    )
+
+
+@pytest.mark.parametrize(("role", "stands"), [("teacher", "teachers"), ("student", "students")])
+def test_the_schools_of_the_sections_listed_are_kept_apart_from_the_users_own(role: str, stands: str) -> None:
+    assert read(
+        {role: {"school": NORTH}},
+        {"id": ALGEBRA, "school": WEST, stands: [ME]},
+        {"id": BIOLOGY, "school": SOUTH, stands: [ME]},
+        {"id": CHEMISTRY, "school": SOUTH, stands: [ME]},
+        {"id": "7" * 24, "school": "school-42", stands: [ME]},
+        {"id": "8" * 24, "school": None, stands: [ME]},
+        {"id": "9" * 24, "school": NORTH, stands: [OTHER]},
+        {"id": "algebra!", "school": NORTH, stands: [ME]},
+    ) == (
+        facts(
+            HeldRole(
+                Role(role),
+                (
+                    Standing(
+                        (
+                            (Scope.SCHOOL, (NORTH,)),
+                            (Scope.SECTION, (ALGEBRA, BIOLOGY, CHEMISTRY, "7" * 24, "8" * 24)),
+                        ),
+                        section_schools=(SOUTH, WEST),
+                    ),
+                ),
+            )
+        ),
+        Counter({Oddity.ID_MALFORMED: 2}),
+    )
+
+
+def test_a_student_reaches_the_sections_in_which_they_stand_as_a_student() -> None:
+    assert read(
+        {"student": {"school": NORTH, "schools": [NORTH, SOUTH], "legacy_id": ME}},
+        {"id": ALGEBRA, "teacher": ME},
+        {"id": BIOLOGY, "teachers": None, "students": [PUPIL, ME]},
+    ) == (
+        facts(
+            HeldRole(
+                Role.STUDENT, (Standing(((Scope.SCHOOL, (NORTH, SOUTH)), (Scope.SECTION, (BIOLOGY,)))),), legacy_id=ME
+            )
+        ),
+        Counter(),
+    )
+
+
+def test_staff_administer_the_schools_of_the_role_and_none_that_clever_lists_besides() -> None:
+    assert read(
+        {
+            "teacher": {"school": WEST},
+            "staff": {
+                "schools": [SOUTH, NORTH],
+                "roles": ["schooltechlead", "PortalOnly", "CurriculumLead"],
+                "title": "Principal",
+                "department": "",
+            },
+        },
+        schools=[NORTH, WEST],
+    ) == (
+        facts(
+            HeldRole(
+                Role.STAFF,
+                (
+                    Standing(
+                        ((Scope.SCHOOL, (NORTH, SOUTH)),),
+                        (("roles", ("PortalOnly", "SchoolTechLead", "curriculumlead")), ("title", ("principal",))),
+                        unconfirmed=(SOUTH,),
+                    ),
+                ),
+            ),
+            HeldRole(Role.TEACHER, (Standing(((Scope.SCHOOL, (WEST,)),)),)),
+        ),
+        Counter({Oddity.STAFF_ROLE_UNKNOWN: 1, Oddity.SCHOOL_UNCONFIRMED: 1}),
+    )
+
+
+@pytest.mark.parametrize("district", ["f" * 24, "", None])
+@pytest.mark.parametrize(("role", "stands"), [("teacher", "teachers"), ("student", "students")])
+def test_a_section_of_another_district_grants_nothing_and_is_counted(
+    role: str, stands: str, district: str | None
+) -> None:
+    assert read(
+        {role: {}},
+        {"id": ALGEBRA, "school": NORTH, stands: [ME]},
+        {"id": BIOLOGY, "school": SOUTH, stands: [ME], "district": district},
+    ) == (
+        facts(HeldRole(Role(role), (Standing(((Scope.SECTION, (ALGEBRA,)),), section_schools=(NORTH,)),))),
+        Counter({Oddity.DISTRICT_FOREIGN: 1}),
+    )
+
+
+@pytest.mark.parametrize("district", ["f" * 24, "", None])
+def test_a_school_of_another_district_confirms_none_and_is_counted(district: str | None) -> None:
+    user = UserRecord.model_validate({**own(ME), "roles": {"staff": {"schools": [NORTH, SOUTH]}}})
+    listed = [SchoolRecord(id=NORTH, district=DISTRICT), SchoolRecord(id=SOUTH, district=district)]
+    assert facts_of(Answers(user, schools=listed), DISTRICT, IdShape()) == (
+        facts(HeldRole(Role.STAFF, (Standing(((Scope.SCHOOL, (NORTH, SOUTH)),), unconfirmed=(SOUTH,)),))),
+        Counter({Oddity.DISTRICT_FOREIGN: 1, Oddity.SCHOOL_UNCONFIRMED: 1}),
+    )
+
+
+def test_without_clevers_list_of_schools_nobody_knows_which_are_confirmed() -> None:
+    assert read({"staff": {"schools": [NORTH], "department": "IT"}}, schools=None) == (
+        facts(
+            HeldRole(Role.STAFF, (Standing(((Scope.SCHOOL, (NORTH,)),), (("department", ("it",)),), unconfirmed=None),))
+        ),
+        Counter(),
+    )
+
+
+def test_a_district_admin_reaches_the_district() -> None:
+    assert read({"district_admin": {"title": "Superintendent", "legacy_id": OLD}}) == (
+        facts(
+            HeldRole(
+                Role.DISTRICT_ADMIN,
+                (Standing(((Scope.DISTRICT, (DISTRICT,)),), (("title", ("superintendent",)),)),),
+                OLD,
+            )
+        ),
+        Counter(),
+    )
+
+
+def test_a_contact_stands_once_for_each_entry_with_what_that_entry_says() -> None:
+    entries = [
+        {"student": PUPIL, "relationship": "Aunt/Uncle", "type": "EMERGENCY"},
+        {"student": OTHER, "relationship": "Parent/Guardian", "type": ""},
+        {"student": OTHER, "relationship": "Neighbour", "type": "Family"},
+    ]
+    assert read({"contact": {"student_relationships": entries}}) == (
+        facts(
+            HeldRole(
+                Role.CONTACT,
+                (
+                    Standing(
+                        ((Scope.STUDENT, (PUPIL,)),), (("relationship", ("aunt/uncle",)), ("type", ("emergency",)))
+                    ),
+                    Standing(((Scope.STUDENT, (OTHER,)),), (("relationship", ("neighbour",)), ("type", ("family",)))),
+                    Standing(((Scope.STUDENT, (OTHER,)),), (("relationship", ("parent/guardian",)),)),
+                ),
+            )
+        ),
+        Counter({Oddity.RELATIONSHIP_UNKNOWN: 1}),
+    )
+
+
+def test_an_entry_without_a_usable_student_keeps_what_it_says_and_reaches_nobody() -> None:
+    entries = [{"student": "pupil 1", "type": "Emergency"}]
+    assert read({"contact": {"student_relationships": entries}}) == (
+        facts(HeldRole(Role.CONTACT, (Standing(fields=(("type", ("emergency",)),)),))),
+        Counter({Oddity.ID_MALFORMED: 1}),
+    )
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept", "unknown"),
+    [
+        ("Emergency Contact", ("emergency contact",), 1),
+        ("  No\u00a0 Contact ", ("no contact",), 1),
+        ("Mother's friend (work)", ("mother's friend (work)",), 1),
+        ("Großmutter", ("grossmutter",), 1),
+        ("555-1234", (UNREADABLE, "other"), 1),
+        ("ann@example.org", (UNREADABLE, "other"), 1),
+        ("word " * 9, (UNREADABLE, "other"), 1),
+        ("a" * 100_000, (UNREADABLE, "other"), 1),
+        ("Other", ("other",), 0),
+        (" \u200b", (), 0),
+        ("", (), 0),
+        (None, (), 0),
+    ],
+)
+@pytest.mark.parametrize("field", ["type", "relationship"])
+def test_an_undocumented_label_is_kept_where_it_looks_like_one_and_never_read_as_absent(
+    field: str, sent: str | None, kept: tuple[str, ...], unknown: int
+) -> None:
+    told, odd = read({"contact": {"student_relationships": [{"student": PUPIL, field: sent}]}})
+    assert told.roles[0].standings[0].values(field) == kept
+    assert odd == Counter({Oddity.RELATIONSHIP_UNKNOWN: 1} if unknown else ())
+
+
+@pytest.mark.parametrize(
+    ("title", "kept"),
+    [
+        (" Assistant\t Principal\n", ("assistant principal",)),
+        ("De\u0301le\u0301gue\u0301", ("délégué",)),
+        ("\uff24\uff25\uff21\uff2e", ("dean",)),
+        ("\u00a0", ()),
+        ("x" * 501, (UNREADABLE,)),
+    ],
+)
+def test_titles_are_kept_in_their_normal_form(title: str, kept: tuple[str, ...]) -> None:
+    for role in ("teacher", "staff", "district_admin"):
+        told, odd = read({role: {"title": title}})
+        assert told.roles[0].standings[0].values("title") == kept
+        assert odd == Counter({Oddity.TEXT_TOO_LONG: 1} if kept == (UNREADABLE,) else ())
+
+
+@pytest.mark.parametrize("entries", [[], None])
+def test_a_contact_without_entries_has_one_empty_standing(entries: object) -> None:
+    assert read({"contact": {"student_relationships": entries}}) == (facts(HeldRole(Role.CONTACT)), Counter())
+
+
+@pytest.mark.parametrize("roles", [None, {}, {"teacher": None, "staff": None}])
+def test_a_role_that_is_absent_or_null_is_not_held(roles: object) -> None:
+    assert read(roles) == (facts(), Counter())
+
+
+def test_a_role_that_is_an_empty_object_is_held_and_the_most_senior_comes_first() -> None:
+    everything, odd = read({"contact": {}, "student": {}, "teacher": {}, "staff": {}, "district_admin": {}})
+    assert everything == facts(
+        HeldRole(Role.DISTRICT_ADMIN, (Standing(((Scope.DISTRICT, (DISTRICT,)),)),)),
+        HeldRole(Role.STAFF),
+        HeldRole(Role.TEACHER),
+        HeldRole(Role.STUDENT),
+        HeldRole(Role.CONTACT),
+    )
+    assert everything.held() == tuple(Role)
+    assert odd == Counter()
+
+
+def test_ids_without_the_shape_of_one_grant_nothing_and_are_counted() -> None:
+    assert read(
+        {
+            "staff": {"schools": ["school-42", NORTH, ""], "legacy_id": "../../v1.1/me"},
+            "teacher": {"school": "", "schools": ["school-42"]},
+        },
+        {"id": "algebra!", "teacher": ME},
+        {"id": "not mine", "teacher": OTHER},
+        schools=[NORTH],
+    ) == (
+        facts(
+            HeldRole(Role.STAFF, (Standing(((Scope.SCHOOL, (NORTH,)),)),)),
+            HeldRole(Role.TEACHER),
+        ),
+        Counter({Oddity.ID_MALFORMED: 4}),
+    )
+
+
+def test_a_legacy_id_in_a_section_grants_nothing_and_is_counted() -> None:
+    assert read(
+        {"teacher": {"legacy_id": OLD}},
+        {"id": ALGEBRA, "teacher": OLD, "teachers": [OLD]},
+        {"id": BIOLOGY, "teacher": OLD, "teachers": [OLD, ME]},
+    ) == (
+        facts(HeldRole(Role.TEACHER, (Standing(((Scope.SECTION, (BIOLOGY,)),)),), OLD)),
+        Counter({Oddity.LEGACY_ID_IN_SECTION: 1}),
+    )
+
+
+def test_fields_and_roles_that_clever_has_not_documented_are_counted_and_ignored() -> None:
+    assert read(
+        {"librarian": {"schools": [NORTH]}, "staff": {"badge": 1, "staff_id": "7"}}, email="a@b", mood="good"
+    ) == (
+        facts(HeldRole(Role.STAFF)),
+        Counter({Oddity.ROLE_UNKNOWN: 1, Oddity.FIELD_UNKNOWN: 2}),
+    )
+
+
+def test_what_undocumented_fields_hold_is_never_kept() -> None:
+    user = UserRecord.model_validate({"id": ME, "name": {"first": "Ada"}, "roles": {"student": {"dob": "1/2/2010"}}})
+    assert "Ada" not in repr(user)
+    assert "2010" not in repr(user)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"roles": []},
+        {"roles": {"teacher": []}},
+        {"roles": {"staff": {"schools": NORTH}}},
+        {"roles": {"staff": {"schools": [7]}}},
+        {"roles": {"staff": {"roles": "SchoolTechLead"}}},
+        {"roles": {"staff": {"roles": {"a": 1}}}},
+        {"roles": {"staff": {"roles": ["SchoolTechLead", None]}}},
+        {"roles": {"staff": {"roles": [5]}}},
+        {"roles": {"staff": {"title": 5}}},
+        {"roles": {"staff": {"department": ["IT"]}}},
+        {"roles": {"teacher": {"title": True}}},
+        {"roles": {"district_admin": {"title": {}}}},
+        {"roles": {"contact": {"student_relationships": [None]}}},
+        {"roles": {"contact": {"student_relationships": ["Emergency"]}}},
+        {"roles": {"contact": {"student_relationships": [{"student": PUPIL, "type": 5}]}}},
+        {"roles": {"contact": {"student_relationships": [{"student": PUPIL, "relationship": ["Parent"]}]}}},
+        {"roles": {"contact": {"student_relationships": {"student": PUPIL}}}},
+        {"district": 7},
+        {"id": None},
+    ],
+)
+def test_a_field_of_the_wrong_type_is_a_mistake_and_no_absent_field(wrong: Mapping[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        UserRecord.model_validate({"id": ME, **wrong})
+
+
+@pytest.mark.parametrize(
+    ("sent", "section", "malformed"),
+    [
+        (
+            {"school": NORTH, "teacher": ME, "students": [OTHER, PUPIL, OTHER]},
+            Section(SectionId(ALGEBRA), DISTRICT, SchoolId(NORTH), (PUPIL, OTHER), (ME,)),
+            0,
+        ),
+        (
+            {"school": "school-42", "students": ["pupil 1", PUPIL, ""]},
+            Section(SectionId(ALGEBRA), DISTRICT, None, (PUPIL,)),
+            2,
+        ),
+        ({"school": None, "students": None}, Section(SectionId(ALGEBRA), DISTRICT, None), 0),
+    ],
+)
+def test_a_section_lies_at_its_school_with_its_students(
+    sent: Mapping[str, object], section: Section, malformed: int
+) -> None:
+    record = SectionRecord.model_validate({"id": ALGEBRA, **sent})
+    assert section_of(record, DISTRICT, IdShape()) == (
+        section,
+        Counter({Oddity.ID_MALFORMED: malformed} if malformed else ()),
+    )
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        rb'"title": "\ud800"',
+        rb'"title": "a\udfff"',
+        rb'"roles": ["\ud800"]',
+        rb'"\ud800": 1',
+        rb'"ext": {"a": "\udfff"}',
+    ],
+)
+def test_what_cannot_be_written_as_utf_8_is_malformed(fields: bytes) -> None:
+    with pytest.raises(CleverMalformed):
+        parsed(
+            bytearray(b'{"data": {"id": "%s", "roles": {"staff": {%b}}}}' % (ME.encode(), fields)), Entry[UserRecord]
+        )
+
+
+def scrambled(value: object, random: Random) -> object:
+    """The same JSON with the entries of every list in another order, and some of them repeated."""
+    if isinstance(value, dict):
+        return {key: scrambled(value[key], random) for key in random.sample(sorted(value), len(value))}
+    if isinstance(value, list):
+        entries = [scrambled(entry, random) for entry in [*value, *random.choices(value, k=2)]]
+        return random.sample(entries, len(entries))
+    return value
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.randoms(use_true_random=False))
+def test_order_and_repetition_in_clevers_answer_change_nothing(random: Random) -> None:
+    entries = [{"student": PUPIL, "type": "Family"}, {"student": OTHER}, {"student": PUPIL, "type": "Emergency"}]
+    answer = {
+        "user": {
+            "id": ME,
+            "roles": {
+                "contact": {"student_relationships": entries},
+                "student": {"schools": [NORTH, WEST]},
+                "teacher": {"schools": [NORTH, SOUTH, WEST, "school-42"]},
+                "staff": {"schools": [NORTH, SOUTH], "roles": ["PortalOnly", "SchoolTechLead", "Coach"]},
+            },
+        },
+        "sections": [
+            {**own(ALGEBRA), "school": NORTH, "teachers": [ME, OTHER], "students": [PUPIL, OTHER]},
+            {**own(BIOLOGY), "school": WEST, "teacher": OTHER, "teachers": [OTHER, PUPIL], "students": [ME, PUPIL]},
+            {**own(CHEMISTRY), "school": SOUTH, "teachers": [OTHER, ME], "students": [PUPIL]},
+            {"id": "7" * 24, "teachers": [ME]},
+        ],
+        "schools": [own(NORTH), own(WEST), {"id": SOUTH}],
+    }
+    once = facts_of(TOLD.validate_python(answer), DISTRICT, IdShape())
+    assert facts_of(TOLD.validate_python(scrambled(answer, random)), DISTRICT, IdShape()) == once

@@ -1,0 +1,124 @@
+"""Many questions at once: order, width, and what goes wrong with one."""
+
+import asyncio
+
+import pytest
+
+from app.domain.errors import CleverTimedOut, NotCached, RosterguardError, UserUnknown
+from app.roster.freshness import Freshness
+from app.services.batch import AT_A_STRETCH, AT_ONCE, answered, give_way, one_at_a_time, others_first, several
+
+ANY = Freshness()
+
+
+async def test_answers_come_in_the_order_asked_however_long_each_takes() -> None:
+    async def answer(question: int, _within: Freshness) -> int:
+        for _ in range(50 - question):
+            await asyncio.sleep(0)
+        return 2 * question
+
+    assert await answered(range(50), answer, ANY) == [2 * question for question in range(50)]
+
+
+async def test_what_answers_at_once_goes_first_and_only_the_rest_is_read() -> None:
+    asked = []
+
+    async def answer(question: str, within: Freshness) -> str:
+        asked.append((question, within.without_waiting))
+        if question == "cold" and within.without_waiting:
+            raise NotCached
+        return question.upper()
+
+    assert await answered(["cold", "held"], answer, ANY) == ["COLD", "HELD"]
+    assert asked == [("cold", True), ("held", True), ("cold", False)]
+
+
+async def test_where_only_the_cache_may_answer_nothing_is_read() -> None:
+    async def answer(_question: str, within: Freshness) -> str:
+        assert within.without_waiting
+        raise NotCached
+
+    [outcome] = await answered(["cold"], answer, Freshness(only_if_cached=True))
+    assert isinstance(outcome, NotCached)
+
+
+async def test_what_goes_wrong_with_one_is_its_own_answer() -> None:
+    errors: dict[str, RosterguardError] = {"gone": UserUnknown(), "late": CleverTimedOut("too late")}
+
+    async def answer(question: str, _within: Freshness) -> str:
+        if question in errors:
+            raise errors[question]
+        return question
+
+    assert await answered(["gone", "here", "late"], answer, ANY) == [errors["gone"], "here", errors["late"]]
+
+
+async def test_only_a_few_of_many_are_under_way_at_once() -> None:
+    running: set[int] = set()
+    most = 0
+
+    async def answer(question: int) -> int:
+        nonlocal most
+        running.add(question)
+        most = max(most, len(running))
+        await asyncio.sleep(0)
+        running.remove(question)
+        return question
+
+    assert await several(range(100), answer) == list(range(100))
+    assert most == AT_ONCE
+
+
+async def test_the_first_error_ends_several() -> None:
+    async def answer(question: int) -> int:
+        if question:
+            raise UserUnknown
+        return question
+
+    with pytest.raises(UserUnknown):
+        await several(range(3), answer)
+
+
+async def test_of_nothing_there_is_nothing() -> None:
+    async def answer(_question: int) -> int:
+        raise AssertionError
+
+    assert await several([], answer) == []
+
+
+async def test_of_many_at_long_work_one_goes_on_in_each_round_and_everybody_else_has_a_turn() -> None:
+    rounds, done = [0], list[int]()
+
+    async def count() -> None:
+        while True:
+            await asyncio.sleep(0)
+            rounds.append(0)
+
+    async def work() -> None:
+        for place in range(4 * AT_A_STRETCH):
+            rounds[-1] += 1
+            await give_way(place)
+        done.append(len(rounds))
+
+    others = asyncio.create_task(count())
+    await asyncio.gather(*(work() for _ in range(8)))
+    others.cancel()
+    # All begin in the first round; from then on it is one of them at a time, and none is left behind.
+    assert max(rounds[1:]) <= AT_A_STRETCH
+    assert max(done) - min(done) <= 2 * len(done) + 2
+    assert sum(rounds) == 8 * 4 * AT_A_STRETCH
+
+
+async def test_work_that_takes_much_memory_is_done_one_after_the_other() -> None:
+    running = most = 0
+
+    async def work() -> None:
+        nonlocal running, most
+        async with one_at_a_time():
+            running += 1
+            most = max(most, running)
+            await others_first()
+            running -= 1
+
+    await asyncio.gather(*(work() for _ in range(5)))
+    assert most == 1
