@@ -8,8 +8,10 @@ import asyncio
 import hashlib
 import json
 import random
+import sys
 from collections import Counter
 from collections.abc import Sequence
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ import uvloop
 from app.api.authzen.requests import MOST_ITEMS
 from app.domain.callers import CallerScope
 from app.sandbox.world import generate
+from tests.bench.cores import ASKING, pinned
 from tests.chaos.exchanges import Answer, Peer, now
 from tests.chaos.faults import SIZE, path_of, ready
 from tests.chaos.hastened import FastClock, running
@@ -27,7 +30,6 @@ from tests.conftest import rosterguard_process
 AT_ONCE = 12
 USERS = 50
 PER_SECOND = 200.0
-CONNECTIONS = 10
 UNLOADED_SECONDS, LOADED_SECONDS, REST_SECONDS = 8.0, 15.0, 60.0
 BATCHES, OTHER = "key of batches", "key of single questions"
 PATIENCE = 120
@@ -69,32 +71,31 @@ async def send_batches(service: Peer, body: bytes, end: float) -> Counter[int]:
             await reader.readexactly(length)
             status = int(answer.split()[1])
             statuses[status] += 1
-            if status != 200:
-                await asyncio.sleep(0.2)
+            if status != HTTPStatus.OK:
+                await asyncio.sleep(1)  # as Retry-After says
         writer.close()
 
     await asyncio.gather(*(send() for _ in range(AT_ONCE)))
     return statuses
 
 
-async def waited(peer: Peer, users: Sequence[str], seconds: float) -> tuple[list[float], int, list[float]]:
-    """Ask for cached users at a steady rate.
-
-    Returns what each waited in milliseconds, how many were refused, and how late the generator itself was.
-    """
-    answers: list[Answer] = []
-    late: list[float] = []
-    began, draw = now(), random.Random(4)
-
-    async def ask(first: int) -> None:
-        for number in range(first, int(seconds * PER_SECOND), CONNECTIONS):
-            due = began + number / PER_SECOND
-            await asyncio.sleep(max(due - now(), 0))
-            late.append((now() - due) * 1000)
-            answers.append(await peer.ask(path_of(draw.choice(users))))
-
-    await asyncio.gather(*map(ask, range(CONNECTIONS)))
-    return [answer.seconds * 1000 for answer in answers], sum(answer.status != 200 for answer in answers), late
+async def waited(service: Peer, users: Sequence[str], seconds: float) -> tuple[list[float], int]:
+    """Ask for cached users at a steady rate; return what each waited in milliseconds, and how many were refused."""
+    asking = await asyncio.create_subprocess_exec(
+        *pinned([sys.executable, "-m", "tests.chaos.steady"], ASKING),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    said = {
+        "host": service.host,
+        "port": service.port,
+        "key": OTHER,
+        "paths": list(map(path_of, users)),
+        "often": [PER_SECOND, seconds],
+    }
+    written, _ = await asking.communicate(json.dumps(said).encode())
+    answers = json.loads(written)
+    return [milliseconds for _, milliseconds in answers], sum(status != HTTPStatus.OK for status, _ in answers)
 
 
 def resident(pid: int) -> float:
@@ -111,9 +112,9 @@ async def measured(url: str, pid: int, users: Sequence[str]) -> list[Figure]:
     body = questions(sets, random.Random(5))
     await waited(other, users, 1)
     before = resident(pid)
-    alone, _, _ = await waited(other, users, UNLOADED_SECONDS)
+    alone, _ = await waited(other, users, UNLOADED_SECONDS)
     sent = asyncio.create_task(send_batches(batches, body, now() + LOADED_SECONDS))
-    beside, refused, late = await waited(other, users, LOADED_SECONDS)
+    beside, refused = await waited(other, users, LOADED_SECONDS)
     peak = resident(pid)
     async with asyncio.timeout(PATIENCE):
         statuses = await sent
@@ -130,7 +131,6 @@ async def measured(url: str, pid: int, users: Sequence[str]) -> list[Figure]:
         told("cached answers beside batches: p50", quantile(beside, 0.5), " ms"),
         told("cached answers beside batches: p99", quantile(beside, 0.99), " ms"),
         told("cached answers beside batches: worst", max(beside), " ms"),
-        told("the generator's own lag (p99)", quantile(late, 0.99), " ms"),
         at_most("cached answers refused", refused, 0),
         at_most("p99 beside batches to the unloaded", quantile(beside, 0.99) / unloaded, 10),
         told("memory before", before, " MiB"),

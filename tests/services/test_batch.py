@@ -6,7 +6,16 @@ import pytest
 
 from app.domain.errors import CleverTimedOut, NotCached, RosterguardError, UserUnknown
 from app.roster.freshness import Freshness
-from app.services.batch import AT_A_STRETCH, AT_ONCE, answered, give_way, one_at_a_time, others_first, several
+from app.services.batch import (
+    AT_A_STRETCH,
+    AT_ONCE,
+    answered,
+    give_way,
+    let_go_of,
+    one_at_a_time,
+    others_first,
+    several,
+)
 
 ANY = Freshness()
 
@@ -122,3 +131,16 @@ async def test_work_that_takes_much_memory_is_done_one_after_the_other() -> None
 
     await asyncio.gather(*(work() for _ in range(5)))
     assert most == 1
+
+
+async def test_a_long_list_is_let_go_of_little_by_little() -> None:
+    things, lengths = [*range(2_000)], set()
+
+    async def look() -> None:
+        while things:
+            lengths.add(len(things))
+            await asyncio.sleep(0)
+
+    await asyncio.gather(let_go_of(things), look())
+    assert things == []
+    assert len(lengths) > 2

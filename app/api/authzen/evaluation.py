@@ -18,7 +18,7 @@ from app.api.dependencies import CurrentContext
 from app.api.http_caching import BatchFreshness, RequestedFreshness, unkept_response
 from app.api.params import no_parameters
 from app.api.strict_json import Said, said_by
-from app.services.batch import one_at_a_time
+from app.services.batch import let_go_of, one_at_a_time
 from app.services.decisions import evaluate
 
 EVALUATION_PATH = "/access/v1/evaluation"
@@ -69,4 +69,7 @@ async def evaluate_access_many(context: CurrentContext, freshness: BatchFreshnes
     if not items:
         return await evaluate_access(context, freshness, said)
     outcomes = await outcomes_of(context, items, semantic, freshness)
-    return unkept_response(await rendered_many(context, outcomes))
+    await let_go_of(items)
+    response = unkept_response(await rendered_many(context, outcomes))
+    await let_go_of(outcomes)
+    return response
