@@ -3,12 +3,13 @@
 Whatever Clever says is kept in some form: were an unknown value left out, `unless` would take it for absent and pass.
 """
 
+import re
 import unicodedata
 from collections.abc import Mapping
 from difflib import get_close_matches
 from functools import lru_cache
 
-from app.domain.text import LONGEST, normal
+from app.domain.text import LONGEST, normal, shown
 
 Values = tuple[str, ...]
 
@@ -38,13 +39,16 @@ UNREADABLE = "\0unreadable"
 _LONGEST_LABEL = 40
 _OTHER = "other"
 _MARKS = frozenset(" /-'.&()")
+_RANK = re.compile(r"(?<=[^\W\d_]) ?[0-9]$")
+"""The digit of a label such as ``emergency 2``; no phone number and no date is as short."""
 
 
 def free_text(text: str | None) -> Values:
     """Return what is kept of a title or department; Clever sends "" for what is not there."""
-    if text and len(text) > LONGEST:
+    seen = shown(text or "")
+    if len(seen) > LONGEST:
         return (UNREADABLE,)
-    kept = normal(text or "")
+    kept = normal(seen)
     return (kept,) if kept else ()
 
 
@@ -67,7 +71,7 @@ def label(text: str | None) -> Values:
 
 def _is_label(text: str) -> bool:
     return len(text) <= _LONGEST_LABEL and all(
-        character in _MARKS or unicodedata.category(character)[0] in "LM" for character in text
+        character in _MARKS or unicodedata.category(character)[0] in "LM" for character in _RANK.sub("", text)
     )
 
 
@@ -77,7 +81,7 @@ _form = lru_cache(maxsize=1_000)(normal)
 
 def has(values: Values, wanted: frozenset[str]) -> bool:
     """Tell whether a field has one of the ``wanted`` values, in their normal form; "" means that it has none at all."""
-    return any(_form(value) in wanted for value in values) if values else "" in wanted
+    return any(value != UNREADABLE and _form(value) in wanted for value in values) if values else "" in wanted
 
 
 def may_have(field: str, values: Values, unwanted: frozenset[str]) -> bool:
@@ -94,5 +98,5 @@ def spellings(field: str) -> tuple[str, ...]:
 
 def nearest(field: str, text: str) -> str | None:
     """Return the documented value that ``text`` may be a misspelling of, as Clever spells it, or None."""
-    found = get_close_matches(normal(text), sorted(DOCUMENTED[field]), 1)
+    found = get_close_matches(normal(text), sorted(DOCUMENTED[field] - {_OTHER}), 1)
     return _SPELT[found[0]] if found else None

@@ -31,12 +31,13 @@ def fitting(*listed: Sequence[str | None] | None) -> tuple[str, ...]:
 
 
 def text_of(said: str | None, field: str) -> tuple[str, ...]:
-    if not said or not re.sub(r"[\s\u200b]", "", said):
+    said = " ".join(re.sub(r"[\u200b\x00\x07]", "", said or "").split())
+    if not said:
         return ()
     if len(said) > 500:
         return (HIDDEN, "other") if field in ("type", "relationship") else (HIDDEN,)
     if field in ("type", "relationship"):
-        folded = " ".join(said.lower().split())
+        folded = re.sub(r"(?<=[a-z]) ?\d$", "", said.lower())
         known = {one.lower() for one in KNOWN["type"]}
         if folded not in known and (len(folded) > 40 or re.search(r"[0-9,]", folded)):
             return (HIDDEN, "other")

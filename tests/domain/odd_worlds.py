@@ -42,6 +42,7 @@ SHAPE = IdShape(re.compile("[0-9a-f]{24}"))
 
 TITLES = [
     *(None, None, "", " ", "\u200b", "Dean", " dean ", "DEAN\u00a0", "Nurse", "nurse", "yes", "1", "x" * 600),
+    *("\x00", "Nur\x07se", "Dean" + " " * 600),
     *("D\u00e9l\u00e9gu\u00e9  du lyc\u00e9e", "De\u0301le\u0301gue\u0301 du\tlyce\u0301e", "\uff24ean", "stra\u00dfe"),
 ]
 STAFF_ROLES = [
@@ -50,7 +51,16 @@ STAFF_ROLES = [
 ]
 LABELS = [
     *(None, "", " ", "Emergency", "emergency ", "EMERGENCY", "Parent/Guardian", "Parent", "Other", "other", "Doctor"),
-    *("No Contact", "555-0100", "x" * 41, "Emergency  Contact", "Dr. Who, 42", "Family"),
+    *(
+        "No Contact",
+        "Emergency 1",
+        "Emergency" + "\u200b" * 600,
+        "555-0100",
+        "x" * 41,
+        "Emergency  Contact",
+        "Dr. Who, 42",
+        "Family",
+    ),
 ]
 WANTED: dict[str, list[Any]] = {
     "title": [
@@ -68,7 +78,17 @@ WANTED: dict[str, list[Any]] = {
     ],
     "department": ["Dean", "NURSE", ""],
     "roles": ["PortalOnly", "schooltechlead", "MedicalAdmin", "", 1],
-    "type": ["Emergency", " emergency", "Parent/Guardian", "Other", "Doctor", "", "Emergency Contact", "555-0100"],
+    "type": [
+        "Emergency",
+        " emergency",
+        "Parent/Guardian",
+        "Other",
+        "Doctor",
+        "",
+        "Emergency Contact",
+        "emergency 1",
+        "555-0100",
+    ],
     "relationship": ["Emergency", "Parent", "Family", "doctor", "other", ""],
 }
 REQUEST_WANTED = ["Active", "archived ", "", "1", "true", True, False, 1, 1.0, 0]

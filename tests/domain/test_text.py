@@ -26,7 +26,9 @@ EVERY = [chr(code) for code in range(sys.maxunicode + 1) if not 0xD800 <= code <
         ("de\u00adan\u200b\ufeff", "dean"),
         ("e\u200d\u0301", "é"),
         ("❤\ufe0f", "❤"),
+        ("de\x07an\x9b", "dean"),
         ("\u00a0\u3000\u200b", ""),
+        ("\x00\u2800", ""),
         ("", ""),
     ],
 )
@@ -34,11 +36,11 @@ def test_the_normal_form(written: str, form: str) -> None:
     assert normal(written) == form
 
 
-def test_the_normal_form_of_a_normal_form_is_itself_and_no_character_that_only_formats_is_left() -> None:
+def test_the_normal_form_of_a_normal_form_is_itself_and_none_that_only_formats_or_controls_is_left() -> None:
     for character in EVERY:
         form = normal(f"a{character}b")
         assert normal(form) == form
-        if unicodedata.category(character) == "Cf":
+        if unicodedata.category(character) in {"Cf", "Cc"} and not character.isspace():
             assert form == "ab"
 
 
