@@ -87,7 +87,8 @@ def _has(said: object, wanted: Iterable[Value]) -> bool:
 
 
 def _can_be_compared(said: object, values: Iterable[Value]) -> bool:
-    kinds = {form[0] for value in values if (form := _written(value))}
+    # What means that nothing is said lets no text pass beside true or false.
+    kinds = {form[0] for value in values if (form := _written(value)) and form != _NONE} or {_NONE[0]}
     forms = _forms(said)
     return bool(forms) and all(form and form[0] in kinds for form in forms)
 

@@ -167,7 +167,7 @@ def asked_for(statement: Written, asked: Mapping[str, object]) -> bool:
 
     def has_others_alone(key: str, unwanted: list[object]) -> bool:
         listed = set(map(by_kind, unwanted))
-        kinds = {one.partition(" ")[0] for one in listed} - {""}
+        kinds = {one.partition(" ")[0] for one in listed - {"text "}} - {""} or {"text"}
         return bool(said(key)) and all(one.partition(" ")[0] in kinds and one not in listed for one in said(key))
 
     return all(has(*one) for one in asked_in(statement, "when")) and all(
@@ -208,5 +208,6 @@ def meets(standing: Standing, statement: Written) -> bool:
 
 def look(text: str) -> str:
     """Return what a text looks like, whatever its case, its blanks and the way its accents are written."""
-    seen = "".join(one for one in unicodedata.normalize("NFKD", text) if unicodedata.category(one) != "Cf")
+    decomposed = unicodedata.normalize("NFKD", text)
+    seen = "".join(one for one in decomposed if one.isspace() or unicodedata.category(one) not in {"Cf", "Cc"})
     return re.sub(r"\s+", " ", unicodedata.normalize("NFKD", seen.casefold())).strip()

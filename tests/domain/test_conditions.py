@@ -101,6 +101,14 @@ def test_a_value_is_comparable_with_a_condition_that_has_one_of_its_kind() -> No
     assert [mixed.holds({KEY: said}) for said in ("archived", True, 1, None, ["draft", 1])] == [False] * 5
 
 
+def test_empty_text_beside_other_values_makes_no_text_comparable_with_them() -> None:
+    told = but_on(*(True, ""))
+    assert [told.holds({KEY: said}) for said in (False, [False])] == [True, True]
+    assert [told.holds({KEY: said}) for said in (True, "", None, "true", "x", 1, [False, "x"])] == [False] * 7
+    assert told.not_comparable({KEY: "true"}) == (KEY,)
+    assert [but_on("").holds({KEY: said}) for said in ("x", "", None, True)] == [True, False, False, False]
+
+
 def test_a_key_that_is_absent_has_no_value_and_keys_are_exact() -> None:
     assert [on("active").holds({}), but_on("active").holds({})] == [False, False]
     for key in ("status", "action.status", "resource.Status", " resource.status"):
