@@ -1,5 +1,6 @@
 """What is wrong, odd or worth knowing about a policy file as a whole."""
 
+import json
 from collections.abc import Iterator, Sequence
 
 from app.domain.conditions import is_of_request
@@ -142,26 +143,36 @@ def _odd_conditions(statement: Statement[str, str]) -> Iterator[str]:
         for key, values in conditions.items():
             for value in values:
                 if odd := _odd_in_request(value) if is_of_request(key) else _odd_in_field(key, value):
-                    yield f"{odd[0]} {value!r} for {key}{odd[1]}"
+                    told = repr(value) if isinstance(value, str) else json.dumps(value)
+                    yield f"{odd[0]} {told} for {key}{odd[1] if conditions is statement.when else odd[-1]}"
 
 
-def _odd_in_request(value: Value) -> tuple[str, str] | None:
+def _odd_in_request(value: Value) -> tuple[str, ...] | None:
     if isinstance(value, str) and normal(value) in _NO_BOOLEANS:
         return "in YAML 1.2", " is text, which never equals true or false"
     return None
 
 
-def _odd_in_field(key: str, value: Value) -> tuple[str, str] | None:
-    """Fields are text, some of few words that Clever documents; of others only what looks like a label is kept."""
-    if not isinstance(value, str) or (key in _LABELS and UNREADABLE in label(value)):
-        return "no user has", ", so that a when never holds for it"
+def _odd_in_field(key: str, value: Value) -> tuple[str, ...] | None:
+    """Fields are text, some of few words that Clever documents; of others only what looks like a label is kept.
+
+    What is returned stands before the value, after it, and in its place after it in an unless.
+    """
+    if not isinstance(value, str):
+        in_unless = ", so that an unless rules nobody out by it: text is written in quotes"
+        return "no user has", ", so that a when never holds for it", in_unless
+    if "*" in value:
+        return "the * in", " stands for itself: there are no patterns"
+    if key in _LABELS and UNREADABLE in label(value):
+        in_unless = f", so that an unless rules out every {key} that is no label"
+        return "no user has", ", so that a when never holds for it", in_unless
     if key in DOCUMENTED and normal(value) not in DOCUMENTED[key] | {""}:
         meant = f"; did you mean {near}?" if (near := nearest(key, value)) else ""
         return "Clever documents no", f": it holds where a district itself writes so{meant}"
     return None
 
 
-_NO_BOOLEANS = frozenset({"yes", "no", "on", "off"})
+_NO_BOOLEANS = frozenset({"yes", "no", "on", "off", "true", "false"})
 
 
 _LABELS = frozenset({"relationship", "type"})

@@ -431,7 +431,7 @@ def test_conditions_that_no_user_can_meet_are_warned_of() -> None:
     contact = {
         "allow": ["student:view"],
         "over": "students",
-        "unless": {"type": ["Ward", "emergency", "", "room 5"]},
+        "unless": {"type": ["Ward", "emergency", "", "room 512"]},
     }
     staff = {
         "allow": ["school:view"],
@@ -441,29 +441,41 @@ def test_conditions_that_no_user_can_meet_are_warned_of() -> None:
     assert list(warnings(file_of({"contact": [contact], "staff": [staff]}))) == [
         "roles.staff[0]: Clever documents no 'CurriculumLead' for roles: it holds where a district itself writes so",
         "roles.staff[0]: no user has 5 for title, so that a when never holds for it",
-        "roles.staff[0]: no user has True for title, so that a when never holds for it",
+        "roles.staff[0]: no user has true for title, so that a when never holds for it",
         "roles.contact[0]: Clever documents no 'Ward' for type: it holds where a district itself writes so",
-        "roles.contact[0]: no user has 'room 5' for type, so that a when never holds for it",
+        "roles.contact[0]: no user has 'room 512' for type, so that an unless rules out every type that is no label",
         "roles.contact[0]: whatever else a district calls a contact passes an unless: name the trusted in a when",
     ]
 
 
+def test_what_an_unless_on_a_field_cannot_rule_out_is_warned_of() -> None:
+    staff = {"allow": ["school:view"], "over": "schools", "unless": {"title": [5, "substitute*"]}}
+    assert list(warnings(file_of({"staff": [staff]}))) == [
+        "roles.staff[0]: no user has 5 for title, so that an unless rules nobody out by it: text is written in quotes",
+        "roles.staff[0]: the * in 'substitute*' for title stands for itself: there are no patterns",
+    ]
+
+
 def test_words_that_are_booleans_elsewhere_are_warned_of_where_they_are_held_against_a_request() -> None:
-    teacher = {**TEACHER, "when": {"title": "Yes"}, "unless": {"resource.archived": ["YES", "off", True, "yesterday"]}}
+    teacher = {
+        **TEACHER,
+        "when": {"title": "Yes"},
+        "unless": {"resource.archived": ["YES", "off", "true", True, "yesterday"]},
+    }
     assert list(warnings(file_of({"teacher": [teacher]}))) == [
         f"roles.teacher[0]: in YAML 1.2 {word} for resource.archived is text, which never equals true or false"
-        for word in ("'YES'", "'off'")
+        for word in ("'YES'", "'off'", "'true'")
     ]
 
 
 def test_the_documented_value_that_may_be_meant_is_told() -> None:
-    contact = {"allow": ["student:view"], "over": "students", "when": {"type": "Guardian", "relationship": "parnet"}}
+    contact = {"allow": ["student:view"], "over": "students", "when": {"type": "Guardian", "relationship": "Mother"}}
     staff = {"allow": ["school:view"], "over": "schools", "unless": {"roles": "SchoolTechLaed"}}
     told = list(warnings(file_of({"contact": [contact], "staff": [staff]})))
     assert [one.rpartition("; ")[2] for one in told] == [
         "did you mean SchoolTechLead?",
         "did you mean Parent/Guardian?",
-        "did you mean Parent?",
+        "roles.contact[0]: Clever documents no 'Mother' for relationship: it holds where a district itself writes so",
     ]
 
 
