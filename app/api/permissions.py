@@ -57,7 +57,7 @@ Unless = Annotated[
     Field(
         description="For each key, the request must say a value that is none of these, compared likewise. A key that "
         "is missing, `null`, an object, an empty list, or a value of another kind (text, number, boolean) than all of "
-        "these, in a list even once, does not meet the condition.",
+        'these, in a list even once, does not meet the condition. `""` counts for no kind beside other values.',
         exclude_if=operator.not_,
         json_schema_extra=left_out,
     ),

@@ -31,7 +31,7 @@ class RequestCondition:
     Attributes:
         when: for each key the values of which the request must have one.
         unless: for each key the values of which it must have none. Where it says nothing, or a value of another kind
-            than all of these, the condition is not met.
+            than all of these, the condition is not met; "" counts for no kind beside others.
     """
 
     when: Written = ()
@@ -87,7 +87,7 @@ def _has(said: object, wanted: Iterable[Value]) -> bool:
 
 
 def _can_be_compared(said: object, values: Iterable[Value]) -> bool:
-    # What means that nothing is said lets no text pass beside true or false.
+    # "" stands for nothing said: beside true it must not make every text comparable.
     kinds = {form[0] for value in values if (form := _written(value)) and form != _NONE} or {_NONE[0]}
     forms = _forms(said)
     return bool(forms) and all(form and form[0] in kinds for form in forms)

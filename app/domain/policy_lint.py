@@ -32,7 +32,7 @@ def without_effect(file: PolicyFile) -> Iterator[str]:
             path = f"roles.{role}[{position}]"
             yield from (f"{path}{odd}" for odd in _without_effect_in(statement, file, named))
             if (other := _covering(file.statements(role), gives, position)) is not None:
-                yield f"{path} adds nothing: roles.{role}[{other}] gives all of it, on no condition"
+                yield f"{path} adds nothing: roles.{role}[{other}] gives all of it without a condition"
     yield from _seniority_without_effect(file, named)
     staff_reach_schools = any(each.over == "schools" for each in file.statements(Role.STAFF))
     if file.schools.unconfirmed == "drop" and not (staff_reach_schools or Role.STAFF in all_juniors(file)):
@@ -43,7 +43,7 @@ def without_effect(file: PolicyFile) -> Iterator[str]:
         ("before_launch", file.district.before_launch, "before the launch of a district"),
     ):
         if key in written and said != "allow":
-            yield f"district.{key}: {said} has no effect yet: {time} all is allowed as ever"
+            yield f"district.{key}: {said} has no effect yet: {time} all stays allowed"
 
 
 def _without_effect_in(statement: Statement[str, str], file: PolicyFile, named: frozenset[str]) -> Iterator[str]:
@@ -52,7 +52,7 @@ def _without_effect_in(statement: Statement[str, str], file: PolicyFile, named: 
         if not names:
             yield f".allow[{entry}]: {statement.allow[entry]} stands for nothing that applies over {statement.over}"
     if file.rule is Rule.MINIMUM and asks(statement):
-        yield " counts for nothing: under rule minimum no statement does that reads the request"
+        yield " has no effect: rule minimum leaves out statements whose conditions read the request"
     for key in statement.when:
         if set(map(_told, statement.when[key])) <= set(map(_told, statement.unless.get(key, ()))):
             yield f" never holds: whatever its when wants of {key}, its unless rules out"
@@ -133,7 +133,7 @@ def warnings(file: PolicyFile) -> Iterator[str]:
                 yield f"{path} reaches schools that are merely taught at: rule {file.rule} gives staff rights there"
             yield from (f"{path}: {odd}" for odd in _odd_conditions(statement))
             if role is Role.CONTACT and {"type", "relationship"} & statement.unless.keys():
-                yield f"{path}: whatever else a district calls a contact passes an unless: name the trusted in a when"
+                yield f"{path}: an unless lets contacts of all other types pass: name those that you trust in a when"
     yield from without_effect(file)
 
 
@@ -168,7 +168,7 @@ def _odd_in_field(key: str, value: Value) -> tuple[str, ...] | None:
         return "no user has", ", so that a when never holds for it", in_unless
     if key in DOCUMENTED and normal(value) not in DOCUMENTED[key] | {""}:
         meant = f"; did you mean {near}?" if (near := nearest(key, value)) else ""
-        return "Clever documents no", f": it holds where a district itself writes so{meant}"
+        return "Clever documents no", f": it counts only where a district writes it so{meant}"
     return None
 
 

@@ -120,8 +120,8 @@ _RANKED = tuple(role.value for role in Role if role in EMPLOYEES)
 def _ranked(given: object) -> object:
     if given in (Role.STUDENT, Role.CONTACT):
         raise ValueError(
-            f"{given} cannot be senior or junior: what a student or a contact may do rests on who they are to a "
-            "section or a student, and is theirs alone"
+            f"{given} cannot be senior or junior: what a student or a contact may do holds for their own sections or "
+            "students, and no other role can inherit it"
         )
     if given not in _RANKED:
         raise ValueError(f"this should be {', '.join(map(repr, _RANKED[:-1]))} or {_RANKED[-1]!r}")
@@ -175,8 +175,9 @@ class Statement(_Written, Generic[Over, Key]):
         dict[Key, Values],
         Field(
             description="Holds where no key named has one of its values. A field of the role that is absent has none. "
-            "What a request says has to be there, and to be of the same kind as one of the values: text, a number, or "
-            "true or false; of a list every value. What cannot be compared so does not hold.",
+            "Of a key that reads the request, it does not hold if the request leaves the key out or sends a value of "
+            "another kind (text, number, boolean) than all of these; of a list each value is looked at. "
+            '`""` counts for no kind beside others.',
             json_schema_extra={"additionalProperties": False},
         ),
     ] = {}

@@ -126,5 +126,5 @@ def _unless_known(path: Path, value: str, case: CaseFile, named: frozenset[str])
     if normal(value) and normal(value) not in DOCUMENTED[field] | meant:
         near = f" (did you mean {found}?)" if (found := nearest(field, value)) else ""
         message = f"Clever documents no {value!r}{near}, and no condition of the policy names it. Documented are "
-        message += f"{', '.join(spellings(field))}; what is meant to be none of these is listed under undocumented"
+        message += f"{', '.join(spellings(field))}; if you mean another value, list it under undocumented"
         yield Mistake(path, message)

@@ -65,7 +65,7 @@ def _complaint(question: Question, case: CaseFile, policy: Policy) -> str | None
     if question.wanted or question.reason:
         return None
     why = _why_never(reason, question, case, policy)
-    return why and f"{why}, so that it could not be true: if that is meant, say reason: {reason}"
+    return why and f"{why}, so this can never be true; if you mean that, add reason: {reason}"
 
 
 def _unsaid(question: Question, case: CaseFile, policy: Policy) -> str:

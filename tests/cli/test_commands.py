@@ -49,7 +49,7 @@ def test_policy_check_warns_of_what_has_no_effect_yet(tmp_path: Path) -> None:
     assert (result.exit_code, result.stdout.splitlines()[:-1]) == (
         0,
         [
-            "warning: district.paused: read_only has no effect yet: while a district is paused all is allowed as ever",
+            "warning: district.paused: read_only has no effect yet: while a district is paused all stays allowed",
         ],
     )
 

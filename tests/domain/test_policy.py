@@ -387,7 +387,7 @@ ARCHIVED: Written = {"resource.status": "archived"}
         (
             {"teacher": [TEACHER, {"allow": ["section:edit"], "over": "sections", "unless": ARCHIVED}]},
             {"rule": "minimum"},
-            ["roles.teacher[1] counts for nothing: under rule minimum no statement does that reads the request"],
+            ["roles.teacher[1] has no effect: rule minimum leaves out statements whose conditions read the request"],
         ),
         (
             {"teacher": [{"allow": ["section:view", "school:*"], "over": "sections"}], "staff": [STAFF]},
@@ -408,17 +408,17 @@ ARCHIVED: Written = {"resource.status": "archived"}
         (
             {"teacher": [{**TEACHER, "unless": {"title": "Substitute"}}, TEACHER]},
             {},
-            ["roles.teacher[0] adds nothing: roles.teacher[1] gives all of it, on no condition"],
+            ["roles.teacher[0] adds nothing: roles.teacher[1] gives all of it without a condition"],
         ),
         (
             {"teacher": [TEACHER, TEACHER, {"allow": ["section:edit"], "over": "schools"}]},
             {},
-            ["roles.teacher[1] adds nothing: roles.teacher[0] gives all of it, on no condition"],
+            ["roles.teacher[1] adds nothing: roles.teacher[0] gives all of it without a condition"],
         ),
         (
             {"teacher": [TEACHER, {"allow": ["section:edit", "section:view"], "over": "sections"}]},
             {},
-            ["roles.teacher[0] adds nothing: roles.teacher[1] gives all of it, on no condition"],
+            ["roles.teacher[0] adds nothing: roles.teacher[1] gives all of it without a condition"],
         ),
         ({"teacher": [TEACHER, {"allow": ["section:view", "section:edit"], "over": "schools"}]}, {}, []),
     ],
@@ -439,12 +439,12 @@ def test_conditions_that_no_user_can_meet_are_warned_of() -> None:
         "when": {"roles": "CurriculumLead", "title": ["Dean", 5, True], "resource.level": 5},
     }
     assert list(warnings(file_of({"contact": [contact], "staff": [staff]}))) == [
-        "roles.staff[0]: Clever documents no 'CurriculumLead' for roles: it holds where a district itself writes so",
+        "roles.staff[0]: Clever documents no 'CurriculumLead' for roles: it counts only where a district writes it so",
         "roles.staff[0]: no user has 5 for title, so that a when never holds for it",
         "roles.staff[0]: no user has true for title, so that a when never holds for it",
-        "roles.contact[0]: Clever documents no 'Ward' for type: it holds where a district itself writes so",
+        "roles.contact[0]: Clever documents no 'Ward' for type: it counts only where a district writes it so",
         "roles.contact[0]: no user has 'room 512' for type, so that an unless rules out every type that is no label",
-        "roles.contact[0]: whatever else a district calls a contact passes an unless: name the trusted in a when",
+        "roles.contact[0]: an unless lets contacts of all other types pass: name those that you trust in a when",
     ]
 
 
@@ -475,7 +475,7 @@ def test_the_documented_value_that_may_be_meant_is_told() -> None:
     assert [one.rpartition("; ")[2] for one in told] == [
         "did you mean SchoolTechLead?",
         "did you mean Parent/Guardian?",
-        "roles.contact[0]: Clever documents no 'Mother' for relationship: it holds where a district itself writes so",
+        "roles.contact[0]: Clever documents no 'Mother' for relationship: it counts only where a district writes it so",
     ]
 
 

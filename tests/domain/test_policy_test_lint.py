@@ -44,7 +44,7 @@ def roles(**said: object) -> list[str]:
 
 
 TYPES = "Parent, Grandparent, Self, Aunt/Uncle, Sibling, Other, Parent/Guardian, Emergency, Primary, Secondary, Family"
-ON_PURPOSE = "what is meant to be none of these is listed under undocumented"
+ON_PURPOSE = "if you mean another value, list it under undocumented"
 
 
 def test_what_neither_clever_documents_nor_the_policy_names_is_a_mistake_with_the_nearest() -> None:

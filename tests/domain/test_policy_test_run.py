@@ -209,7 +209,7 @@ def test_a_resource_lies_in_the_users_district_unless_another_is_named() -> None
     assert complaints(case, policy) == ("questions[2], write on note: wanted true, found false (places_disagree)",)
 
 
-NEVER = "so that it could not be true: if that is meant, say reason:"
+NEVER = "so this can never be true; if you mean that, add reason:"
 
 
 @pytest.mark.parametrize(

@@ -24,8 +24,8 @@ CONTACT_FIELDS = "'relationship' or 'type'"
 A_TYPE = "this should be 'district', 'school', 'section', 'student' or 'user'"
 A_ROLE = "this should be 'district_admin', 'staff' or 'teacher'"
 NO_RANK = (
-    "cannot be senior or junior: what a student or a contact may do rests on who they are to a section or a student, "
-    "and is theirs alone"
+    "cannot be senior or junior: what a student or a contact may do holds for their own sections or students, "
+    "and no other role can inherit it"
 )
 
 
@@ -347,6 +347,7 @@ def test_characters_that_yaml_forbids_are_a_mistake(character: str) -> None:
         (r"\ud83d\ude00", "half of a surrogate pair, which is no character"),
         (r"\0unreadable", "a control character"),
         (r"\e[31m", "a control character"),
+        (r"\x9b31m", "a control character"),
     ],
 )
 def test_what_an_escape_spells_and_cannot_be_written_is_a_mistake(written: str, mistake: str) -> None:

@@ -49,8 +49,8 @@ TEXTS: Mapping[Reason, Texts] = {
         "This cannot be done at the moment.",
     ),
     Reason.CONDITION_NOT_COMPARABLE: Texts(
-        "the policy gives this permission here unless the request says otherwise, and what that says is missing or of "
-        "another kind",
+        "the policy gives this permission here unless the request says certain values; the request does not say any "
+        "value there, or one of another kind",
         "This cannot be done at the moment.",
     ),
 }
