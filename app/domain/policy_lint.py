@@ -142,9 +142,16 @@ def _odd_conditions(statement: Statement[str, str]) -> Iterator[str]:
     for conditions in (statement.when, statement.unless):
         for key, values in conditions.items():
             for value in values:
-                if odd := _odd_in_request(value) if is_of_request(key) else _odd_in_field(key, value):
+                of_kind = _odd_in_request(value) if is_of_request(key) else _odd_in_field(key, value)
+                if odd := _odd_blank(value) or of_kind:
                     told = repr(value) if isinstance(value, str) else json.dumps(value)
                     yield f"{odd[0]} {told} for {key}{odd[1] if conditions is statement.when else odd[-1]}"
+
+
+def _odd_blank(value: Value) -> tuple[str, ...] | None:
+    if isinstance(value, str) and value and not normal(value):
+        return "nothing shows of", ': it stands for what is absent, as "" does'
+    return None
 
 
 def _odd_in_request(value: Value) -> tuple[str, ...] | None:

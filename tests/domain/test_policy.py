@@ -456,6 +456,19 @@ def test_what_an_unless_on_a_field_cannot_rule_out_is_warned_of() -> None:
     ]
 
 
+def test_text_that_shows_nothing_is_warned_of_where_it_is_not_written_as_empty_text() -> None:
+    staff = {
+        "allow": ["school:view"],
+        "over": "schools",
+        "when": {"title": [" ", ""]},
+        "unless": {"action.x": "\u200b"},
+    }
+    assert list(warnings(file_of({"staff": [staff]}))) == [
+        "roles.staff[0]: nothing shows of ' ' for title: it stands for what is absent, as \"\" does",
+        "roles.staff[0]: nothing shows of '\\u200b' for action.x: it stands for what is absent, as \"\" does",
+    ]
+
+
 def test_words_that_are_booleans_elsewhere_are_warned_of_where_they_are_held_against_a_request() -> None:
     teacher = {
         **TEACHER,
