@@ -9,6 +9,7 @@ from app.domain.fields import UNREADABLE
 from app.domain.places import Location, Place
 from app.domain.policy_schema import Value
 from app.domain.scopes import Scope
+from app.domain.text import shown
 
 _STANDS: Mapping[tuple[Role, Scope], str] = {
     (Role.DISTRICT_ADMIN, Scope.DISTRICT): "district admin of",
@@ -77,7 +78,7 @@ def none_shared(roles: Iterable[Role]) -> str:
 
 def not_met(role: Role, field: str, standing: Standing, wanted: tuple[Value, ...]) -> str:
     """Tell what a field would have to be."""
-    told = " or ".join(standing.readable(field)) or ("unreadable" if standing.values(field) else "absent")
+    told = " and ".join(standing.readable(field)) or ("unreadable" if standing.values(field) else "absent")
     told = f"{told}, " if field in _TOLD_BY_ROLES else ""
     return f"{_of_role(role, field)} {told}not {_either(wanted)}"
 
@@ -145,4 +146,5 @@ def _of_role(role: Role, field: str) -> str:
 
 
 def _either(values: Iterable[Value]) -> str:
-    return " or ".join((value.strip() or "absent") if isinstance(value, str) else json.dumps(value) for value in values)
+    *others, last = ((shown(value) or "absent") if isinstance(value, str) else json.dumps(value) for value in values)
+    return f"{', '.join(others)} or {last}" if others else last

@@ -394,6 +394,11 @@ def test_missing_because_the_title_is_another() -> None:
         ({}, "report:export", "staff title is absent, not Principal or Dean"),
         ({}, "device:manage", "staff roles are absent, not SchoolTechLead"),
         ({"roles": ("PortalOnly",)}, "device:manage", "staff roles are PortalOnly, not SchoolTechLead"),
+        (
+            {"roles": ("PortalOnly", "medicaladmin")},
+            "device:manage",
+            "staff roles are PortalOnly and medicaladmin, not SchoolTechLead",
+        ),
         ({"title": (UNREADABLE,)}, "report:export", "staff title is unreadable, not Principal or Dean"),
     ],
 )
@@ -443,6 +448,13 @@ def test_what_a_contact_is_to_a_student_is_not_told() -> None:
     written = {"rule": "scoped", "roles": {"contact": [{"allow": ["student:view"], "over": "students", "when": when}]}}
     found = why(written, (contact(("pupil", "guardian")),), "student:view", PUPIL)
     assert [each.detail for each in found.missing] == ["contact relationship is not Parent"]
+
+
+def test_several_values_are_told_as_a_list() -> None:
+    when = {"type": ["Guardian", "Family ", "\u200b"]}
+    written = {"rule": "scoped", "roles": {"contact": [{"allow": ["student:view"], "over": "students", "when": when}]}}
+    found = why(written, (contact(("pupil", "doctor")),), "student:view", PUPIL)
+    assert [each.detail for each in found.missing] == ["contact type is not Guardian, Family or absent"]
 
 
 def test_a_condition_that_is_met_is_no_reason() -> None:
