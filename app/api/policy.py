@@ -11,7 +11,7 @@ from app.api.dependencies import CurrentContext
 from app.api.errors import documented
 from app.api.http_caching import has
 from app.api.params import no_other_parameters
-from app.domain.policy_schema import PolicyFile
+from app.domain.policy_schema import DistrictStates, PolicyFile
 
 router = APIRouter(prefix="/v1", tags=["policy"], dependencies=[Depends(no_other_parameters)])
 
@@ -44,8 +44,12 @@ async def get_policy(request: Request, context: CurrentContext) -> Response:
     headers = {"Cache-Control": "private, no-cache", "ETag": tag, "Vary": "Authorization"}
     if has(request, tag):
         return Response(status_code=304, headers=headers)
-    body = PolicyInForce(revision=policy.revision, policy=policy.file, warnings=list(policy.odd)).model_dump_json()
-    return Response(body, headers=headers, media_type="application/json")
+    told = PolicyInForce(revision=policy.revision, policy=policy.file, warnings=list(policy.odd))
+    # Its default says before_launch: deny, which would look as if that were in force.
+    states = policy.file.district
+    unsaid = states == DistrictStates() and "before_launch" not in states.model_fields_set
+    left_out = {"policy": {"district"}} if unsaid else None
+    return Response(told.model_dump_json(exclude=left_out), headers=headers, media_type="application/json")
 
 
 def _digest(sentences: tuple[str, ...]) -> str:

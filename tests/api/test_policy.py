@@ -20,6 +20,10 @@ def test_the_policy_in_force_and_its_revision(service: httpx.Client) -> None:
     assert answer["warnings"] == []
 
 
+def test_a_restriction_that_its_file_does_not_name_is_not_told(service: httpx.Client) -> None:
+    assert "district" not in service.get("/v1/policy").json()["policy"]
+
+
 def test_the_revision_is_the_tag(service: httpx.Client) -> None:
     answer = service.get("/v1/policy")
     assert answer.headers["etag"] == f'"{answer.json()["revision"]}"'
@@ -36,6 +40,7 @@ def test_what_is_odd_in_it_is_told_and_changes_the_tag(serve: Serve, tmp_path: P
         "district.paused",
         "district.before_launch",
     ]
+    assert answer.json()["policy"]["district"]["before_launch"] == "deny"
     assert answer.headers["etag"].startswith(f'"{policy.revision}-')
 
 
