@@ -75,7 +75,7 @@ def test_a_denial_tells_what_each_role_lacks(service: httpx.Client, sandbox: San
             "emergency_contact",
             "student:view",
             "student_one_school",
-            "contact type is not Parent/Guardian or Parent or Primary or Secondary or Family",
+            "contact type is not Parent/Guardian, Parent, Primary, Secondary or Family",
         ),
         ("contact", "student:view", "student_one_school", "is a contact of this student (roles.contact[0])"),
         (
