@@ -258,7 +258,7 @@ async def _decided(lookup: ResourceLookup, question: Question, permission: str, 
         reason = by_facts_alone(known, permission, kind, question.resource.id)
         if reason is not None:
             return reason
-        if _is_granted_by(lookup.partly(kind, question.resource.id), lookup, known, permission, question):
+        if _is_granted_by(lookup.partly(question.resource), lookup, known, permission, question):
             return Reason.GRANTED
         location = await (located or lookup.location(question.resource))
     finally:

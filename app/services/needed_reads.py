@@ -89,8 +89,8 @@ class ReadAhead:
             await self._ahead.schools(district, self._lacking(district, "school", needed))
             await self._ahead.sections(district, self._lacking(district, "section", needed), near)
             await self._ahead.students(district, self._lacking(district, "student", needed), near)
-            await self._ahead.records(district, self._lacking(district, "user", needed))
-            await self._ahead.users(district, self._lacking(district, "whole user", needed))
+            await self._ahead.records(district, self._lacking(district, "user", needed), near)
+            await self._ahead.users(district, self._lacking(district, "whole user", needed), near)
 
     async def _sections_of_students(self, questions: Sequence[Asking]) -> None:
         students: dict[DistrictId, set[str]] = defaultdict(set)
@@ -138,7 +138,9 @@ class ReadAhead:
             named = ResourceLookup(self._context, district, self._requested_freshness).named(resource.properties)
         except NotLocated:
             return []
-        return [("whole user" if kind in {"student", "user"} else kind, each) for kind, each in named.items()]
+        # The sections of a user matter only beside another place.
+        user = "user" if named.keys() <= {"user", "district"} else "whole user"
+        return [(user if kind == "user" else kind, each) for kind, each in named.items()]
 
     def _lacking(self, district: DistrictId, kind: str, needed: "_Needed") -> set[str]:
         proper = {each for each in needed.ids[kind] if self._context.id_shape.fits(each)}

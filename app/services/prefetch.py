@@ -139,51 +139,44 @@ class Prefetch:
         )
         await self._look_around(district, kind, await self._nowhere_else(district, students), near)
 
-    async def complete(self, district: DistrictId, students: Collection[str]) -> None:
-        """Read the sections of students of whom ``students`` has read the rest."""
-        if len(students) <= FEW:
+    async def complete(self, district: DistrictId, users: Collection[str]) -> None:
+        """Read the sections of users of whom a list has told the rest."""
+        if len(users) <= FEW:
             return
         sections = await self._quietly(
-            self._list_reader(district).sections((Scope.DISTRICT, district), USER_REQUESTS * len(students))
+            self._list_reader(district).sections((Scope.DISTRICT, district), USER_REQUESTS * len(users))
         )
         if sections is not None:
-            by_person = await _by_person(sections.facts, students)
-            for place, student in enumerate(students):
-                record = self.known.records[key_of(district, student)]
+            by_person = await _by_person(sections.facts, users)
+            for place, user in enumerate(users):
+                record = self.known.records[key_of(district, user)]
                 self._know_user(record.facts, by_person, record if record.began <= sections.began else sections)
                 await give_way(place)
 
-    async def records(self, district: DistrictId, users: Iterable[str]) -> None:
-        """Read which of these users there are, and nothing more of them."""
+    async def records(self, district: DistrictId, users: Iterable[str], near: Collection[str] = ()) -> None:
+        """Read which of these users there are and their roles, but not their sections."""
+
+        async def schools_of(user: str) -> Collection[str]:
+            found = await outcome_of(self._lookup(district).user(user))
+            roles = found.roles if isinstance(found, Facts) else ()
+            return {school for held in roles for school in held.ids(Scope.SCHOOL)}
+
         kind = _Kind[Facts](
             lambda place, pages, freshness: self._list_reader(district, freshness).everybody(place, None, pages),
             lambda person: person.user,
             self._know_in_part,
             lambda user, of: self._miss(("users", key_of(district, user)), UserUnknown, of),
+            schools_of,
             requests=USER_REQUESTS,
         )
-        await self._look_around(district, kind, await self._nowhere_else(district, users))
+        await self._look_around(district, kind, await self._nowhere_else(district, users), near)
 
-    async def users(self, district: DistrictId, users: Iterable[str]) -> None:
+    async def users(self, district: DistrictId, users: Iterable[str], near: Collection[str] = ()) -> None:
         """Read all of these users: their own records, and all sections, where they may stand."""
-        left = await self._nowhere_else(district, users)
-        by_person: dict[str, list[Section]] = {}
-
-        async def listed(place: Place, pages: int, freshness: Freshness) -> Snapshot[Sequence[Facts]]:
-            people = await self._list_reader(district, freshness).everybody(place, None, pages)
-            sections = await self._list_reader(district, freshness).sections(place, pages)
-            by_person.update(await _by_person(sections.facts, left))
-            older: Snapshot[Any] = people if people.began <= sections.began else sections
-            return Snapshot(people.facts, older.began, older.at, stale=people.stale or sections.stale)
-
-        kind = _Kind[Facts](
-            listed,
-            lambda person: person.user,
-            lambda person, of: self._know_user(person, by_person, of),
-            lambda user, of: self._miss(("users", key_of(district, user)), UserUnknown, of),
-            requests=USER_REQUESTS,
-        )
-        await self._look_around(district, kind, left)
+        every = [*users]
+        await self.records(district, every, near)
+        in_part = (user for user in every if key_of(district, user) in self.known.records)
+        await self.complete(district, [user for user in in_part if self.lacks_user(district, user)])
 
     async def _look_around(
         self, district: DistrictId, kind: _Kind[Listed], left: set[str], near: Collection[str] = ()

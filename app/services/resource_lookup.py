@@ -130,9 +130,13 @@ class ResourceLookup:
             raise UserUnknown
         return facts
 
-    def partly(self, kind: str, student: str) -> Snapshot[Facts] | None:
-        """Return what a list said of a student, which lacks their sections, where nothing has told all of them."""
-        if kind != "student":
+    def partly(self, resource: Entity) -> Snapshot[Facts] | None:
+        """Return what a list said of the student that a resource is, or who is all that it names, without sections.
+
+        None where it is or names anything else, or where something has told all of their sections.
+        """
+        student = self._student_alone(resource)
+        if student is None:
             return None
         context, key = self.context, key_of(self.district, student)
         if key in self.known.snapshots or context.users.get(key) is not None:
@@ -140,6 +144,18 @@ class ResourceLookup:
         found = self.known.records.get(key) or recent(context, context.places, record_key(key), self.freshness)
         newer = None if found is None else context.outdated.get(key)
         return None if found is not None and newer is not None and found.began < newer.began else found
+
+    def _student_alone(self, resource: Entity) -> str | None:
+        kind = self.context.policy.type_of(resource.type)
+        if kind in CLEVER_TYPES:
+            return resource.id if kind == "student" else None
+        try:
+            named = self.named(resource.properties)
+        except NotLocated:
+            return None
+        # A place that is not where the student is keeps it from being anywhere.
+        is_alone = named.keys() <= {"student", "district"} and named.get("district", self.district) == self.district
+        return named.get("student") if is_alone else None
 
     async def _fresh(self, wanted: Fetchable[Said]) -> Snapshot[Said]:
         return self._read(wanted.key) or await fresh(self.context, wanted, self.freshness)
@@ -172,23 +188,29 @@ class ResourceLookup:
         if kind == "student":
             return location_of_student(await self.student(named))
         if kind == "user":
-            record = self.known.records.get(key_of(self.district, named))
-            return location_of_user(self.noted(record) if record else await self.user(named))
+            return location_of_user(await self._record(named))
         if named != self.district:
             raise RecordUnknown
         return location_of_district(self.district)
+
+    async def _record(self, user: str) -> Facts:
+        """Return the facts of a user, perhaps without sections; raises as ``user``."""
+        record = self.known.records.get(key_of(self.district, user))
+        return self.noted(record) if record else await self.user(user)
 
     async def of_named(self, properties: Mapping[str, object]) -> Location:
         """Return every place in which something lies that lies in all the places named; raises as ``location``."""
         named = self.named(properties)
         if not named:
             raise NotLocated(Reason.NO_PLACE)
+        # Where nothing else is named the sections of a user do not matter.
+        read_user = self._record if named.keys() <= {"user", "district"} else self.user
         try:
             section, school, student, user = await asyncio.gather(
                 self.section(named["section"]) if "section" in named else _nothing(),
                 self.school(named["school"]) if "school" in named else _nothing(),
                 self.student(named["student"]) if "student" in named else _nothing(),
-                self.user(named["user"]) if "user" in named else _nothing(),
+                read_user(named["user"]) if "user" in named else _nothing(),
             )
         except (MalformedId, RecordUnknown, UserUnknown) as error:
             raise NotLocated(Reason.PLACES_DISAGREE) from error

@@ -126,6 +126,23 @@ async def test_so_they_do_in_a_large_district(who: str, kind: str, city: Town) -
     assert await city.costs(asking(city.who(who), kind, ids)) <= 8
 
 
+@pytest.mark.parametrize("who", ["teacher", "admin"])
+@pytest.mark.parametrize("named", ["section", "student", "user"])
+async def test_so_do_things_of_the_application_that_lie_there(named: str, who: str, city: Town) -> None:
+    ids = city.sections(city.school)[:100] if named == "section" else city.students(city.school)[:100]
+    whose = Entity("user", city.who(who), {})
+    questions = [Question(whose, Action("grade", {}), Entity("assignment", "a", {named: each}), {}) for each in ids]
+    assert await city.costs(questions) <= 8
+
+
+async def test_so_do_a_hundred_users_of_one_school(city: Town) -> None:
+    city.sandbox.requests.clear()
+    people = [Subject(student) for student in city.students(city.school)[:100]]
+    answers = await permissions_of_many(city.context, people, BATCH, lambda *_: b"")
+    assert all(isinstance(answer, Answer) for answer in answers)
+    assert city.sandbox.requests.total() <= 8
+
+
 async def test_ten_thousand_of_a_district_cost_at_most_twenty_requests(city: Town) -> None:
     ids = city.students()
     assert len(ids) >= 10_000
