@@ -42,6 +42,12 @@ _LONGEST_DATE = 40
 _MOST_BUCKETS = 8
 
 
+_LONG_AGO = 86_400  # seconds; where a window seems to have ended before that, a gateway counts from now, as Envoy does
+
+
+_SAME_WINDOW_SECONDS = 1  # by which the end of one window differs where it is told in whole seconds from now
+
+
 @dataclass(frozen=True, slots=True)
 class Rate:
     """How much is left of one bucket.
@@ -83,7 +89,8 @@ def rates_of(fields: Fields, wall: Callable[[], float]) -> tuple[Rate, ...]:
     """
     if b"x-ratelimit-limit" not in fields:
         return ()
-    columns = [_numbers(fields, b"x-ratelimit-" + name) for name in (b"limit", b"remaining", b"reset")]
+    limits, left = (_numbers(fields, b"x-ratelimit-" + name) for name in (b"limit", b"remaining"))
+    columns = limits, left, _resets(fields, wall)
     buckets = _paired(*columns) or _as_one(*columns)
     now = _now(fields, wall) if buckets else 0
     return tuple(
@@ -143,8 +150,15 @@ def _as_one(*columns: Sequence[int | None]) -> Buckets:
     return {min(limits): (min(*left, *limits), max(resets))}
 
 
+def _resets(fields: Fields, wall: Callable[[], float]) -> list[int | None]:
+    """Return when windows end, in Unix seconds."""
+    entries = _numbers(fields, b"x-ratelimit-reset")
+    now = math.ceil(_now(fields, wall)) if entries else 0
+    return [now + entry if entry is not None and entry < now - _LONG_AGO else entry for entry in entries]
+
+
 def _until_reset(fields: Fields, wall: Callable[[], float], otherwise: float | None) -> float | None:
-    resets = [reset for reset in _numbers(fields, b"x-ratelimit-reset") if reset is not None]
+    resets = [reset for reset in _resets(fields, wall) if reset is not None]
     return max(resets) - _now(fields, wall) if resets else otherwise
 
 
@@ -247,7 +261,8 @@ class _Window:
     def take_in(self, rate: Rate, now: float, running: int) -> bool:
         """Take in what an answer says, unless it is of an earlier window."""
         # Whose end lies that far off is not over: it lasts longer than the minute that it was taken for.
-        is_the_same = rate.reset == self.reset and (not self.supposed or rate.seconds >= WINDOW_SECONDS)
+        is_near = abs(rate.reset - self.reset) <= _SAME_WINDOW_SECONDS
+        is_the_same = is_near and (not self.supposed or rate.seconds >= WINDOW_SECONDS)
         if is_the_same:
             self.supposed = False
             self.left, self.ends = min(self.left, rate.left), min(self.ends, now + rate.seconds)

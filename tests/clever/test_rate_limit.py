@@ -117,6 +117,16 @@ def test_a_bucket_of_which_nothing_more_is_said_is_forgotten_with_its_window(sti
     assert outcome(budget, COLD) is None
 
 
+def test_a_window_whose_end_is_told_a_second_earlier_or_later_is_the_same(still: MovedClock) -> None:
+    budget = Budget(still, 0.5)
+    budget.told(Rate(1200, 1200, 1_000_060, 60))
+    for asked in range(600):
+        budget.begin(COLD)
+        budget.end()
+        budget.told(Rate(1200, 1199 - asked, 1_000_060 + asked % 2, 60))
+    assert isinstance(budget.refusal(COLD), CallerOverspent)
+
+
 def test_a_window_that_lasts_longer_than_a_minute_is_not_over_after_one(still: MovedClock) -> None:
     budget = Budget(still)
     budget.told(Rate(200, 2, 3600, 60))

@@ -114,6 +114,16 @@ def test_the_wait_is_until_the_bucket_that_is_used_up_is_filled_again(said: Head
     assert wait(said) == seconds
 
 
+@pytest.mark.parametrize("write", [token_states, repeated])
+def test_a_gateway_may_tell_the_end_of_a_window_in_seconds_from_now(write: object) -> None:
+    now = 1_700_000_000
+    fields = fields_of(write((1200, 900, now + 50), (200, 0, 20)))  # type: ignore[operator]
+    found = [(rate.limit, rate.reset, rate.seconds) for rate in rates_of(fields, lambda: now)]
+    assert found == [(200, now + 20, 20), (1200, now + 50, 50)]
+    assert wait_of(fields, lambda: now, limited=True) == 20
+    assert wait_of(fields_of([line("Reset", 20)]), lambda: now, limited=True) == 20
+
+
 def over(clock: MovedClock, said: HeaderLines, status: int) -> Transport:
     headers = [*said, (b"content-type", b"application/json")]
     way = httpx.MockTransport(lambda _: httpx.Response(status, headers=headers, json={"data": {"id": ME}}))
