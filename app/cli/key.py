@@ -2,14 +2,16 @@
 
 import hashlib
 import json
+import re
 import secrets
-from collections.abc import Sequence
-from typing import Annotated
+from collections.abc import Iterable, Sequence
+from typing import Annotated, NoReturn
 
 import typer
 from pydantic import ValidationError
 
 from app.auth.api_key_file import ApiKey
+from app.domain.ids import IdShape
 
 app = typer.Typer(name="key", help="Keys for the callers of the service.", no_args_is_help=True)
 
@@ -17,7 +19,10 @@ _MISTAKES = {
     "name": "a name has 1 to 64 letters, digits, dots, hyphens and underscores.",
     "scopes": "the scopes are permissions:read, access:evaluate, access:search, policy:read, facts:refresh, "
     "metrics:read.",
+    "districts": "the id of a district has 1 to 64 letters, digits, hyphens and underscores.",
 }
+_ANY_ID = IdShape(re.compile(".*"))
+"""Which shape ids have in a deployment is not known here."""
 
 
 @app.callback()
@@ -52,12 +57,18 @@ def new_key(
     key = f"rg_{secrets.token_urlsafe(32)}"
     rights = {"scopes": scopes or None, "districts": districts or None}
     given = {right: frozenset(listed) for right, listed in rights.items() if listed is not None}
+    if not all(map(_ANY_ID.fits, districts or ())):
+        _end({"districts"})
     try:
         return key, ApiKey.model_validate({"name": name, "sha256": hashlib.sha256(key.encode()).hexdigest(), **given})
     except ValidationError as error:
-        for part in sorted({str(found["loc"][0]) for found in error.errors()}):
-            typer.echo(f"Error: {_MISTAKES[part]}", err=True)
-        raise typer.Exit(2) from None
+        _end({str(found["loc"][0]) for found in error.errors()})
+
+
+def _end(wrong: Iterable[str]) -> NoReturn:
+    for part in sorted(wrong):
+        typer.echo(f"Error: {_MISTAKES[part]}", err=True)
+    raise typer.Exit(2)
 
 
 def _written(entry: ApiKey) -> dict[str, object]:

@@ -41,6 +41,10 @@ def test_scopes_and_districts_are_part_of_the_entry() -> None:
                 "metrics:read.\n"
             ),
         ),
+        (
+            ["gradebook", "--district", "d1", "--district", "d\udcff"],
+            "Error: the id of a district has 1 to 64 letters, digits, hyphens and underscores.\n",
+        ),
     ],
 )
 def test_what_cannot_be_in_an_entry_is_told(arguments: list[str], told: str) -> None:
