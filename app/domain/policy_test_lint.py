@@ -54,13 +54,13 @@ def _of_clevers(kind: str, resource: Resource, case: CaseFile) -> Iterator[Mista
             yield Mistake(("in", other), f"this is another {kind} than the one asked about")
     section = known_section(own[0], case) if own and kind == "section" else None
     if section and resource.places.school and resource.places.school != (section.school,):
-        yield Mistake(("in", "school"), "the case's sections say otherwise of where it lies")
+        yield Mistake(("in", "school"), "the case names another school for it under sections")
     student = known_person(own[0], case) if own and kind == "student" else None
     if student:
         there = location_of_student(student)
         for other in ("school", "section"):
             if any((SCOPE_OF[other], place) not in there for place in getattr(resource.places, other)):
-                yield Mistake(("in", other), "what the case says of this student says otherwise")
+                yield Mistake(("in", other), "the case says something else of this student under people or facts")
 
 
 def _of_the_applications(resource: Resource, policy: Policy) -> Iterator[Mistake]:
@@ -77,12 +77,12 @@ def _of_the_applications(resource: Resource, policy: Policy) -> Iterator[Mistake
             yield Mistake(("properties", key), message)
         elif value is not None and value not in getattr(places, kind):
             yield Mistake(
-                ("properties", key), f"a request would say so that this lies there, and in names no such {kind}"
+                ("properties", key), f"in a request this property says where it lies, but in names no such {kind}"
             )
     for kind in SCOPE_OF:
         if len(getattr(places, kind)) > 1 and not (kind in ("school", "section") and _of_one_student(resource)):
             yield Mistake(
-                ("in", kind), f"a request names one {kind}; several are for those of one student, named alone"
+                ("in", kind), f"a request names one {kind}; only for one student, named alone, can there be several"
             )
     yield from _read_by_conditions(resource, policy)
 

@@ -118,14 +118,14 @@ def test_a_resource_of_clevers_lies_where_such_a_thing_can(resource: Written, mi
         ({"type": "section", "id": "sec-a", "in": {"school": "north"}}, []),
         (
             {"type": "section", "id": "sec-a", "in": {"school": "south"}},
-            ["in.school: the case's sections say otherwise of where it lies"],
+            ["in.school: the case names another school for it under sections"],
         ),
         ({"type": "student", "id": "stu-a", "in": {"section": "sec-a", "school": ["north", "east"]}}, []),
         (
             {"type": "student", "id": "stu-a", "in": {"section": "sec-b", "school": "south"}},
             [
-                "in.school: what the case says of this student says otherwise",
-                "in.section: what the case says of this student says otherwise",
+                "in.school: the case says something else of this student under people or facts",
+                "in.section: the case says something else of this student under people or facts",
             ],
         ),
     ],
@@ -138,7 +138,7 @@ def test_a_case_says_nothing_twice_in_two_ways(resource: Written, mistakes: list
     assert on(resource, **said) == mistakes
 
 
-ONE = "a request names one {}; several are for those of one student, named alone"
+ONE = "a request names one {}; only for one student, named alone, can there be several"
 
 
 @pytest.mark.parametrize(
@@ -164,6 +164,6 @@ def test_a_place_that_a_condition_reads_is_said_in_properties_too() -> None:
 
 
 def test_properties_name_no_place_that_the_case_does_not() -> None:
-    message = "a request would say so that this lies there, and in names no such section"
+    message = "in a request this property says where it lies, but in names no such section"
     found = on({"type": "note", "in": {"school": "north"}, "properties": {"section": 42, "school": None}})
     assert found == [f"properties.section: {message}"]
