@@ -81,6 +81,8 @@ class Connection(HttpToolsProtocol):
     """All of the packets in which the head of a request comes."""
     _left = 0
     _deaf = False
+    _behind: Problem | None = None
+    """Why the last request broke off, if the answers to others before it are still owed."""
     _coming: TimerHandle | None = None
     _taking: TimerHandle | None = None
 
@@ -192,7 +194,13 @@ class Connection(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         """End an answer."""
+        broken = self._behind if len(self.pipeline) == 1 else None
+        if broken:
+            self.pipeline.clear()
         super().on_response_complete()
+        if broken and not self.transport.is_closing():
+            self._tell(broken)
+            telemetry.unreadable(broken.status)
         self._see_the_rest_taken()
 
     def timeout_keep_alive_handler(self) -> None:
@@ -307,7 +315,10 @@ class Connection(HttpToolsProtocol):
             cycle.keep_alive = False
             self._deaf = True
             self._no_longer_coming()
-        elif cycle.response_started or self.pipeline:
+        elif self.pipeline:
+            self._behind, self._deaf = problem, True
+            self._no_longer_coming()
+        elif cycle.response_started:
             self.transport.close()
         else:
             self._tell(problem)

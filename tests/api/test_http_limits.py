@@ -192,6 +192,12 @@ def test_nonsense_after_a_request_does_not_spoil_its_answer(caller: socket.socke
     assert [answer.kind for answer in told(caller)] == [(200, '{"status":"alive"}')]
 
 
+def test_a_body_that_breaks_off_does_not_spoil_the_answers_before_it(caller: socket.socket) -> None:
+    caller.sendall(LIVEZ + LIVEZ + CHUNKS + AUTHORIZED + b"\r\nnonsense")
+    alive = (200, '{"status":"alive"}')
+    assert [answer.kind for answer in told(caller)] == [alive, alive, (400, "broken-http")]
+
+
 class KeptConnection(Connection):
     """A connection that can be looked into; of those of a test there is one."""
 
