@@ -16,13 +16,12 @@ from app.auth.jwt import Expected, Tokens
 from app.domain.ids import IdShape
 from app.roster.context import Clock
 from app.settings import Settings, SettingsMistakes
+from app.telemetry import Event, log_event
 from app.urls import is_safe_address
 from app.watched_file import FileWatch, Unreadable
 
 MOST_TOLD = 10
 """How many mistakes of a file of keys are logged."""
-
-_log = logging.getLogger("rosterguard")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,12 +96,15 @@ _FILE = "ROSTERGUARD_API_KEYS_FILE"
 def _watch(file: Path, keys: Keys, settings: Settings) -> FileWatch[Sequence[Key]]:
     def take(read: Sequence[Key]) -> None:
         keys.take(read)
-        _log.info("the file of API keys is in force: keys=%d", len(read))
+        message = "the file of API keys is in force: keys=%d"
+        log_event(Event.API_KEYS_LOADED, logging.INFO, message, len(read), keys=len(read))
 
     def refuse(error: BaseException) -> None:
         keys.refuse()
         lines = error.lines if isinstance(error, SettingsMistakes) else [_word(error)]
-        _log.error("the file of API keys cannot be used: %s", "; ".join(lines[:MOST_TOLD]))
+        shown = lines[:MOST_TOLD]
+        message = "the file of API keys cannot be used: %s"
+        log_event(Event.API_KEYS_REJECTED, logging.ERROR, message, "; ".join(shown), mistakes=shown)
 
     return FileWatch(file, lambda content: _read(content, settings), take, refuse)
 

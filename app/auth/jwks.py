@@ -18,6 +18,7 @@ from pydantic import BaseModel, StrictStr, ValidationError, ValidatorFunctionWra
 
 from app.domain.errors import ProviderUnreachable
 from app.domain.text import is_writable
+from app.telemetry import Event, log_event
 
 ALGORITHMS: Mapping[str, tuple[str, str | None]] = MappingProxyType(
     {"RS256": ("RSA", None), "ES256": ("EC", "P-256"), "EdDSA": ("OKP", "Ed25519"), "Ed25519": ("OKP", "Ed25519")}
@@ -225,9 +226,6 @@ SHORT_PAUSE_SECONDS = float(ProviderUnreachable.retry_after)
 """The same where there are no keys at all."""
 
 
-_log = logging.getLogger("rosterguard")
-
-
 class _Configuration(BaseModel):
     """What a provider says of itself (OpenID Connect Discovery 1.0 section 3)."""
 
@@ -344,7 +342,8 @@ class Provider:
 
     def _failed(self, word: str) -> None:
         if self.state != word:
-            _log.warning("the keys of the OpenID provider cannot be read: %s", word)
+            message = "the keys of the OpenID provider cannot be read: %s"
+            log_event(Event.OIDC_KEYS_UNAVAILABLE, logging.WARNING, message, word, outcome=word)
         self.state = word
 
     async def _read(self) -> KeySet:

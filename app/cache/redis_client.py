@@ -14,7 +14,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import AuthenticationError, ReadOnlyError, RedisError, ResponseError
 from redis.maint_notifications import MaintNotificationsConfig
 
-from app.telemetry import metrics
+from app.telemetry import Event, log_event, metrics
 
 SLOW_IN_A_ROW = 5
 
@@ -32,9 +32,6 @@ _LASTING = 10.0  # whoever fails again within that has not recovered
 
 
 _TOLD_AGAIN = 60.0
-
-
-_log = logging.getLogger("rosterguard")
 
 
 class Health:
@@ -89,7 +86,8 @@ class Health:
     def refused(self) -> None:
         """Note that it answered with an error, such as that it is full."""
         if self._refused_at <= _now() - _TOLD_AGAIN:
-            _log.warning("Redis answers with errors: what it does not take is not shared")
+            message = "Redis answers with errors: what it does not take is not shared"
+            log_event(Event.REDIS_ERROR, logging.WARNING, message)
         self._refused_at = _now()
 
     def shut_out(self) -> None:
@@ -97,7 +95,8 @@ class Health:
         if not self._shut_out:
             self._shut_out = self._told = True
             self._lost_at = _now()
-            _log.warning("Redis refuses the user or password: this process goes on with its own cache alone")
+            message = "Redis refuses the user or password: this process goes on with its own cache alone"
+            log_event(Event.REDIS_AUTH_FAILED, logging.WARNING, message)
         self._go_down()
 
     def lost(self) -> None:
@@ -133,13 +132,14 @@ class Health:
         self._up.set()
         if self._told:
             self._told = False
-            _log.info("Redis is back")
+            log_event(Event.REDIS_RECOVERED, logging.INFO, "Redis is back")
 
     def _tell_lost(self) -> None:
         # One that comes and goes is told of once a minute.
         if self._lost_at <= _now() - _TOLD_AGAIN:
             self._lost_at, self._told = _now(), True
-            _log.warning("Redis cannot be reached: this process goes on with its own cache alone")
+            message = "Redis cannot be reached: this process goes on with its own cache alone"
+            log_event(Event.REDIS_UNREACHABLE, logging.WARNING, message)
 
 
 def _now() -> float:

@@ -151,4 +151,4 @@ class RefusalLog:
             return
         if kind not in self._told or now - self._told[kind] >= _QUIET_SECONDS:
             self._told[kind] = now
-            telemetry.reading_refused(str(error), error.word)
+            telemetry.read_refused(str(error), error.word)

@@ -19,8 +19,7 @@ from app.clever.single_flight import SingleFlight
 from app.domain.errors import CleverBusy, CleverError, CleverMalformed, CleverRefusedToken, CleverTimedOut, UserUnknown
 from app.domain.ids import DistrictId, IdShape
 from app.domain.read_context import OWN
-
-_log = logging.getLogger("rosterguard")
+from app.telemetry import Event, log_event
 
 
 def checked(token: str) -> str:
@@ -104,9 +103,11 @@ def _tell(usable: int, unusable: int) -> None:
     if unusable and not usable:
         raise CleverMalformed("Clever lists tokens of districts, and none of them can be used")
     if unusable:
-        _log.warning("district tokens that Clever lists and that cannot be used are left out: %d", unusable)
+        message = "district tokens that Clever lists and that cannot be used are left out: %d"
+        log_event(Event.CLEVER_TOKENS_SKIPPED, logging.WARNING, message, unusable)
     if not usable:
-        _log.warning("no district is connected: Clever lists no district token for the client id and secret")
+        message = "no district is connected: Clever lists no district token for the client id and secret"
+        log_event(Event.CLEVER_NO_DISTRICT, logging.WARNING, message)
 
 
 T = TypeVar("T")
@@ -354,11 +355,13 @@ class Following:
             pause = min(2 * pause, _LONGEST_PAUSE)
         while True:
             await sleep(_REFRESH_SECONDS)
-            await _done(self._refresh(), "cannot ask Clever which districts are connected")
+            await _done(
+                self._refresh(), Event.CLEVER_DISTRICTS_FAILED, "cannot ask Clever which districts are connected"
+            )
 
     async def _is_connected(self, pause: int) -> bool:
         attempt = self._connect() if self._tokens.known() else self._refresh()
-        await _done(attempt, f"cannot connect to Clever, trying again in {pause} s")
+        await _done(attempt, Event.CLEVER_CONNECT_FAILED, f"cannot connect to Clever, trying again in {pause} s")
         return self._transport.state.accepted_once
 
     async def _refresh(self) -> None:
@@ -377,9 +380,9 @@ class Following:
         await self._transport.read(f"{self._api}/districts", request_context, Page[IdRecord])
 
 
-async def _done(attempt: Awaitable[object], failing: str) -> None:
+async def _done(attempt: Awaitable[object], event: Event, failing: str) -> None:
     """Wait for an attempt; that it fails is logged."""
     try:
         await attempt
     except CleverError as error:
-        _log.warning("%s: %s", failing, error)
+        log_event(event, logging.WARNING, "%s: %s", failing, error)

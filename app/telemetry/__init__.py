@@ -1,24 +1,28 @@
-"""What operators see: logs, metrics, traces and the log of decisions.
+"""What operators see: logs, metrics, traces and the decision log.
 
-No names, emails, tokens or free text ever get here; ids of people stand in the log of decisions alone.
+No names, emails, tokens or free text ever get here; ids of people appear in the decision log alone.
 """
 
 from app.telemetry.events import (
+    Event,
     breaker_closed,
     breaker_opened,
+    log_event,
     odd_data,
     policy_refused,
     policy_taken,
-    reading_refused,
+    read_refused,
     unreadable,
 )
 
 __all__ = [
+    "Event",
     "breaker_closed",
     "breaker_opened",
+    "log_event",
     "odd_data",
     "policy_refused",
     "policy_taken",
-    "reading_refused",
+    "read_refused",
     "unreadable",
 ]

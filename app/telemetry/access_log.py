@@ -8,7 +8,10 @@ import msgspec
 from app.telemetry import metrics
 from app.telemetry.current_request import Request
 from app.telemetry.decision_log import as_line, stamp
+from app.telemetry.events import Event
 from app.telemetry.log_writer import LogWriter
+
+_EVENT = Event.REQUEST.value
 
 
 class AccessLog:
@@ -38,7 +41,7 @@ class AccessLog:
         if lines is None:
             return
         at, ms, told = stamp(self._wall()), round(seconds * 1000, 3), decision or msgspec.UNSET
-        line = _Line(at, "info", "request", request.id, request.trace, caller, method, route, status, ms, told)
+        line = _Line(at, "info", _EVENT, request.id, request.trace, caller, method, route, status, ms, told)
         lines.put(_readable(line) if self._readable and decision is None else as_line(line))
 
 
@@ -60,5 +63,5 @@ class _Line(msgspec.Struct, gc=False):
 
 def _readable(line: _Line) -> bytes:
     told = f"{line.time[11:19]} {line.method} {line.route} {line.status} {line.ms} ms"
-    names = f"caller={line.caller} request_id={line.request_id} trace_id={line.trace_id}"
+    names = f"event={line.event} caller={line.caller} request_id={line.request_id} trace_id={line.trace_id}"
     return f"{told}  {names}\n".encode()

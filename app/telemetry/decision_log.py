@@ -11,6 +11,7 @@ from typing import NamedTuple
 import msgspec
 
 from app.telemetry.current_request import CURRENT
+from app.telemetry.events import Event
 from app.telemetry.log_writer import LogWriter
 
 Told = Callable[[str], str]
@@ -23,6 +24,9 @@ _DIGEST_BYTES = 12
 
 
 _REMEMBERED = 10_000
+
+
+_EVENT = Event.DECISION.value
 
 
 def hashed(secret: bytes) -> Told:
@@ -140,7 +144,7 @@ class DecisionLogWriter:
             request.decision = said
         else:
             named, trace = (request.id, request.trace) if request else (msgspec.UNSET, msgspec.UNSET)
-            self._lines.put(as_line(_Line(stamp(self._wall()), "info", "decision", named, trace, caller, said)))
+            self._lines.put(as_line(_Line(stamp(self._wall()), "info", _EVENT, named, trace, caller, said)))
 
     def _said(self, decided: Decided) -> "_Said":
         kind, revision, answer, district, user, role, permission, resource, reason, age, stale = decided

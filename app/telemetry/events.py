@@ -1,52 +1,98 @@
-"""What happens beside the requests, told in fixed sentences and counted."""
+"""Log events: one way to log what happens beside the requests, each kind under a key that alerts can match."""
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
+from enum import StrEnum
 
 from app.telemetry import metrics
 
 _log = logging.getLogger("rosterguard")
 
 
+class Event(StrEnum):
+    """The key of each kind of log line that is ours; the README has a table of them."""
+
+    REQUEST = "request"
+    DECISION = "decision"
+    REQUEST_REJECTED = "request_rejected"
+    POLICY_LOADED = "policy_loaded"
+    POLICY_WARNING = "policy_warning"
+    POLICY_REJECTED = "policy_rejected"
+    API_KEYS_LOADED = "api_keys_loaded"
+    API_KEYS_REJECTED = "api_keys_rejected"
+    OIDC_KEYS_UNAVAILABLE = "oidc_keys_unavailable"
+    CLEVER_CONNECT_FAILED = "clever_connect_failed"
+    CLEVER_DISTRICTS_FAILED = "clever_districts_failed"
+    CLEVER_NO_DISTRICT = "clever_no_district"
+    CLEVER_TOKENS_SKIPPED = "clever_tokens_skipped"
+    CLEVER_READ_REFUSED = "clever_read_refused"
+    CLEVER_CIRCUIT_OPENED = "clever_circuit_opened"
+    CLEVER_CIRCUIT_CLOSED = "clever_circuit_closed"
+    CLEVER_ODD_DATA = "clever_odd_data"
+    REDIS_UNREACHABLE = "redis_unreachable"
+    REDIS_AUTH_FAILED = "redis_auth_failed"
+    REDIS_ERROR = "redis_error"
+    REDIS_RECOVERED = "redis_recovered"
+    TRACES_FAILED = "traces_failed"
+    TRACES_MISCONFIGURED = "traces_misconfigured"
+    UNEXPECTED_ERROR = "unexpected_error"
+
+
+def log_event(event: Event, level: int, message: str, *values: object, **fields: object) -> None:
+    """Log an event.
+
+    Args:
+        event: its key.
+        level: such as ``logging.WARNING``.
+        message: a fixed sentence, with ``%s`` for each of ``values``.
+        values: never a name, an email, a token, an id of a person or free text.
+        fields: of machine-readable lines, beside the message; the same holds for them.
+    """
+    _log.log(level, message, *values, extra={"event": event.value, **fields})
+
+
 def odd_data(counts: Mapping[str, int]) -> None:
-    """Tell that Clever sent data which grants nothing: how often, by kind of oddity."""
+    """Count and log data from Clever that grants nothing: how often, by kind of oddity."""
     if not counts:
         return
     for kind, times in counts.items():
         metrics.counter(metrics.CLEVER_ODDITIES, kind).inc(times)
-    told = ", ".join(f"{kind}={times}" for kind, times in sorted(counts.items()))
-    _log.info("odd data from Clever: %s", told, extra={"counts": dict(counts)})
+    listed = ", ".join(f"{kind}={times}" for kind, times in sorted(counts.items()))
+    log_event(Event.CLEVER_ODD_DATA, logging.INFO, "odd data from Clever: %s", listed, counts=dict(counts))
 
 
 def unreadable(status: int) -> None:
-    """Tell that something was refused that is no request yet, or never became one, with this status."""
+    """Count and log that bytes which never became a request were answered with this status."""
     metrics.answered("-", "-", status, 0)
-    _log.info("refused before it was a request: %s", status, extra={"status": status})
+    log_event(Event.REQUEST_REJECTED, logging.INFO, "refused before it was a request: %s", status, status=status)
 
 
 def policy_taken(revision: str, warnings: Iterable[str]) -> None:
-    """Tell that answers rest on a policy file from now on, by the revision of what it says; and what is odd in it."""
-    _log.info("the policy file is in force: revision %s", revision, extra={"revision": revision})
+    """Log that answers follow a policy file from now on, by its revision, and each warning about it."""
+    message = "the policy file is in force: revision %s"
+    log_event(Event.POLICY_LOADED, logging.INFO, message, revision, revision=revision)
     for warning in warnings:
-        _log.warning("the policy: %s", warning, extra={"revision": revision})
+        log_event(Event.POLICY_WARNING, logging.WARNING, "the policy: %s", warning, revision=revision)
 
 
 def policy_refused(mistakes: Sequence[str]) -> None:
-    """Tell that a policy file cannot be used, and each mistake in it: a policy is about roles and not about people."""
-    _log.error("the policy file cannot be used: %s", "; ".join(mistakes), extra={"mistakes": list(mistakes)})
+    """Log that a policy file cannot be used, and each mistake in it: a policy names roles and no people."""
+    message, listed = "the policy file cannot be used: %s", "; ".join(mistakes)
+    log_event(Event.POLICY_REJECTED, logging.ERROR, message, listed, mistakes=list(mistakes))
 
 
-def reading_refused(sentence: str, word: str) -> None:
-    """Tell that Clever refuses a token, in the fixed sentence and word of the error."""
-    _log.warning("a read was refused: %s", sentence, extra={"outcome": word})
+def read_refused(sentence: str, word: str) -> None:
+    """Log that Clever refuses a token, in the fixed sentence and word of the error."""
+    log_event(Event.CLEVER_READ_REFUSED, logging.WARNING, "a read was refused: %s", sentence, outcome=word)
 
 
 def breaker_opened() -> None:
-    """Tell that Clever is not asked for a moment with one token."""
+    """Count and log that Clever is not asked with one token for now."""
     metrics.CLEVER_BREAKER_OPENED.inc()
-    _log.warning("Clever failed several times in a row with one token, and is not asked with it for a moment")
+    message = "Clever failed several times in a row with one token, and is not asked with it for a moment"
+    log_event(Event.CLEVER_CIRCUIT_OPENED, logging.WARNING, message)
 
 
 def breaker_closed() -> None:
-    """Tell that Clever answers again."""
-    _log.info("Clever answers again")
+    """Log that Clever answers again."""
+    log_event(Event.CLEVER_CIRCUIT_CLOSED, logging.INFO, "Clever answers again")

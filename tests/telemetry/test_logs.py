@@ -33,11 +33,12 @@ def json_log() -> Iterator[tuple[logging.Logger, io.StringIO]]:
 
 def test_an_event_is_json_with_what_was_said_apart(json_log: tuple[logging.Logger, io.StringIO]) -> None:
     logger, kept = json_log
-    logger.warning("the sentence: %s", 3, extra={"counts": {"a": 3}})
+    logger.warning("the sentence: %s", 3, extra={"event": "counted", "counts": {"a": 3}})
     line = orjson.loads(kept.getvalue())
     assert line.pop("time")
     assert line == {
-        "event": "the sentence: 3",
+        "event": "counted",
+        "message": "the sentence: 3",
         "level": "warning",
         "logger": "rosterguard.tests",
         "counts": {"a": 3},
@@ -49,6 +50,27 @@ def test_what_is_said_makes_no_second_line_and_moves_no_cursor(log: tuple[loggin
     logger.warning('one\n{"event":"forged"}\r\x1b[2J\x9b')
     assert kept.getvalue().count("\n") == 1
     assert not set(kept.getvalue()) & set("\r\x1b\x9b")
+
+
+def test_an_event_has_its_key_in_either_form(log: tuple[logging.Logger, io.StringIO]) -> None:
+    logger, kept = log
+    logger.warning("the sentence", extra={"event": "counted"})
+    assert any(written in kept.getvalue() for written in ('"event":"counted"', "event=counted"))
+    assert "the sentence" in kept.getvalue()
+
+
+def test_an_exception_that_nobody_expected_is_an_event_and_any_other_line_of_a_library_is_none(
+    json_log: tuple[logging.Logger, io.StringIO],
+) -> None:
+    logger, kept = json_log
+    logger.warning("Started server process")
+    try:
+        fail()
+    except ValueError:
+        logger.exception("Exception in ASGI application")
+    usual, unexpected = map(orjson.loads, kept.getvalue().splitlines())
+    assert "event" not in usual
+    assert unexpected["event"] == "unexpected_error"
 
 
 def fail() -> None:
@@ -75,7 +97,7 @@ def test_of_what_asyncio_says_only_the_sentence_is_told(json_log: tuple[logging.
     handler = logging.getLogger("rosterguard.tests").handlers[0]
     said = "Task exception was never retrieved\nfuture: <Task exception=ValueError('jane')>"
     handler.emit(logging.LogRecord("asyncio", logging.ERROR, "", 0, said, None, None))
-    assert orjson.loads(kept.getvalue())["event"] == "Task exception was never retrieved"
+    assert orjson.loads(kept.getvalue())["message"] == "Task exception was never retrieved"
 
 
 @pytest.mark.parametrize(
@@ -105,7 +127,7 @@ def test_what_opentelemetry_says_is_told_in_our_words_for_it_repeats_secrets(
     _, kept = json_log
     handler = logging.getLogger("rosterguard.tests").handlers[0]
     handler.emit(logging.LogRecord(logger, logging.WARNING, "", 0, said, None, None))
-    assert orjson.loads(kept.getvalue())["event"] == told
+    assert orjson.loads(kept.getvalue())["message"] == told
 
 
 def test_what_goes_wrong_in_a_library_is_told_and_what_httpx_asks_is_not() -> None:
