@@ -8,8 +8,8 @@ import typer
 import uvicorn
 
 from app.cli.server import DRAIN_SECONDS, listening, url_of
+from app.sandbox.exchange import TransportProtocol
 from app.sandbox.oauth import CLIENT_ID, CLIENT_SECRET, TOKEN
-from app.sandbox.protocol import TransportProtocol
 from app.sandbox.server import create_sandbox
 from app.sandbox.world import World, generate
 from app.urls import is_loopback

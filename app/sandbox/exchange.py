@@ -1,15 +1,28 @@
-"""One request that a fault has struck, and what a fault can do with it."""
+"""One request that a fault has struck, what a fault can do with it, and the way to its connection."""
 
 import asyncio
 from dataclasses import dataclass, replace
+from typing import cast
 
 from starlette.datastructures import State
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from app.sandbox.faults import Strike
 from app.sandbox.records import District
+
+_EXTENSION = "sandbox.transport"
+
+
+class TransportProtocol(HttpToolsProtocol):
+    """uvicorn's HTTP with one thing more, for `uvicorn.Config(http=…)`: the transport of a request is in its scope."""
+
+    def on_message_begin(self) -> None:
+        """Start a request."""
+        super().on_message_begin()
+        self.scope["extensions"] = {_EXTENSION: {"transport": self.transport}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +51,12 @@ class Exchange:
         """The district that the request may read; None if it may read none."""
         district: District | None = self.state.access.read_by(self.request)
         return district
+
+    @property
+    def transport(self) -> asyncio.Transport | None:
+        """The transport of the request's connection; None where another protocol is spoken."""
+        # uvloop's transports are asyncio's in all but their class.
+        return cast("asyncio.Transport | None", self.scope.get("extensions", {}).get(_EXTENSION, {}).get("transport"))
 
     def asking(self, **other: object) -> "Exchange":
         """Return the exchange with another request in its place: ``path``, ``query_string``."""

@@ -20,7 +20,6 @@ from app.sandbox.endpoints import template_of
 from app.sandbox.exchange import Exchange, with_body
 from app.sandbox.faults import KindName
 from app.sandbox.ids import Ids
-from app.sandbox.protocol import transport_of
 from app.sandbox.request_counts import OWN_PATHS
 
 ELSEWHERE = "https://evil.example"
@@ -231,11 +230,10 @@ def _on_socket(act: Callable[[Exchange, asyncio.Transport], Awaitable[None]]) ->
     """Hand over the connection; where the server keeps it to itself, say so and pretend nothing."""
 
     async def kind(exchange: Exchange) -> None:
-        transport = transport_of(exchange.scope)
-        if transport is None:
+        if exchange.transport is None:
             await exchange.answer(JSONResponse({"message": _NO_SOCKET}, 500))
         else:
-            await act(exchange, transport)
+            await act(exchange, exchange.transport)
 
     kind.__doc__ = act.__doc__
     return kind

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from app.sandbox.records import Record
 from app.sandbox.refusals import Refusal, bad_parameter
-from app.sandbox.serialization import RedisClient
+from app.sandbox.serialization import Link
 
 DEFAULT_LIMIT = 100
 HIGHEST_LIMIT = 10_000
@@ -41,7 +41,7 @@ def page_of(records: Sequence[Record], parameters: Mapping[str, str]) -> Page:
     return Page(records[start:end], before=after is not None, after=end < len(records))
 
 
-def page_links(path: str, parameters: Mapping[str, str], page: Page) -> list[RedisClient]:
+def page_links(path: str, parameters: Mapping[str, str], page: Page) -> list[Link]:
     """Return `self`, and `next` and `prev` where the page offers them; an empty page leads nowhere."""
     links = [{"rel": "self", "uri": _with(path, parameters)}]
     others = {name: value for name, value in parameters.items() if name not in ("starting_after", "ending_before")}

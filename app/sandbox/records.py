@@ -11,7 +11,7 @@ from app.sandbox.ids import Ids
 R = TypeVar("R")
 
 Role: TypeAlias = Mapping[str, object]
-"""A role as Clever sends it, without the details that `details.py` invents when it is sent."""
+"""A role as Clever sends it, without the details that `serialization.py` invents when it is sent."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,7 +40,7 @@ class RequestCounts:
 
 
 def start_counting(state: State, *, delay_ms: int) -> None:
-    """Set what `Watch` reads and counts."""
+    """Set what `RequestCounts` reads and counts."""
     state.delay_ms = delay_ms
     state.requests = Counter()
     state.tally = ResponseCounts()

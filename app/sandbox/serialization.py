@@ -119,7 +119,7 @@ def _pick(choices: Sequence[T], number: int) -> T:
 VERSIONS = ("v3.0", "v3.1")
 
 
-RedisClient = dict[str, str]
+Link = dict[str, str]
 
 
 def uri_of(record: Record, version: str) -> str:
@@ -127,7 +127,7 @@ def uri_of(record: Record, version: str) -> str:
     return f"/{version}/{_collection(record)}/{record.id}"
 
 
-def links_of(record: Record, version: str) -> list[RedisClient]:
+def links_of(record: Record, version: str) -> list[Link]:
     """Return the links that come beside a single record."""
     uri = uri_of(record, version)
     related = {"self": uri, "district": f"/{version}/districts/{record.district}"}

@@ -13,11 +13,11 @@ from starlette.routing import Route
 from app.sandbox.admin import ADMIN_ROUTES, Guard
 from app.sandbox.changes import LiveWorld
 from app.sandbox.endpoints import LISTS, ONES, ListQuestion, OneQuestion
+from app.sandbox.exchange import TransportProtocol
 from app.sandbox.fault_kinds import Faulty
 from app.sandbox.faults import FaultInjector
 from app.sandbox.oauth import CLIENT_ID, CLIENT_SECRET, TOKEN, Access, access_to, oauth_routes
 from app.sandbox.paging import page_links, page_of
-from app.sandbox.protocol import TransportProtocol
 from app.sandbox.rate_limit import RateLimit
 from app.sandbox.records import District
 from app.sandbox.refusals import Refusal, bad_parameter
@@ -42,7 +42,7 @@ def create_sandbox(  # noqa: PLR0913  (all but the world are settings with a def
     """Serve a world; with an ``admin_token``, whoever wants the sandbox's own pages has to carry it.
 
     `app.state` may be changed while it runs: `delay_ms`, `rate_limit` (a minute and token, 0 for none) and
-    `burst_limit` (20 seconds and token), `world`, a `LiveWorld`, and `faults`, which are `Mischief`. It also tells what
+    `burst_limit` (20 seconds and token), `world`, a `LiveWorld`, and `faults`, a `FaultInjector`. It also tells what
     was asked: `requests`, a counter by path, `most_at_once`, how many were in flight together, and `tally`, a count by
     token and window. `protocol` is what uvicorn has to speak for the faults of connections.
     """
