@@ -21,19 +21,19 @@ from app.urls import is_safe_address
 from app.watched_file import FileWatch, Unreadable
 
 MOST_TOLD = 10
-"""How many mistakes of a file of keys are logged."""
+"""How many mistakes in a file of keys are logged."""
 
 
 @dataclass(frozen=True, slots=True)
 class Authentication:
-    """Who gets in.
+    """How callers are authenticated.
 
     Attributes:
-        caller_of: tells who presents what; None lets anyone in.
-        known: tells the same at once, of those who are known already; None likewise.
-        parts: how each part of it fares that may fail, in fixed words, for `/readyz`.
-        watch: the file of keys, where there is one.
-        provider: whose tokens are taken, if any.
+        caller_of: finds the caller of a credential; None to let anyone in.
+        known: finds it at once, if it is known already; None likewise.
+        parts: the status of each part that may fail, in fixed words, for `/readyz`.
+        watch: the file of keys, if there is one.
+        provider: the OpenID provider, if there is one.
     """
 
     caller_of: CallerOf | None
@@ -44,7 +44,7 @@ class Authentication:
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
-        """Read the file of keys and go on looking at it, until the end."""
+        """Watch the file of keys until the end of the block."""
         async with AsyncExitStack() as stack:
             if self.provider is not None:
                 stack.push_async_callback(self.provider.aclose)
@@ -54,11 +54,10 @@ class Authentication:
 
 
 def authentication_of(settings: Settings, *, no_auth: bool, clock: Clock, wall: Clock) -> Authentication:
-    """Put together who gets in; a file of keys is read later, when the service starts.
+    """Put the parts together; a file of keys is read later, when the service starts.
 
-    Raises:
-        SettingsMistakes: keys that do not fit this deployment; or nobody could get in and there is no word that anyone
-            may, or the other way round.
+    Raises: SettingsMistakes: keys that do not fit this deployment; or neither keys nor ``no_auth`` were given, or both
+        were.
     """
     file, provider = settings.api_keys_file, _provider(settings, clock)
     if no_auth == bool(settings.api_keys or file or provider):
@@ -81,7 +80,7 @@ def authentication_of(settings: Settings, *, no_auth: bool, clock: Clock, wall: 
 
 
 def check_keys_file(settings: Settings) -> None:
-    """Read the file of keys, if there is one, only to see whether it can be used; raises ``SettingsMistakes``."""
+    """Check the file of keys, if there is one; raises ``SettingsMistakes``."""
     if settings.api_keys_file is None:
         return
     try:

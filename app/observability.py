@@ -1,4 +1,4 @@
-"""What can be seen of the service, put together from the settings: its logs, metrics and traces."""
+"""Observability: logs, metrics and traces, put together from the settings."""
 
 import asyncio
 import os
@@ -22,20 +22,20 @@ from app.telemetry.metrics import Measures
 from app.watched_file import FileState
 
 MEASURED_SECONDS = 1.0
-"""How often is measured what nobody tells of when it changes; other workers are asked for theirs."""
+"""How often gauges are measured, in each worker."""
 
 _SECRET_BYTES = 32
 
 
 class Observability:
-    """The logs of one process, and what they are written by.
+    """The logs of one process.
 
     Attributes:
-        lines: tells requests; of their decisions and to their log only while it is open.
+        lines: the access log; it writes only while this is open.
     """
 
     def __init__(self, settings: Settings, *, requests_to: Sink | None, wall: Clock) -> None:
-        """Take where requests are told, None for nowhere; raises ``SettingsMistakes`` for what cannot be done."""
+        """Take where requests are logged, None for nowhere; raises ``SettingsMistakes`` if that is impossible."""
         _check(settings)
         self.lines = AccessLog(readable=logs.is_readable(settings.log_format), wall=wall)
         self._settings = settings
@@ -44,7 +44,7 @@ class Observability:
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[DecisionLog]:
-        """Tell for the block, and yield where decisions are told; what waits to be written at its end is written."""
+        """Log and trace for the block, and yield the decision log; at the end what waits to be written is written."""
         with ExitStack() as opened:
             if self._settings.otel == "on":
                 opened.enter_context(tracing.switched_on())
@@ -61,14 +61,14 @@ class Observability:
         sampling = Sampling(
             self._settings.decision_sample, self._settings.decision_denials == "all", random.SystemRandom().random
         )
-        return DecisionLogWriter(self.lines.decisions, sampling, _told(self._settings), self._wall)
+        return DecisionLogWriter(self.lines.decisions, sampling, _shown_id(self._settings), self._wall)
 
 
 @asynccontextmanager
 async def measured(
     active_policy: ActivePolicy, client: CleverClient, parts: Mapping[str, Callable[[], str]], lines: AccessLog
 ) -> AsyncIterator[Callable[[], None]]:
-    """Measure now and then for the block, and yield what measures at once; ``parts`` are those of `/readyz`."""
+    """Measure gauges regularly for the block, and yield what measures at once; ``parts`` are those of `/readyz`."""
 
     def measure() -> None:
         metrics.measured(_measures(active_policy, client, parts, lines))
@@ -90,15 +90,15 @@ async def measured(
 def _measures(
     active_policy: ActivePolicy, client: CleverClient, parts: Mapping[str, Callable[[], str]], lines: AccessLog
 ) -> Measures:
-    context, ways = active_policy.context, client.token_states()
+    context, token_states = active_policy.context, client.token_states()
     return Measures(
         requests_in_progress=lines.in_progress,
         readings_in_progress=context.read_slots.in_progress if context else 0,
         readings_waiting=context.read_slots.waiting if context else 0,
         clever_in_progress=client.requests_in_progress(),
         cached={"users": len(context.users), "places": len(context.places)} if context else {},
-        budget_left=ways.budget_left(),
-        breakers_open=ways.breakers_open(),
+        budget_left=token_states.budget_left(),
+        breakers_open=token_states.breakers_open(),
         policy_revision=context.policy.revision if context else None,
         policy_fit=active_policy.state is FileState.OK,
         ready=is_ready(active_policy, client, parts),
@@ -113,7 +113,7 @@ def _check(settings: Settings) -> None:
 
 
 def _is_usable(file: Path) -> bool:
-    """Tell whether a file can be gone on with, or begun where it is to be."""
+    """Tell whether a file can be appended to, or created."""
     try:
         return not stat.S_ISDIR(file.stat().st_mode) and os.access(file, os.R_OK | os.W_OK)
     except FileNotFoundError:
@@ -132,7 +132,7 @@ def _lines(opened: ExitStack, sink: Sink, log: str) -> LogWriter:
     return lines
 
 
-def _told(settings: Settings) -> decision_log.Told:
+def _shown_id(settings: Settings) -> decision_log.ShownId:
     if settings.log_ids == "plain":
         return decision_log.plain
     secret = settings.secret.get_secret_value().encode() if settings.secret else secrets.token_bytes(_SECRET_BYTES)

@@ -1,4 +1,4 @@
-"""A file that is looked at again and again, by content, and taken whole or not at all."""
+"""A file that is read again whenever its content changes, and that takes effect whole or not at all."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -11,34 +11,34 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 LOOK_SECONDS = 1.5
-"""How often a file is looked at. A change is taken once two looks find it alike, since it may be half written."""
+"""How often a file is read. A change takes effect once two reads find the same, since it may be half written."""
 
 
 class FileState(StrEnum):
-    """How what a file says fares, in one fixed word."""
+    """Status of a watched file."""
 
     OK = "ok"
     """What the file says is in force."""
     OUTDATED = "outdated"
-    """The file cannot be used, and what it said before is in force."""
+    """The file cannot be used, and its last content that could be is in force."""
     UNUSABLE = "unusable"
     """The file cannot be used, and nothing is in force."""
 
 
 class Unreadable(Exception):
-    """A file that cannot be read; says why in one word, and nothing of the file."""
+    """The file cannot be read; says why in one word, and nothing of its content."""
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a look at the file finds: its content, or why there is none."""
+    """The content of the file, or why it could not be read."""
 
     content: bytes = b""
     failure: str = ""
 
 
 class FileWatch(Generic[T]):
-    """Looks at a file, by content: it may be written, replaced, or a link that comes to point elsewhere."""
+    """Watches a file by its content: it may be written, replaced, or a link that comes to point elsewhere."""
 
     def __init__(
         self, file: Path, read: Callable[[bytes], T], take: Callable[[T], None], refuse: Callable[[BaseException], None]
@@ -46,10 +46,10 @@ class FileWatch(Generic[T]):
         """Watch ``file``.
 
         Args:
-            file: the file, which need not be there.
-            read: makes something of its content, in a thread; whatever it raises makes the file unfit for use.
+            file: the file, which need not exist.
+            read: parses its content, in a thread; if it raises anything, the file cannot be used.
             take: puts in force what was read.
-            refuse: is told what was raised, or ``Unreadable``; what there was stays in force.
+            refuse: is called with what was raised, or ``Unreadable``; what was in force stays so.
         """
         self._file = file
         self._read = read
@@ -60,7 +60,7 @@ class FileWatch(Generic[T]):
 
     @asynccontextmanager
     async def looking(self) -> AsyncGenerator[None]:
-        """Begin, and go on looking until the end of the block."""
+        """Read the file now, and again and again until the end of the block."""
         await self.begin()
         looks = asyncio.create_task(self.keep_looking())
         try:
@@ -70,26 +70,26 @@ class FileWatch(Generic[T]):
             await asyncio.gather(looks, return_exceptions=True)
 
     async def begin(self) -> None:
-        """Take what the file says, or refuse it; a bad file raises nothing."""
+        """Read the file for the first time; a bad file raises nothing."""
         self._seen = await asyncio.to_thread(_look_at, self._file)
         await self._weigh(self._seen)
 
     async def keep_looking(
         self, every: float = LOOK_SECONDS, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     ) -> None:
-        """Look again and again, ``every`` so many seconds, until cancelled."""
+        """Read the file ``every`` so many seconds, until cancelled."""
         while True:
             await sleep(every)
             await self.look()
 
     async def look(self) -> None:
-        """Look once, and take what has changed and was the same the last time."""
+        """Read the file once; a change takes effect if the read before found the same."""
         before, self._seen = self._seen, await asyncio.to_thread(_look_at, self._file)
         if self._seen == before and self._seen != self._weighed:
             await self._weigh(self._seen)
 
     async def _weigh(self, found: Found) -> None:
-        # Whatever goes wrong with a file, the watch goes on.
+        # Whatever is wrong with the file, watching goes on.
         [outcome] = await asyncio.gather(asyncio.to_thread(self._said, found), return_exceptions=True)
         self._weighed = found
         if isinstance(outcome, BaseException):

@@ -58,9 +58,7 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-@pytest.fixture(scope="session", autouse=True)
-def retries_without_waiting() -> None:
-    stamina.set_testing(True, attempts=4, cap=True)
+stamina.set_testing(True, attempts=4, cap=True)  # nobody waits between two tries
 
 
 @dataclass

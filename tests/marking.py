@@ -93,6 +93,7 @@ class Marks:
 def marked_sandbox(marks: Marks) -> Starlette:
     """Make a sandbox that sends marks; its faults strike at what is marked already."""
     sandbox = create_sandbox(generate(teachers=8, students=30), rate_limit=0)
+    sandbox.state.marks = marks
     sandbox.user_middleware.append(Middleware(_Marking, marks=marks))
     return sandbox
 

@@ -95,14 +95,9 @@ def test_every_operation_is_asked() -> None:
 
 
 @pytest.fixture(scope="module")
-def marks() -> Marks:
-    return Marks()
-
-
-@pytest.fixture(scope="module")
-def marked(marks: Marks) -> Iterator[Sandbox]:
+def marked() -> Iterator[Sandbox]:
     """A sandbox in which everything personal is a mark."""
-    app = marked_sandbox(marks)
+    app = marked_sandbox(Marks())
     with in_background(app) as url:
         yield Sandbox(url, app, app.state.world.start)
 
@@ -116,7 +111,8 @@ def people(sandbox: Sandbox) -> list[Person]:
     return [Person(user, section.id, section.school) for user, section in lessons]
 
 
-def test_what_clever_sends_is_full_of_marks(marked: Sandbox, marks: Marks) -> None:
+def test_what_clever_sends_is_full_of_marks(marked: Sandbox) -> None:
+    marks: Marks = marked.app.state.marks
     answers = [
         httpx.get(
             f"{marked.url}/v3.1/{path}", headers={"Authorization": f"Bearer {TOKEN}"}, params={"limit": 1000}

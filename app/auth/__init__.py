@@ -1,1 +1,1 @@
-"""Who asks: API keys, and tokens of an OpenID provider."""
+"""Who a caller is: by an API key, or by a token of an OpenID provider."""

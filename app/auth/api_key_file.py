@@ -1,4 +1,4 @@
-"""The list of API keys as operators write it, in a setting or a file: who may ask what, and about which districts."""
+"""The list of API keys as operators write it, in a setting or a file: who may ask what, about which districts."""
 
 import json
 from collections.abc import Callable, Iterator, Sequence
@@ -12,7 +12,7 @@ CallerScopeName = Literal[
 
 
 class ApiKey(BaseModel):
-    """A key that a caller may present: who it is, the SHA-256 of the key in hex, what it may ask, and about whom."""
+    """An API key: the caller's name, the SHA-256 of the key in hex, its scopes, and its districts."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
@@ -25,7 +25,7 @@ class ApiKey(BaseModel):
 
 
 def _told_apart(keys: tuple[ApiKey, ...]) -> tuple[ApiKey, ...]:
-    """Let a caller have several keys, so that one can replace another, but not with different rights."""
+    """Refuse duplicates; a caller may have several keys, so that one can replace another, but with the same rights."""
     if len({key.sha256 for key in keys}) < len(keys):
         raise ValueError("the same key stands here twice")
     if len({(key.name, key.scopes, key.districts) for key in keys}) > len({key.name for key in keys}):
@@ -34,13 +34,13 @@ def _told_apart(keys: tuple[ApiKey, ...]) -> tuple[ApiKey, ...]:
 
 
 ApiKeys = Annotated[tuple[ApiKey, ...], AfterValidator(_told_apart)]
-"""Keys that can be told apart; those of one name are of one caller."""
+"""API keys, each once; those of one name belong to one caller."""
 
 _LIST = TypeAdapter[tuple[ApiKey, ...]](ApiKeys)
 
 
 class KeyListMistakes(Exception):
-    """A list of keys that cannot be used: a line for each mistake, none of which repeats what the list says."""
+    """A list of keys that cannot be used: a line for each mistake, without anything that is in the list."""
 
     def __init__(self, lines: list[str]) -> None:
         super().__init__("; ".join(lines))
@@ -48,7 +48,7 @@ class KeyListMistakes(Exception):
 
 
 def parsed(given: object) -> object:
-    """Return the list that a text holds as JSON, and anything else as it is; raises ``ValueError``."""
+    """Parse a list from a JSON text, and return any other value as it is; raises ``ValueError``."""
     if not isinstance(given, str | bytes):
         return given
     try:
@@ -64,7 +64,7 @@ def parsed(given: object) -> object:
 
 
 def read_keys(content: bytes) -> tuple[ApiKey, ...]:
-    """Read the list of keys from its JSON; raises ``KeyListMistakes``."""
+    """Read a list of keys from JSON; raises ``KeyListMistakes``."""
     try:
         return _LIST.validate_python(parsed(content))
     except ValidationError as error:
@@ -74,11 +74,11 @@ def read_keys(content: bytes) -> tuple[ApiKey, ...]:
 
 
 def mistakes_in(keys: Sequence[ApiKey], *, several_districts: bool, fits: Callable[[str], bool]) -> Iterator[str]:
-    """Return what is wrong with keys in this deployment.
+    """Return a line for each mistake that keys have in this deployment.
 
     Args:
-        keys: as they were read.
-        several_districts: whether several districts may be connected, so that each caller has to name its own.
+        keys: the keys.
+        several_districts: whether several districts may be connected, so that each key has to name its own.
         fits: tells whether a text has the shape of an id.
     """
     for place, key in enumerate(keys):
@@ -89,7 +89,7 @@ def mistakes_in(keys: Sequence[ApiKey], *, several_districts: bool, fits: Callab
 
 
 def mistake_line(path: tuple[int | str, ...], message: str) -> str:
-    """Return a mistake and its path, of which only places and what this module names itself are repeated."""
+    """Return a line for a mistake; of its path it shows positions and known field names only."""
     known = (step if isinstance(step, int) or step in ApiKey.model_fields else "…" for step in path)
     inside = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in known)
     return f"{inside}: {message.removeprefix('Value error, ')}"

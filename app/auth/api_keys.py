@@ -1,4 +1,4 @@
-"""The API keys in force: callers by the SHA-256 of each of their keys, replaced whole."""
+"""The API keys in force: finds the caller of a key by its SHA-256."""
 
 import hashlib
 import hmac
@@ -14,9 +14,9 @@ KeysState = Literal["ok", "outdated", "unusable"]
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A key that a caller may present, known by its SHA-256; a caller may have several, while one replaces another.
+    """An API key, known by its SHA-256; a caller may have several, while one replaces another.
 
-    A random key of 256 bits needs no slow hash: there is nothing to be guessed.
+    A random key of 256 bits needs no slow hash: it cannot be guessed.
     """
 
     sha256: bytes
@@ -24,7 +24,7 @@ class Key:
 
 
 def key_of(name: str, sha256: str, scopes: Iterable[str], districts: Iterable[str] | None) -> Key:
-    """Return the key of an entry as operators write it, ``sha256`` in hex; raises ``ValueError`` for no scope."""
+    """Return the key of an entry as operators write it; raises ``ValueError`` for an unknown scope."""
     theirs = None if districts is None else frozenset(map(DistrictId, districts))
     caller = Caller(name, digest_of("api key", name), frozenset(map(CallerScope, scopes)), theirs)
     return Key(bytes.fromhex(sha256), caller)
@@ -34,8 +34,8 @@ class Keys:
     """The keys in force.
 
     Attributes:
-        state: how they fare where a file says them: `ok`; `outdated`, while it cannot be used and what it said before
-            is in force; `unusable`, while there is nothing to be in force and every key is refused.
+        state: `ok`; `outdated`, if their file cannot be used and the keys before are still in force; or `unusable`, if
+            there are none, and every key is refused.
     """
 
     def __init__(self) -> None:
@@ -44,20 +44,20 @@ class Keys:
         self._known: tuple[tuple[bytes, Caller], ...] = ()
 
     def take(self, keys: Iterable[Key]) -> None:
-        """Let in whoever presents one of ``keys`` from now on, and nobody else."""
+        """Replace the keys in force."""
         self._known = tuple((key.sha256, key.caller) for key in keys)
         self.state = "ok"
 
     def refuse(self) -> None:
-        """Go on with what there was; its file has become unfit for use."""
+        """Note that the file cannot be used; the keys before stay in force."""
         self.state = "unusable" if self.state == "unusable" else "outdated"
 
     def caller(self, presented: bytes) -> Caller | None:
-        """Return whose key was presented, or None; the time taken depends on how many keys there are alone."""
+        """Return the caller of a key, or None; the time this takes depends on the number of keys alone."""
         sha256 = hashlib.sha256(presented).digest()
         found = None
         for known, caller in self._known:
-            # Each is compared, and each in constant time, so that nothing is told of which one came close.
+            # All are compared, each in constant time, so that the time shows nothing of which one came close.
             if hmac.compare_digest(known, sha256):
                 found = caller
         return found

@@ -1,4 +1,4 @@
-"""Whatever a caller may present: an API key, or a token of the provider where there is one."""
+"""Finds the caller of a credential, be it an API key or a token of the OpenID provider."""
 
 from app.auth.api_keys import Keys
 from app.auth.jwt import Tokens
@@ -8,23 +8,23 @@ _DOTS_IN_TOKEN = 2
 
 
 class Credentials:
-    """Tells who presents what."""
+    """Finds callers by API key or token."""
 
     def __init__(self, keys: Keys, tokens: Tokens | None) -> None:
-        """Know callers by ``keys``, and by ``tokens`` where they are taken."""
+        """Take the API keys, and the tokens if there is a provider."""
         self._keys = keys
         self._tokens = tokens
 
     def known(self, presented: bytes) -> Caller | None:
-        """Return who presents it, or None where it is not valid or cannot be told at once."""
+        """Return the caller of a credential, or None if it is not valid or that is not known at once."""
         known = self._tokens.known(presented) if self._tokens is not None and b"." in presented else None
         return known or self._keys.caller(presented)
 
     async def caller(self, presented: str) -> Caller | None:
-        """Return who presents it, or None.
+        """Return the caller of a credential, or None if it is not valid.
 
         Raises:
-            ProviderUnreachable: it looks like a token, and none can be judged just now.
+            ProviderUnreachable: it looks like a token, and no token can be verified just now.
         """
         caller = self._keys.caller(presented.encode(errors="surrogatepass"))
         if caller is None and self._tokens is not None and presented.count(".") == _DOTS_IN_TOKEN:

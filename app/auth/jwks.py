@@ -1,4 +1,4 @@
-"""The keys of an OpenID provider: those of its JWK Set (RFC 7517) with which tokens may be signed, and no others."""
+"""The keys of an OpenID provider: those of its JWK Set (RFC 7517) that tokens may be signed with."""
 
 import asyncio
 import json
@@ -6,6 +6,7 @@ import logging
 import math
 import ssl
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Annotated
@@ -19,13 +20,14 @@ from pydantic import BaseModel, StrictStr, ValidationError, ValidatorFunctionWra
 from app.domain.errors import ProviderUnreachable
 from app.domain.text import is_writable
 from app.telemetry import Event, log_event
+from app.waiting import SingleFlight
 
 ALGORITHMS: Mapping[str, tuple[str, str | None]] = MappingProxyType(
     {"RS256": ("RSA", None), "ES256": ("EC", "P-256"), "EdDSA": ("OKP", "Ed25519"), "Ed25519": ("OKP", "Ed25519")}
 )
 
 
-"""The algorithms that are taken, and the type and curve of key that each goes with and no other (RFC 8725 section 3.1).
+"""The accepted algorithms, each with the only type and curve of key that it may be used with (RFC 8725 section 3.1).
 
 ``Ed25519`` is what RFC 9864 calls ``EdDSA`` with a key of that curve.
 """
@@ -37,7 +39,7 @@ _MOST_KEYS = 100
 _RSA_LETTERS = range(342, 1367)
 
 
-"""How long a modulus of 2048 (RFC 7518 section 3.3) to 8192 bits is in base64; larger ones take long to check with."""
+"""Base64 lengths of a modulus of 2048 (RFC 7518 section 3.3) to 8192 bits; larger ones are slow to verify with."""
 
 
 _READERS: Mapping[str, type[RSAKey | ECKey | OKPKey]] = {"RSA": RSAKey, "EC": ECKey, "OKP": OKPKey}
@@ -47,7 +49,7 @@ _MEMBERS = {"RSA": ("n", "e"), "EC": ("crv", "x", "y"), "OKP": ("crv", "x")}
 
 
 def _or_none(entry: object, read: ValidatorFunctionWrapHandler) -> object:
-    # A key that we cannot read leaves the others in use (RFC 7517 section 5).
+    # A key that cannot be read does not keep the others from being used (RFC 7517 section 5).
     try:
         return read(entry)
     except ValidationError:
@@ -67,11 +69,11 @@ class _Entry(BaseModel):
     y: StrictStr | None = None
 
     def verifies(self) -> bool:
-        """Tell whether the provider means it for signatures."""
+        """Tell whether the key is for signatures."""
         return self.use in {None, "sig"} and (self.key_ops is None or "verify" in self.key_ops)
 
     def algorithms(self) -> frozenset[str]:
-        """Return the algorithms that the key goes with; none for a key of another kind."""
+        """Return the algorithms that the key may be used with; none for a key of another kind."""
         fitting = {name for name, (kty, crv) in ALGORITHMS.items() if kty == self.kty and crv in {None, self.crv}}
         return frozenset(fitting if self.alg is None else fitting & _same(self.alg))
 
@@ -81,7 +83,7 @@ def _same(algorithm: str) -> set[str]:
 
 
 class WrittenKeySet(BaseModel):
-    """A JWK Set as a provider sends it; what is no key that we know is read as None."""
+    """A JWK Set as a provider sends it; an entry that is not a known kind of key is read as None."""
 
     keys: list[Annotated[_Entry | None, WrapValidator(_or_none)]]
 
@@ -97,14 +99,14 @@ class KeySet:
     """The public keys of a provider that tokens may be signed with."""
 
     def __init__(self, written: WrittenKeySet) -> None:
-        """Take the usable ones of ``written``."""
+        """Keep the usable keys of a JWK Set."""
         self._keys = tuple(_usable(written))
 
     def __len__(self) -> int:
         return len(self._keys)
 
     def key(self, kid: str | None, algorithm: str) -> Key | None:
-        """Return the key of that id for an algorithm; without an id the only one there is for it, or None."""
+        """Return the key with an id for an algorithm; without an id the only one for it; or None."""
         fitting = [each for each in self._keys if algorithm in each.algorithms and kid in {None, each.kid}]
         return fitting[0].key if len(fitting) == 1 or (fitting and kid is not None) else None
 
@@ -119,7 +121,7 @@ def _usable(written: WrittenKeySet) -> Iterator[_Usable]:
 
 
 def _imported(entry: _Entry) -> Key | None:
-    """Read the public half of a key and nothing else that the entry says; None where that is no key."""
+    """Return the public half of a key, or None if the entry holds none; its other members are ignored."""
     members = {member: getattr(entry, member) for member in _MEMBERS[entry.kty]}
     if None in members.values() or (entry.n is not None and len(entry.n) not in _RSA_LETTERS):
         return None
@@ -136,7 +138,7 @@ SECONDS = 5.0
 
 
 class NotRead(Exception):
-    """What the provider publishes could not be read.
+    """The provider's keys could not be read.
 
     Attributes:
         word: why, in one fixed word: ``unreachable`` or ``garbled``.
@@ -148,15 +150,15 @@ class NotRead(Exception):
 
 
 def provider_client(trusted: ssl.SSLContext) -> httpx.AsyncClient:
-    """Return a client for one reading of a provider, which has to be closed after it.
+    """Return a client for one fetch, to be closed after it.
 
-    A reading may be broken off, which may leave a connection that its pool counts as in use for ever.
+    A fetch may be cancelled, after which a pool may count its connection as in use for ever.
     """
     return httpx.AsyncClient(
         headers={"Accept": "application/json", "Accept-Encoding": "identity"},
         timeout=SECONDS,
         verify=trusted,
-        # Plain http is for loopback, where no proxy of the environment is to be asked.
+        # Plain http is for loopback, where no proxy may be used.
         mounts={"http://": httpx.AsyncHTTPTransport(verify=trusted)},
         follow_redirects=False,
     )
@@ -174,7 +176,7 @@ async def read_json(client: httpx.AsyncClient, url: str) -> object:
 
 
 async def _bounded(answer: httpx.Response) -> bytes:
-    # Unpacked it could be a thousand times as large, and we asked for it as it is.
+    # Unpacked it could be a thousand times as large; the request asked for no compression.
     packings = answer.headers.get_list("content-encoding", split_commas=True)
     if any(packing.strip().lower() not in {"", "identity"} for packing in packings):
         raise NotRead("garbled")
@@ -199,35 +201,35 @@ def _parsed(body: bytes) -> object:
 FRESH_SECONDS = 600
 
 
-"""How long keys are used without being read again."""
+"""How long keys are used before they are fetched again."""
 
 
 KEPT_SECONDS = 24 * 3600
 
 
-"""How old keys may be that stay in use while the provider cannot be read."""
+"""How long keys stay in use while the provider cannot be reached."""
 
 
 PATIENCE_SECONDS = 0.5
 
 
-"""How long older keys wait for newer ones, before they are used meanwhile."""
+"""How long a request waits for newer keys before it uses the older ones."""
 
 
 PAUSE_SECONDS = 30
 
 
-"""How long after a try keys are not read again, though a token names one that is not known or they are old."""
+"""How long after a fetch no other is started, even if a token names an unknown key."""
 
 
 SHORT_PAUSE_SECONDS = float(ProviderUnreachable.retry_after)
 
 
-"""The same where there are no keys at all."""
+"""The same while there are no keys at all."""
 
 
 class _Configuration(BaseModel):
-    """What a provider says of itself (OpenID Connect Discovery 1.0 section 3)."""
+    """A provider's configuration (OpenID Connect Discovery 1.0 section 3)."""
 
     issuer: StrictStr
     jwks_uri: StrictStr
@@ -235,12 +237,12 @@ class _Configuration(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Issuer:
-    """Whose tokens are taken.
+    """Whose tokens are accepted.
 
     Attributes:
-        name: the issuer as its tokens name it, to the letter; a URL.
-        key_set_url: where its keys are; None where it says so itself, below its name.
-        may_ask: tells of a URL that a provider names whether it may be asked.
+        name: the issuer, exactly as its tokens name it; a URL.
+        key_set_url: where its keys are; None to find that in its configuration.
+        may_ask: tells whether a URL from its configuration may be requested.
     """
 
     name: str
@@ -252,7 +254,8 @@ class Provider:
     """The keys of an OpenID provider.
 
     Attributes:
-        state: `ok`, `not_asked`, or why its keys could not be read the last time: `unreachable`, `garbled`.
+        state: `ok`, `not_asked`, or why the last fetch failed: `unreachable`, `garbled`.
+        seconds: how long a fetch may take.
     """
 
     def __init__(
@@ -262,43 +265,41 @@ class Provider:
         seconds: float = SECONDS,
         patience: float = PATIENCE_SECONDS,
     ) -> None:
-        """Ask nothing yet.
+        """Fetch nothing yet.
 
         Args:
             issuer: whose keys they are.
             clock: tells seconds that only go forward.
-            seconds: how many reading keys takes at most.
-            patience: for how many of them it is waited where there are older keys.
+            seconds: how long a fetch may take.
+            patience: how many seconds a request waits for a fetch if there are older keys.
         """
         self.state = "not_asked"
         self._issuer = issuer
         self._clock = clock
-        self._seconds = seconds
+        self.seconds = seconds
         self._patience = patience
         self._trusted = httpx.create_ssl_context()
         self._keys: KeySet | None = None
         self._read_at = self._tried_at = -math.inf
-        self._reading: asyncio.Task[None] | None = None
+        self._fetching = SingleFlight(self._fetch)
 
     async def key(self, kid: str | None, algorithm: str) -> Key | None:
-        """Return the provider's key of an id for an algorithm, or None where it has none such.
+        """Return the provider's key with an id for an algorithm, or None if it has none.
 
         Raises:
-            ProviderUnreachable: no keys are known, and they cannot be read.
+            ProviderUnreachable: no keys are known, and they cannot be fetched.
         """
         keys = await self._current()
         found = keys.key(kid, algorithm)
         if found is None:
-            # It may have come to sign with another one.
+            # The provider may use a new key by now.
             await self._read_again()
             found = (self._keys or keys).key(kid, algorithm)
         return found
 
     async def aclose(self) -> None:
-        """Break off what is being read."""
-        if self._reading is not None:
-            self._reading.cancel()
-            await asyncio.wait({self._reading})
+        """Cancel the fetch in progress."""
+        await self._fetching.aclose()
 
     async def _current(self) -> KeySet:
         if self._age() > KEPT_SECONDS:
@@ -317,19 +318,20 @@ class Provider:
         return self._clock() - self._tried_at >= pause
 
     async def _read_again(self, patience: float | None = None) -> None:
-        """Read the keys, once for all who want it and not too often; where that fails what there was stays.
+        """Join the fetch in progress, or start one unless the last was a moment ago; wait ``patience`` seconds at most.
 
-        It goes on when it takes longer than the ``patience`` of who wants it.
+        It goes on when nobody waits any more. Where it fails, the keys that there were stay.
         """
-        if self._reading is None and self._may_try():
-            self._reading = asyncio.create_task(self._take_what_is_read())
-        if self._reading is not None:
-            await asyncio.wait({self._reading}, timeout=patience)
+        if self._fetching.is_over() and not self._may_try():
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(patience):
+                await self._fetching.join()
 
-    async def _take_what_is_read(self) -> None:
+    async def _fetch(self) -> None:
         self._tried_at = began = self._clock()
         try:
-            async with asyncio.timeout(self._seconds):
+            async with asyncio.timeout(self.seconds):
                 self._keys = await self._read()
         except TimeoutError:
             self._failed("unreachable")
@@ -337,8 +339,6 @@ class Provider:
             self._failed(error.word)
         else:
             self.state, self._read_at = "ok", began
-        finally:
-            self._reading = None
 
     def _failed(self, word: str) -> None:
         if self.state != word:
@@ -359,13 +359,13 @@ class Provider:
         return keys
 
     async def _named_url(self, client: httpx.AsyncClient) -> str:
-        """Ask the provider where its keys are (OpenID Connect Discovery 1.0 section 4)."""
+        """Return where the provider says that its keys are (OpenID Connect Discovery 1.0 section 4)."""
         said = await read_json(client, f"{self._issuer.name.rstrip('/')}/.well-known/openid-configuration")
         try:
             configuration = _Configuration.model_validate(said)
         except ValidationError as error:
             raise NotRead("garbled") from error
-        # Section 4.3: else one provider could speak for another.
+        # Section 4.3: otherwise one provider could speak for another.
         if configuration.issuer != self._issuer.name or not self._issuer.may_ask(configuration.jwks_uri):
             raise NotRead("garbled")
         return configuration.jwks_uri

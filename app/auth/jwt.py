@@ -1,4 +1,4 @@
-"""Tokens of an OpenID provider: JWTs (RFC 7519), judged as RFC 8725 and RFC 9068 section 4 want it."""
+"""Tokens of an OpenID provider: JWTs (RFC 7519), verified by RFC 8725 and RFC 9068 section 4."""
 
 import hashlib
 import json
@@ -31,10 +31,10 @@ _LONGEST_NAME = 64
 
 
 def caller_of(claims: Claims, issuer: str, districts_claim: str) -> Caller:
-    """Return the caller that a token of ``issuer`` speaks for; claims that are absent or odd give nothing.
+    """Return the caller that a token of ``issuer`` stands for; claims that are missing or malformed grant nothing.
 
-    It is called by its client: `client_id` in access tokens as RFC 9068 section 2.2 has them, else `azp`, as several
-    providers write instead. `sub` may be a person, and so tells callers apart and is not told anywhere.
+    Its name is that of the client: `client_id` (RFC 9068 section 2.2), or `azp`, which several providers write instead.
+    `sub` may be a person, so it tells callers apart but is not shown anywhere.
     """
     client = _text(claims.get("client_id")) or _text(claims.get("azp"))
     name = _INVISIBLE.sub("", client)[:_LONGEST_NAME] or "unnamed"
@@ -43,7 +43,7 @@ def caller_of(claims: Claims, issuer: str, districts_claim: str) -> Caller:
 
 
 def _scopes(claims: Claims) -> frozenset[CallerScope]:
-    """Return the scopes of `scope` (RFC 8693 section 4.2), or of `scp`, as others write; of what is known."""
+    """Return the known scopes of `scope` (RFC 8693 section 4.2), or of `scp`, which some providers write instead."""
     said = claims.get("scope", claims.get("scp"))
     named = said.split(" ") if isinstance(said, str) else _texts(said)
     return frozenset(_KNOWN[each] for each in named if each in _KNOWN)
@@ -65,13 +65,13 @@ def _text(said: object) -> str:
 SKEW_SECONDS = 60
 
 
-"""By how much the clocks of provider and service may differ."""
+"""How far the clocks of provider and service may differ."""
 
 
 KEPT_SECONDS = 300
 
 
-"""How long a token is taken without being verified again, so that one whose key is gone is refused soon."""
+"""How long a verified token is accepted without being verified again; after that a removed key counts."""
 
 
 MOST_KEPT = 10_000
@@ -84,22 +84,22 @@ _TYPES = frozenset({"jwt", "at+jwt", "application/at+jwt"})
 
 
 class _Registry(JWSRegistry):
-    """The algorithms that are taken; under its old name the one that RFC 9864 renamed is bound to its curve, too."""
+    """The accepted algorithms; also under its old name, ``EdDSA``, Ed25519 is bound to its curve (RFC 9864)."""
 
-    max_header_length = 4096  # the usual 512 have no room for the thumbprints that some providers send along
+    max_header_length = 4096  # the default of 512 is too short for the thumbprints that some providers add
 
     def get_alg(self, name: str) -> JWSAlgModel:
-        """Return an algorithm; raises ``JoseError`` for any but ours."""
+        """Return an algorithm; raises ``JoseError`` for one that is not accepted."""
         return super().get_alg("Ed25519" if name == "EdDSA" else name)
 
 
-# What else a header says is ignored, as RFC 7515 section 4 has it, but for what it says is critical.
+# Unknown header parameters are ignored (RFC 7515 section 4), except critical ones.
 _REGISTRY = _Registry(algorithms=list(ALGORITHMS), strict_check_header=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What a token has to say, to the letter: who issued it, for which audience; and where it names districts."""
+    """What a token has to contain exactly: its issuer and its audience; and the claim that names districts."""
 
     issuer: str
     audience: str
@@ -114,12 +114,12 @@ class _Verified:
 
 
 class Tokens:
-    """Tells who presents a token of one provider."""
+    """Finds the callers of one provider's tokens."""
 
     def __init__(
         self, expected: Expected, provider: Provider, *, clock: Callable[[], float], wall: Callable[[], float]
     ) -> None:
-        """Take the tokens of ``provider``; ``clock`` tells seconds that only go forward, ``wall`` Unix seconds."""
+        """Accept the tokens of ``provider``; ``clock`` tells seconds that only go forward, ``wall`` Unix seconds."""
         self._expected = expected
         self._provider = provider
         self._clock = clock
@@ -127,10 +127,10 @@ class Tokens:
         self._verified: FIFOCache[bytes, _Verified] = FIFOCache(MOST_KEPT)
 
     async def caller(self, token: str) -> Caller | None:
-        """Return who presents ``token``, or None where it is not valid.
+        """Return the caller of a token, or None if it is not valid.
 
         Raises:
-            ProviderUnreachable: it cannot be judged, for the provider's keys are not known.
+            ProviderUnreachable: it cannot be verified, since the provider's keys are not known.
         """
         if len(token) > LONGEST or not token.isascii():
             return None
@@ -147,7 +147,7 @@ class Tokens:
         return verified.caller
 
     def known(self, token: bytes) -> Caller | None:
-        """Return who presents ``token``, or None where it has not been judged lately, or has expired since."""
+        """Return the caller of a token that was verified a moment ago and has not expired, else None."""
         try:
             known = self._verified[_key(token)]
         except KeyError:
@@ -169,7 +169,7 @@ class Tokens:
         return _Verified(caller, claims["exp"], began + KEPT_SECONDS)
 
     def _check(self, claims: dict[str, Any]) -> None:
-        # A token that is bound to a key of its bearer (RFC 7800) is no bearer token, and we cannot see to that key.
+        # A token that is bound to a key of its holder (RFC 7800) is no bearer token; that key cannot be checked here.
         if "cnf" in claims:
             raise _NotValid
         JWTClaimsRegistry(
@@ -182,27 +182,27 @@ class Tokens:
 
 
 def _key(token: bytes) -> bytes:
-    # By the whole token: two that differ in their signature alone are two.
+    # Of the whole token: two that differ in their signature only are different.
     return hashlib.sha256(token).digest()
 
 
 class _NotValid(Exception):
-    """A token that is refused."""
+    """The token is refused."""
 
 
-# The library lets some of what Python says of odd input through, of a header that is no object for example.
+# For odd input, such as a header that is not an object, the library raises Python's own errors.
 _REFUSALS = (_NotValid, JoseError, ValueError, TypeError, OverflowError, RecursionError)
 
 
 def _read_head(signed: CompactSignature) -> tuple[str | None, str]:
-    """Return key id and algorithm, before anybody is asked for a key; raises ``_NotValid``."""
+    """Return key id and algorithm, before any key is fetched; raises ``_NotValid``."""
     head: object = signed.headers()
     if not isinstance(head, dict) or "crit" in head:
         raise _NotValid
     kid, algorithm, kind = head.get("kid"), head.get("alg"), head.get("typ", "JWT")
     if not isinstance(algorithm, str) or algorithm not in ALGORITHMS or not (kid is None or isinstance(kid, str)):
         raise _NotValid
-    # Whatever else the provider signs, a logout token for one, is not for us (RFC 8725 section 3.11).
+    # Other tokens that the provider signs, such as a logout token, are not for this service (RFC 8725 section 3.11).
     if not isinstance(kind, str) or kind.lower() not in _TYPES:
         raise _NotValid
     return kid, algorithm

@@ -1,1 +1,1 @@
-"""Adapters for the port ``Cache``."""
+"""The cache: the memory of each process, and a Redis that all replicas share."""

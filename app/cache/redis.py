@@ -1,8 +1,8 @@
-"""Facts of users in Redis or Valkey, where all replicas find them: a second tier, behind the memory of each.
+"""Facts of users in Redis or Valkey, shared by all replicas: a second tier behind the memory of each.
 
-Nothing there is believed that is not under a MAC from the deployment's secret: whoever writes to Redis can take facts
-away, or bring back what was true within the time that readings are kept, and can make up nothing. Names are keyed
-hashes, so that they tell nobody who is there.
+Only values with a MAC from the deployment's secret are believed. Whoever can write to Redis can remove facts, or bring
+back what was true within the time that snapshots are kept, but cannot invent any. Keys are keyed hashes, so they do not
+show who is in there.
 """
 
 import os
@@ -22,13 +22,13 @@ from app.domain.snapshot import Found
 from app.telemetry import metrics, tracing
 
 Dropped = Callable[[str, float], None]
-"""Is told the key of facts that are outdated, and the Unix time up to which readings of them are."""
+"""Called with the key of outdated facts, and the Unix time up to which snapshots of them are outdated."""
 
 TOMBSTONE_SECONDS = 60
-"""How long it is known that there is no such user: longer than a reading takes that began before."""
+"""How long it is remembered that a user is gone: longer than any fetch takes that began before."""
 
 AHEAD_SECONDS = 5
-"""How far the clocks of replicas may differ: what began later than that from now is not believed."""
+"""How far the clocks of replicas may differ: a value from further in the future is not believed."""
 
 _PREFIX = f"rosterguard:{FORMAT.decode()}.{serialization.FORMAT}"
 _CHANNEL = "rosterguard:outdated"
@@ -37,7 +37,7 @@ _MICROSECONDS = 1_000_000
 
 
 class _Writing(NamedTuple):
-    """What to put under a key, nothing for that there is no such user; when it began, and until when it is of use."""
+    """What to put under a key, empty if the user is gone; when its fetch began, and until when it is of use."""
 
     key: str
     content: bytes
@@ -46,19 +46,19 @@ class _Writing(NamedTuple):
 
 
 class SharedCache:
-    """Keeps facts in Redis, each under its key, and carries to all replicas what is outdated."""
+    """Keeps facts in Redis, and tells all replicas which of theirs are outdated."""
 
     def __init__(
         self, url: str, *, secret: bytes, keep_seconds: float, patience: float, wall: Callable[[], float]
     ) -> None:
-        """Take where Redis is, without asking it.
+        """Take where Redis is; nothing is connected yet.
 
         Args:
-            url: ``redis://`` or ``rediss://``, with what is needed to be let in.
+            url: ``redis://`` or ``rediss://``, with the credentials that Redis asks for.
             secret: from which keys are derived; the same in every replica.
-            keep_seconds: how long after it began a reading is of use.
-            patience: for how many seconds a caller waits.
-            wall: Unix seconds.
+            keep_seconds: how long a snapshot is of use, from when its fetch began.
+            patience: how many seconds a caller waits for Redis.
+            wall: tells Unix seconds.
         """
         redis = redis_at(url)
         self._health = Health()
@@ -74,18 +74,18 @@ class SharedCache:
         self._dropped: Dropped = lambda _key, _at: None
 
     def state(self) -> str:
-        """How Redis fares, in one fixed word."""
+        """Return the state of Redis, in one fixed word."""
         return self._health.state
 
     @asynccontextmanager
     async def open(self, dropped: Dropped) -> AsyncGenerator[None]:
-        """Connect and listen until the end of the block; ``dropped`` is told what is outdated by now."""
+        """Connect and listen until the end of the block; ``dropped`` is called with what becomes outdated."""
         self._dropped = dropped
         async with self._link.open(), self._announcements.listening():
             yield
 
     async def find(self, key: str) -> Found[PackedFacts] | None:
-        """Return what is there under ``key``, or None; in a few milliseconds in any case."""
+        """Return what another replica has read under ``key``, or None; it takes a few milliseconds at most."""
         with tracing.tracer().working("shared") as span:
             outcome, found = await self._look(key)
             metrics.shared_looked_up(outcome)
@@ -93,20 +93,20 @@ class SharedCache:
             return found
 
     async def lead(self, key: str, until: float | None) -> bool:
-        """Tell whether to read now, so that one replica reads for all; see the port."""
+        """Take the lead in fetching, or wait for the replica that has it; see ``Shared.lead``."""
         with tracing.tracer().working("lease"):
             return await self._leases.take(self._value(key), until)
 
     def put(self, key: str, said: PackedFacts, at: float) -> None:
-        """Share a reading that began ``at`` Unix seconds, unless a newer one is there; nobody waits for that."""
+        """Share what was read ``at`` Unix seconds, unless there is something newer; nobody waits for that."""
         self._write(_Writing(key, said, at, at + self._keep_seconds))
 
     def forget(self, key: str, at: float) -> None:
-        """Have all replicas drop what began no later than ``at``: there is no such user any more."""
+        """Have all replicas drop what they read no later than ``at``: there is no such user any more."""
         self._write(_Writing(key, b"", at, self._wall() + TOMBSTONE_SECONDS))
 
     def give_up(self, key: str) -> None:
-        """Let others read: the reading failed."""
+        """Let others take the lead: the fetch failed."""
         self._leases.give_up(self._value(key))
 
     def _value(self, key: str) -> str:
@@ -122,20 +122,20 @@ class SharedCache:
             return "miss", None
         opened = self._opened(self._values, key, there)
         if opened is None:
-            # Else a time that has been made up would keep readings from being put.
+            # Otherwise a forged time would keep newer snapshots from being put.
             self._link.send(partial(_drop, name, there))
             return "refused", None
         if not opened.content or self._is_old(opened.at):
             return "miss", None
-        # Where the other clock is ahead, it has begun just now: nothing is of the future.
+        # If the other clock is ahead, it counts as read just now.
         return "hit", Found(PackedFacts(opened.content), min(opened.at, self._wall()))
 
-    def _opened(self, seal: Signer, name: str, text: bytes) -> Opened | None:
-        opened = seal.opened(name, text)
+    def _opened(self, signer: Signer, name: str, text: bytes) -> Opened | None:
+        opened = signer.opened(name, text)
         return None if opened is None or opened.at > self._wall() + AHEAD_SECONDS else opened
 
     def _is_old(self, at: float) -> bool:
-        # Other replicas may keep readings for longer; or somebody brings back what stood there once.
+        # Other replicas may keep snapshots for longer; or somebody puts back an old value.
         return at < self._wall() - self._keep_seconds
 
     def _write(self, writing: _Writing) -> None:
@@ -147,12 +147,12 @@ class SharedCache:
         now, name = self._wall(), self._value(key)
         if until <= now:
             return
-        sealed = self._values.sealed(key, content, at)
-        message = self._messages.sealed(self._channel, self._us + key.encode(), at)
+        signed = self._values.signed(key, content, at)
+        message = self._messages.signed(self._channel, self._us + key.encode(), at)
         given = int((now + AHEAD_SECONDS) * _MICROSECONDS), int((until - now) * 1000) + 1, owner
         anyhow = 0 if content else 1
         for _ in range(2):
-            there = await PUT.run(redis, (name, lease_of(name)), sealed, *given, self._channel, message, anyhow)
+            there = await PUT.run(redis, (name, lease_of(name)), signed, *given, self._channel, message, anyhow)
             if not isinstance(there, bytes):
                 return
             newer = self._opened(self._values, key, there)

@@ -1,4 +1,4 @@
-"""The way to Redis: it is given a few milliseconds to answer, and is done without past them."""
+"""Commands to Redis: it has a few milliseconds to answer; after that the service goes on without it."""
 
 import asyncio
 import logging
@@ -15,59 +15,60 @@ from redis.exceptions import AuthenticationError, ReadOnlyError, RedisError, Res
 from redis.maint_notifications import MaintNotificationsConfig
 
 from app.telemetry import Event, log_event, metrics
+from app.waiting import Backoff
 
 SLOW_IN_A_ROW = 5
 
 
-"""Slow moments in a row that end the asking: one alone may be this process's own."""
+"""After so many slow moments in a row Redis counts as lost; a single one may be this process's own."""
 
 
 _MOMENT = 0.01
 
 
-_LONGEST_PAUSE, _JITTERED = 5.0, 0.2
+_FIRST_PAUSE, _LONGEST_PAUSE, _JITTERED = 1.0, 5.0, 0.2
 
 
 _LASTING = 10.0  # whoever fails again within that has not recovered
 
 
-_TOLD_AGAIN = 60.0
+_LOGGED_AGAIN = 60.0
 
 
 class Health:
     """Knows whether Redis is up.
 
-    It is down until a probe succeeds, and again from when it is lost or too often slow; the next probes come after one
-    second, and then after up to five, each a little less, so that replicas do not probe in step.
+    It counts as down until a probe succeeds, and again once it is lost or too often slow. The next probe comes after
+    one second, later ones after up to five, each a little earlier at random, so that replicas do not probe in step.
     """
 
     def __init__(self, jitter: Callable[[], float] = random.random) -> None:
-        """Take what spreads the probes, from 0 up to 1."""
-        self._jitter = jitter
+        """Take what draws the jitter of the pauses between probes, from 0 up to 1."""
+        self._pauses = Backoff(_FIRST_PAUSE, _LONGEST_PAUSE, _JITTERED, jitter)
         self._up, self._down = asyncio.Event(), asyncio.Event()
         self._slow = 0
-        self._known, self._told = asyncio.Event(), False
+        self._known, self._lost_is_logged = asyncio.Event(), False
         self._shut_out = False
-        self._lost_at = self._refused_at = self._slow_at = -_TOLD_AGAIN
+        self._lost_at = self._refused_at = self._slow_at = -_LOGGED_AGAIN
 
     def is_up(self) -> bool:
-        """Tell whether to ask."""
+        """Tell whether Redis may be asked."""
         return self._up.is_set()
 
     @property
     def state(self) -> str:
-        """How it fares, in one fixed word; ``failing`` is one that in the last minute answered with an error.
+        """Its state, in one fixed word: ``ok``, ``not_asked``, ``unreachable`` or ``failing``.
 
-        Or one that lets nobody in with this user and password.
+        ``failing`` is a Redis that answered with an error in the last minute, or that refuses the user or password.
         """
         if self._shut_out:
             return "failing"
         if not self.is_up():
             return "unreachable" if self._known.is_set() else "not_asked"
-        return "failing" if self._refused_at > _now() - _TOLD_AGAIN else "ok"
+        return "failing" if self._refused_at > _now() - _LOGGED_AGAIN else "ok"
 
     async def wait(self, seconds: float) -> None:
-        """Wait until it is known whether it is up, but no longer than so many seconds."""
+        """Wait until it is known whether Redis is up, for so many seconds at most."""
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._known.wait()
@@ -77,30 +78,30 @@ class Health:
         self._slow = 0
 
     def timed_out(self) -> None:
-        """Note that an answer did not come in time; those that many wait for at once count as one."""
+        """Note that an answer did not come in time; several at the same moment count as one."""
         if _now() - self._slow_at >= _MOMENT:
             self._slow, self._slow_at = self._slow + 1, _now()
         if self._slow >= SLOW_IN_A_ROW:
             self.lost()
 
     def refused(self) -> None:
-        """Note that it answered with an error, such as that it is full."""
-        if self._refused_at <= _now() - _TOLD_AGAIN:
+        """Note that Redis answered with an error, such as that it is full."""
+        if self._refused_at <= _now() - _LOGGED_AGAIN:
             message = "Redis answers with errors: what it does not take is not shared"
             log_event(Event.REDIS_ERROR, logging.WARNING, message)
         self._refused_at = _now()
 
     def shut_out(self) -> None:
-        """Note that it refuses the user or password."""
+        """Note that Redis refuses the user or password."""
         if not self._shut_out:
-            self._shut_out = self._told = True
+            self._shut_out = self._lost_is_logged = True
             self._lost_at = _now()
             message = "Redis refuses the user or password: this process goes on with its own cache alone"
             log_event(Event.REDIS_AUTH_FAILED, logging.WARNING, message)
         self._go_down()
 
     def lost(self) -> None:
-        """Note that it cannot be reached, or does not answer."""
+        """Note that Redis cannot be reached, or does not answer."""
         self._shut_out = False
         self._go_down()
 
@@ -109,35 +110,34 @@ class Health:
             self._known.set()
             self._up.clear()
             self._down.set()
-            self._tell_lost()
+            self._log_lost()
 
     async def keep_probing(self, probe: Callable[[], Awaitable[bool]]) -> None:
-        """Probe whenever it is down, until cancelled."""
-        pauses = 0
+        """Probe whenever Redis is down, until cancelled."""
         while True:
             if await probe():
                 self._found()
                 since = _now()
                 await self._down.wait()
-                pauses = 0 if _now() - since > _LASTING else pauses
+                if _now() - since > _LASTING:
+                    self._pauses.reset()
             else:
                 self._go_down()
-            await asyncio.sleep(min(2.0**pauses, _LONGEST_PAUSE) * (1 - _JITTERED * self._jitter()))
-            pauses = min(pauses + 1, 3)
+            await asyncio.sleep(self._pauses.next())
 
     def _found(self) -> None:
         self._slow, self._shut_out = 0, False
         self._known.set()
         self._down.clear()
         self._up.set()
-        if self._told:
-            self._told = False
+        if self._lost_is_logged:
+            self._lost_is_logged = False
             log_event(Event.REDIS_RECOVERED, logging.INFO, "Redis is back")
 
-    def _tell_lost(self) -> None:
-        # One that comes and goes is told of once a minute.
-        if self._lost_at <= _now() - _TOLD_AGAIN:
-            self._lost_at, self._told = _now(), True
+    def _log_lost(self) -> None:
+        # If it comes and goes, that is logged once a minute.
+        if self._lost_at <= _now() - _LOGGED_AGAIN:
+            self._lost_at, self._lost_is_logged = _now(), True
             message = "Redis cannot be reached: this process goes on with its own cache alone"
             log_event(Event.REDIS_UNREACHABLE, logging.WARNING, message)
 
@@ -155,13 +155,13 @@ Command = Callable[[Redis], Awaitable[T]]
 LONGEST = 0.25
 
 
-"""Seconds after which a command is given up, and its connection with it; its caller has long gone on."""
+"""After so many seconds a command is cancelled, and its connection closed; its caller has long gone on."""
 
 
 CONNECTING = 1.0
 
 
-"""Seconds that a connection may take; for as long the service waits for the first one when it starts."""
+"""How many seconds it may take to connect; at its start the service waits as long for the first connection."""
 
 
 CONNECTIONS = 8
@@ -170,10 +170,10 @@ CONNECTIONS = 8
 MOST_AT_ONCE = 256
 
 
-MOST_BEHIND = 256
+MOST_QUEUED = 256
 
 
-"""Commands that nobody waits for, of which half of the connections are kept free."""
+"""How many commands may be queued that nobody waits for; they use half of the connections at most."""
 
 
 _LATE = 0.002  # no timer is later, where the process has nothing else to do
@@ -183,7 +183,7 @@ _MOST_WAITS = 5
 
 
 class Unavailable(Exception):
-    """Redis did not answer in time or as it should (``error``), or was not asked (``skipped``)."""
+    """Redis did not answer in time, or with an error (word ``error``), or was not asked (``skipped``)."""
 
     def __init__(self, word: str) -> None:
         super().__init__(word)
@@ -191,14 +191,14 @@ class Unavailable(Exception):
 
 
 def redis_at(url: str) -> Redis:
-    """Return a client that tries nothing twice; nothing is connected yet."""
+    """Return a client that retries nothing; nothing is connected yet."""
     pool = ConnectionPool.from_url(
         url,
         # What every Redis, Valkey and proxy speaks; nothing here needs the newer protocol, or notices of maintenance.
         protocol=2,
         maint_notifications_config=MaintNotificationsConfig(enabled=False),
         driver_info=None,
-        # By its own it would try ten times, for some seconds.
+        # By default it would retry ten times, for some seconds.
         retry=Retry(NoBackoff(), 0),
         socket_timeout=None,
         socket_connect_timeout=CONNECTING,
@@ -208,34 +208,34 @@ def redis_at(url: str) -> Redis:
 
 
 class RedisClient:
-    """Asks Redis, and notes how it fares.
+    """Sends commands to Redis, and notes its health.
 
-    A caller who has waited long enough goes on, and the command does, too: cancelled, it would take its connection
-    along, and while connecting takes longer than callers wait there would never be one.
+    When a caller has waited long enough it goes on, and so does the command: to cancel it would close its connection,
+    and while connecting takes longer than callers wait there would never be one.
     """
 
     def __init__(self, redis: Redis, health: Health, patience: float) -> None:
-        """Take the client, which is closed at the end, and for how many seconds a caller waits."""
+        """Take the client, which is closed at the end, and how many seconds a caller waits."""
         self.redis = redis
         self._health = health
         self._patience = patience
         self._room = asyncio.Semaphore(CONNECTIONS)
-        self._room_behind = asyncio.Semaphore(CONNECTIONS // 2)
+        self._background_room = asyncio.Semaphore(CONNECTIONS // 2)
         self._waited_for: set[asyncio.Task[Any]] = set()
-        self._behind: set[asyncio.Task[Any]] = set()
+        self._background: set[asyncio.Task[Any]] = set()
         self._swift_at = -inf
 
     @asynccontextmanager
     async def open(self) -> AsyncGenerator[None]:
-        """Connect, and stay so until the end of the block, where what is under way is done or given up."""
+        """Stay connected until the end of the block; there, queued commands are finished or cancelled."""
         probing = asyncio.create_task(self._health.keep_probing(self._is_well))
         try:
             await self._health.wait(CONNECTING)
             yield
-            if self._behind:
-                await asyncio.wait(self._behind, timeout=LONGEST)
+            if self._background:
+                await asyncio.wait(self._background, timeout=LONGEST)
         finally:
-            tasks = [probing, *self._waited_for, *self._behind]
+            tasks = [probing, *self._waited_for, *self._background]
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -252,8 +252,8 @@ class RedisClient:
 
     def send(self, command: Command[None]) -> None:
         """Have ``command`` done while nobody waits; where that is not possible or fails it is dropped, and counted."""
-        if self._health.is_up() and len(self._behind) < MOST_BEHIND:
-            _begun(self._done_behind(command), self._behind)
+        if self._health.is_up() and len(self._background) < MOST_QUEUED:
+            _begun(self._done_in_background(command), self._background)
         else:
             metrics.SHARED_DROPPED.inc()
 
@@ -270,7 +270,7 @@ class RedisClient:
                 answer = task.result()
                 self._health.answered()
                 return answer
-            # It may be this process that is busy: then its timers are late, or others are being answered swiftly.
+            # If this process is busy, its timers are late, or other commands are answered fast: then Redis is not slow.
             if loop.time() - began < self._patience + _LATE and self._swift_at < began:
                 self._health.timed_out()
                 break
@@ -281,8 +281,8 @@ class RedisClient:
             async with asyncio.timeout(max(within, self._patience)), self._room:
                 return await self._timed(command)
         except ResponseError as error:
-            # One that has become a replica is the wrong one by now, and its name may lead to another. Before Redis 7
-            # a script that fails for it says so among other words.
+            # A server that has become a replica is the wrong one by now, and its name may lead to another. Before
+            # Redis 7 a script that fails for this says so among other words.
             lost = isinstance(error, ReadOnlyError) or "READONLY" in str(error)
             (self._health.lost if lost else self._health.refused)()
             raise Unavailable("error") from error
@@ -304,15 +304,15 @@ class RedisClient:
             self._swift_at = loop.time()
         return answer
 
-    async def _done_behind(self, command: Command[None]) -> None:
-        async with self._room_behind:
+    async def _done_in_background(self, command: Command[None]) -> None:
+        async with self._background_room:
             try:
                 await self._done(command)
             except Unavailable:
                 metrics.SHARED_DROPPED.inc()
 
     async def _is_well(self) -> bool:
-        """Tell whether it answers in time, over a new connection, since its name may lead elsewhere by now."""
+        """Tell whether Redis answers in time over a new connection: its name may lead elsewhere by now."""
         with suppress(Unavailable, RedisError, OSError):
             await self.redis.connection_pool.disconnect(inuse_connections=False)
             await self._done(_ping, CONNECTING)
@@ -326,7 +326,7 @@ async def _ping(redis: Redis) -> None:
 
 
 def _begun(doing: Coroutine[Any, Any, T], among: set[asyncio.Task[Any]]) -> asyncio.Task[T]:
-    """Begin something that nobody may look at in the end."""
+    """Start a task whose result nobody may look at in the end."""
     task = asyncio.create_task(doing)
     among.add(task)
     task.add_done_callback(among.discard)

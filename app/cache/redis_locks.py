@@ -1,4 +1,4 @@
-"""Who reads for all replicas: whoever takes the lease, and the others wait a moment for what he puts."""
+"""Messages and leases in Redis: what is outdated, and which replica fetches a user while the others wait for it."""
 
 import asyncio
 import hashlib
@@ -16,6 +16,7 @@ from redis.asyncio.client import PubSub
 from redis.exceptions import NoScriptError, RedisError
 
 from app.cache.redis_client import CONNECTING, RedisClient, Unavailable
+from app.waiting import Backoff
 
 QUIET_SECONDS = 15.0
 
@@ -25,15 +26,15 @@ _FIRST_PAUSE, _LONGEST_PAUSE, _JITTERED = 0.5, 5.0, 0.5
 
 @dataclass(slots=True)
 class Invalidations:
-    """Listens to a channel; where the connection is lost it is made anew, and what was said meanwhile is missed.
+    """Listens to a channel; after a lost connection it connects again, and what was sent meanwhile is missed.
 
     Attributes:
         redis: the client, which is not closed.
         channel: the name of the channel.
-        take: gets each message.
-        ended: is called when the connection has been lost.
-        quiet: for how many seconds nothing may be heard, before it is asked whether anybody is still there.
-        jitter: spreads new tries, from 0 up to 1.
+        take: is called with each message.
+        ended: is called when the connection is lost.
+        quiet: after how many seconds without a message Redis is pinged.
+        jitter: draws from 0 up to 1, so that replicas do not connect in step.
     """
 
     redis: Redis
@@ -46,7 +47,7 @@ class Invalidations:
 
     @asynccontextmanager
     async def listening(self) -> AsyncGenerator[None]:
-        """Listen until the end of the block, which begins when that has been tried or takes too long."""
+        """Listen until the end of the block, which begins once a connection has been tried or takes too long."""
         listening = asyncio.create_task(self._keep_listening())
         try:
             with suppress(TimeoutError):
@@ -58,7 +59,7 @@ class Invalidations:
             await asyncio.gather(listening, return_exceptions=True)
 
     async def _keep_listening(self) -> None:
-        pause = _FIRST_PAUSE
+        pauses = Backoff(_FIRST_PAUSE, _LONGEST_PAUSE, _JITTERED, self.jitter)
         while True:
             began = asyncio.get_running_loop().time()
             with suppress(RedisError, OSError):
@@ -67,8 +68,9 @@ class Invalidations:
             self.ended()
             self._tried.set()
             lasted = asyncio.get_running_loop().time() - began > _LONGEST_PAUSE
-            await asyncio.sleep(pause * (1 - _JITTERED * self.jitter()))
-            pause = _FIRST_PAUSE if lasted else min(2 * pause, _LONGEST_PAUSE)
+            await asyncio.sleep(pauses.next())
+            if lasted:
+                pauses.reset()
 
     async def _listen(self, channel: PubSub) -> None:
         async with asyncio.timeout(CONNECTING):
@@ -80,8 +82,8 @@ class Invalidations:
                 self.take(message["data"])
 
     async def _next(self, channel: PubSub) -> Any:
-        """Return what is heard next, or None where nobody is there any more."""
-        # The library connects anew by itself, without a time of its own.
+        """Return the next message, or None if Redis does not answer any more."""
+        # The library reconnects by itself, without a time limit of its own.
         async with asyncio.timeout(self.quiet + 3 * CONNECTING):
             message = await channel.get_message(timeout=self.quiet)
             if message is None:
@@ -94,15 +96,15 @@ Answer = bytes | int | None
 
 
 class Script:
-    """A script, which Redis knows by its hash once it has been sent."""
+    """A Lua script, which Redis knows by its hash once it has been sent."""
 
     def __init__(self, text: str) -> None:
-        """Take the text in Lua."""
+        """Take the text of the script."""
         self._text = text
         self._hash = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
 
     async def run(self, redis: Redis, keys: tuple[str, ...], *given: str | bytes | int) -> Answer:
-        """Run it, sending it where Redis does not know it, as after a restart; raises ``RedisError``."""
+        """Run it, and send it first if Redis does not know it, as after a restart; raises ``RedisError``."""
         try:
             answer: Answer = await redis.evalsha(self._hash, len(keys), *keys, *given)
         except NoScriptError:
@@ -126,9 +128,9 @@ return false
 """)
 
 
-"""Puts a value unless a newer one is there, which is returned; gives up the lease, and announces what has changed.
+"""Puts a value, unless a newer one is there, which is returned; releases the lease, and announces what has changed.
 
-Where there is no room for it the older one goes all the same, for it is no longer true."""
+If Redis is full, the older value is deleted all the same, since it is no longer true."""
 
 
 LEAD = Script("""\
@@ -143,9 +145,9 @@ return at
 """)
 
 
-"""Takes the lease where nobody has it and no other value has been put since: 1, else the time of the value there.
+"""Takes the lease if nobody has it and no other value has been put since, and returns 1; else the time of the value.
 
-One that lasts longer than leases do is none of ours."""
+A lease that lasts longer than ours do was not written by us, and is deleted."""
 
 
 DROP = Script("""\
@@ -156,13 +158,13 @@ return 0
 """)
 
 
-"""Deletes what is there only if it is still this: a lease of one's own, or a value that was found to be forged."""
+"""Deletes a value only if it is still the given one: one's own lease, or a forged value."""
 
 
 LEASE_SECONDS = 2.0
 
 
-"""How long a lease lasts that nobody gives up: for so long others wait for one who dies, or whose Clever dawdles."""
+"""How long a lease lasts that is not released: so long others wait for a replica that died, or whose fetch is slow."""
 
 
 _MOST_LEASES = 10_000
@@ -178,21 +180,21 @@ _TAKEN = 1
 
 
 class Leases:
-    """The leases that this process holds, or may hold; each is gone by itself soon."""
+    """The leases that this process holds; each expires by itself soon."""
 
     def __init__(
         self, link: RedisClient, owner: Callable[[], bytes], jitter: Callable[[], float] = random.random
     ) -> None:
-        """Take the link, what makes up an owner no other process has, and what spreads looks, from 0 up to 1."""
+        """Take the client, what makes up an owner that no other process has, and what draws jitter, from 0 up to 1."""
         self._link = link
         self._owner = owner
         self._jitter = jitter
         self._held: TTLCache[str, bytes] = TTLCache(_MOST_LEASES, LEASE_SECONDS)
 
     async def take(self, value: str, until: float | None) -> bool:
-        """Take the lease of a value, or wait for another value to be put; see the port ``Shared``.
+        """Take the lease of a value, or wait for another process to put the value; see ``Shared.lead``.
 
-        Whoever is more urgent than the holder in this process does not wait for it, as for none without a Redis.
+        If this process holds the lease already, a more urgent fetch in it does not wait.
         """
         if value in self._held:
             return True
@@ -203,7 +205,7 @@ class Leases:
             try:
                 found = await self._link.ask(partial(_look, value, owner, seen))
             except Unavailable:
-                found = _TAKEN  # it may have been, and the answer be late
+                found = _TAKEN  # perhaps it was, and the answer is late
             if not isinstance(found, bytes):
                 self._held[value] = owner
                 return True
@@ -215,7 +217,7 @@ class Leases:
             seen, pause = found, min(pause * _LONGER, _LAST_LOOK)
 
     def given_up(self, value: str) -> bytes:
-        """Hold the lease of a value no longer; return who has held it, for whoever deletes it."""
+        """Forget the lease of a value, and return its owner, with which it can be deleted."""
         held: bytes = self._held.pop(value, b"")
         return held
 
@@ -226,7 +228,7 @@ class Leases:
 
 
 def lease_of(value: str) -> str:
-    """Return the name of the lease of a value."""
+    """Return the key of a value's lease."""
     return f"{value}:lease"
 
 

@@ -1,7 +1,8 @@
-"""What stands where others can write: dated, and under a MAC, so that whoever writes there makes no district admins.
+"""Signs what is kept where others can write, with its time, so that nobody can invent a district admin there.
 
-A sealed text is a letter for the format, when its content began in 16 digits, the MAC, and the content. The time stands
-in clear and in one place, since scripts in Redis compare it; a forged one is found out by whoever opens the text.
+A signed text is one digit for the format, 16 digits for the time at which its content was read, the MAC, and the
+content. The time is in clear and at a fixed position, since scripts in Redis compare it; a forged one is found when the
+text is opened.
 """
 
 import hashlib
@@ -11,57 +12,57 @@ from typing import NamedTuple
 FORMAT = b"1"
 
 HEAD_BYTES = 17
-"""The format, and microseconds since 1970 in digits."""
+"""The length of format and time; the time is in microseconds since 1970."""
 
 CONTENT_AT = HEAD_BYTES + 16
-"""Where the content begins, behind head and MAC."""
+"""Where the content begins: behind format, time and MAC."""
 
 _NAME_BYTES = 16
 _MICROSECONDS = 1_000_000
 
 
 class Opened(NamedTuple):
-    """What was sealed, and when it began, in Unix seconds."""
+    """What was signed, and when it was read, in Unix seconds."""
 
     content: bytes
     at: float
 
 
 class Signer:
-    """Seals and opens texts of one purpose; what was sealed for another, or under another name, cannot be opened."""
+    """Signs and opens texts for one purpose; what was signed for another, or under another name, cannot be opened."""
 
     def __init__(self, secret: bytes, purpose: str) -> None:
         """Derive the key from ``secret``, for this one purpose."""
         self._key = _derived(secret, purpose)
 
-    def sealed(self, name: str, content: bytes, at: float) -> bytes:
-        """Return ``content`` sealed under ``name``."""
+    def signed(self, name: str, content: bytes, at: float) -> bytes:
+        """Return ``content``, signed under ``name``."""
         head = FORMAT + b"%016d" % int(at * _MICROSECONDS)
         return head + self._mac(name, head, content) + content
 
     def opened(self, name: str, text: bytes) -> Opened | None:
-        """Return what was sealed under ``name``, or None for anything else."""
+        """Return what was signed under ``name``, or None if ``text`` is anything else."""
         head, mac, content = text[:HEAD_BYTES], text[HEAD_BYTES:CONTENT_AT], text[CONTENT_AT:]
         if not hmac.compare_digest(mac, self._mac(name, head, content)) or not head.startswith(FORMAT):
             return None
         return Opened(content, int(head[1:]) / _MICROSECONDS)
 
     def _mac(self, name: str, head: bytes, content: bytes) -> bytes:
-        # The head has one length, and the name is told from the content by its own.
+        # The head has a fixed length, and the length of the name tells it from the content.
         named = name.encode()
         dated = head + len(named).to_bytes(2) + named
         return hashlib.blake2b(dated + content, digest_size=CONTENT_AT - HEAD_BYTES, key=self._key).digest()
 
 
 class Names:
-    """Names of things that tell nobody without the secret what they are of: 32 hexadecimal digits."""
+    """Hashes names, so that nobody without the secret knows whose they are: 32 hexadecimal digits."""
 
     def __init__(self, secret: bytes, purpose: str) -> None:
         """Derive the key from ``secret``, for this one purpose."""
         self._key = _derived(secret, purpose)
 
     def of(self, named: str) -> str:
-        """Return the name of something."""
+        """Return the hash of a name."""
         return hashlib.blake2b(named.encode(), digest_size=_NAME_BYTES, key=self._key).hexdigest()
 
 

@@ -1,1 +1,1 @@
-"""The Clever API behind `services.ports.Clever`: Clever's answers go in, facts and domain errors come out."""
+"""The Clever API behind `app.roster.context.Clever`: turns Clever's answers into facts and domain errors."""

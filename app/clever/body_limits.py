@@ -1,4 +1,4 @@
-"""The bodies of Clever's answers, read and unpacked within bounds: of one body, of a list, and of all at one time."""
+"""Reading and unpacking the bodies of Clever's answers, within limits per body, per list, and for all at one time."""
 
 import asyncio
 import zlib
@@ -14,11 +14,11 @@ from app.domain.errors import CleverBusy, CleverMalformed
 MIB = 1024 * 1024
 
 MOST_AT_ONCE = 256 * MIB
-"""Bytes of all large unpacked bodies that are being read at one time."""
+"""How many bytes of unpacked large bodies are held at one time."""
 
 _LARGEST_RECORD = MIB
 _LARGEST_REFUSAL = 64 * 1024
-_PIECE = MIB  # unpacked before others have their turn
+_PIECE = MIB  # unpacked at a stretch; after that, other tasks run
 _GZIP = zlib.MAX_WBITS | 16
 
 
@@ -27,8 +27,8 @@ class ByteBudget:
     """How much may still be read, in bytes of unpacked bodies.
 
     Attributes:
-        of_body: of one body.
-        left: of all those that the ration is for.
+        of_body: of each body.
+        left: of all bodies together.
     """
 
     of_body: int
@@ -40,24 +40,25 @@ class ByteBudget:
 
 
 def of_record() -> ByteBudget:
-    """Return what one record may need, or a short list."""
+    """Return the budget of one record, or of a short list."""
     return ByteBudget(_LARGEST_RECORD, _LARGEST_RECORD)
 
 
 def of_own_list() -> ByteBudget:
-    """Return what a user's own sections or schools may need; a section of thirty students is about 2 KB."""
+    """Return the budget of one user's sections or schools; a section of thirty students is about 2 KB."""
     return ByteBudget(8 * MIB, 32 * MIB)
 
 
 def of_whole_list() -> ByteBudget:
-    """Return what everything in a place may need; a page of 2000 sections is about 5 MB."""
+    """Return the budget of a list of all that is in a place; a page of 2000 sections is about 5 MB."""
     return ByteBudget(16 * MIB, 512 * MIB)
 
 
 class BodyMemory:
-    """Reads bodies, all of them together within ``most_at_once`` bytes.
+    """Reads bodies, and holds ``most_at_once`` bytes of them at one time.
 
-    What one record may need of each is not counted, so that lists never shut out the reading of single records.
+    The part of each that a single record may need does not count, so that lists never keep single records from being
+    read.
     """
 
     def __init__(self, most_at_once: int = MOST_AT_ONCE) -> None:
@@ -66,7 +67,7 @@ class BodyMemory:
 
     @contextmanager
     def held(self) -> Generator[bytearray]:
-        """Yield a body to be filled; it counts until the block is left."""
+        """Yield a body to be filled; it counts until the end of the block."""
         body = bytearray()
         try:
             yield body
@@ -74,12 +75,12 @@ class BodyMemory:
             self._let_go(body)
 
     async def fill(self, body: bytearray, response: httpx.Response, most: int) -> None:
-        """Read an answer into a body.
+        """Read the body of a response into ``body``.
 
         Raises:
             CleverMalformed: it is larger than ``most`` bytes, or packed in another way than asked for.
-            CleverBusy: all bodies together have become too large.
-            httpx.HTTPError: it broke off.
+            CleverBusy: all bodies together would be too large.
+            httpx.HTTPError: the connection broke off.
         """
         async with aclosing(_unpacked(response)) as pieces:
             async for piece in pieces:
@@ -88,7 +89,7 @@ class BodyMemory:
                     raise CleverMalformed("Clever sent a body that is larger than any answer should be")
                 counted = _counted(len(body) + len(piece)) - _counted(len(body))
                 if self._held + counted > self._most_at_once:
-                    # At once, before the connection is closed: what is let go here may be just what others need.
+                    # At once, before the connection is closed: others may need just this room.
                     self._let_go(body)
                     raise CleverBusy("too many large answers are being read; ask again in a moment", retry_after=1)
                 self._held += counted
@@ -104,8 +105,8 @@ def _counted(size: int) -> int:
 
 
 async def drained(response: httpx.Response) -> bytes | None:
-    """Read the short body of a refusal, or return None where it cannot be read."""
-    # Only a connection whose answer was read to its end is used again, and a 404 is an everyday answer.
+    """Return the short body of a refusal, or None if it cannot be read."""
+    # Only a connection whose answer was read to the end is used again, and a 404 is an everyday answer.
     body = bytearray()
     try:
         await BodyMemory().fill(body, response, _LARGEST_REFUSAL)

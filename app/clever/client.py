@@ -1,4 +1,4 @@
-"""The Clever API, a method a question."""
+"""The Clever API: a method for each thing that can be read."""
 
 import asyncio
 import math
@@ -17,7 +17,7 @@ from app.clever.http import ProxyTransport
 from app.clever.mapping import FAMILIES, Answers, Family, Version, has_schools_to_confirm, needs_sections
 from app.clever.models import Entry, Page, SchoolRecord, SectionRecord, UserRecord
 from app.clever.pagination import MOST_PAGES, records_of
-from app.clever.request_context import ReadTimeouts, RequestContext, bearer, deadline, within
+from app.clever.request_context import ReadTimeouts, RequestContext, bearer, latest_end
 from app.clever.resilience import CleverState, TokenStates, Transport
 from app.clever.tokens import DiscoveredTokens, Following, OneToken, Tokens, with_token
 from app.domain.errors import (
@@ -34,23 +34,24 @@ from app.domain.places import Place, Section
 from app.domain.read_context import ReadContext
 from app.domain.scopes import Scope
 from app.urls import base_url
+from app.waiting import deadline
 
 MOST_PAGES_OF_A_USER = 100
 
 
-"""Pages of one user's sections or schools; nobody has as many, and the lists of all users share Clever's limit."""
+"""Pages of one user's sections or schools: more than anybody has, since every page counts for Clever's rate limit."""
 
 
 PAGE_LIMIT = 2000
 
 
-"""Records of the list of a place to ask for at once; nobody else has a turn while a page of users is parsed, 50 ms."""
+"""Records of a page of the list of a place; to parse a page of users takes 50 ms, in which no other task runs."""
 
 
 OWN_LIMIT = 1000
 
 
-"""Records of one user's own lists to ask for at once: nobody's should take as much memory as those of a district."""
+"""Records of a page of one user's own lists, which should not take as much memory as those of a district."""
 
 
 T = TypeVar("T")
@@ -61,14 +62,14 @@ R = TypeVar("R", SchoolRecord, SectionRecord, UserRecord)
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """What to ask, and how to read it.
+    """Where the API is, and how to read it.
 
     Attributes:
         api: Clever's API with its version, such as ``https://api.clever.com/v3.0``.
         family: the shapes and rules of that version.
-        id_shape: an id without this shape grants nothing.
-        page_limit: how many records of a list to ask for at once; Clever's default is 100, its maximum 10 000. Of one
-            user's own lists it is ``OWN_LIMIT`` at most.
+        id_shape: the shape of ids; any other id grants nothing.
+        page_limit: records of a page; Clever's default is 100, its maximum 10 000. One user's own lists have
+            ``OWN_LIMIT`` at most.
     """
 
     api: str
@@ -78,7 +79,7 @@ class Endpoint:
 
 
 class UserReads:
-    """Reads what Clever knows of one user; how long it waits for what nobody needs is its ``grace``, in seconds."""
+    """Reads one user; waits ``grace`` seconds for what no role of theirs needs."""
 
     def __init__(self, transport: Transport, endpoint: Endpoint, *, grace: float = 0.5) -> None:
         self._transport = transport
@@ -94,15 +95,15 @@ class UserReads:
             UserUnknown: Clever has no such user in that district.
             CleverError: something that is needed could not be read for certain.
         """
-        snapshot = asyncio.create_task(self._user(user, district, request_context))
+        reading = asyncio.create_task(self._user(user, district, request_context))
         sections = asyncio.create_task(self._sections(user, request_context))
         schools = asyncio.create_task(self._schools(user, request_context))
-        async with not_waited_for_in_the_end(snapshot, sections, schools):
-            record = await snapshot
-            # What no role needs may fail or be late. It gets a moment nonetheless, since it is under way already.
-            taught = await (sections if needs_sections(record) else _spared(sections, self._grace))
+        async with cancelled_at_end(reading, sections, schools):
+            record = await reading
+            # What no role needs may fail or be late; since it has been requested anyway, it gets a moment.
+            taught = await (sections if needs_sections(record) else _result_in(sections, self._grace))
             confirming = confirm_schools and has_schools_to_confirm(record)
-            return Answers(record, taught or (), await (schools if confirming else _spared(schools, self._grace)))
+            return Answers(record, taught or (), await (schools if confirming else _result_in(schools, self._grace)))
 
     async def _user(self, user: UserId, district: DistrictId, request_context: RequestContext) -> UserRecord:
         try:
@@ -141,11 +142,11 @@ async def record_of(
     """Read one record.
 
     Args:
-        transport: the way to Clever.
+        transport: sends the request.
         url: where the record is.
-        request_context: who asks, and what for.
-        shape: what it is.
-        wanted: the id that it has to have, and the district that it has to belong to.
+        request_context: with which credential it is read, and until when.
+        shape: the model of the response.
+        wanted: the id that the record has to have, and the district that it has to belong to.
 
     Raises:
         RecordUnknown: Clever has no such record in that district.
@@ -164,8 +165,8 @@ async def record_of(
 
 
 @asynccontextmanager
-async def not_waited_for_in_the_end(*tasks: asyncio.Task[object]) -> AsyncGenerator[None]:
-    """Leave none of the tasks behind, however the block ends; an exchange that they wait for goes on for a moment."""
+async def cancelled_at_end(*tasks: asyncio.Task[object]) -> AsyncGenerator[None]:
+    """Cancel the tasks, however the block ends; an exchange with Clever that they wait for goes on for a moment."""
     try:
         yield
     finally:
@@ -174,8 +175,8 @@ async def not_waited_for_in_the_end(*tasks: asyncio.Task[object]) -> AsyncGenera
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _spared(task: asyncio.Task[T], grace: float) -> T | None:
-    """Return what a task that is not needed came to, or None where it failed or is late."""
+async def _result_in(task: asyncio.Task[T], grace: float) -> T | None:
+    """Return the result of a task that is not needed, or None if it failed or is late."""
     await asyncio.wait((task,), timeout=grace)
     return None if not task.done() or task.exception() is not None else task.result()
 
@@ -194,11 +195,11 @@ _PEOPLE: Mapping[Scope, tuple[str, frozenset[Role]]] = {
 """Where Clever lists the people of a place, and the roles for which it can be asked there (dev.clever.com's spec)."""
 
 
-_AT_A_STRETCH = 200  # users; a whole district at once would hold up everybody else for seconds
+_AT_A_STRETCH = 200  # users; a whole district at once would keep other tasks waiting for seconds
 
 
 class Lookups:
-    """Reads places and the people in them, with a warrant that is handed in."""
+    """Reads places, and the people in them."""
 
     def __init__(self, transport: Transport, endpoint: Endpoint) -> None:
         self._transport = transport
@@ -208,7 +209,7 @@ class Lookups:
         """Read one section; raises ``RecordUnknown`` where the district has none such, or ``CleverError``."""
         odd: Counter[Oddity] = Counter()
         found = self._section_of(await self._section(section, district, request_context), district, odd)
-        _tell(odd)
+        _log_odd(odd)
         return found
 
     async def school(self, school: str, district: DistrictId, request_context: RequestContext) -> SchoolId:
@@ -233,7 +234,7 @@ class Lookups:
             place, _SECTIONS[place[0]], request_context, self._endpoint.family.sections, most_pages=most_pages
         )
         found = tuple(self._section_of(record, district, odd) for record in self._own(records, district, odd))
-        _tell(odd)
+        _log_odd(odd)
         return found
 
     async def schools(self, district: DistrictId, request_context: RequestContext) -> tuple[SchoolId, ...]:
@@ -243,7 +244,7 @@ class Lookups:
             (Scope.DISTRICT, district), "/schools", request_context, self._endpoint.family.schools
         )
         found = tuple(SchoolId(record.id) for record in self._own(records, district, odd))
-        _tell(odd)
+        _log_odd(odd)
         return found
 
     async def people(
@@ -267,7 +268,7 @@ class Lookups:
         users = asyncio.create_task(
             self._list(place, path, request_context, self._endpoint.family.users, most_pages=most_pages, role=role)
         )
-        async with not_waited_for_in_the_end(users):
+        async with cancelled_at_end(users):
             of_section = place[0] is Scope.SECTION
             sections = (await self._section(place[1], district, request_context),) if of_section else ()
             return await self._facts_of(await users, sections, district, role)
@@ -284,12 +285,12 @@ class Lookups:
             answers = Answers(record, sections, schools=None)
             facts, times = self._endpoint.family.facts_of(answers, district, self._endpoint.id_shape)
             odd.update(times)
-            # A server that ignored the parameter would widen the answer.
+            # A server that ignores the parameter must not widen the answer.
             if role is None or role in facts.held():
                 found.append(facts)
             if number % _AT_A_STRETCH == 0:
                 await asyncio.sleep(0)
-        _tell(odd)
+        _log_odd(odd)
         return tuple(found)
 
     async def _section(self, section: str, district: DistrictId, request_context: RequestContext) -> SectionRecord:
@@ -319,19 +320,19 @@ class Lookups:
             most = MOST_PAGES if most_pages is None else min(most_pages, MOST_PAGES)
             return await records_of(self._transport, url + asked, request_context, shape, limit=limit, most_pages=most)
         except CleverRecordMissing as error:
-            # That the lists of a connected district are gone says nothing of any record.
+            # That a list of a whole district is missing says nothing of any record.
             if of_district:
                 raise
             raise RecordUnknown from error
 
     def _url(self, path: str, asked: str) -> str:
-        """Return the URL of what is asked for; what cannot be an id never gets into one and is nobody's."""
+        """Return the URL of an id's record or list; what cannot be an id is unknown and never gets into a URL."""
         if not self._endpoint.id_shape.fits(asked):
             raise RecordUnknown
         return self._endpoint.api + path.format(asked)
 
     def _own(self, records: Iterable[R], district: DistrictId, odd: Counter[Oddity]) -> list[R]:
-        """Keep the district's own records with a proper id, each once, by id; the rest is counted."""
+        """Return the district's own records with a proper id, each once, sorted by id; count the others."""
         each = {record.id: record for record in records}
         ours = [record for record in each.values() if record.district == district]
         fit = [record for record in ours if self._endpoint.id_shape.fits(record.id)]
@@ -339,7 +340,7 @@ class Lookups:
         return sorted(fit, key=lambda record: record.id)
 
 
-def _tell(odd: Counter[Oddity]) -> None:
+def _log_odd(odd: Counter[Oddity]) -> None:
     telemetry.odd_data({kind.value: times for kind, times in odd.items() if times})
 
 
@@ -353,34 +354,34 @@ class CleverClient:
         endpoint: Endpoint,
         reads: UserReads | None = None,
         *,
-        patience: ReadTimeouts | None = None,
+        timeouts: ReadTimeouts | None = None,
     ) -> None:
         self._transport = transport
         self._tokens = tokens
         self._endpoint = endpoint
         self._reads = reads or UserReads(transport, endpoint)
         self._lookups = Lookups(transport, endpoint)
-        self._patience = patience or ReadTimeouts()
+        self._timeouts = timeouts or ReadTimeouts()
 
     def state(self) -> CleverState:
-        """Tell how Clever last answered."""
+        """Return how Clever last answered."""
         return self._transport.state
 
     def token_states(self) -> TokenStates:
-        """Return what is known of the way of each token, to be measured."""
+        """Return the state of every token, for metrics."""
         return self._transport.token_states
 
     def requests_in_progress(self) -> int:
-        """Return how many requests are under way, whether or not anybody still waits for them."""
+        """Return how many requests are in progress, whether or not anybody still waits for them."""
         return self._transport.running.in_progress
 
     def circuit_open(self, district: DistrictId) -> CleverCircuitOpen | None:
-        """Return why nothing can be read of a district just now, where that is known without asking; else None."""
+        """Return why nothing of a district can be read just now if that is known without a request, else None."""
         token = self._tokens.known_token(district)
         return None if token is None else self._transport.circuit_open(f"Bearer {token}")
 
     def unaffordable(self, district: DistrictId, read_context: ReadContext, requests: int) -> CleverError | None:
-        """Return why so many requests about a district are too many for now, but not for a whole minute; else None."""
+        """Return why this minute has no room left for so many requests, if a whole minute has; else None."""
         token = self._tokens.known_token(district)
         token_state = None if token is None else self._transport.token_states.of(f"Bearer {token}")
         return None if token_state is None else token_state.budget.unaffordable(read_context, requests)
@@ -394,7 +395,7 @@ class CleverClient:
         return await self._tokens.districts()
 
     def districts_are_settled(self) -> bool:
-        """Tell whether ``districts_now`` would answer without asking Clever."""
+        """Tell whether ``districts_now`` would answer without a request to Clever."""
         return self._tokens.is_settled()
 
     async def districts_now(self, after: float = -math.inf) -> frozenset[DistrictId]:
@@ -413,7 +414,7 @@ class CleverClient:
         Args:
             user: whom to read.
             district: a connected district; any other is answered like an unknown user.
-            read_context: what the reading is for.
+            read_context: who waits for it, and until when.
             confirm_schools: whether administered schools need Clever's own list of the user's schools, so that its
                 absence is an error and not merely facts that are unconfirmed.
 
@@ -427,7 +428,7 @@ class CleverClient:
             lambda request_context: self._reads.answers(
                 user, district, request_context, confirm_schools=confirm_schools
             ),
-            self._patience.snapshot,
+            self._timeouts.snapshot,
         )
         facts, odd = self._endpoint.family.facts_of(answers, district, self._endpoint.id_shape)
         telemetry.odd_data({kind.value: times for kind, times in odd.items()})
@@ -480,7 +481,7 @@ class CleverClient:
             district: a connected district; in any other every record is unknown.
             role: only those who hold this role. Clever can be asked for teachers and students of a section, for those
                 and staff of a school, for any role of the district, and for none among the contacts of a student.
-            read_context: what the reading is for.
+            read_context: who waits for it, and until when.
             most_pages: give up on a list that has more; None for one of any length that a list may have.
 
         Returns:
@@ -499,11 +500,11 @@ class CleverClient:
         )
 
     async def keep_connected(self, *, sleep: Callable[[float], Awaitable[object]] = asyncio.sleep) -> None:
-        """Connect to Clever, however often that takes, and then follow which districts are connected, for ever."""
+        """Connect to Clever, trying as often as it takes; then ask every ten minutes which districts are connected."""
         await Following(self._transport, self._tokens, self._endpoint.api).keep_connected(sleep=sleep)
 
     async def aclose(self) -> None:
-        """Break off what is under way and close the connections."""
+        """Cancel what is in progress and close the connections."""
         await self._tokens.aclose()
         await self._transport.aclose()
 
@@ -511,25 +512,25 @@ class CleverClient:
         self,
         district: DistrictId,
         read_context: ReadContext,
-        snapshot: Callable[[RequestContext], Awaitable[T]],
+        fetch: Callable[[RequestContext], Awaitable[T]],
         seconds: float,
     ) -> T:
-        until = deadline(seconds, read_context)
-        async with within(until):
-            return await with_token(self._tokens, district, lambda token: snapshot(bearer(token, read_context, until)))
+        until = latest_end(seconds, read_context)
+        async with deadline(until):
+            return await with_token(self._tokens, district, lambda token: fetch(bearer(token, read_context, until)))
 
     async def _look_up(
         self,
         district: DistrictId,
         read_context: ReadContext,
-        snapshot: Callable[[RequestContext], Awaitable[T]],
+        fetch: Callable[[RequestContext], Awaitable[T]],
         place: Place | None = None,
     ) -> T:
-        """Read as ``_read`` does; in a district that is not connected every record is unknown."""
+        """Read as ``_read`` does, and take every record of a district that is not connected for unknown."""
         whole = place is not None and place[0] is Scope.DISTRICT
         try:
-            seconds = self._patience.district if whole else self._patience.snapshot
-            return await self._read(district, read_context, snapshot, seconds)
+            seconds = self._timeouts.district if whole else self._timeouts.snapshot
+            return await self._read(district, read_context, fetch, seconds)
         except UserUnknown as error:
             raise RecordUnknown from error
 
@@ -558,16 +559,16 @@ def connect(  # noqa: PLR0913 -- a setting each
         client_id: finds the tokens of all connected districts, together with ``client_secret``.
         client_secret: see ``client_id``.
         id_shape: the shape of Clever's ids.
-        clock: seconds that only ever go forward.
-        wall: Unix seconds, in which Clever tells when its rate limit begins anew.
-        caller_share: the part of a token's requests of a minute that one caller may cause.
-        page_limit: how many records of a list to ask for at once.
+        clock: tells seconds that only go forward.
+        wall: tells Unix seconds, in which Clever says when its rate limit is reset.
+        caller_share: which part of a token's requests of a minute one caller may cause.
+        page_limit: records of a page.
 
     Raises:
-        ValueError: a URL that is not https off loopback, a token that is none, or neither token nor id and secret.
+        ValueError: a URL that is neither https nor loopback, a malformed token, or neither a token nor id and secret.
     """
     api = f"{base_url(url)}/{version}"
-    # Its own reports would be a second log, in another shape than ours.
+    # Its own reports would be a second log, in another form than ours.
     set_on_retry_hooks([])
     transport = Transport(ProxyTransport(), wall=wall, token_states=TokenStates(clock, caller_share))
     tokens: Tokens

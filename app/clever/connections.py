@@ -1,9 +1,9 @@
-"""Connections that are used again, each only after an exchange that went well and by one exchange at a time.
+"""Connections that are reused, each by one exchange at a time and only after the one before went well.
 
-Each is a transport of httpx's own that holds one connection. One pool of them all would look through every connection
-at each request and again after it, which costs twice as much processor time for one user alone and several times as
-much for many at once. And where what awaits httpcore is cancelled as it closes a response, its pool counts the
-connection as in use for ever: here such a transport is closed, and no other exchange ever meets it.
+Each is a transport of httpx with a pool of one connection. A single pool looks through all its connections before and
+after each request, which costs twice the processor time for one user alone, and several times as much for many at once.
+And if a task is cancelled while httpcore closes a response, the pool counts its connection as in use for ever: here
+such a transport is closed, and no other exchange ever gets it.
 """
 
 import asyncio
@@ -19,10 +19,10 @@ import httpx
 from app.domain.errors import CleverCrowded
 from app.telemetry import metrics
 
-_IDLE_SECONDS = 30
+IDLE_SECONDS = 30
 
 
-_LIMITS = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=_IDLE_SECONDS)
+_LIMITS = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=IDLE_SECONDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +32,14 @@ class _Idle:
 
 
 class Connections(httpx.AsyncBaseTransport):
-    """As many connections as there are exchanges; of those that idle the one that was used last is taken.
+    """As many connections as there are exchanges; of the idle ones, the one that was used last is taken.
 
-    They leave out the client that httpx puts around a transport: it merges headers and keeps cookies, history and hooks
-    for each request, none of which a question to Clever needs, and three of them cost a fifth less without.
+    This is a transport without httpx's client around it: that one merges headers and keeps cookies, history and hooks
+    for each request, none of which is needed here. The three requests for a user cost a fifth less without.
     """
 
     def __init__(self, trusted: ssl.SSLContext, proxy: str | None = None) -> None:
-        """Connect to nothing yet; what is made has to be closed."""
+        """Take what to trust and which proxy to use; nothing is connected yet."""
         self._trusted = trusted
         self._proxy = proxy
         self._idle: deque[_Idle] = deque()
@@ -47,7 +47,7 @@ class Connections(httpx.AsyncBaseTransport):
         self._closing: set[asyncio.Task[None]] = set()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Ask, and return the answer as soon as its head is there; raises ``httpx.TransportError``."""
+        """Send a request, and return the response as soon as its head is there; raises ``httpx.TransportError``."""
         connection = self._taken()
         try:
             response = await connection.handle_async_request(request)
@@ -59,7 +59,7 @@ class Connections(httpx.AsyncBaseTransport):
         return response
 
     async def aclose(self) -> None:
-        """Close the connections, those in use, too."""
+        """Close all connections, also those in use."""
         for connection in (*self._used, *(idle.connection for idle in self._idle)):
             self._close(connection)
         self._used.clear()
@@ -83,11 +83,11 @@ class Connections(httpx.AsyncBaseTransport):
             self._idle.append(_Idle(connection, now))
         else:
             self._close(connection)
-        while self._idle and self._idle[0].since < now - _IDLE_SECONDS:
+        while self._idle and self._idle[0].since < now - IDLE_SECONDS:
             self._close(self._idle.popleft().connection)
 
     def _close(self, connection: httpx.AsyncHTTPTransport) -> None:
-        # In a task of its own: what ends an exchange early must not end the closing, too.
+        # In a task of its own: whatever cancels an exchange must not cancel the closing, too.
         closing = asyncio.create_task(connection.aclose())
         self._closing.add(closing)
         closing.add_done_callback(self._closed)
@@ -99,7 +99,7 @@ class Connections(httpx.AsyncBaseTransport):
 
 
 class _Body(httpx.AsyncByteStream):
-    """The body of an answer; whether its connection can be used again is told once it is closed."""
+    """The body of a response; tells, once it is closed, whether its connection can be reused."""
 
     def __init__(self, stream: httpx.AsyncByteStream, ended: Callable[[bool], None]) -> None:
         self._stream = stream
@@ -126,20 +126,20 @@ T = TypeVar("T")
 MOST_UNDER_WAY = 128
 
 
-"""Exchanges at once, and so connections in use: more than all readings together make."""
+"""How many exchanges run at once, each on a connection of its own: more than all fetches together need."""
 
 
 _PATIENCE_SECONDS = 2.0
 
 
-_MOMENT_SECONDS = 1.0  # in which an exchange that nobody waits for usually ends by itself
+_MOMENT_SECONDS = 1.0  # most exchanges that nobody waits for end by themselves in that time
 
 
 class RunningExchanges:
-    """The exchanges under way, ``most`` at once.
+    """The exchanges in progress, ``most`` at once.
 
-    For room an exchange waits for ``patience`` seconds at most. One that nobody waits for any more is broken off after
-    another ``moment``, in seconds.
+    An exchange waits for a free place for ``patience`` seconds at most. One that nobody waits for any more is cancelled
+    after ``moment`` seconds.
     """
 
     def __init__(
@@ -157,11 +157,11 @@ class RunningExchanges:
 
     @property
     def in_progress(self) -> int:
-        """How many exchanges are under way."""
+        """How many exchanges are in progress."""
         return len(self._tasks)
 
     async def enter(self) -> None:
-        """Wait for room for one more exchange, which ``leave`` gives back.
+        """Wait for a free place, which ``leave`` gives back.
 
         Raises:
             CleverCrowded: there was none in time.
@@ -182,18 +182,18 @@ class RunningExchanges:
             metrics.CONNECTION_SECONDS.observe(time.perf_counter() - began)
 
     def leave(self) -> None:
-        """Give back the room of an exchange."""
+        """Give back the place of an exchange."""
         self._room.release()
 
     async def outcome(self, exchange: Coroutine[Any, Any, T], ended: Callable[[], None]) -> T:
-        """Begin an exchange and return what it comes to; ``ended`` is called when it is over, whoever waits."""
+        """Start an exchange and return its result; ``ended`` is called when it is over, even if nobody waits."""
         task = asyncio.create_task(exchange)
         self._tasks.add(task)
 
         def over(_: asyncio.Task[T]) -> None:
             self._tasks.discard(task)
             ended()
-            # Where nobody waits any more, asyncio would complain that a failure was never looked at.
+            # When nobody waits any more, asyncio would complain that a failure was never looked at.
             if not task.cancelled():
                 task.exception()
 
@@ -206,7 +206,7 @@ class RunningExchanges:
         return task.result()
 
     async def aclose(self) -> None:
-        """Break off what is under way."""
+        """Cancel the exchanges in progress."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

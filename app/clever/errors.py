@@ -1,6 +1,6 @@
-"""What can go wrong in one exchange, as tables: a status or an exception of httpx, and the error that it becomes.
+"""What can go wrong in one exchange: which status or exception of httpx becomes which domain error.
 
-The sentences are for operators and are fixed: nothing that was sent or received gets into them.
+The sentences are for operators. They are fixed: nothing that was sent or received gets into them.
 """
 
 from collections.abc import Callable
@@ -66,22 +66,22 @@ _EXCEPTIONS: tuple[tuple[type[Exception], type[CleverError], str], ...] = (
 FAILURES = tuple(raised for raised, _, _ in _EXCEPTIONS)
 
 
-"""Every exception with which an exchange can fail."""
+"""Every exception that an exchange can raise."""
 
 
 def failure_of(raised: Exception) -> CleverError:
-    """Return what an exception of an exchange, one of ``FAILURES``, means."""
+    """Return the domain error for an exception of an exchange, one of ``FAILURES``."""
     error, sentence = next((error, sentence) for kind, error, sentence in _EXCEPTIONS if isinstance(raised, kind))
     return error(sentence)
 
 
 def refusal_of(status: int, *, told: int | None, by_client: bool = False) -> CleverError:
-    """Return what a status other than 200 and 404 means.
+    """Return the domain error for a status other than 200 and 404.
 
     Args:
         status: the status.
-        told: after how many seconds the answer says to ask again, if it does.
-        by_client: whether a client id and secret asked, instead of the token of a district.
+        told: after how many seconds to ask again, if the response says so.
+        by_client: whether the credential was a client id and secret, and not the token of a district.
     """
     if status == HTTPStatus.TOO_MANY_REQUESTS:
         return _passing(CleverLimited("Clever's limit of requests a minute is used up for this token"), told)
@@ -94,14 +94,14 @@ def refusal_of(status: int, *, told: int | None, by_client: bool = False) -> Cle
 
 
 def is_failing(status: int) -> bool:
-    """Tell whether a status says that Clever fails for the moment."""
-    # 501 is what it answers to a request that it does not support.
+    """Tell whether a status says that Clever is failing for the moment."""
+    # 501 is its answer to a request that it does not support.
     return status >= HTTPStatus.INTERNAL_SERVER_ERROR and status != HTTPStatus.NOT_IMPLEMENTED
 
 
 def is_json(response: httpx.Response) -> bool:
-    """Tell whether the body is called JSON."""
-    # A proxy may say it once more; where it says something else, nobody knows which of the two it is.
+    """Tell whether a response says that its body is JSON."""
+    # A proxy may add a second content type; if the two differ, nobody knows which is right.
     kinds = response.headers.get_list("content-type", split_commas=True)
     return bool(kinds) and all(map(_names_json, kinds))
 
@@ -112,8 +112,8 @@ def _names_json(kind: str) -> bool:
 
 
 def missing(response: httpx.Response, body: bytes | None) -> CleverError:
-    """Return what a 404 means, whose body is None where it could not be read."""
-    # Clever says so of a record in JSON. Its HTML is for the wrong kind of token and for a path that does not exist.
+    """Return the domain error for a 404; its body is None if it could not be read."""
+    # For a record that does not exist Clever answers JSON. Its HTML means a wrong kind of token, or an unknown path.
     if is_json(response) and body is not None and _is_object(body):
         return CleverRecordMissing("Clever has no such record for this token")
     return CleverNotJson(
@@ -142,13 +142,13 @@ class RefusalLog:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._told: dict[type[CleverError], float] = {}
+        self._logged_at: dict[type[CleverError], float] = {}
 
-    def tell(self, error: CleverError) -> None:
-        """Log an error of a read if it is a refusal; its sentence is fixed and names nobody."""
+    def log(self, error: CleverError) -> None:
+        """Log the error of a read if it is a refusal; its sentence is fixed and names nobody."""
         kind, now = type(error), self._clock()
         if kind not in {CleverRefusedToken, CleverForbade}:
             return
-        if kind not in self._told or now - self._told[kind] >= _QUIET_SECONDS:
-            self._told[kind] = now
+        if kind not in self._logged_at or now - self._logged_at[kind] >= _QUIET_SECONDS:
+            self._logged_at[kind] = now
             telemetry.read_refused(str(error), error.word)

@@ -1,4 +1,4 @@
-"""One exchange with Clever; every way in which it can fail becomes a domain error here."""
+"""One exchange with Clever: a request and its response, or the domain error that it fails with."""
 
 import asyncio
 import re
@@ -37,10 +37,10 @@ _EXTENSIONS = {"timeout": httpx.Timeout(5, connect=2).as_dict()}
 
 
 class ProxyTransport(httpx.AsyncBaseTransport):
-    """The ways to Clever: direct, and for https through the proxy of the environment where it names one."""
+    """Sends requests directly, or, for https, through the proxy that the environment names."""
 
     def __init__(self) -> None:
-        """Look at the environment; what is made has to be closed, and nothing is connected yet."""
+        """Read the environment; nothing is connected yet."""
         trusted = httpx.create_ssl_context()
         proxies = getproxies()
         proxy = proxies.get("https") or proxies.get("all")
@@ -48,8 +48,8 @@ class ProxyTransport(httpx.AsyncBaseTransport):
         self._proxied = Connections(trusted, proxy if "://" in proxy else f"http://{proxy}") if proxy else None
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Ask; raises ``httpx.HTTPError``."""
-        # Plain http is for loopback. A proxy of the environment would be sent the token, in clear.
+        """Send a request; raises ``httpx.HTTPError``."""
+        # Plain http is for loopback; a proxy would be sent the token in clear.
         if self._proxied is None or request.url.scheme != "https" or proxy_bypass(request.url.host):
             return await self._direct.handle_async_request(request)
         return await self._proxied.handle_async_request(request)
@@ -61,11 +61,11 @@ class ProxyTransport(httpx.AsyncBaseTransport):
             await self._proxied.aclose()
 
 
-def question_of(url: httpx.URL | str, authorization: str) -> httpx.Request:
+def request_for(url: httpx.URL | str, authorization: str) -> httpx.Request:
     """Return the request for what is at ``url``; raises ``httpx.InvalidURL``."""
     parsed = httpx.URL(url)
     headers = ((b"Host", parsed.netloc), *_HEADERS, (b"Authorization", authorization.encode("ascii")))
-    # With a stream httpx looks for nothing that is missing among the headers, which is half of what a request costs.
+    # Given a stream, httpx does not look for missing headers, which is half of what a request costs.
     return httpx.Request("GET", parsed, headers=headers, stream=_NO_BODY, extensions=_EXTENSIONS)
 
 
@@ -75,34 +75,34 @@ S = TypeVar("S", bound=Slim)
 MOST_NESTED = 100_000
 
 
-"""Objects and lists of one body; a page of 2000 users has some 25 000."""
+"""How many objects and lists a body may have; a page of 2000 users has some 25 000."""
 
 
 MOST_LISTED = 500_000
 
 
-"""Commas in one body; a page of 2000 sections of thirty students has some 100 000."""
+"""How many commas a body may have; a page of 2000 sections of thirty students has some 100 000."""
 
 
 def parsed(body: bytearray, shape: type[S]) -> S:
-    """Return what a body says; raises ``CleverMalformed`` where it is not of that shape, or absurdly dense."""
-    # Whatever becomes of it, the parser first builds all of it: up to a kilobyte for each small object.
+    """Parse a body; raises ``CleverMalformed`` if it has another shape, or more in it than any answer should have."""
+    # The parser builds all of it before it judges: up to a kilobyte for each small object.
     if body.count(b"{") + body.count(b"[") > MOST_NESTED or body.count(b",") > MOST_LISTED:
         raise CleverMalformed("Clever sent a body with more in it than any answer should have")
     with suppress(ValidationError):
         return shape.model_validate_json(body)
-    # Outside of any handler: as the context of what is raised, the error and all that was sent would live on.
+    # Outside of any handler: as the context of this error, the first one would keep all that was sent in memory.
     raise CleverMalformed("Clever sent JSON that is cut short or has another shape than documented")
 
 
 @dataclass(frozen=True, slots=True)
 class Question(Generic[S]):
-    """What to ask.
+    """What to read.
 
     Attributes:
-        url: where.
-        shape: what the answer has to be.
-        byte_budget: how large it may be; what is read is taken off.
+        url: where it is.
+        shape: the model of the response.
+        byte_budget: how large it may be; what is read is subtracted.
     """
 
     url: httpx.URL | str
@@ -112,12 +112,12 @@ class Question(Generic[S]):
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """What an answer says before its body.
+    """What a response says before its body.
 
     Attributes:
         status: the status.
-        rates: what is left of each bucket of the rate limit, as far as it is told.
-        told: after how many seconds to ask again, if it is told.
+        rates: what is left of each bucket of the rate limit, as far as the response says.
+        told: after how many seconds to ask again, if the response says so.
     """
 
     status: int
@@ -126,9 +126,9 @@ class Head:
 
 
 class Exchanges:
-    """Asks Clever, each time with one request.
+    """Makes exchanges, each of one request, which takes ``seconds`` at most.
 
-    An exchange takes ``seconds`` at most. ``wall`` tells Unix seconds, where Clever does not tell the time.
+    ``wall`` tells Unix seconds, for responses that do not say what time it is.
     """
 
     def __init__(
@@ -140,11 +140,11 @@ class Exchanges:
         self._bodies = bodies
 
     async def answer(self, question: Question[S], request_context: RequestContext, heard: Callable[[Head], None]) -> S:
-        """GET what is asked for, or raise the ``CleverError`` that says why not; ``heard`` is told how it begins."""
+        """GET and parse, or raise the ``CleverError`` that says why not; ``heard`` is called with the head."""
         until = min(asyncio.get_running_loop().time() + self._seconds, request_context.until)
         try:
             with self._bodies.held() as body:
-                # The way limits the wait for each piece of a body; a body that drips in has to end, too.
+                # The transport limits the wait for each piece of a body; one that drips in has to end, too.
                 async with asyncio.timeout_at(until):
                     await self._fill(body, question, request_context, heard)
                 answer = parsed(body, question.shape)
@@ -160,7 +160,7 @@ class Exchanges:
     async def _fill(
         self, body: bytearray, question: Question[S], request_context: RequestContext, heard: Callable[[Head], None]
     ) -> None:
-        response = await self._way.handle_async_request(question_of(question.url, request_context.authorization))
+        response = await self._way.handle_async_request(request_for(question.url, request_context.authorization))
         async with aclosing(response):
             head = _head_of(response, self._wall)
             heard(head)
@@ -188,10 +188,10 @@ _OF_USER = {"sections": "sections", "schools": "schools"}
 
 
 def endpoint_of(url: httpx.URL | str) -> str:
-    """Return ``user``, ``sections``, ``schools``, ``lookup``, ``list``, ``tokens`` or ``other``.
+    """Return the endpoint of a URL, in one fixed word.
 
-    The first three are the reads of one user; ``lookup`` is one record of another kind, ``list`` those of a place, and
-    ``tokens`` whatever tells which districts are connected.
+    ``user``, ``sections`` and ``schools`` are the reads of one user; ``lookup`` is one record of another kind, ``list``
+    the records of a place, ``tokens`` whatever tells which districts are connected; everything else is ``other``.
     """
     path = str(url).partition("?")[0]
     found = _PATH.search(path)
@@ -208,8 +208,8 @@ def endpoint_of(url: httpx.URL | str) -> str:
 
 
 @contextmanager
-def told(url: httpx.URL | str) -> Iterator[None]:
-    """Count and trace the request to ``url`` that the block makes, by its part of Clever and how it ends."""
+def recorded(url: httpx.URL | str) -> Iterator[None]:
+    """Count, time and trace the request to ``url`` that the block makes, by endpoint and outcome."""
     endpoint, outcome, began = endpoint_of(url), "ok", time.perf_counter()
     with tracing.tracer().asking(f"clever {endpoint}") as span:
         try:

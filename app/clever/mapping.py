@@ -1,4 +1,4 @@
-"""From what API 3.0 and 3.1 send to facts: which role reaches what, and what of Clever's data grants nothing."""
+"""Turns records of API 3.0 and 3.1 into facts: which role reaches what, and which data grants nothing."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -37,8 +37,8 @@ class Answers:
 
     Attributes:
         user: the user.
-        sections: their sections, none where no role needs them.
-        schools: their schools of all roles together, or None where the list could not be read.
+        sections: their sections; none if no role needs them.
+        schools: their schools of all roles together; None if the list was not read.
     """
 
     user: UserRecord
@@ -57,12 +57,12 @@ def has_schools_to_confirm(user: UserRecord) -> bool:
 
 
 def facts_of(answers: Answers, district: DistrictId, shape: IdShape) -> tuple[Facts, Counter[Oddity]]:
-    """Work out the facts, and count what grants nothing.
+    """Return the facts, and how much of the data grants nothing, by kind.
 
     Args:
         answers: what Clever answered.
-        district: the district of the token, which the user has been checked to belong to.
-        shape: an id without this shape grants nothing.
+        district: the district of the token; that the user belongs to it has been checked.
+        shape: the shape of ids; any other id grants nothing.
     """
     roles = answers.user.roles or Roles()
     every = (roles.student, roles.teacher, roles.staff, roles.district_admin, roles.contact)
@@ -79,12 +79,12 @@ def facts_of(answers: Answers, district: DistrictId, shape: IdShape) -> tuple[Fa
 
 
 def section_of(record: SectionRecord, district: DistrictId, shape: IdShape) -> tuple[Section, Counter[Oddity]]:
-    """Work out where a section lies and who stands in it, and count the ids that are none.
+    """Return where a section lies and who is in it, and how many ids are malformed.
 
     Args:
         record: what Clever sent.
-        district: the district of the token, which the section has been checked to belong to.
-        shape: an id without this shape is left out; that of the section itself has been checked.
+        district: the district of the token; that the section belongs to it has been checked.
+        shape: the shape of ids; others are left out. The section's own id has been checked.
     """
     odd: Counter[Oddity] = Counter()
     school = next(iter(_fitting([record.school], shape, odd)), None)
@@ -95,7 +95,7 @@ def section_of(record: SectionRecord, district: DistrictId, shape: IdShape) -> t
 
 @dataclass(frozen=True, slots=True)
 class _RecordReader:
-    """Lets through what can grant something and counts the rest."""
+    """Reads the fields of one user's roles: passes on what can grant something, and counts the rest."""
 
     answers: Answers
     shape: IdShape
@@ -113,7 +113,7 @@ class _RecordReader:
         return next(iter(self.ids([text])), None)
 
     def sections(self, people_of: Callable[[SectionRecord], Sequence[str]]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """Return the sections in which the user stands, and the schools in which those lie."""
+        """Return the sections that list the user, and the schools in which those lie."""
         found = []
         for section in self.answers.sections:
             people = people_of(section)
@@ -126,7 +126,7 @@ class _RecordReader:
 
 
 def _own(records: Iterable[R], district: DistrictId, odd: Counter[Oddity]) -> list[R]:
-    """Keep the district's own records; Clever guarantees that each names its district (dev.clever.com, on sections)."""
+    """Return the district's own records; Clever promises that each names its district (dev.clever.com, on sections)."""
     ours, foreign = [], set()
     for record in records:
         if record.district == district:
@@ -147,7 +147,7 @@ def _fitting(texts: Iterable[str | None], shape: IdShape, odd: Counter[Oddity]) 
 
 
 def _held(roles: Roles, district: DistrictId, reader: _RecordReader) -> Iterator[HeldRole]:
-    """Read each role that is there; the most senior comes first."""
+    """Read each role that the user holds, the most senior first."""
     if (admin := roles.district_admin) is not None:
         yield HeldRole(Role.DISTRICT_ADMIN, (_admin(admin, district, reader),), reader.legacy_id(admin.legacy_id))
     if (staff := roles.staff) is not None:
@@ -181,7 +181,7 @@ def _staff_roles(role: StaffRole, reader: _RecordReader) -> tuple[str, ...]:
 
 
 def _unconfirmed(schools: tuple[str, ...], reader: _RecordReader) -> tuple[str, ...] | None:
-    """Hold administered schools against Clever's list of the user's schools, which confirms and never widens."""
+    """Return the administered schools that Clever's list of the user's schools lacks; it confirms and never adds."""
     if reader.answers.schools is None:
         return None
     listed = {school.id for school in reader.answers.schools}
@@ -211,8 +211,8 @@ def _contact(role: ContactRole, reader: _RecordReader) -> tuple[Standing, ...]:
 
 
 def _relation(entry: Relationship, reader: _RecordReader) -> Standing:
-    # An entry without a usable student still stands: leaving it out could turn an emergency contact into one who has
-    # no entry at all, whom `unless: {type: [Emergency]}` lets pass.
+    # An entry without a usable student is kept: without it an emergency contact could be one with no entry at all,
+    # whom `unless: {type: [Emergency]}` lets pass.
     return Standing(
         _filled((Scope.STUDENT, reader.ids([entry.student]))),
         _filled(("relationship", _label(entry.relationship, reader)), ("type", _label(entry.type, reader))),
@@ -240,14 +240,14 @@ Version = Literal["v3.0", "v3.1"]
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """Versions that send the same where it matters.
+    """API versions that send the same where it matters.
 
     Attributes:
-        user: the shape of one user, `users` of a page of them.
-        section: the shape of one section, `sections` of a page of them.
-        school: the shape of one school, `schools` of a page of them.
-        facts_of: how what was read of a user becomes facts.
-        section_of: how the record of a section becomes a section.
+        user: the model of one user, `users` that of a page of them.
+        section: the model of one section, `sections` that of a page of them.
+        school: the model of one school, `schools` that of a page of them.
+        facts_of: turns what was read of a user into facts.
+        section_of: turns the record of a section into a section.
     """
 
     user: type[Entry[UserRecord]]
@@ -275,4 +275,4 @@ _V3 = Family(
 FAMILIES: Mapping[Version, Family] = {"v3.0": _V3, "v3.1": _V3}
 
 
-"""The family of each version that can be read."""
+"""The family of each supported version."""

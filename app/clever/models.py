@@ -1,7 +1,7 @@
-"""What API 3.0 and 3.1 send, cut down to the fields that permissions rest on.
+"""What API 3.0 and 3.1 send, cut down to the fields that permissions depend on.
 
-Every field but `id` may be missing or null, and any field may be new: Clever's specs require none. A field of the wrong
-type is no absent field, though: read as one it would make a smaller permission set that looks complete.
+Every field but `id` may be missing or null, and there may be new fields: Clever's specs require none. A field of the
+wrong type is an error, though: taken for an absent one, it would make a smaller permission set that looks complete.
 """
 
 from typing import Annotated, ClassVar, Generic, TypeVar
@@ -11,7 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 T = TypeVar("T")
 
 MOST_RECORDS = 10_000
-"""Records of a page: Clever's maximum (dev.clever.com/docs/paging-and-limits)."""
+"""Records of a page at most (dev.clever.com/docs/paging-and-limits)."""
 
 _MOST_LISTED = 20_000  # of one list without pages, such as the students of a section
 _MOST_LINKS = 100
@@ -29,27 +29,27 @@ def _names(text: str) -> frozenset[str]:
 
 
 class Slim(BaseModel):
-    """A record of which only the declared fields are read; what was sent never shows in its errors."""
+    """A record of which only the declared fields are read; its errors never show what was sent."""
 
     model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
 
 
 class Watched(Slim):
-    """A record whose undeclared fields are told by name, without their values, so that new ones can be counted."""
+    """A record that keeps the names of undeclared fields, without their values, so that new ones can be counted."""
 
     model_config = ConfigDict(extra="allow")
     __pydantic_extra__: dict[str, _NameOnly] = Field(init=False)
 
     documented: ClassVar[frozenset[str]] = frozenset()
-    """Fields that Clever documents and nobody needs here."""
+    """Fields that Clever documents and that are not needed here."""
 
     def unknown_fields(self) -> int:
-        """Count the fields that Clever's documentation does not know."""
+        """Return how many fields Clever does not document."""
         return len(self.__pydantic_extra__.keys() - self.documented)
 
 
 class StudentRole(Watched):
-    """`roles.student`: where they learn."""
+    """`roles.student`: at which schools they learn."""
 
     documented = _names(
         "created credentials disability dob ell_status email enrollments ext frl_status gender gifted_status grade"
@@ -62,7 +62,7 @@ class StudentRole(Watched):
 
 
 class TeacherRole(Watched):
-    """`roles.teacher`: where they teach, which is not where they administer."""
+    """`roles.teacher`: at which schools they teach, which does not mean that they administer them."""
 
     documented = _names("created credentials district ext last_modified name sis_id state_id teacher_number")
     school: str | None = None
@@ -126,7 +126,7 @@ class UserRecord(Watched):
 
 
 class SectionRecord(Slim):
-    """A section: where it lies, and who stands in it by user id."""
+    """A section: its school, and its people by user id."""
 
     id: str
     district: str | None = None
@@ -165,7 +165,7 @@ class Link(Slim):
 
 
 class Entry(Slim, Generic[T]):
-    """The envelope around one record of the Data API."""
+    """One record of the Data API in its envelope."""
 
     data: T
 
@@ -178,7 +178,7 @@ class Linked(Slim):
     def following(self) -> str | None:
         """Return where the next page is, or None on the last one.
 
-        Clever's own texts disagree on the case of link names. An address that is not there is returned as empty text:
+        Clever's own documents disagree on the case of link names. A link without an address is returned as empty text:
         there is a next page, wherever it may be.
         """
         addresses = (
@@ -211,5 +211,5 @@ class BarePage(Linked, Generic[T]):
         return self.data
 
     def ids(self) -> list[str]:
-        """Return nothing: of its entries nobody keeps the ids."""
+        """Return nothing: the entries are told apart otherwise."""
         return []

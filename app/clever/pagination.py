@@ -1,4 +1,4 @@
-"""Lists of Clever, page by page: `next` links are followed as given, and never off the list's own origin and path."""
+"""Reads lists page by page: follows `next` links as given, but never off the list's own origin and path."""
 
 from collections.abc import Iterable
 from typing import TypeVar
@@ -14,7 +14,7 @@ from app.domain.errors import CleverMalformed, CleverPagingBroken, CleverRecordM
 T = TypeVar("T")
 
 MOST_PAGES = 1000
-"""Pages of a list; two million records."""
+"""Pages of a list at most: two million records."""
 
 
 async def records_of(  # noqa: PLR0913 -- what is asked, and three bounds
@@ -64,7 +64,7 @@ async def records_of(  # noqa: PLR0913 -- what is asked, and three bounds
 
 
 def _keep_apart(ids: set[str], of_page: Iterable[str]) -> None:
-    """Add the ids of one more page, none of which may have stood on an earlier one."""
+    """Add the ids of one more page; raise if one of them was on an earlier page."""
     fresh = set(of_page)
     if not ids.isdisjoint(fresh):
         raise CleverPagingBroken("Clever's list changed while its pages were read")
@@ -74,7 +74,7 @@ def _keep_apart(ids: set[str], of_page: Iterable[str]) -> None:
 def _followed(url: httpx.URL, following: str, start: httpx.URL) -> httpx.URL:
     if not following:
         raise CleverPagingBroken("Clever's next link has no address")
-    # Judged and asked is one and the same object: two parsers of URLs could disagree on where a link leads.
+    # The URL that is checked is the object that is requested: two parsers could disagree on where a link leads.
     try:
         target = url.join(following)
     except (httpx.InvalidURL, ValueError) as error:

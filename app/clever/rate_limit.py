@@ -1,7 +1,7 @@
-"""How much of a token's rate limit is left, who may still use it, and how many requests may be under way at once.
+"""The rate limit of a token: how much of it is left, who may still use it, and how many requests may run at once.
 
-All that a process knows of the limit is what the headers of Clever's answers say, since other processes use the same
-token: 1200 requests in a fixed minute (dev.clever.com/docs/error-messages).
+Clever allows 1200 requests in a fixed minute (dev.clever.com/docs/error-messages). Other processes use the same token,
+so what is left is known from the headers of Clever's responses alone.
 """
 
 import asyncio
@@ -21,19 +21,19 @@ from app.telemetry import metrics
 WINDOW_SECONDS = 60
 
 
-"""How long a window of the limit is; Clever counts requests by the minute."""
+"""How long a window of the limit lasts; Clever counts requests by the minute."""
 
 
 Fields = Mapping[bytes, bytes]
 
 
-"""The headers of an answer by their names in lower case; httpx's own take as long to look into as a request to send."""
+"""The headers of a response by name in lower case; a look into httpx's own takes as long as to send a request."""
 
 
-_ENTRY = re.compile(rb"([0-9]{1,12})\s*(?:;.*)?")  # what stands behind a semicolon tells how long a window is
+_ENTRY = re.compile(rb"([0-9]{1,12})\s*(?:;.*)?")  # behind the semicolon is how long a window lasts
 
 
-_BETWEEN_DATES = re.compile(rb"(?<=GMT)\s*,|(?<=[0-9])\s*,")  # a date has a comma of its own, after the day's name
+_BETWEEN_DATES = re.compile(rb"(?<=GMT)\s*,|(?<=[0-9])\s*,")  # a date has a comma of its own, behind the weekday
 
 
 _LONGEST_DATE = 40
@@ -53,9 +53,9 @@ class Rate:
     """How much is left of one bucket.
 
     Attributes:
-        limit: requests in a window, at least 1; it tells the bucket from others.
-        left: requests that are left of it.
-        reset: when the next window begins, in Unix seconds of Clever's clock; it names the window.
+        limit: requests in a window, at least 1; it identifies the bucket.
+        left: requests that are left.
+        reset: when the next window begins, in Unix seconds of Clever's clock; it identifies the window.
         seconds: until then, from 0 to ``WINDOW_SECONDS``.
     """
 
@@ -65,27 +65,27 @@ class Rate:
     seconds: float
 
 
-def fields_of(token_states: Iterable[tuple[bytes, bytes]]) -> Fields:
-    """Return the header lines of an answer by name; those of one name are one list."""
+def fields_of(headers: Iterable[tuple[bytes, bytes]]) -> Fields:
+    """Return the headers of a response by name; several of one name are joined to a list."""
     fields: dict[bytes, bytes] = {}
-    for written, value in token_states:
+    for written, value in headers:
         name = written.lower()
         fields[name] = fields[name] + b"," + value if name in fields else value
     return fields
 
 
 def rates_of(fields: Fields, wall: Callable[[], float]) -> tuple[Rate, ...]:
-    """Return what an answer says of each bucket, the one with the fewest requests left first.
+    """Return what a response says of each bucket, the one with the fewest requests left first.
 
-    Entries belong together by their places. Where that cannot be, since there are more of one header than of another or
-    one is no number, they are taken for one bucket that is as small as any of them could be.
+    The entries of the headers belong together by position. If they cannot, since their numbers differ or one is not a
+    number, they are taken for one bucket that is as small as any of them could be.
 
     Args:
-        fields: the headers of the answer.
-        wall: tells Unix seconds, where the answer does not tell what Clever's clock says.
+        fields: the headers of the response.
+        wall: tells Unix seconds, for responses that do not say what time it is at Clever.
 
     Returns:
-        A bucket for each limit, of very many the first; none where the answer does not say all of any.
+        A bucket for each limit, eight at most; none if the response does not say everything about any.
     """
     if b"x-ratelimit-limit" not in fields:
         return ()
@@ -100,12 +100,12 @@ def rates_of(fields: Fields, wall: Callable[[], float]) -> tuple[Rate, ...]:
 
 
 def wait_of(fields: Fields, wall: Callable[[], float], *, limited: bool) -> int | None:
-    """Return after how many seconds an answer says to ask again, from 1 to ``WINDOW_SECONDS``, or None.
+    """Return after how many seconds a response says to ask again, from 1 to ``WINDOW_SECONDS``, or None.
 
     Args:
-        fields: the headers of the answer.
+        fields: the headers of the response.
         wall: as in ``rates_of``.
-        limited: whether the limit is why; of any other refusal the end of the window says nothing.
+        limited: whether the rate limit is the reason; otherwise the end of the window does not matter.
     """
     told = _retry_after(fields, wall)
     rates = rates_of(fields, wall) if limited else ()
@@ -115,7 +115,7 @@ def wait_of(fields: Fields, wall: Callable[[], float], *, limited: bool) -> int 
     elif limited and not (rates and told is not None):
         again = rates[0].seconds if rates else _until_reset(fields, wall, told)
     else:
-        # Of Clever's buckets none is used up: somebody before it refuses, who says for how long.
+        # No bucket of Clever is used up: a gateway in front of it refuses, and says for how long.
         again = told
     return None if again is None else min(max(math.ceil(again), 1), WINDOW_SECONDS)
 
@@ -123,16 +123,16 @@ def wait_of(fields: Fields, wall: Callable[[], float], *, limited: bool) -> int 
 Buckets = dict[int, tuple[int, int]]
 
 
-"""What is left and when the window ends, by limit."""
+"""By limit: what is left, and when the window ends."""
 
 
 def _paired(limits: Sequence[int | None], left: Sequence[int | None], resets: Sequence[int | None]) -> Buckets:
-    """Return the buckets whose entries stand at the same places; none where any entry has no place among them."""
+    """Return the buckets whose entries are at the same positions; none if the entries do not fit together."""
     buckets: Buckets = {}
     if not len(limits) == len(left) == len(resets):
         return {}
     for limit, remaining, reset in zip(limits, left, resets, strict=True):
-        # More left than there is to use says that the entries stand in another order than the limits.
+        # More left than the limit means that the entries are in another order than the limits.
         if limit is None or remaining is None or reset is None or (remaining > limit and len(limits) > 1):
             return {}
         if limit:
@@ -142,7 +142,7 @@ def _paired(limits: Sequence[int | None], left: Sequence[int | None], resets: Se
 
 
 def _as_one(*columns: Sequence[int | None]) -> Buckets:
-    """Return one bucket for entries that do not belong together: the smallest, and the last to be filled again."""
+    """Return one bucket for entries that do not fit together: the smallest limit, and the last reset."""
     limits, left, resets = ([number for number in column if number is not None] for column in columns)
     limits = [limit for limit in limits if limit]
     if not (limits and left and resets):
@@ -163,7 +163,7 @@ def _until_reset(fields: Fields, wall: Callable[[], float], otherwise: float | N
 
 
 def _retry_after(fields: Fields, wall: Callable[[], float]) -> float | None:
-    """Return the longest that anybody on the way says to wait."""
+    """Return the longest of the waits that Clever and any gateway ask for."""
     waits: list[float] = []
     for written in _BETWEEN_DATES.split(fields.get(b"retry-after", b"")):
         if (seconds := _number(written)) is not None:
@@ -174,15 +174,15 @@ def _retry_after(fields: Fields, wall: Callable[[], float]) -> float | None:
 
 
 def _now(fields: Fields, wall: Callable[[], float]) -> float:
-    # Clever's clock and ours may differ by more than a window. Its date lacks the fraction of the second, so that a
-    # window seems to last up to a second longer than it does, and never shorter; so does the earliest of several.
+    # Clever's clock and ours may differ by more than a window. Its date has whole seconds, so a window seems to last up
+    # to a second longer than it does, and never less; for the same reason the earliest of several dates counts.
     written = _BETWEEN_DATES.split(fields.get(b"date", b""))
     dates = [date for each in written if (date := _unix(each.strip())) is not None]
     return min(dates) if dates else wall()
 
 
 def _numbers(fields: Fields, name: bytes) -> list[int | None]:
-    """Return the entries of a list of numbers, None for one that is none; empty ones do not count."""
+    """Return the entries of a list of numbers, None for one that is not a number; empty entries are skipped."""
     return [_number(entry) for entry in fields.get(name, b"").split(b",") if entry.strip()]
 
 
@@ -210,14 +210,14 @@ _RESERVED: Mapping[Urgency, float] = {
 }
 
 
-"""The part of the limit that is left to those more urgent."""
+"""Which part of the limit is kept for more urgent requests."""
 
-# Replicas hear of one another's requests by the answers to their own, so that half of what was last told may be gone.
-# With a sixteenth of it under way at each, eight of them together still have no more under way than there is.
-_AT_ONCE = 16  # the part of what is left that may be under way, and what nobody touches where others use the token
+# A replica hears of the others' requests by the responses to its own, so half of what was left may be gone by now. If
+# each runs a sixteenth of that at once, eight replicas together still do not exceed what is left.
+_AT_ONCE = 16  # this part of what is left may run at once; so many requests are left alone where others use the token
 
 
-_MOST_WINDOWS = 16  # of one token; whoever sends more buckets sends nonsense
+_MOST_WINDOWS = 16  # of one token; more buckets would be nonsense
 
 
 _TOO_FEW = "what is left of the requests to Clever of this minute does not suffice for all that is asked"
@@ -226,7 +226,7 @@ _TOO_FEW = "what is left of the requests to Clever of this minute does not suffi
 _NEWS_SECONDS = 1.0
 
 
-_WITHOUT_NEWS = 8  # requests under way where others may have used up what is left since it was last told
+_WITHOUT_NEWS = 8  # requests at once when the last response is so old that others may have used up what was left
 
 
 @dataclass(slots=True)
@@ -234,14 +234,14 @@ class _Window:
     """The window of one bucket.
 
     Attributes:
-        limit: its requests.
-        left: those left of it.
-        reset: which window it is, by when the next begins at Clever.
-        ends: when that is by our clock.
-        told: when an answer last spoke of it, by our clock.
-        own: what this process has asked in it.
-        spent: what each caller has caused of that.
-        supposed: whether no answer spoke of it yet: it must have begun, since the one before is over.
+        limit: how many requests it allows.
+        left: how many are left.
+        reset: when the next window begins by Clever's clock; it identifies the window.
+        ends: the same by our clock.
+        told: when a response last spoke of it, by our clock.
+        own: how many requests this process has sent in it.
+        spent: how many of those each caller has caused.
+        supposed: whether no response has spoken of it yet, and it only must have begun, since the one before is over.
     """
 
     limit: int
@@ -254,13 +254,13 @@ class _Window:
     supposed: bool = False
 
     def turned(self, now: float, running: int) -> "_Window":
-        """Return the window that follows, of which nothing is used; what is under way may still count for it."""
+        """Return the next window, of which nothing is used; requests that are running may still count for it."""
         ends, spent = now + WINDOW_SECONDS, Counter[bytes]()
         return replace(self, left=self.limit, ends=ends, own=running, spent=spent, supposed=True)
 
     def take_in(self, rate: Rate, now: float, running: int) -> bool:
-        """Take in what an answer says, unless it is of an earlier window."""
-        # Whose end lies that far off is not over: it lasts longer than the minute that it was taken for.
+        """Take in what a response says, unless it is about an earlier window; tell whether it was not."""
+        # A window that ends so late is not over: it lasts longer than the minute that it was taken for.
         is_near = abs(rate.reset - self.reset) <= _SAME_WINDOW_SECONDS
         is_the_same = is_near and (not self.supposed or rate.seconds >= WINDOW_SECONDS)
         if is_the_same:
@@ -278,42 +278,42 @@ class _Window:
 
 
 class Budget:
-    """The requests that are left of one token's window, as far as is known; of the tightest, where there are several.
+    """The requests that are left of one token's rate limit; if there are several buckets, the tightest counts.
 
-    Nothing is held back before Clever has told a limit. What a caller has caused is counted by this process alone,
-    since the headers tell nothing of callers: with several replicas a caller's share is one of each.
+    Nothing is held back before Clever has named a limit. What each caller has caused is counted by this process alone,
+    since Clever knows nothing of callers: with several replicas a caller has a share at each.
     """
 
     def __init__(self, clock: Callable[[], float], caller_share: float = 0.5) -> None:
-        """Take the clock, seconds that only go forward, and the part of a window that one caller may use."""
+        """Take a clock of seconds that only go forward, and which part of a window one caller may use."""
         self._clock = clock
         self._caller_share = caller_share
         self._windows: dict[int, _Window] = {}
         self._told = -math.inf
         self._shut_until = -math.inf
-        self._under_way = 0
+        self._in_progress = 0
         self._own = 0
         self._spent: Counter[bytes] = Counter()
         self._waiting: deque[asyncio.Future[None]] = deque()
 
     async def enter(self, read_context: ReadContext) -> None:
-        """Begin a request as soon as there is room among one's own, or raise why there will be none.
+        """Wait until another request may run, and count it; or raise why none will be left for it.
 
         Raises:
-            CleverLimited: what is left of the window is used up, or kept for the more urgent.
-            CallerOverspent: the caller has had their share of the window.
+            CleverLimited: the window is used up, or the rest is kept for more urgent requests.
+            CallerOverspent: the caller has used up its share of the window.
         """
         while (refusal := self.refusal(read_context)) is None and not self.room():
             await self._some_return()
         if refusal is not None:
-            # Whoever does not take the room leaves it to the next, who may have to hear the same.
+            # The next one in the queue has to be woken: it may have to hear the same.
             self._wake()
             metrics.withheld(refusal.word)
             raise refusal
         self.begin(read_context)
 
     def refusal(self, read_context: ReadContext) -> CleverError | None:
-        """Return why there is no request left for this errand, with the seconds to the window's end, or None."""
+        """Return why no request is left in this read context, with the seconds until the window ends, or None."""
         now = self._clock()
         if now < self._shut_until:
             return _used_up(self._shut_until - now)
@@ -324,7 +324,7 @@ class Budget:
         return max(refusals, key=lambda refusal: refusal.retry_after, default=None)
 
     def unaffordable(self, read_context: ReadContext, requests: int) -> CleverError | None:
-        """Return why there are not so many requests left where a whole window has them, or None."""
+        """Return why so many requests are not left, if a whole window would have them, else None."""
         now = self._clock()
         self._turn(now)
         for window in self._windows.values():
@@ -339,25 +339,25 @@ class Budget:
         return None
 
     def left(self) -> float:
-        """Return what is left of the window, from 0 to 1, as far as is known."""
+        """Return which part of the window is left, from 0 to 1."""
         now = self._clock()
         self._turn(now)
         if now < self._shut_until:
             return 0.0
-        return min((max(0, each.left - self._under_way) / each.limit for each in self._windows.values()), default=1.0)
+        return min((max(0, each.left - self._in_progress) / each.limit for each in self._windows.values()), default=1.0)
 
     def room(self) -> int:
-        """Return how many more requests may be under way at once."""
+        """Return how many more requests may run at once."""
         if not self._windows:
             return 1
         most = max(1, min(each.left for each in self._windows.values()) // _AT_ONCE)
         if self._clock() - self._told > _NEWS_SECONDS:
             most = min(most, _WITHOUT_NEWS)
-        return max(0, most - self._under_way)
+        return max(0, most - self._in_progress)
 
     def begin(self, read_context: ReadContext) -> None:
-        """Note that a request is sent."""
-        self._under_way += 1
+        """Count a request that is sent."""
+        self._in_progress += 1
         self._own += 1
         for window in self._windows.values():
             window.own += 1
@@ -367,12 +367,12 @@ class Budget:
                 window.spent[read_context.caller] += 1
 
     def end(self) -> None:
-        """Note that a request is over, however it ended."""
-        self._under_way -= 1
+        """Note that a request has ended, however it did."""
+        self._in_progress -= 1
         self._wake()
 
     def told(self, *rates: Rate) -> None:
-        """Take in what an answer says of each bucket; answers may come in another order than Clever sent them in."""
+        """Take in what a response says of each bucket; responses may arrive in another order than they were sent."""
         now = self._clock()
         self._turn(now)
         for rate in rates:
@@ -380,19 +380,19 @@ class Budget:
             if window is None:
                 if len(self._windows) >= _MOST_WINDOWS:
                     del self._windows[min(self._windows, key=lambda limit: self._windows[limit].told)]
-                # What was asked before anything was told, or of other buckets, may count for this one.
+                # What was sent before any response, or counted for other buckets, may count for this one, too.
                 self._windows[rate.limit] = _Window(
                     rate.limit, rate.left, rate.reset, now + rate.seconds, now, self._own, self._spent.copy()
                 )
-            elif not window.take_in(rate, now, self._under_way):
+            elif not window.take_in(rate, now, self._in_progress):
                 continue
             self._told = now
         self._wake()
 
     def refused(self, seconds: int) -> None:
-        """Take in for how long requests are refused because of the limit.
+        """Note for how many seconds requests are refused because of a rate limit.
 
-        A gateway may refuse them, too, whose limit is another: what is left of Clever's is what its headers say.
+        It may be a gateway that refuses, with a limit of its own, so this says nothing about what is left of Clever's.
         """
         self._shut_until = max(self._shut_until, self._clock() + seconds)
 
@@ -400,7 +400,7 @@ class Budget:
         self, window: _Window, read_context: ReadContext, now: float, requests: int = 1
     ) -> CleverError | None:
         further = requests - 1
-        usable, limit, ends = window.left - self._under_way - further, window.limit, window.ends
+        usable, limit, ends = window.left - self._in_progress - further, window.limit, window.ends
         if usable <= max(limit * _RESERVED[read_context.urgency], _left_to_others(window)):
             is_used_up = usable <= 0 or read_context.urgency is Urgency.COLD
             return _used_up(ends - now) if is_used_up else _reserved(ends - now)
@@ -409,15 +409,15 @@ class Budget:
         return None
 
     def _turn(self, now: float) -> None:
-        """Where a window is over, suppose that another has begun of which nothing is used."""
+        """Replace each window that is over by the next one, of which nothing is used."""
         for limit, window in [*self._windows.items()]:
             if now >= window.ends:
-                self._own, self._spent = self._under_way, Counter()
-                # A bucket of which later answers said nothing may be none any more.
+                self._own, self._spent = self._in_progress, Counter()
+                # A bucket that later responses did not mention may not exist any more.
                 if window.told < self._told:
                     del self._windows[limit]
                 else:
-                    self._windows[limit] = window.turned(now, self._under_way)
+                    self._windows[limit] = window.turned(now, self._in_progress)
 
     async def _some_return(self) -> None:
         woken = asyncio.get_running_loop().create_future()

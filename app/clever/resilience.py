@@ -1,4 +1,4 @@
-"""The way to Clever, a rung for each concern: ask again, not while it is down, within the rate limit, one exchange."""
+"""Requests to Clever with all that keeps them safe: retries, circuit breaker, rate limit, a limited number at once."""
 
 import asyncio
 import math
@@ -19,10 +19,10 @@ from app.clever.body_limits import BodyMemory, ByteBudget, of_record
 from app.clever.breaker import Breaker
 from app.clever.connections import RunningExchanges
 from app.clever.errors import RefusalLog
-from app.clever.http import Exchanges, Head, Question, told
+from app.clever.http import Exchanges, Head, Question, recorded
 from app.clever.models import Slim
 from app.clever.rate_limit import Budget
-from app.clever.request_context import RequestContext, within
+from app.clever.request_context import RequestContext
 from app.domain.errors import (
     CleverBusy,
     CleverCircuitOpen,
@@ -36,11 +36,12 @@ from app.domain.errors import (
 )
 from app.domain.read_context import OWN, Urgency
 from app.telemetry import metrics
+from app.waiting import deadline
 
 MOST_TOKENS = 20_000
 
 
-"""Tokens of which something is known; there are fewer districts in the country."""
+"""How many tokens have a state; there are fewer districts in the country."""
 
 
 _OUTAGES = (CleverFailed, CleverUnreachable, CleverTimedOut)
@@ -48,10 +49,10 @@ _OUTAGES = (CleverFailed, CleverUnreachable, CleverTimedOut)
 
 @dataclass(slots=True)
 class TokenState:
-    """The way of one token to Clever.
+    """The state of the upstream for one token: the remaining rate limit and the circuit breaker.
 
     Attributes:
-        test: is over when the request is that tests whether Clever is still down; None where none is under way.
+        test: done when the request is over that tests whether Clever is still down; None if there is none.
     """
 
     budget: Budget
@@ -59,7 +60,7 @@ class TokenState:
     test: asyncio.Future[None] | None = None
 
     def heard(self, head: Head) -> None:
-        """Take in how an answer begins."""
+        """Take in the head of a response."""
         if head.rates:
             self.budget.told(*head.rates)
         if head.told is not None and head.status != HTTPStatus.TOO_MANY_REQUESTS:
@@ -71,7 +72,7 @@ class TokenState:
         Args:
             error: what it ended in, or None where it went well.
             probe: whether it was the breaker's probe or test.
-            is_telling: whether a failure says that Clever is down, and not merely that nobody waited for it.
+            is_telling: whether a failure means that Clever is down, and not merely that nobody waited long enough.
         """
         if isinstance(error, CleverCrowded):
             # Clever was not asked.
@@ -80,7 +81,7 @@ class TokenState:
         if isinstance(error, CleverLimited):
             self.budget.refused(error.retry_after)
         if not isinstance(error, _OUTAGES):
-            # Whatever else it is, it is a sign of life.
+            # Any other error is a sign of life.
             self.breaker.answered()
         elif is_telling:
             self.breaker.failed(probe=probe)
@@ -90,12 +91,12 @@ class TokenState:
 
 @dataclass(frozen=True, slots=True)
 class TokenStates:
-    """The ways of all tokens.
+    """Per-token state of the upstream: remaining rate limit and circuit breaker.
 
     Attributes:
-        clock: seconds that only go forward.
-        caller_share: the part of a token's window that one caller may use.
-        jitter: spreads what would otherwise happen in step, from 0 up to 1.
+        clock: tells seconds that only go forward.
+        caller_share: which part of a token's window one caller may use.
+        jitter: draws from 0 up to 1, so that replicas do not probe in step.
     """
 
     clock: Callable[[], float]
@@ -104,7 +105,7 @@ class TokenStates:
     _token_states: LRUCache[str, TokenState] = field(default_factory=lambda: LRUCache(MOST_TOKENS), repr=False)
 
     def of(self, authorization: str) -> TokenState:
-        """Return what is known of the way of those who ask with this header."""
+        """Return the state of a credential, by the value of its header."""
         token_state = self._token_states.get(authorization)
         if token_state is None:
             token_state = TokenState(Budget(self.clock, self.caller_share), Breaker(self.clock, self.jitter))
@@ -112,11 +113,11 @@ class TokenStates:
         return token_state
 
     def budget_left(self) -> float:
-        """Return what is left of the limit, from 0 to 1, of the token that has least left."""
+        """Return which part of the limit is left, from 0 to 1, for the token that has the least."""
         return min((token_state.budget.left() for token_state in self._token_states.values()), default=1.0)
 
     def breakers_open(self) -> int:
-        """Return with how many tokens Clever is not asked for a moment."""
+        """Return for how many tokens the circuit breaker is open."""
         return sum(token_state.breaker.is_open() for token_state in self._token_states.values())
 
 
@@ -127,34 +128,34 @@ _ATTEMPTS = 4
 _FIRST_WAIT, _JITTER, _LONGEST_WAIT = 0.5, 0.5, 2.5
 
 
-_LONGEST_TOLD = 2  # whoever waits holds the turn of somebody else
+_LONGEST_TOLD = 2  # whoever waits keeps a slot that somebody else could use
 
 
 _TRANSIENT = (CleverFailed, CleverUnreachable, CleverTimedOut)
 
 
 class RetryPolicy:
-    """The attempts at one request.
+    """The retries of one request.
 
     Attributes:
-        told: after how many seconds Clever itself said to ask again, when the attempt under way failed.
+        told: after how many seconds Clever said to ask again, in the response to the last attempt.
     """
 
     def __init__(self, request_context: RequestContext, breaker: Breaker) -> None:
-        self._warrant = request_context
+        self._request_context = request_context
         self._breaker = breaker
         self._next_wait = 0.0
         self.told: int | None = None
 
     def is_worth_another(self, error: CleverError) -> bool:
-        """Tell whether the attempt that ended in this may be followed by another."""
-        # For a renewal nobody waits, and the next question has it tried again.
-        return self._warrant.read_context.urgency is not Urgency.RENEWAL and self._is_transient(error)
+        """Tell whether to try again after an attempt that ended in ``error``."""
+        # Nobody waits for a renewal, and the next request for the user starts another.
+        return self._request_context.read_context.urgency is not Urgency.RENEWAL and self._is_transient(error)
 
     async def after(self, failed: CleverError) -> AsyncGenerator[stamina.Attempt]:
-        """Yield the attempts after the first, which failed, each in its time, and raise what the last ends in.
+        """Yield the attempts after the first, each after its pause, and raise the error of the last.
 
-        The first is made without stamina, and costs a fifth less for it; here it is only told how that ended.
+        The first attempt is made without stamina, which costs a fifth less; stamina is only told how it ``failed``.
         """
         async for attempt in stamina.retry_context(
             on=self._wait,
@@ -176,14 +177,14 @@ class RetryPolicy:
         return isinstance(error, _TRANSIENT) or (isinstance(error, CleverLimited) and self.told is not None)
 
     def _wait(self, error: Exception) -> bool | float:
-        """Tell stamina whether to ask again: not, after its own back-off, or after so many seconds."""
+        """Tell stamina whether to retry: no, after its own pause, or after so many seconds."""
         if not isinstance(error, CleverError) or not self._is_transient(error) or self._breaker.is_open():
             return False
         if self.told is not None and self.told > _LONGEST_TOLD:
             return False
         wait = max(self.told or 0, self._next_wait)
-        # Nobody is helped by waiting for what cannot come in time.
-        if asyncio.get_running_loop().time() + wait >= self._warrant.until:
+        # To wait for what cannot come in time helps nobody.
+        if asyncio.get_running_loop().time() + wait >= self._request_context.until:
             return False
         return True if self.told is None else float(wait)
 
@@ -196,26 +197,26 @@ class CleverState:
     """How Clever last answered.
 
     Attributes:
-        accepted_once: whether the Data API ever accepted the token of a district and sent JSON as documented.
+        accepted_once: whether the Data API has ever accepted a district's token and sent JSON as documented.
         word: how the last exchange ended: ``ok``, ``not_asked``, ``token_refused``, ``forbidden``, ``rate_limited``,
-            ``failing``, ``unreachable``, ``timed_out`` or ``garbled``; or ``no_connection``, where it did not come to
-            one since every connection was in use.
+            ``failing``, ``unreachable``, ``timed_out`` or ``garbled``; or ``no_connection``, if there was none, since
+            every connection was in use.
     """
 
     accepted_once: bool = False
     word: str = "not_asked"
 
     def after(self, error: CleverError | None) -> "CleverState":
-        """Return the state after one more exchange, which ended well or in ``error``."""
+        """Return the state after one more exchange, which went well or ended in ``error``."""
         if error is None:
             return CleverState(accepted_once=True, word="ok")
-        # That there is no such record is an answer like any other.
+        # A record that does not exist is an answer like any other.
         return CleverState(self.accepted_once, "ok" if isinstance(error, CleverRecordMissing) else error.word)
 
     def after_listing(self) -> "CleverState":
         """Return the state after Clever listed the tokens for a client id and secret.
 
-        That it lists them does not say that it accepts them, nor take back that it refused one.
+        This neither means that it accepts them, nor does it take back that it refused one.
         """
         if self.word in _REFUSALS:
             return self
@@ -225,10 +226,10 @@ class CleverState:
 S = TypeVar("S", bound=Slim)
 
 
-_TELLING_SECONDS = 1.0  # that there was no answer in less time, since nobody waited longer, says nothing of Clever
+_TELLING_SECONDS = 1.0  # a timeout after less says nothing of Clever: nobody waited longer
 
 
-_TEST_SECONDS = 1.0  # that others wait for the outcome of a test
+_TEST_SECONDS = 1.0  # how long others wait for the outcome of a test
 
 
 _EARLY = 0.01  # timers may fire a little early
@@ -241,15 +242,15 @@ _TOLD_TO_STAY_AWAY = "Clever says that it is failing and when to ask again, and 
 
 
 class Transport:
-    """The way to Clever: the connections that all share, what is known of each token's way, how the last exchange went.
+    """Sends requests to Clever over connections that all share.
+
+    An exchange takes ``seconds`` at most, a probe ``probe_seconds``. ``wall`` tells Unix seconds, in which Clever's
+    headers are.
 
     Attributes:
-        state: how the last exchange went.
-        token_states: what is known of each token's way.
-        running: the exchanges under way.
-
-    An exchange takes ``seconds`` at most, and a probe ``probe_seconds`` in all; ``wall`` tells Unix seconds, in which
-    Clever's headers count.
+        state: how the last exchange ended.
+        token_states: remaining rate limit and circuit breaker of each token.
+        running: the exchanges in progress.
     """
 
     def __init__(  # noqa: PLR0913 -- two bounds of time, and the parts
@@ -279,9 +280,9 @@ class Transport:
         shape: type[S],
         byte_budget: ByteBudget | None = None,
     ) -> S:
-        """GET a URL and return its body in the given shape, or raise the ``CleverError`` that says why not.
+        """GET a URL and parse its body, or raise the ``CleverError`` that says why not.
 
-        What is transient is asked again; a refusal of our own never is.
+        Transient failures are retried; what this service itself refuses to send is not.
         """
         question = Question(url, shape, byte_budget or of_record())
         token_state = self.token_states.of(request_context.authorization)
@@ -300,12 +301,12 @@ class Transport:
         raise AssertionError("the last attempt returns or raises")
 
     def circuit_open(self, authorization: str) -> CleverCircuitOpen | None:
-        """Return why whoever asks with this header would be turned away, if they would."""
+        """Return the error with which a request with this credential would be turned away, if it would."""
         breaker = self.token_states.of(authorization).breaker
         return _circuit_open(breaker) if breaker.turns_away() else None
 
     async def aclose(self) -> None:
-        """Break off what is under way and close the connections."""
+        """Cancel what is in progress and close the connections."""
         for probe in self._probes:
             probe.cancel()
         await asyncio.gather(*self._probes, return_exceptions=True)
@@ -315,19 +316,19 @@ class Transport:
     async def _try(
         self, token_state: TokenState, question: Question[S], request_context: RequestContext, tries: RetryPolicy
     ) -> S:
-        """Ask once, or raise ``CleverCircuitOpen`` while Clever is down, having it probed now and then."""
+        """Make one attempt; while the circuit is open, raise ``CleverCircuitOpen``, and start a probe if one is due."""
         breaker, is_own = token_state.breaker, request_context.read_context is OWN
         if breaker.lets_through():
             return await self._ask(token_state, question, request_context, tries)
         if not is_own and breaker.wants_test():
             return await self._test(token_state, question, request_context, tries)
         if token_state.test is not None:
-            # It is often one of the three reads of a user: the other two need not fail for coming second.
+            # It is often one of the three reads of a user, whose other two should not fail for being second.
             await asyncio.wait((token_state.test,), timeout=_TEST_SECONDS)
             if breaker.lets_through():
                 return await self._ask(token_state, question, request_context, tries)
         if breaker.wants_probe():
-            # Before the first district is known nobody else asks, and being ready must not wait for one turn more.
+            # Before the first district is known nobody else asks, and readiness should not wait for another round.
             if is_own:
                 return await self._probe(token_state, question, request_context, tries)
             self._begin_probe(token_state, question, request_context)
@@ -348,15 +349,15 @@ class Transport:
     async def _probe(
         self, token_state: TokenState, question: Question[S], request_context: RequestContext, tries: RetryPolicy
     ) -> S:
-        # Not as long as others wait: until it ends nobody is asked, and Clever may be back meanwhile.
+        # Shorter than other requests: until it ends none is sent, and Clever may be back meanwhile.
         until = min(request_context.until, asyncio.get_running_loop().time() + min(self._probe_seconds, self._seconds))
-        async with within(until):
+        async with deadline(until):
             return await self._ask(
                 token_state, question, replace(request_context, until=until), tries, probed=token_state.breaker.probed
             )
 
     def _begin_probe(self, token_state: TokenState, question: Question[S], request_context: RequestContext) -> None:
-        """Ask once more what somebody wanted to know, only to see whether anybody answers."""
+        """Repeat a question in the background, only to find out whether Clever answers."""
         again = replace(question, byte_budget=replace(question.byte_budget))
         own = RequestContext(request_context.authorization, OWN, math.inf)
 
@@ -377,7 +378,7 @@ class Transport:
         *,
         probed: Callable[[], None] | None = None,
     ) -> S:
-        """Ask once, as soon as there is room; ``probed`` is called when a probe or test is over, whoever waits."""
+        """Ask once, as soon as limits allow; ``probed`` is called when a probe or test ends, even if nobody waits."""
         with ExitStack() as ending:
             if probed is not None:
                 ending.callback(probed)
@@ -392,7 +393,7 @@ class Transport:
         try:
             await self.running.enter()
         except CleverCrowded as error:
-            # Of Clever it says nothing; whoever looks why nothing is read has to be told nonetheless.
+            # It says nothing of Clever, but whoever wonders why nothing is read has to see it.
             self.state = self.state.after(error)
             raise
 
@@ -405,7 +406,7 @@ class Transport:
         *,
         probe: bool,
     ) -> S:
-        """Exchange once, and note what comes of it."""
+        """Make one exchange, and note how it ends."""
         began = asyncio.get_running_loop().time()
 
         def heard(head: Head) -> None:
@@ -413,12 +414,12 @@ class Transport:
             token_state.heard(head)
 
         try:
-            with told(question.url):
+            with recorded(question.url):
                 answer = await self._exchanges.answer(question, request_context, heard)
         except CleverError as error:
             is_telling = not isinstance(error, CleverTimedOut) or self._waited(began)
             token_state.note(error, probe=probe, is_telling=is_telling)
-            self._tell(error, request_context)
+            self._record(error, request_context)
             raise
         token_state.note(None)
         self.state = self.state.after_listing() if request_context.is_of_client() else self.state.after(None)
@@ -428,12 +429,12 @@ class Transport:
         lasted = asyncio.get_running_loop().time() - began
         return lasted >= min(_TELLING_SECONDS, self._seconds) - _EARLY
 
-    def _tell(self, error: CleverError, request_context: RequestContext) -> None:
-        # That there is no room for an answer is nothing that Clever said.
+    def _record(self, error: CleverError, request_context: RequestContext) -> None:
+        # A lack of memory for its answer says nothing of Clever.
         if not isinstance(error, CleverBusy):
             self.state = self.state.after(error)
         if not request_context.is_of_client():
-            self._refusals.tell(error)
+            self._refusals.log(error)
 
 
 def _circuit_open(breaker: Breaker) -> CleverCircuitOpen:

@@ -1,4 +1,4 @@
-"""Which token reads which district: one from the settings, or those that Clever lists for a client id and secret."""
+"""Tokens of districts: one from the settings, or those that Clever lists for a client id and secret."""
 
 import asyncio
 import logging
@@ -13,17 +13,17 @@ from pydantic import BeforeValidator, SecretStr, ValidationError, ValidatorFunct
 
 from app.clever.models import BarePage, IdRecord, Page, Slim
 from app.clever.pagination import records_of
-from app.clever.request_context import ReadTimeouts, RequestContext, bearer, deadline, within
+from app.clever.request_context import ReadTimeouts, RequestContext, bearer, latest_end
 from app.clever.resilience import Transport
-from app.clever.single_flight import SingleFlight
 from app.domain.errors import CleverBusy, CleverError, CleverMalformed, CleverRefusedToken, CleverTimedOut, UserUnknown
 from app.domain.ids import DistrictId, IdShape
 from app.domain.read_context import OWN
 from app.telemetry import Event, log_event
+from app.waiting import Backoff, SingleFlight, deadline
 
 
 def checked(token: str) -> str:
-    """Return a token that can stand in a header, or raise ``ValueError``: httpx would repeat a bad one in its error."""
+    """Return a token that can be sent in a header, or raise ``ValueError``: httpx would show a bad one in its error."""
     if not token or not token.isascii() or not token.isprintable() or " " in token:
         raise ValueError("a token has visible ASCII characters only")
     return token
@@ -48,25 +48,25 @@ def _or_none(record: object, read: ValidatorFunctionWrapHandler) -> object:
 
 
 class Owner(Slim):
-    """Whose token an entry of the list is."""
+    """The owner of a listed token."""
 
     type: str | None = None
     id: str | None = None
 
 
 class TokenRecord(Slim):
-    """An entry of the list; a token that cannot be used is read as none."""
+    """A listed token; one that cannot be used is read as None."""
 
     created: Annotated[str | None, BeforeValidator(_text)] = None
     owner: Owner | None = None
     access_token: Annotated[SecretStr | None, BeforeValidator(_usable)] = None
 
     def is_of_another_kind(self) -> bool:
-        """Tell whether the token is not that of a district; one without an owner may be."""
+        """Tell whether the token belongs to something else than a district; without an owner it may be a district's."""
         return self.owner is not None and self.owner.type not in {None, "district"}
 
     def district(self, shape: IdShape) -> DistrictId | None:
-        """Return whose token it is, if it can be used."""
+        """Return the district of the token, or None if it cannot be used."""
         owner = self.owner
         if owner is None or owner.type != "district" or not owner.id or self.access_token is None:
             return None
@@ -76,7 +76,7 @@ class TokenRecord(Slim):
 Listed = Annotated[TokenRecord | None, WrapValidator(_or_none)]
 
 
-"""An entry of the list, or None where it has another shape than documented."""
+"""A listed token, or None if it has another shape than documented."""
 
 
 def by_district(records: Iterable[TokenRecord | None], shape: IdShape) -> Mapping[DistrictId, str]:
@@ -95,11 +95,11 @@ def by_district(records: Iterable[TokenRecord | None], shape: IdShape) -> Mappin
             unusable += 1
         else:
             tokens[district] = record.access_token.get_secret_value()
-    _tell(len(tokens), unusable)
+    _log_unusable(len(tokens), unusable)
     return tokens
 
 
-def _tell(usable: int, unusable: int) -> None:
+def _log_unusable(usable: int, unusable: int) -> None:
     if unusable and not usable:
         raise CleverMalformed("Clever lists tokens of districts, and none of them can be used")
     if unusable:
@@ -123,77 +123,76 @@ _LOOK_SECONDS, _LOOK_PATIENCE = 5, 0.5
 
 
 class Tokens(Protocol):
-    """Which token reads which district."""
+    """The tokens of the connected districts."""
 
     def known(self) -> frozenset[DistrictId] | None:
-        """Return the connected districts, or None where they are not known yet."""
+        """Return the connected districts, or None if they are not known yet."""
 
     async def districts(self) -> frozenset[DistrictId]:
-        """Return the connected districts, asking Clever where they are not known yet; raises ``CleverError``."""
+        """Return the connected districts, asking Clever if they are not known yet; raises ``CleverError``."""
 
     def is_settled(self) -> bool:
-        """Tell whether ``look`` would answer without asking Clever."""
+        """Tell whether ``look`` would answer without a request to Clever."""
 
     async def look(self, after: float = -math.inf) -> frozenset[DistrictId]:
-        """Return the connected districts for a question about one that was not when Clever was last asked.
+        """Return the connected districts, for a request about one that was not connected when Clever was last asked.
 
-        Clever is asked at most every five seconds, whoever wants it; between that its last answer counts.
+        Clever is asked every five seconds at most; in between its last answer counts.
 
         Args:
             after: when Clever has to have been asked at the earliest, by the clock.
 
-        Raises:
-            CleverError: Clever cannot be asked, has not answered in half a second, or not since ``after``.
+        Raises: CleverError: Clever cannot be asked, has not answered within half a second, or was last asked before
+            ``after``.
         """
 
     def known_token(self, district: DistrictId) -> str | None:
-        """Return the token of a district, or None where none is known."""
+        """Return the token of a district, or None if none is known."""
 
     async def token(self, district: DistrictId) -> str:
         """Return the token of a connected district.
 
         Raises:
-            UserUnknown: the district is not connected, as far as is known; ``look`` asks Clever because of it.
+            UserUnknown: the district is not connected, as far as is known; ``look`` asks Clever again.
             CleverError: nothing is known yet and Clever cannot be asked.
         """
 
     async def renewed(self, district: DistrictId, refused: str) -> str | None:
-        """Return another token after Clever refused one, or None where there is no other; raises ``CleverError``."""
+        """Return another token after Clever refused one, or None if there is no other; raises ``CleverError``."""
 
     async def refresh(self) -> None:
-        """Ask Clever which districts are connected now; raises ``CleverError`` and then leaves all as it was."""
+        """Ask Clever which districts are connected; if that raises ``CleverError``, all stays as it was."""
 
     async def aclose(self) -> None:
-        """Break off what is under way."""
+        """Cancel what is in progress."""
 
 
 async def with_token(
-    tokens: Tokens, district: DistrictId, snapshot: Callable[[str], Awaitable[T]], *, patience: float = _RENEWAL_SECONDS
+    tokens: Tokens, district: DistrictId, fetch: Callable[[str], Awaitable[T]], *, patience: float = _RENEWAL_SECONDS
 ) -> T:
-    """Read with the token of a district, and once more with another one where Clever refuses it.
+    """Fetch with the token of a district, and once more with another one if Clever refuses the first.
 
-    That the token is refused is an answer. It stays one where no other token can be had within ``patience`` seconds,
-    whatever the reason.
+    A refusal is an answer: it is raised if there is no other token within ``patience`` seconds, whatever the reason.
     """
     token = await tokens.token(district)
     try:
-        return await snapshot(token)
+        return await fetch(token)
     except CleverRefusedToken:
         renewed = await _renewed(tokens, district, token, patience)
         if renewed is None:
             raise
-    return await snapshot(renewed)
+    return await fetch(renewed)
 
 
 async def _renewed(tokens: Tokens, district: DistrictId, refused: str, patience: float) -> str | None:
     with suppress(CleverError):
-        async with within(asyncio.get_running_loop().time() + patience):
+        async with deadline(asyncio.get_running_loop().time() + patience):
             return await tokens.renewed(district, refused)
     return None
 
 
 class OneToken:
-    """The district token of the settings; its district is whichever Clever names for it."""
+    """The one token of the settings; Clever says whose district it is."""
 
     def __init__(self, transport: Transport, api: str, token: str, shape: IdShape) -> None:
         self._transport = transport
@@ -201,16 +200,16 @@ class OneToken:
         self._token = checked(token)
         self._shape = shape
         self._districts: frozenset[DistrictId] | None = None
-        self._asking = SingleFlight(self._ask)
+        self._naming = SingleFlight(self._ask)
 
     def known(self) -> frozenset[DistrictId] | None:
-        """Return the token's district, or None where it is not known yet."""
+        """Return the token's district, or None if it is not known yet."""
         return self._districts
 
     async def districts(self) -> frozenset[DistrictId]:
         """Return the token's district."""
         if self._districts is None:
-            self._districts = frozenset({await self._asking.join()})
+            self._districts = frozenset({await self._naming.join()})
         return self._districts
 
     def is_settled(self) -> bool:
@@ -239,11 +238,11 @@ class OneToken:
         """Do nothing: a district token never changes its district."""
 
     async def aclose(self) -> None:
-        """Break off what is under way."""
-        await self._asking.aclose()
+        """Cancel what is in progress."""
+        await self._naming.aclose()
 
     async def _ask(self) -> DistrictId:
-        request_context = bearer(self._token, OWN, deadline(_LONGEST_DISCOVERY, OWN))
+        request_context = bearer(self._token, OWN, latest_end(_LONGEST_DISCOVERY, OWN))
         page = await self._transport.read(f"{self._api}/districts", request_context, Page[IdRecord])
         ids = {record.id for record in page.records()}
         if len(ids) != 1 or not all(map(self._shape.fits, ids)):
@@ -268,7 +267,7 @@ class DiscoveredTokens:
         self._looked_at, self._look_ends = -math.inf, 0.0
 
     def known(self) -> frozenset[DistrictId] | None:
-        """Return the connected districts, or None where they are not known yet."""
+        """Return the connected districts, or None if they are not known yet."""
         return self._districts
 
     async def districts(self) -> frozenset[DistrictId]:
@@ -288,7 +287,7 @@ class DiscoveredTokens:
         elif self._looked_at < after:
             again = math.ceil(self._looked_at + _LOOK_SECONDS - now)
             raise CleverBusy("which districts are connected was asked a moment ago", retry_after=max(1, again))
-        # Whoever asks later waits no longer than the first: a batch may ask for thousands of districts.
+        # Those who join wait no longer than the first: a batch may ask for thousands of districts.
         try:
             async with asyncio.timeout_at(self._look_ends):
                 return frozenset(await self._discovery.join(within=0 if is_due else math.inf))
@@ -296,7 +295,7 @@ class DiscoveredTokens:
             raise CleverTimedOut("which districts are connected is being looked up", retry_after=1) from error
 
     def known_token(self, district: DistrictId) -> str | None:
-        """Return the token of a district, or None where it was not connected when Clever was last asked."""
+        """Return the token of a district, or None if it was not connected when Clever was last asked."""
         return None if self._tokens is None else self._tokens.get(district)
 
     async def token(self, district: DistrictId) -> str:
@@ -318,15 +317,15 @@ class DiscoveredTokens:
         await self._discovery.join()
 
     async def aclose(self) -> None:
-        """Break off what is under way."""
+        """Cancel what is in progress."""
         await self._discovery.aclose()
 
     async def _known(self) -> Mapping[DistrictId, str]:
         return self._tokens if self._tokens is not None else await self._discovery.join()
 
     async def _discover(self) -> Mapping[DistrictId, str]:
-        until = deadline(_LONGEST_DISCOVERY, OWN)
-        async with within(until):
+        until = latest_end(_LONGEST_DISCOVERY, OWN)
+        async with deadline(until):
             request_context = RequestContext(self._basic, OWN, until)
             records = await records_of(self._transport, self._url, request_context, BarePage[Listed])
         self._tokens = by_district(records, self._shape)
@@ -338,7 +337,7 @@ _FIRST_PAUSE, _LONGEST_PAUSE, _REFRESH_SECONDS = 2, 30, 600
 
 
 class Following:
-    """Keeps the tokens up to date, and sees that Clever accepts one of them."""
+    """Keeps the tokens up to date, and finds out whether Clever accepts one of them."""
 
     def __init__(self, transport: Transport, tokens: Tokens, api: str) -> None:
         self._transport = transport
@@ -347,21 +346,22 @@ class Following:
         self._turns = count()
 
     async def keep_connected(self, *, sleep: Callable[[float], Awaitable[object]] = asyncio.sleep) -> None:
-        """Connect to Clever, however often that takes, and then follow which districts are connected, for ever."""
-        pause = _FIRST_PAUSE
-        # Where no district is connected yet, the first one should not wait for as long as another does.
-        while not await self._is_connected(pause):
+        """Connect to Clever, trying as often as it takes; then ask every ten minutes which districts are connected."""
+        pauses = Backoff(_FIRST_PAUSE, _LONGEST_PAUSE)
+        # Until the first district is connected it is looked for more often than others are later.
+        while not await self._is_connected(pause := pauses.next()):
             await sleep(pause)
-            pause = min(2 * pause, _LONGEST_PAUSE)
         while True:
             await sleep(_REFRESH_SECONDS)
-            await _done(
+            await _log_failure_of(
                 self._refresh(), Event.CLEVER_DISTRICTS_FAILED, "cannot ask Clever which districts are connected"
             )
 
-    async def _is_connected(self, pause: int) -> bool:
+    async def _is_connected(self, pause: float) -> bool:
         attempt = self._connect() if self._tokens.known() else self._refresh()
-        await _done(attempt, Event.CLEVER_CONNECT_FAILED, f"cannot connect to Clever, trying again in {pause} s")
+        await _log_failure_of(
+            attempt, Event.CLEVER_CONNECT_FAILED, f"cannot connect to Clever, trying again in {pause:.0f} s"
+        )
         return self._transport.state.accepted_once
 
     async def _refresh(self) -> None:
@@ -370,18 +370,18 @@ class Following:
 
     async def _connect(self) -> None:
         districts = sorted(await self._tokens.districts())
-        # That Clever lists tokens does not say that it accepts them, and readiness should not wait for traffic. Each
-        # time it is another district's turn, since one that just disconnected says nothing of the others.
+        # That Clever lists tokens does not mean that it accepts them, and readiness should not wait for traffic. Each
+        # time another district's token is tried, since one that has just disconnected says nothing of the others.
         if districts and not self._transport.state.accepted_once:
             await with_token(self._tokens, districts[next(self._turns) % len(districts)], self._prove)
 
     async def _prove(self, token: str) -> None:
-        request_context = bearer(token, OWN, deadline(ReadTimeouts().snapshot, OWN))
+        request_context = bearer(token, OWN, latest_end(ReadTimeouts().snapshot, OWN))
         await self._transport.read(f"{self._api}/districts", request_context, Page[IdRecord])
 
 
-async def _done(attempt: Awaitable[object], event: Event, failing: str) -> None:
-    """Wait for an attempt; that it fails is logged."""
+async def _log_failure_of(attempt: Awaitable[object], event: Event, failing: str) -> None:
+    """Wait for an attempt, and log its failure."""
     try:
         await attempt
     except CleverError as error:

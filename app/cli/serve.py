@@ -54,10 +54,10 @@ def serve(
         # Handed over as they are, so that the workers do not read the environment again.
         app = partial(_served_app, settings, no_auth=no_auth, own_url=own_url, is_worker=workers > 1)
         if workers == 1:
-            uvicorn.Server(_config(app, settings)).run([listener])
+            uvicorn.Server(server_config(app, settings)).run([listener])
         else:
             with _folder_for_metrics():
-                Workers(_config(app, settings, workers), [listener]).run()
+                Workers(server_config(app, settings, workers), [listener]).run()
 
 
 def lasting_app(settings: Settings, *, no_auth: bool, own_url: str | None, requests_to: Sink | None) -> FastAPI:
@@ -134,7 +134,8 @@ def _folder_for_metrics() -> Iterator[None]:
         yield
 
 
-def _config(app: partial[FastAPI], settings: Settings, workers: int = 1) -> uvicorn.Config:
+def server_config(app: partial[FastAPI], settings: Settings, workers: int = 1) -> uvicorn.Config:
+    """Return how uvicorn is to serve what ``app`` makes."""
     return uvicorn.Config(
         app,
         factory=True,

@@ -1,4 +1,4 @@
-"""The policy in force: its file is read again whenever it says something else, and taken whole or not at all."""
+"""The policy in force: its file is read again whenever it changes, and takes effect whole or not at all."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,36 +13,35 @@ from app.watched_file import FileState, FileWatch, Unreadable
 
 
 class ActivePolicy:
-    """By what questions are answered now.
+    """The policy in force.
 
-    Attributes:
-        context: the ports, with the policy that was last fit for use; None where none has been. It is replaced and
-            never changed, so that whoever takes it once answers by one policy.
-        state: how the policy fares.
+    Attributes: context: the context with the last policy that could be used; None if there has been none. It is
+        replaced and never changed, so that whoever takes it once answers by one policy. state: the status of the policy
+        file.
     """
 
     def __init__(self, context_by: Callable[[Policy], Context]) -> None:
-        """Begin without a policy; ``context_by`` makes the context of the first one."""
+        """Begin without a policy; ``context_by`` makes the context for the first one."""
         self.context: Context | None = None
         self.state = FileState.UNUSABLE
         self._context_by = context_by
 
     def take(self, policy: Policy) -> None:
-        """Answer by ``policy`` from now on; whatever else the context holds stays the same."""
+        """Put a policy in force; whatever else the context holds stays the same."""
         self.state = FileState.OK
         if self.context is None:
             self.context = self._context_by(policy)
         elif (self.context.policy.revision, self.context.policy.odd) != (policy.revision, policy.odd):
-            # A default that is written out changes nothing but what is odd about it.
+            # To write out a default changes nothing, but may add a warning.
             self.context = replace(self.context, policy=policy)
 
     def refuse(self) -> None:
-        """Answer by what there was; its file has become unfit for use."""
+        """Note that the file cannot be used; the policy before stays in force."""
         self.state = FileState.UNUSABLE if self.context is None else FileState.OUTDATED
 
 
 def policy_watch(file: Path, active_policy: ActivePolicy) -> FileWatch[Policy]:
-    """Watch a policy file on behalf of ``active_policy``; what becomes of it is told in the log."""
+    """Watch a policy file on behalf of ``active_policy``; each change is logged."""
 
     def take(policy: Policy) -> None:
         active_policy.take(policy)

@@ -1,4 +1,4 @@
-"""Policy tests: every case of a folder, run on the policy that it names."""
+"""Policy tests: runs every case of a folder on the policy that it names."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ ENDINGS = frozenset({".yaml", ".yml"})
 
 
 class Verdict(StrEnum):
-    """What came of a case."""
+    """The result of a case."""
 
     PASSED = "passed"
     FAILED = "failed"
@@ -26,12 +26,12 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of the case in one file.
+    """The result of one file's case.
 
     Attributes:
-        file: where the case stands.
-        description: what the case shows; empty where it could not be read.
-        told: a line for each thing that is otherwise than wanted, or for each mistake in the file.
+        file: the file of the case.
+        description: what the case shows; empty if it could not be read.
+        told: a line for each difference from what the case expects, or for each mistake in the file.
     """
 
     file: Path
@@ -41,11 +41,11 @@ class Outcome:
 
 
 def outcomes(folder: Path, policy: Policy) -> Iterator[Outcome]:
-    """Run every case in ``folder`` and the folders in it, in the order of their paths.
+    """Run every case in ``folder`` and its subfolders, in the order of their paths.
 
     Args:
-        folder: where ``*.yaml`` and ``*.yml`` are cases, all of them.
-        policy: what those cases are run on that name no policy.
+        folder: all its ``*.yaml`` and ``*.yml`` files are cases.
+        policy: for cases that name no policy.
     """
     for file in sorted(path for path in folder.rglob("*") if path.suffix in ENDINGS and not path.is_dir()):
         try:
@@ -55,7 +55,7 @@ def outcomes(folder: Path, policy: Policy) -> Iterator[Outcome]:
 
 
 def read_case(file: Path, policy: Policy) -> tuple[CaseFile, Policy]:
-    """Read a case, and the policy that it is run on: its own, or else ``policy``; raises ``PolicyMistakes``."""
+    """Read a case, and the policy to run it on: the one that it names, or ``policy``; raises ``PolicyMistakes``."""
 
     def made(written: Plain) -> tuple[CaseFile, Policy]:
         case = CaseFile.model_validate(written)

@@ -1,7 +1,7 @@
-"""YAML 1.2 to plain values, remembering the line of each: the core schema and nothing beyond it.
+"""Reads YAML 1.2 into plain values, with the line of each: the core schema and nothing beyond it.
 
-Where a reader takes more than the core schema for a date, a number or a boolean, a title such as ``2024-01-01`` or
-``yes`` would silently never be met; so scalars are told apart here (YAML 1.2.2 section 10.3.2).
+A parser that takes more than the core schema for dates, numbers or booleans would turn a title such as ``2024-01-01``
+or ``yes`` into something that never matches; so scalars are resolved here (YAML 1.2.2 section 10.3.2).
 """
 
 import re
@@ -60,14 +60,14 @@ _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\
 
 @dataclass(slots=True)
 class Marked:
-    """What a text says, and the line, from 1, of each value by its path."""
+    """A value, and the line, from 1, of each part of it by its path."""
 
     value: Plain = None
     lines: dict[Path, int] = field(default_factory=dict)
 
 
 def parse(text: str) -> Marked:
-    """Read one document of YAML; raises ``PolicyMistakes`` with the line where that is not what it is."""
+    """Read one document of YAML; raises ``PolicyMistakes`` with the line if it is not valid."""
     events = YAML(typ="safe", pure=True).parse(text)
     try:
         return _document(events)
@@ -90,7 +90,7 @@ def _document(events: Iterator[Event]) -> Marked:
 
 
 class _Builder:
-    """Builds a value from events, keeping what was anchored for its aliases."""
+    """Builds a value from events, and keeps anchored values for their aliases."""
 
     def __init__(self, events: Iterator[Event], lines: dict[Path, int]) -> None:
         self._events = events
@@ -135,7 +135,7 @@ class _Builder:
         return built
 
     def _next_unless(self, end: type[Event]) -> Callable[[], Event | None]:
-        """Return what yields the next event, or None once the collection is at its end."""
+        """Return a function that returns the next event, or None at the end of the collection."""
 
         def following() -> Event | None:
             event = next(self._events)
@@ -146,7 +146,7 @@ class _Builder:
 
 def _scalar(event: ScalarEvent, path: Path) -> Plain:
     text = event.value
-    # What YAML forbids in a file it lets an escape spell.
+    # An escape can spell what YAML forbids in a file.
     if not is_writable(text):
         raise _mistake(event, path, "this text holds half of a surrogate pair, which is no character")
     if _CONTROL.search(text):
@@ -178,7 +178,7 @@ Made = TypeVar("Made")
 NO_ROLE = f"unknown key: Clever's roles are {', '.join(Role)}; a librarian is staff with a title"
 
 
-"""What is told of a role that Clever has not."""
+"""The message for a role that Clever does not have."""
 
 
 _PLAINER = {
@@ -198,14 +198,14 @@ _NAME = "a name begins with a letter and holds letters, digits, _, . and -"
 
 
 def made_of(text: str, make: Callable[[Plain], Made]) -> Made:
-    """Let ``make`` build something of what a text says in YAML 1.2.
+    """Read YAML 1.2 and pass its value to ``make``; errors get their lines.
 
     Args:
         text: one document of YAML.
-        make: raises ``ValidationError`` or ``PolicyMistakes`` where it cannot.
+        make: may raise ``ValidationError`` or ``PolicyMistakes``.
 
     Raises:
-        PolicyMistakes: every mistake has its path, and its line where one can be told.
+        PolicyMistakes: every mistake has its path, and its line if that is known.
     """
     written = parse(text)
     try:
@@ -220,7 +220,7 @@ def _mistakes(error: ValidationError) -> Iterator[Mistake]:
     found = error.errors()
     for each in found:
         path = each["loc"]
-        # A list is called too short when what it holds is wrong: that is told already.
+        # pydantic calls a list too short when an item is wrong, which is another mistake in the list already.
         told = each["type"] == "too_short" and any(
             other["loc"][: len(path)] == path for other in found if other != each
         )
@@ -242,7 +242,7 @@ def _placed(mistakes: Iterable[Mistake], lines: Mapping[Path, int]) -> list[Mist
 
 
 def _with_line(mistake: Mistake, lines: Mapping[Path, int]) -> Mistake:
-    """Add the line of the deepest part of the path that the file has: a missing key is told where it is missed."""
+    """Add the line of the deepest part of the path that is in the file: for a missing key that of its mapping."""
     known = (lines[mistake.path[:depth]] for depth in range(len(mistake.path), -1, -1) if mistake.path[:depth] in lines)
     return Mistake(mistake.path, mistake.message, next(known, None))
 
@@ -251,6 +251,6 @@ def read_policy(text: str) -> Policy:
     """Read a policy from the YAML 1.2 of its file.
 
     Raises:
-        PolicyMistakes: the file cannot be used; every mistake has its path, and its line where one can be told.
+        PolicyMistakes: the file cannot be used; every mistake has its path, and its line if that is known.
     """
     return made_of(text, lambda written: policy_of(PolicyFile.model_validate(written)))

@@ -1,1 +1,1 @@
-"""What we know of Clever's people: what was read, how fresh it is, and who reads next."""
+"""What we know of Clever's people: cached snapshots, how fresh they are, and who fetches the next one."""

@@ -1,4 +1,4 @@
-"""Who may begin to read: so many readings at once, a short queue before them, and room kept for who waits alone."""
+"""How many fetches from Clever may run at once: limits per process and per district, with a short queue before them."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Hashable
@@ -6,15 +6,16 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from weakref import WeakValueDictionary
 
-from app.domain.errors import CleverBusy, CleverTimedOut
+from app.domain.errors import CleverBusy
 from app.domain.read_context import ReadContext, Urgency
 from app.telemetry import metrics
+from app.waiting import deadline
 
 _PATIENT = frozenset({Urgency.BULK, Urgency.RENEWAL})
 
 
 class _Turns:
-    """The turns of one district; kept for as long as somebody holds one or waits for one."""
+    """The slots of one district; kept for as long as somebody holds one or waits for one."""
 
     __slots__ = ("__weakref__", "every", "many")
 
@@ -25,16 +26,16 @@ class _Turns:
 
 @dataclass(frozen=True, slots=True)
 class SlotLimits:
-    """How many readings there is room for.
+    """How many fetches may run at once.
 
     Attributes:
-        at_once: readings under way, each of up to three requests.
-        of_one_district: of these at most, so that one district whose Clever dawdles leaves room for the others.
-        of_many: of these at most for batches and searches, so that those who ask for one user find room.
-        of_many_of_one: of those again at most for one district.
-        of_renewals: of these at most for renewals.
-        waiting: single readings that may wait for their turn.
-        patience: seconds that a single reading waits at most.
+        at_once: in all, each of up to three requests.
+        of_one_district: for one district, so that one for which Clever is slow leaves room for the others.
+        of_many: for batches and searches, so that requests for one user find room.
+        of_many_of_one: for batches and searches in one district.
+        of_renewals: for renewals.
+        waiting: how many fetches for one user may wait for a slot.
+        patience: how many seconds such a fetch waits at most.
     """
 
     at_once: int = 24
@@ -47,15 +48,15 @@ class SlotLimits:
 
 
 class ReadSlots:
-    """Hands out turns.
+    """Hands out the slots.
 
-    Single readings wait shortly, since past that their callers do better to come again later than to wait in a queue
-    that only grows. Batches and searches take their turns one by one and wait as long as their callers do; renewals,
-    for which nobody waits, take what is free.
+    A fetch for one user waits for a moment only: past that its caller does better to come again later than to wait in a
+    queue that only grows. Batches and searches wait as long as their callers do. Renewals, for which nobody waits, take
+    what is free or nothing.
     """
 
     def __init__(self, room: SlotLimits | None = None) -> None:
-        """Make room for as many as ``room`` says."""
+        """Take the limits."""
         self._room = room or SlotLimits()
         self._all = asyncio.Semaphore(self._room.at_once)
         self._many = asyncio.Semaphore(self._room.of_many)
@@ -68,7 +69,7 @@ class ReadSlots:
 
     @asynccontextmanager
     async def turn(self, district: Hashable, read_context: ReadContext) -> AsyncGenerator[None]:
-        """Wait for a turn to read from ``district``, and hold it for the block; raises ``CleverBusy``."""
+        """Wait for a slot for ``district``, and hold it for the block; raises ``CleverBusy``."""
         theirs = self._districts.setdefault(district, _Turns(self._room))
         gates = self._gates(theirs, read_context.urgency)
         async with AsyncExitStack() as held:
@@ -84,7 +85,7 @@ class ReadSlots:
             yield
 
     def look(self, district: Hashable, read_context: ReadContext) -> None:
-        """Raise ``CleverBusy`` where nobody who asks now would get a turn: it costs less than to ask for one."""
+        """Raise ``CleverBusy`` if whoever asks now would get no slot; cheaper than to start a fetch that finds none."""
         if read_context.urgency is Urgency.BULK:
             return
         theirs = self._districts.get(district)
@@ -120,7 +121,7 @@ class ReadSlots:
 
 def _busy() -> CleverBusy:
     metrics.withheld(CleverBusy.word)
-    return CleverBusy("too many readings are under way; ask again in a moment", retry_after=1)
+    return CleverBusy("too much is being read from Clever; ask again in a moment", retry_after=1)
 
 
 def halfway_to(until: float | None) -> float | None:
@@ -128,17 +129,4 @@ def halfway_to(until: float | None) -> float | None:
     return None if until is None else (asyncio.get_running_loop().time() + until) / 2
 
 
-@asynccontextmanager
-async def by(until: float | None) -> AsyncGenerator[None]:
-    """Break the block off at ``until``, in seconds of the event loop's clock, and raise ``CleverTimedOut``."""
-    if until is not None and asyncio.get_running_loop().time() >= until:
-        raise _too_late()
-    try:
-        async with asyncio.timeout_at(until):
-            yield
-    except TimeoutError as error:
-        raise _too_late() from error
-
-
-def _too_late() -> CleverTimedOut:
-    return CleverTimedOut("Clever was not read within the time that a request may take")
+by = deadline

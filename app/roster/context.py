@@ -1,4 +1,4 @@
-"""What a use case needs of the world, as protocols; ``main`` hands in what satisfies them."""
+"""What use cases need from outside, as protocols; ``main`` passes in what implements them."""
 
 import asyncio
 import random
@@ -24,11 +24,11 @@ from app.telemetry.decision_log import Decided
 Said = TypeVar("Said")
 
 Clock = Callable[[], float]
-"""Seconds that only ever go forward, from an arbitrary start."""
+"""Tells seconds that only go forward, from an arbitrary start."""
 
 
 class CleverState(Protocol):
-    """How Clever fares, as far as this process has seen."""
+    """The state of Clever, as far as this process has seen."""
 
     @property
     def accepted_once(self) -> bool:
@@ -36,17 +36,17 @@ class CleverState(Protocol):
 
     @property
     def word(self) -> str:
-        """What came of the last request, in one fixed word."""
+        """How the last request ended, in one fixed word."""
 
 
 class Clever(Protocol):
     """The Clever API, as far as use cases know it."""
 
     def circuit_open(self, district: DistrictId) -> CleverCircuitOpen | None:
-        """Return why nothing can be read of a district just now, where that is known without asking; else None."""
+        """Return why nothing of a district can be read just now if that is known without a request, else None."""
 
     def unaffordable(self, district: DistrictId, read_context: ReadContext, requests: int) -> CleverError | None:
-        """Return why so many requests about a district are too many for now, but not for a whole minute; else None."""
+        """Return why this minute has no room left for so many requests, if a whole minute has; else None."""
 
     def known_districts(self) -> frozenset[DistrictId] | None:
         """Return the connected districts, or None where they are not known yet."""
@@ -55,7 +55,7 @@ class Clever(Protocol):
         """Return the connected districts, asking Clever only where that is not known yet; raises ``CleverError``."""
 
     def districts_are_settled(self) -> bool:
-        """Tell whether ``districts_now`` would answer without asking Clever."""
+        """Tell whether ``districts_now`` would answer without a request to Clever."""
 
     async def districts_now(self, after: float = -inf) -> frozenset[DistrictId]:
         """Return the connected districts, asking Clever unless it was asked seconds ago; raises ``CleverError``.
@@ -72,7 +72,7 @@ class Clever(Protocol):
         Args:
             user: whom to read.
             district: a connected district; any other is answered like an unknown user.
-            read_context: what the reading is for.
+            read_context: who waits for it, and until when.
             confirm_schools: whether administered schools need Clever's own list of the user's schools, so that its
                 absence is an error and not merely facts that are unconfirmed.
 
@@ -111,7 +111,7 @@ class Clever(Protocol):
                 district (everybody in it).
             district: a connected district.
             role: only those who hold this role; one of those that Clever can ask the place for.
-            read_context: what the reading is for.
+            read_context: who waits for it, and until when.
             most_pages: give up on a list that has more; None for one of any length that a list may have.
 
         Returns:
@@ -124,78 +124,77 @@ class Clever(Protocol):
         """
 
     def state(self) -> CleverState:
-        """Tell how Clever fares, without asking it."""
+        """Return the state of Clever, without a request."""
 
 
 class Cache(Protocol):
-    """A bounded store of readings."""
+    """A bounded store of snapshots."""
 
     def __len__(self) -> int:
-        """Return how many readings are held."""
+        """Return how many snapshots are held."""
 
     def get(self, key: Hashable) -> Snapshot[Any] | None:
-        """Return the reading under ``key``, or None where there is none young enough to be of use."""
+        """Return the snapshot under ``key``, or None if there is none that is recent enough to be of use."""
 
     def put(self, key: Hashable, snapshot: Snapshot[Any]) -> None:
-        """Keep a reading, unless a newer one is there."""
+        """Keep a snapshot, unless a newer one is there."""
 
     def forget(self, key: Hashable, began: float = inf) -> None:
-        """Drop what is kept under ``key`` and began no later than ``began``, by the clock."""
+        """Drop the snapshot under ``key`` if its fetch began no later than ``began``, by the clock."""
 
 
 class Shared(Protocol[Said]):
-    """Readings that all replicas share. Whatever goes wrong with it, it is as if it had nothing."""
+    """Snapshots that all replicas share; whatever goes wrong with it, it behaves as if it had none."""
 
     async def find(self, key: str) -> Found[Said] | None:
-        """Return what is there under ``key``, or None; in a few milliseconds in any case."""
+        """Return what another replica has read under ``key``, or None; it takes a few milliseconds at most."""
 
     async def lead(self, key: str, until: float | None) -> bool:
-        """Tell whether to read now, so that one replica reads for all.
+        """Take the lead in fetching, or wait for the replica that has it.
 
         Args:
-            key: what is to be read.
+            key: what is to be fetched.
             until: when the answer has to be there, in seconds of the event loop's clock.
 
         Returns:
-            False once another replica's reading has been put; True where nobody else reads, or whoever does has put
-            nothing in time.
+            False once another replica has put its snapshot; True if no other fetches, or if it has put nothing in time.
         """
 
     def put(self, key: str, said: Said, at: float) -> None:
-        """Share a reading that began ``at`` Unix seconds, unless a newer one is there; nobody waits for that."""
+        """Share what was read ``at`` Unix seconds, unless there is something newer; nobody waits for that."""
 
     def forget(self, key: str, at: float) -> None:
-        """Have all replicas drop what began no later than ``at``: there is no such user any more."""
+        """Have all replicas drop what they read no later than ``at``: there is no such user any more."""
 
     def give_up(self, key: str) -> None:
-        """Let others read: the reading failed."""
+        """Let others take the lead: the fetch failed."""
 
 
 class DecisionLog(Protocol):
-    """Where decisions are told."""
+    """Where decisions are logged."""
 
     def decided(self, decided: Decided, *, caller: str, alone: bool) -> None:
-        """Tell a decision, the name of who asked, and whether the request asked for this and nothing else."""
+        """Log a decision, the name of who asked, and whether the request asked for this and nothing else."""
 
 
 class _NoDecisionLog:
     def decided(self, decided: Decided, *, caller: str, alone: bool) -> None:
-        """Tell nobody."""
+        """Log nothing."""
 
 
 NO_DECISION_LOG: DecisionLog = _NoDecisionLog()
-"""Where decisions are not told."""
+"""A decision log that writes nothing."""
 
 
 @dataclass(slots=True)
 class Fetch:
-    """A reading under way, for everyone who waits for it.
+    """A fetch in progress, for everyone who waits for it.
 
     Attributes:
-        read_context: what it is for.
-        is_recent: tells by when a reading began whether another process's will do; None where none will.
-        began: when it began, by the clock; None while it waits for its turn.
-        task: comes to what is read.
+        read_context: who waited for it first, and until when.
+        is_recent: tells whether another process's snapshot will do, by when it began; None if only Clever will do.
+        began: when it began, by the clock; None while it waits for a slot.
+        task: returns the snapshot.
     """
 
     read_context: ReadContext
@@ -205,7 +204,7 @@ class Fetch:
 
 
 MOST_ACCESSES = 2_000
-"""Users of whom is kept in the form in which questions are decided what they may do: it is large, and soon made."""
+"""How many users' permissions are kept worked out for decisions: that form is large, and quickly made again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +214,7 @@ class Deadlines:
     Attributes:
         alone: for one user.
         many: for a batch or a search.
-        slow: for one user where an older reading could answer.
+        slow: for one user of whom an older snapshot could answer.
     """
 
     alone: float = 6
@@ -225,28 +224,28 @@ class Deadlines:
 
 @dataclass(slots=True)
 class Context:
-    """What every use case takes as its first argument: the ports, and what holds for the whole process.
+    """What every use case takes as its first argument: the ports, and the state of the process.
 
     Attributes:
-        users: what Clever said of users, each complete.
-        places: what Clever said of sections and schools, and lists of what lies or stands in them.
-        gone: what Clever lately said that there is not, as the error that tells it.
-        outdated: when a reading began that is known to make those before it untrue, wherever they may come from.
+        users: snapshots of users, each complete.
+        places: snapshots of sections and schools, and of lists of what is in them.
+        gone: what Clever has lately said does not exist, as the error to raise.
+        outdated: per key, the fetch before which no snapshot is true any more, wherever it may come from.
         wall: Unix seconds, to say since when a stale answer has been true.
-        fresh_seconds: how long a reading answers without being renewed.
-        stale_seconds: how old a reading may be that answers where Clever cannot be read.
+        fresh_seconds: how long a snapshot answers without being renewed.
+        stale_seconds: how old a snapshot may be that answers while Clever cannot be read.
         deadlines: how long requests may take.
-        read_slots: who may begin to read.
+        read_slots: how many fetches may run at once.
         secret: from which keys are derived, one for each purpose; the same in every process that shares answers.
-        reasons: whether decisions say why.
-        shared: what other processes have read of users; None where there is no such store.
-        accesses: what has been worked out from facts, by all that it depends on.
-        fetches: the readings that are under way, by what they will be kept under.
-        refused: when a reading began that Clever refused, by district and, where its token is good and only this kind
-            of thing is forbidden, by that kind; gone with the next one that it answers.
-        answered: when the last one began that it answered, by the same.
+        reasons: whether decisions come with their reason.
+        shared: snapshots of users that other processes have read; None without such a store.
+        accesses: permissions worked out from facts, by all that they depend on.
+        fetches: the fetches in progress, by cache key.
+        refused: when the last fetch began that Clever refused, by district and, if only this kind of record is
+            forbidden, by its kind; removed by the next fetch that succeeds.
+        answered: when the last fetch began that succeeded, by the same.
         jitter: spreads renewals, from 0 up to 1.
-        decision_log: where decisions are told.
+        decision_log: where decisions are logged.
     """
 
     clever: Clever

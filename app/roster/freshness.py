@@ -1,7 +1,7 @@
-"""The one way to facts: from the cache while they are fresh, else by a reading, else from the cache, marked stale.
+"""The one way to facts: from the cache while they are fresh, else from Clever, else from the cache, marked stale.
 
-The directives are those of requests in RFC 9111 section 5.2.1; that an older answer may stand in for one that cannot be
-had is its section 4.2.4, and for how long is RFC 5861's `stale-if-error`.
+The request directives are those of RFC 9111 section 5.2.1. That an older answer may stand in for one that cannot be had
+is its section 4.2.4, and for how long is RFC 5861's `stale-if-error`.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ RENEWAL_SECONDS = 15
 """How long a renewal, for which nobody waits, may take."""
 
 _PAUSE_AFTER_RENEWAL = 1 / 30
-"""The part of the fresh time that passes before a renewal is tried again."""
+"""How much of the fresh time passes before a renewal is tried again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,15 +33,15 @@ class Freshness:
     """Who asks, and how recent and how soon they want the answer.
 
     Attributes:
-        max_age: the age that is still good enough, in seconds; None leaves it to the service's fresh time.
-        no_cache: only a reading that begins after the request will do.
-        max_stale: for how many seconds past that an older reading answers without one being waited for.
-        only_if_cached: only the cache may answer.
-        asked_at: when the request came, by the context's clock; None for when its question is answered.
+        max_age: how old an answer may be, in seconds; None leaves it to the service's fresh time.
+        no_cache: accept only a fetch that begins after the request came.
+        max_stale: accept an answer at once that is up to so many seconds older than that.
+        only_if_cached: answer from the cache or not at all.
+        asked_at: when the request came, by the context's clock; None for now.
         caller: who asks.
         until: when the answer has to be there, in seconds of the event loop's clock.
-        one_of_many: whether a batch or a search waits for it, among much else.
-        without_waiting: only what answers at once will do, for now.
+        one_of_many: whether it is one of the many answers that a batch or a search waits for.
+        without_waiting: answer at once, from the cache, or not at all.
     """
 
     max_age: int | None = None
@@ -55,11 +55,11 @@ class Freshness:
     without_waiting: bool = False
 
     def at_once(self) -> "Freshness":
-        """Return the same demand of what answers without waiting; it may still have that renewed for later."""
+        """Return the same, but without waiting; what answers may still be renewed for later."""
         return self if self.without_waiting else replace(self, without_waiting=True)
 
     def read_context(self, *, held: bool) -> ReadContext:
-        """Return what a reading is for that this demand causes, where an older one is ``held`` or is not."""
+        """Return the context of a fetch for this request; ``held`` tells whether an older snapshot could answer."""
         alone = Urgency.HELD if held else Urgency.COLD
         return ReadContext(self.caller.digest, Urgency.BULK if self.one_of_many else alone, self.until)
 
@@ -67,7 +67,7 @@ class Freshness:
 async def reading_of(
     context: Context, user: UserId, district: DistrictId, freshness: Freshness
 ) -> Snapshot[PackedFacts]:
-    """Return what Clever says of a user, as recent as the caller demands; raises as ``fresh``."""
+    """Return the snapshot of a user, as recent as the request asks; raises as ``fresh``."""
     key = key_of(district, user)
     held = fresh_user(context, key) if freshness.max_age is None and not freshness.no_cache else None
     if held is not None:
@@ -78,7 +78,7 @@ async def reading_of(
 
 
 def wanted_user(context: Context, user: UserId, district: DistrictId) -> Fetchable[PackedFacts]:
-    """Return what to read of a user."""
+    """Return how to fetch a user."""
 
     async def read(read_context: ReadContext) -> PackedFacts:
         confirm = context.policy.drops_unconfirmed_schools
@@ -92,14 +92,14 @@ def wanted_user(context: Context, user: UserId, district: DistrictId) -> Fetchab
 
 
 def recent(context: Context, cache: Cache, key: str, freshness: Freshness) -> Snapshot[Any] | None:
-    """Return what is kept under ``key`` where that is as recent as the caller demands; it is not renewed."""
+    """Return the snapshot under ``key`` if it is as recent as the request asks; it is not renewed."""
     held = cache.get(key)
     met = held is not None and _Required.of(context, freshness, context.clock()).is_met_by(held.began)
     return held if met else None
 
 
 def is_cold(context: Context, cache: Cache, key: str, freshness: Freshness) -> bool:
-    """Tell whether ``fresh`` would have to read what is kept under ``key``."""
+    """Tell whether ``fresh`` would have to fetch ``key``."""
     required, held, gone = _Required.of(context, freshness, context.clock()), cache.get(key), context.gone.get(key)
     if held is not None and required.is_met_by(held.began):
         return cache is context.users and not _suffices(context, held.facts)
@@ -107,18 +107,18 @@ def is_cold(context: Context, cache: Cache, key: str, freshness: Freshness) -> b
 
 
 def key_of(district: str, user: str) -> str:
-    """Return what a user's facts are kept under."""
+    """Return the cache key of a user."""
     return f"{district}/{user}"
 
 
 def fresh_user(context: Context, key: str) -> Snapshot[PackedFacts] | None:
-    """Return what ``fresh`` would of a user, where that is as usual; see ``at_hand``."""
+    """Return what ``fresh`` would of a user in the plainest case; see ``at_hand``."""
     held = at_hand(context, context.users, key)
     return held if held is not None and _suffices(context, held.facts) else None
 
 
 def at_hand(context: Context, cache: Cache, key: str) -> Snapshot[Any] | None:
-    """Return what is under ``key`` where that is as usual: there, not yet to be renewed, and nobody traces."""
+    """Return the snapshot under ``key`` if it is fresh, not yet due for renewal, and nobody traces."""
     held = cache.get(key)
     if held is None or tracing.tracer() is not tracing.OFF:
         return None
@@ -127,12 +127,12 @@ def at_hand(context: Context, cache: Cache, key: str) -> Snapshot[Any] | None:
 
 
 async def fresh(context: Context, wanted: Fetchable[Said], freshness: Freshness) -> Snapshot[Said]:
-    """Return a reading as recent as the caller demands, or one that is marked stale where that cannot be had in time.
+    """Return a snapshot as recent as the request asks, or one marked stale if that cannot be had in time.
 
     Raises:
-        UserUnknown, RecordUnknown: there is no such thing at Clever; whatever was cached of it is forgotten.
-        NotCached: only the cache might have answered, or only what answers without waiting.
-        CleverError: a reading was needed and failed, and no older one may answer.
+        UserUnknown, RecordUnknown: Clever has no such record; whatever was cached of it is dropped.
+        NotCached: only the cache may answer, or nobody may wait, and there is no snapshot that will do.
+        CleverError: a fetch was needed and failed, and no older snapshot may answer.
     """
     with tracing.tracer().working("cache") as span:
         cached = "users" if wanted.cache is context.users else "places"
@@ -147,7 +147,7 @@ async def fresh(context: Context, wanted: Fetchable[Said], freshness: Freshness)
 async def _fresh(
     context: Context, wanted: Fetchable[Said], freshness: Freshness, had: Callable[[str], None]
 ) -> Snapshot[Said]:
-    """Return a reading, and tell ``had`` what the cache had of it: ``hit``, ``stale``, ``miss`` or ``gone``."""
+    """Do what ``fresh`` does, and tell ``had`` what the cache had: ``hit``, ``stale``, ``miss`` or ``gone``."""
     now = context.clock()
     required = _Required.of(context, freshness, now)
     held = _held(wanted)
@@ -179,12 +179,12 @@ async def _fresh(
 
 @dataclass(frozen=True, slots=True)
 class _Required:
-    """How recent a reading must be to be told without a mark, by the context's clock.
+    """How recent a snapshot must be to answer without being marked stale, by the context's clock.
 
     Attributes:
-        now: when the question is answered.
-        asked: when the request came, of which the question may be one of many.
-        oldest: when a reading must have begun.
+        now: the time.
+        asked: when the request came.
+        oldest: when its fetch may have begun at the earliest.
         anew: whether it must have begun after the request came.
     """
 
@@ -203,7 +203,7 @@ class _Required:
     def is_met_by(self, began: float) -> bool:
         return began > self.asked if self.anew else began >= self.oldest
 
-    def is_met_by_flight(self, began: float) -> bool:
+    def is_met_by_fetch(self, began: float) -> bool:
         return began >= (self.asked if self.anew else self.oldest)
 
 
@@ -218,7 +218,7 @@ def _suffices(context: Context, facts: PackedFacts) -> bool:
 
 
 def _refuse_gone(context: Context, wanted: Fetchable[Said], required: _Required, had: Callable[[str], None]) -> None:
-    """Raise what Clever lately said, that there is no such thing, where that is recent enough for the caller."""
+    """Raise the error of a record that Clever has lately said does not exist, if that is recent enough."""
     gone = context.gone.get(wanted.key)
     if gone is not None and required.is_met_by(gone.began):
         had("gone")
@@ -229,17 +229,17 @@ def _refuse_gone(context: Context, wanted: Fetchable[Said], required: _Required,
 def _may_answer(
     context: Context, wanted: Fetchable[Said], held: Snapshot[Said], freshness: Freshness, required: _Required
 ) -> bool:
-    """Tell whether an older reading may stand in for one that cannot be had."""
+    """Tell whether an older snapshot may stand in for one that cannot be had."""
     oldest = required.now - context.stale_seconds
     if freshness.max_age is not None:
-        # Who says how old an answer may be takes no older one, but by so many seconds as they say.
+        # Whoever says how old an answer may be gets no older one, but for the seconds of `max-stale`.
         oldest = max(oldest, required.asked - freshness.max_age - (freshness.max_stale or 0))
-    # That Clever refuses the token is an answer: what the district no longer lets us read is not told for much longer.
+    # A token that Clever refuses is an answer, too: what a district no longer shares is not shown for much longer.
     return not freshness.no_cache and held.began >= oldest and allows_stale(context, wanted)
 
 
 def _renew(context: Context, wanted: Fetchable[Said], held: Snapshot[Said], freshness: Freshness) -> None:
-    """Have a reading renewed for those who come later, if it is time for that."""
+    """Renew a snapshot in the background, if it is due."""
     now = context.clock()
     if now < held.renew_at or freshness.only_if_cached or wanted.key in context.fetches:
         return
@@ -254,9 +254,9 @@ def _renew(context: Context, wanted: Fetchable[Said], held: Snapshot[Said], fres
 async def _cold(
     context: Context, wanted: Fetchable[Said], read_context: ReadContext, freshness: Freshness, required: _Required
 ) -> Snapshot[Said]:
-    """Return what a fetch comes to, or what another process has where it fails; raises as ``join_or_fetch``."""
+    """Fetch, or fall back on an older snapshot of another process; raises as ``join_or_fetch``."""
     try:
-        return await join_or_fetch(context, wanted, read_context, required.is_met_by_flight, anew=required.anew)
+        return await join_or_fetch(context, wanted, read_context, required.is_met_by_fetch, anew=required.anew)
     except REFUSALS:
         raise
     except CleverError as error:
@@ -269,15 +269,15 @@ async def _cold(
 async def _unless_slow(
     context: Context, wanted: Fetchable[Said], read_context: ReadContext, older: Snapshot[Said], required: _Required
 ) -> Snapshot[Said]:
-    """Return what a reading comes to, or the older one where it fails or is slow; it goes on for those who come later.
+    """Fetch, or fall back on the older snapshot if that fails or is slow; the fetch goes on for those who come later.
 
     Raises:
-        UserUnknown, RecordUnknown, CleverError: as ``join_or_fetch``, but of Clever's failures only that it refuses
-            the token, and any once it has done so meanwhile.
+        UserUnknown, RecordUnknown: as ``join_or_fetch``.
+        CleverError: Clever refuses the token, or refused it meanwhile; then the older snapshot may not answer.
     """
     try:
         async with asyncio.timeout(context.deadlines.slow):
-            return await join_or_fetch(context, wanted, read_context, required.is_met_by_flight, anew=required.anew)
+            return await join_or_fetch(context, wanted, read_context, required.is_met_by_fetch, anew=required.anew)
     except REFUSALS:
         raise
     except CleverError as error:
@@ -287,4 +287,4 @@ async def _unless_slow(
     except TimeoutError:
         if allows_stale(context, wanted):
             return older.aged("slow")
-    return await join_or_fetch(context, wanted, read_context, required.is_met_by_flight, anew=required.anew)
+    return await join_or_fetch(context, wanted, read_context, required.is_met_by_fetch, anew=required.anew)

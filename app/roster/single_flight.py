@@ -1,4 +1,4 @@
-"""One reading for all who wait for it: taken off by the first, joined by the others."""
+"""One fetch for all who wait for it: the first starts it, the others join."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -23,30 +23,30 @@ from app.domain.errors import (
 from app.domain.ids import DistrictId
 from app.domain.read_context import ReadContext, Urgency
 from app.domain.snapshot import Snapshot
-from app.roster.concurrency import by
 from app.roster.context import Cache, Context, Fetch, Shared
+from app.waiting import deadline
 
 Said = TypeVar("Said")
 
 REFUSALS = (CleverRefusedToken, CleverForbade)
-"""What Clever says when it will not tell, which is an answer and not an outage."""
+"""Errors by which Clever refuses to answer, which is an answer and no outage."""
 
 RENEWED_FROM, _RENEWED_UNTIL = 2 / 3, 0.95
-"""The part of the fresh time in which a question makes a reading be renewed; its beginning is jittered over it."""
+"""Between which parts of the fresh time a snapshot becomes due for renewal, spread at random."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fetchable(Generic[Said]):
-    """Something that Clever can be asked for.
+    """Something that can be fetched from Clever.
 
     Attributes:
-        cache: where readings of it are kept.
+        cache: where its snapshots are kept.
         kind: such as ``user`` or ``sections``.
         district: whose it is.
-        key: what they are kept under; readings of different things have different keys.
+        key: its cache key; different things have different keys.
         read: asks Clever.
-        suffices: tells whether what was read is enough for now.
-        shared: where other processes put what they read of it, under the key as text; None where they do not.
+        suffices: tells whether what was read is enough under the policy in force.
+        shared: where other processes put their snapshots of it, under the same key; None if they do not.
     """
 
     cache: Cache
@@ -59,26 +59,26 @@ class Fetchable(Generic[Said]):
 
 
 IsRecent = Callable[[float], bool]
-"""Tells whether a reading is recent enough, by when it began, in seconds of the process's clock."""
+"""Tells whether a snapshot is recent enough, by when its fetch began, in seconds of the process's clock."""
 
 
 async def join_or_fetch(
     context: Context, wanted: Fetchable[Said], read_context: ReadContext, is_recent: IsRecent, *, anew: bool = False
 ) -> Snapshot[Said]:
-    """Return what the reading under way comes to if that will do, else what one begun now does.
+    """Join the fetch in progress if it is recent enough; otherwise start one.
 
     Args:
         context: the ports.
-        wanted: what to read.
-        read_context: what the reading is for.
-        is_recent: of a reading under way.
-        anew: whether Clever itself has to be asked, rather than other processes what they read.
+        wanted: what to fetch.
+        read_context: who waits for it, and until when.
+        is_recent: tells whether the fetch in progress will do.
+        anew: whether Clever itself has to be asked, and not the other processes.
 
     Raises:
-        UserUnknown, RecordUnknown: there is no such thing at Clever; whatever was cached of it is forgotten.
-        CleverError: the reading failed, or lasts longer than the errand may.
+        UserUnknown, RecordUnknown: Clever has no such record; whatever was cached of it is dropped.
+        CleverError: the fetch failed, or takes longer than the read context allows.
     """
-    async with by(read_context.until):
+    async with deadline(read_context.until):
         while True:
             fetch = context.fetches.get(wanted.key)
             if fetch is not None and fetch.began is not None and not is_recent(fetch.began):
@@ -93,13 +93,13 @@ async def join_or_fetch(
                     context.read_slots.look(wanted.district, read_context)
                 fetch = start_fetch(context, wanted, read_context, None if anew else is_recent)
             try:
-                # A caller who goes away must not take the reading of the others along.
+                # A caller who goes away must not cancel the fetch of the others.
                 snapshot: Snapshot[Said] = await asyncio.shield(_task(fetch))
             except CleverError as error:
                 if ours or not _is_not_for(error, fetch.read_context, read_context):
                     raise
                 continue
-            # It may be one that another took meanwhile, and under another policy less may have been read.
+            # It may be one that was found elsewhere, and under another policy less may have been read.
             if ours or (is_recent(snapshot.began) and wanted.suffices(snapshot.facts)):
                 return snapshot
 
@@ -107,20 +107,20 @@ async def join_or_fetch(
 def start_fetch(
     context: Context, wanted: Fetchable[Said], read_context: ReadContext, is_recent: IsRecent | None
 ) -> Fetch:
-    """Begin a reading, for whoever joins it; one of another process will do if it ``is_recent``."""
+    """Start a fetch that others may join; another process's snapshot will do if it ``is_recent``."""
     fetch = context.fetches[wanted.key] = Fetch(read_context, is_recent)
     fetch.task = asyncio.create_task(_fetch(context, wanted, fetch))
-    fetch.task.add_done_callback(_look_at_outcome)
+    fetch.task.add_done_callback(_retrieve_outcome)
     return fetch
 
 
 def allows_stale(context: Context, wanted: Fetchable[Said]) -> bool:
-    """Tell whether an older reading may be told: not where Clever refused to tell it when it was last asked."""
+    """Tell whether an older snapshot may answer: not if Clever refused when it was last asked."""
     return context.refused.keys().isdisjoint(_refusals_of(wanted))
 
 
 async def found_elsewhere(context: Context, wanted: Fetchable[Said]) -> None:
-    """Keep what another process has read, if it has, for whoever asks now."""
+    """Put the snapshot of another process, if there is one, into the cache."""
     if wanted.shared is not None and allows_stale(context, wanted):
         await _found(context, wanted, wanted.shared, lambda _began: True)
 
@@ -128,16 +128,16 @@ async def found_elsewhere(context: Context, wanted: Fetchable[Said]) -> None:
 def known_from_list(
     context: Context, where: tuple[str, str], said: Said, of: Snapshot[Any]
 ) -> Snapshot[Said] | type[QuestionError]:
-    """Keep what a list says of one thing as if it had been read alone, and return that, or that it is gone since.
+    """Cache one entry of a list as if it had been fetched alone; return it, or the error if it is gone since.
 
     Args:
         context: the ports.
-        where: the name of the cache, and what it is kept under there.
-        said: what the list says of it.
-        of: the reading of the list.
+        where: the name of the cache, and the key there.
+        said: the entry.
+        of: the snapshot of the list.
     """
     cache, key = _cache(context, where[0]), where[1]
-    snapshot = _reading(context, said, of.began, of.at)
+    snapshot = _snapshot(context, said, of.began, of.at)
     if of.stale is not None:
         return snapshot.aged(of.stale)
     context.gone.forget(key, of.began)
@@ -154,7 +154,7 @@ def known_from_list(
 def missing_in_list(
     context: Context, where: tuple[str, str], error: type[QuestionError], of: Snapshot[Any]
 ) -> type[QuestionError]:
-    """Note that a whole list has nothing under a key, as if it had been asked for alone, and return the error."""
+    """Note that a complete list lacks a record, as if it had been asked for alone, and return the error."""
     cache, key = _cache(context, where[0]), where[1]
     was_there = cache.get(key) is not None
     _note_gone(context, cache, key, Snapshot(error, of.began, of.at))
@@ -174,12 +174,12 @@ def _note_gone(context: Context, cache: Cache, key: str, gone: Snapshot[type[Que
 
 
 def _task(fetch: Fetch) -> asyncio.Task[Snapshot[Any]]:
-    assert fetch.task is not None, "a flight is taken off before others see it"  # noqa: S101 -- for the type's sake
+    assert fetch.task is not None, "a fetch has its task before others see it"  # noqa: S101 -- for the type's sake
     return fetch.task
 
 
 def _is_not_for(error: CleverError, theirs: ReadContext, ours: ReadContext) -> bool:
-    """Tell whether a reading failed for what it was for, so that the same on another errand need not fail."""
+    """Tell whether a fetch failed because of who waited for it, so that the same for somebody else need not fail."""
     if theirs.urgency is Urgency.RENEWAL and ours.urgency is not Urgency.RENEWAL:
         return not isinstance(error, REFUSALS)
     if isinstance(error, CallerOverspent):
@@ -215,10 +215,10 @@ async def _fetch(context: Context, wanted: Fetchable[Said], fetch: Fetch) -> Sna
 async def _from_others(
     context: Context, wanted: Fetchable[Said], shared: Shared[Said], fetch: Fetch
 ) -> Snapshot[Said] | None:
-    """Return what another process has read, or is reading, if that is recent enough; None for Clever to be asked.
+    """Return what another process has read, or is reading, if that is recent enough; None if Clever has to be asked.
 
     Raises:
-        CleverBarred: nobody has read it, and Clever cannot be asked just now.
+        CleverCircuitOpen: no process has read it, and Clever is not asked just now.
     """
     if fetch.is_recent is None or not allows_stale(context, wanted):
         return None
@@ -240,14 +240,14 @@ async def _found(
     newer = context.outdated.get(wanted.key)
     if found is None or (newer is not None and found.at < newer.at) or not wanted.suffices(found.said):
         return None
-    snapshot = _reading(context, found.said, context.clock() - (context.wall() - found.at), found.at)
-    # Be it too old for now, it may stand in for one that cannot be had.
+    snapshot = _snapshot(context, found.said, context.clock() - (context.wall() - found.at), found.at)
+    # Even one that is too old for now may stand in later for one that cannot be had.
     wanted.cache.put(wanted.key, snapshot)
     return snapshot if is_recent(snapshot.began) else None
 
 
 async def _for_all(context: Context, wanted: Fetchable[Said], shared: Shared[Said], fetch: Fetch) -> Snapshot[Said]:
-    """Ask Clever, and tell other processes what came of it."""
+    """Ask Clever, and share what it says with other processes."""
     with ExitStack() as ending:
         ending.callback(shared.give_up, wanted.key)
         try:
@@ -266,10 +266,10 @@ async def _for_all(context: Context, wanted: Fetchable[Said], shared: Shared[Sai
 async def _in_turn(context: Context, wanted: Fetchable[Said], fetch: Fetch) -> Snapshot[Said]:
     asked = context.clock()
     async with context.read_slots.turn(wanted.district, fetch.read_context):
-        # What is there by now may be of another process, which is not what whoever wants it anew asked for.
+        # What is in the cache by now may be of another process: not what whoever wants Clever itself asked for.
         meanwhile = None if fetch.is_recent is None else wanted.cache.get(wanted.key)
         if meanwhile is not None and meanwhile.began > asked and wanted.suffices(meanwhile.facts):
-            # Somebody more urgent did not wait for this turn.
+            # Somebody more urgent fetched it while this one waited for its slot.
             return meanwhile
         return await _read(context, wanted, fetch)
 
@@ -292,8 +292,8 @@ async def _read(context: Context, wanted: Fetchable[Said], fetch: Fetch) -> Snap
         context.answered[refusal] = max(began, context.answered.get(refusal, began))
         if context.refused.get(refusal, inf) <= began:
             del context.refused[refusal]
-    _look_whether_gone_since(context, wanted, began)
-    snapshot = _reading(context, said, began, at)
+    _raise_if_gone_since(context, wanted, began)
+    snapshot = _snapshot(context, said, began, at)
     newer = context.outdated.get(wanted.key)
     if newer is None or began >= newer.began:
         wanted.cache.put(wanted.key, snapshot)
@@ -305,8 +305,8 @@ def _note_refusal(context: Context, refusal: tuple[DistrictId, str | None], bega
         context.refused[refusal] = began
 
 
-def _look_whether_gone_since(context: Context, wanted: Fetchable[Said], began: float) -> None:
-    """Raise what a reading that began later has found, that there is no such thing; else that is no longer true."""
+def _raise_if_gone_since(context: Context, wanted: Fetchable[Said], began: float) -> None:
+    """Raise if a fetch that began later found that there is no such record; otherwise forget that there was none."""
     context.gone.forget(wanted.key, began)
     gone = context.gone.get(wanted.key)
     if gone is not None:
@@ -314,8 +314,8 @@ def _look_whether_gone_since(context: Context, wanted: Fetchable[Said], began: f
         raise error
 
 
-def _reading(context: Context, said: Said, began: float, at: float) -> Snapshot[Said]:
-    # Without the jitter whoever came in the morning's first minute would be renewed in one minute too, for ever.
+def _snapshot(context: Context, said: Said, began: float, at: float) -> Snapshot[Said]:
+    # Without the jitter all that is fetched in the morning's first minute would be renewed in one minute, for ever.
     renewed_from = RENEWED_FROM + context.jitter() * (_RENEWED_UNTIL - RENEWED_FROM)
     return Snapshot(said, began, at, began + context.fresh_seconds * renewed_from)
 
@@ -324,7 +324,7 @@ def _refusals_of(wanted: Fetchable[Said]) -> tuple[tuple[DistrictId, str | None]
     return (wanted.district, None), (wanted.district, wanted.kind)
 
 
-def _look_at_outcome(task: asyncio.Task[Snapshot[Any]]) -> None:
+def _retrieve_outcome(task: asyncio.Task[Snapshot[Any]]) -> None:
     # When every caller has gone away nobody else looks, and asyncio would log a failure that was dealt with.
     if not task.cancelled():
         task.exception()

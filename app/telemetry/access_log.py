@@ -1,4 +1,4 @@
-"""A line for each request: method, route, status and how long it took; with what was decided, where that is told."""
+"""The access log: a line for each request, with the decision if it goes to the decision log."""
 
 import time
 from collections.abc import Callable
@@ -15,16 +15,16 @@ _EVENT = Event.REQUEST.value
 
 
 class AccessLog:
-    """Tells each request once: those whose decision is told in the log of decisions, all others in that of requests.
+    """Writes each request once: to the decision log if its one decision is logged there, else to the request log.
 
     Attributes:
         in_progress: how many requests are being answered.
-        requests: where requests are told, None for nowhere.
-        decisions: where they are told together with what was decided for them; likewise.
+        requests: the request log, None for none.
+        decisions: the decision log, likewise.
     """
 
     def __init__(self, *, readable: bool = False, wall: Callable[[], float] = time.time) -> None:
-        """Tell nobody yet; ``readable`` says that the lines of requests are for people rather than machines."""
+        """Write nowhere yet; ``readable`` lines of requests are for people, others are JSON."""
         self.in_progress = 0
         self.requests: LogWriter | None = None
         self.decisions: LogWriter | None = None
@@ -34,7 +34,7 @@ class AccessLog:
     def answered(  # noqa: PLR0913, PLR0917 -- what a line says
         self, request: Request, caller: str | None, method: str, route: str, status: int, seconds: float
     ) -> None:
-        """Tell that a request was answered: its route, such as ``/v1/users/{user_id}/roles``, and never its path."""
+        """Log and count a request by its route, such as ``/v1/users/{user_id}/roles``, and never by its path."""
         metrics.answered(method, route, status, seconds)
         decision = request.decision
         lines = self.requests if decision is None else self.decisions
@@ -46,7 +46,7 @@ class AccessLog:
 
 
 class _Line(msgspec.Struct, gc=False):
-    """A line, in the order in which it is written."""
+    """A line; its fields are written in this order."""
 
     time: str
     level: str

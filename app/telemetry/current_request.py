@@ -1,6 +1,6 @@
-"""The request that is being answered: by which names it goes in logs and traces, and what was decided for it.
+"""The request that is being answered: its ids in logs and traces, and what was decided for it.
 
-`X-Request-ID` is whatever a caller sends; `traceparent` is that of W3C Trace Context, level 1.
+`X-Request-ID` may be any text; `traceparent` is that of W3C Trace Context, level 1.
 """
 
 import random
@@ -13,7 +13,7 @@ import msgspec
 
 REQUEST_ID, TRACEPARENT = b"x-request-id", b"traceparent"
 NAMES = frozenset({REQUEST_ID, TRACEPARENT})
-"""The headers by which a caller names a request."""
+"""The headers by which a caller identifies a request."""
 
 _FIT_FOR_LOGS = re.compile(rb"[A-Za-z0-9._:/+=-]{1,128}")
 _TRACEPARENT = re.compile(rb"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
@@ -21,7 +21,7 @@ _TRACEPARENT = re.compile(rb"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})
 
 @dataclass(frozen=True, slots=True)
 class Parent:
-    """The span of the caller's that a request belongs to."""
+    """The caller's span that a request belongs to."""
 
     trace: str
     span: str
@@ -29,14 +29,14 @@ class Parent:
 
 
 class Request(msgspec.Struct):
-    """A request under way.
+    """A request in progress.
 
     Attributes:
-        named: the ids by which the caller calls it, byte for byte, or one that is made up.
-        id: the first of them that is fit for a log, else empty: what callers send is theirs, and logs are ours.
+        named: the caller's ids for it, byte for byte, or a generated one.
+        id: the first of them that is fit for a log, else empty.
         trace: the trace that it belongs to, in 32 hexadecimal digits.
-        parent: the caller's span; None where it names none.
-        decision: what was decided for it, as the log of decisions tells it; None where it is not told there.
+        parent: the caller's span; None if it names none.
+        decision: its decision as the decision log shows it; None if it is not logged there.
     """
 
     named: list[bytes]
@@ -46,28 +46,28 @@ class Request(msgspec.Struct):
     decision: object = None
 
     def marks(self) -> tuple[tuple[bytes, bytes], ...]:
-        """Return what its answer is marked with, as headers: every id that it has."""
+        """Return the headers that identify its answer: one for each id."""
         return tuple((REQUEST_ID, each) for each in self.named)
 
 
 CURRENT: ContextVar[Request | None] = ContextVar("request", default=None)
-"""The request on whose behalf something happens; what it sets off in the background keeps it."""
+"""The request on whose behalf something happens, also in background tasks that it starts."""
 
 
 def random_id() -> str:
-    """Return 32 hexadecimal digits, such as no other request has; they are no secret."""
-    # Not from the system's generator, which would cost each request a call of the system.
+    """Return 32 random hexadecimal digits, which are unique but no secret."""
+    # Not from the system's generator, which would cost each request a system call.
     return f"{random.getrandbits(128):032x}"
 
 
 def unnamed_request(made_up: Callable[[], str] = random_id) -> Request:
-    """Return a request that its caller calls by no name."""
+    """Return a request without any id of its caller."""
     own = made_up()
     return Request([own.encode()], own, own)
 
 
 def request_of(headers: Iterable[tuple[bytes, bytes]], made_up: Callable[[], str] = random_id) -> Request:
-    """Return the request that has these headers; what they lack is made up."""
+    """Return the request with these headers; missing ids are generated."""
     named, parents = [], []
     for name, value in headers:
         if name == REQUEST_ID:

@@ -1,4 +1,4 @@
-"""The log of decisions: who asked, about whom, what, and what the answer was."""
+"""The decision log: who asked, about whom, what, and what the answer was."""
 
 import hashlib
 import hmac
@@ -14,10 +14,10 @@ from app.telemetry.current_request import CURRENT
 from app.telemetry.events import Event
 from app.telemetry.log_writer import LogWriter
 
-Told = Callable[[str], str]
+ShownId = Callable[[str], str]
 
 
-"""Returns what logs say in the place of an id."""
+"""Returns what the log shows for an id."""
 
 
 _DIGEST_BYTES = 12
@@ -29,15 +29,15 @@ _REMEMBERED = 10_000
 _EVENT = Event.DECISION.value
 
 
-def hashed(secret: bytes) -> Told:
-    """Return a keyed hash of ids, 24 hexadecimal digits; the key is derived from ``secret`` for this one purpose."""
+def hashed(secret: bytes) -> ShownId:
+    """Return a function that hashes ids to 24 hexadecimal digits, with a key derived from ``secret``."""
     key = hmac.digest(secret, b"rosterguard: ids in logs", "sha256")
 
     @lru_cache(maxsize=_REMEMBERED)
-    def told(named: str) -> str:
+    def shown(named: str) -> str:
         return hashlib.blake2b(named.encode(), digest_size=_DIGEST_BYTES, key=key).hexdigest()
 
-    return told
+    return shown
 
 
 def plain(named: str) -> str:
@@ -49,12 +49,12 @@ _ENCODER = msgspec.json.Encoder()
 
 
 def as_line(told: msgspec.Struct) -> bytes:
-    """Return what is told as a line of JSON."""
+    """Return a line of JSON."""
     return _ENCODER.encode(told) + b"\n"
 
 
 def stamp(at: float) -> str:
-    """Return Unix seconds as RFC 3339 has them, in UTC and to the microsecond."""
+    """Return Unix seconds in the form of RFC 3339, in UTC and with microseconds."""
     whole = int(at)
     return f"{_second(whole)}.{int((at - whole) * 1_000_000):06d}Z"
 
@@ -65,18 +65,18 @@ def _second(at: int) -> str:
 
 
 class Decided(NamedTuple):
-    """What was decided; nothing that a caller wrote freely gets in here.
+    """A decision; nothing that a caller wrote freely gets in here.
 
     Attributes:
         kind: ``permissions``, ``roles``, ``explanation``, ``evaluation`` or ``search``.
-        user: whom it is about, by a well-formed id; None where the question names none.
-        permission: what was asked for, where the policy names it.
-        resource: the type and, of Clever's types, the well-formed id of what it was asked on.
-        answer: whether it is allowed; of a permission set the tag of the answer, of a search how many were found.
+        user: the well-formed id of the user; None if the request has none.
+        permission: the permission, if the policy names it.
+        resource: the type of the resource, and, for Clever's types, its well-formed id.
+        answer: whether it is allowed; for a permission set the tag of the answer, for a search how many were found.
         reason: why, in one fixed word.
-        revision: of the policy.
-        age: of the oldest reading behind it, in seconds.
-        stale: why an older reading answers, in one fixed word; None while it is fresh.
+        revision: that of the policy.
+        age: that of the oldest snapshot behind the decision, in seconds.
+        stale: why an older snapshot answers, in one fixed word; None if it is fresh.
     """
 
     kind: str
@@ -99,44 +99,44 @@ class Decided(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """Which decisions are told.
+    """Which decisions are logged.
 
     Attributes:
-        part: how many of them, from 0 to 1.
-        every_denial: whether all denials are told nonetheless.
-        draw: a number from 0 up to 1, another each time.
+        part: which part of them, from 0 to 1.
+        every_denial: whether all denials are logged all the same.
+        draw: draws a number from 0 up to 1.
     """
 
     part: float
     every_denial: bool
     draw: Callable[[], float]
 
-    def tells(self, decided: Decided) -> bool:
-        """Draw whether a decision is told."""
+    def takes(self, decided: Decided) -> bool:
+        """Tell, at random, whether a decision is logged."""
         if self.part >= 1 or (self.every_denial and decided.denied):
             return True
         return self.draw() < self.part
 
 
 class DecisionLogWriter:
-    """Tells decisions: that of a request which asks for one stands in the request's own line, others in their own."""
+    """Logs decisions: the only one of a request in the line of the request, one of many in a line of its own."""
 
-    def __init__(self, lines: LogWriter, sampling: Sampling, told: Told, wall: Callable[[], float]) -> None:
-        """Tell decisions to ``lines``, with ids as ``told`` has them, at the Unix seconds of ``wall``."""
+    def __init__(self, lines: LogWriter, sampling: Sampling, shown: ShownId, wall: Callable[[], float]) -> None:
+        """Log to ``lines``, with ids as ``shown`` returns them, and times by ``wall``, in Unix seconds."""
         self._lines = lines
         self._sampling = sampling
-        self._told = told
+        self._shown = shown
         self._wall = wall
 
     def decided(self, decided: Decided, *, caller: str, alone: bool) -> None:
-        """Tell a decision.
+        """Log a decision.
 
         Args:
-            decided: what was decided.
-            caller: the name of who asked.
+            decided: the decision.
+            caller: the name of the caller.
             alone: whether the request asked for this and nothing else.
         """
-        if not self._sampling.tells(decided):
+        if not self._sampling.takes(decided):
             return
         request = CURRENT.get()
         said = self._said(decided)
@@ -148,15 +148,15 @@ class DecisionLogWriter:
 
     def _said(self, decided: Decided) -> "_Said":
         kind, revision, answer, district, user, role, permission, resource, reason, age, stale = decided
-        where = None if district is None else self._told(district)
-        who = None if user is None else self._told(user)
+        where = None if district is None else self._shown(district)
+        who = None if user is None else self._shown(user)
         what = None if resource is None else self._resource(*resource)
-        # A tag is made of a body that names the user: whoever guesses that can make the tag.
-        tells = self._told(answer) if isinstance(answer, str) else answer
-        return _Said(kind, revision, tells, where, who, role, permission, what, reason, age, stale)
+        # The tag is a hash of a body with the user's id in it: whoever guesses the id can compute the tag.
+        shown = self._shown(answer) if isinstance(answer, str) else answer
+        return _Said(kind, revision, shown, where, who, role, permission, what, reason, age, stale)
 
     def _resource(self, kind: str, named: str | None) -> "_Resource":
-        return _Resource(kind, None if named is None else self._told(named))
+        return _Resource(kind, None if named is None else self._shown(named))
 
 
 class _Resource(msgspec.Struct, gc=False):
@@ -165,7 +165,7 @@ class _Resource(msgspec.Struct, gc=False):
 
 
 class _Said(msgspec.Struct, gc=False):
-    """A decision as it is told, in the order in which it is written."""
+    """A decision as it is logged; its fields are written in this order."""
 
     kind: str
     revision: str

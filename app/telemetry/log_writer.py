@@ -1,4 +1,4 @@
-"""Lines that are written behind the answers: nobody waits for a disk, a pipe or whoever reads at its end."""
+"""Writes lines in the background: no answer waits for a disk, a pipe, or whoever reads from it."""
 
 import os
 import select
@@ -16,38 +16,38 @@ from app.telemetry import metrics
 MOST_WAITING = 10_000
 
 
-"""Lines that wait to be written; those past it are dropped and counted."""
+"""How many lines may wait to be written; any more are dropped and counted."""
 
 
 BATCH = 512
 
 
-"""Lines that are written at once, where so many come before the time is over: each time costs the answers a moment."""
+"""So many lines are written without waiting for the time to be over; each write delays answers for a moment."""
 
 
 MOST_AT_A_TIME = 1_000
 
 
-"""Lines that are handed over at once, where more wait."""
+"""How many lines are written at once, if more wait."""
 
 
 SECONDS = 0.25
 
 
-"""How long a line waits for others."""
+"""How long a line waits for others to be written with."""
 
 
 PARTING_SECONDS = 1.0
 
 
-"""How long the end of the process waits for the last lines to be taken."""
+"""How long the end of the process waits for the last lines to be written."""
 
 
 class PartlyWritten(OSError):
-    """Only the first lines could be written, as on a disk that has become full.
+    """Only some lines could be written, as on a disk that has become full.
 
     Attributes:
-        whole: how many of them.
+        whole: how many.
     """
 
     def __init__(self, whole: int) -> None:
@@ -56,20 +56,20 @@ class PartlyWritten(OSError):
 
 
 class Sink(Protocol):
-    """Where lines go."""
+    """Something that lines are written to."""
 
     def write(self, lines: Sequence[bytes]) -> None:
-        """Write lines, however long that takes; raises ``OSError`` where it cannot, ``PartlyWritten`` if not all."""
+        """Write lines, however long it takes; raises ``OSError``, or ``PartlyWritten`` if only some were written."""
 
     def close(self) -> None:
-        """Write no more."""
+        """Close the sink."""
 
 
 class LogWriter:
-    """A bounded queue of lines, and the thread that writes them to a sink."""
+    """A bounded queue of lines, and a thread that writes them to a sink."""
 
     def __init__(self, sink: Sink, log: str, *, most: int = MOST_WAITING) -> None:
-        """Begin to write to ``sink``; ``log`` is the name under which dropped lines are counted."""
+        """Start the thread; ``log`` is the name under which dropped lines are counted."""
         self._sink = sink
         self._most = most
         self._dropped = metrics.LINES_DROPPED.labels(log)
@@ -80,7 +80,7 @@ class LogWriter:
         self._thread.start()
 
     def put(self, line: bytes) -> None:
-        """Have a line written, one that ends with a line break; dropped where too many wait already."""
+        """Queue a line, which ends with a line break; it is dropped if too many wait already."""
         waiting = len(self._waiting)
         if waiting >= self._most:
             self._dropped.inc()
@@ -90,7 +90,7 @@ class LogWriter:
             self._wake.set()
 
     def close(self, within: float = PARTING_SECONDS) -> None:
-        """Write what waits, for so many seconds at most, and no more."""
+        """Write what waits, for so many seconds at most, and stop."""
         self._ended = True
         self._wake.set()
         self._thread.join(within)
@@ -118,25 +118,25 @@ STDOUT, STDERR = 1, 2
 
 
 class Stream:
-    """One of the streams of the process, by its number; written to without Python's buffer between."""
+    """A stream of the process, written to by its file descriptor and without Python's buffer."""
 
     def __init__(self, number: int) -> None:
-        """Take the number of the stream, such as ``STDERR``."""
+        """Take the file descriptor, such as ``STDERR``."""
         self._number = number
 
     def write(self, lines: Sequence[bytes]) -> None:
-        """Write lines; each stays whole in a pipe, even where several processes write to it."""
+        """Write lines; in a pipe each stays whole, even if several processes write to it."""
         at_once = select.PIPE_BUF if stat.S_ISFIFO(os.fstat(self._number).st_mode) else inf
         _write_all(self._number, lines, at_once)
 
     def close(self) -> None:
-        """Leave the stream to the process."""
+        """Do nothing: the stream belongs to the process."""
 
 
 class File:
-    """A file that is appended to, and that only the service's own user may read.
+    """A file to append to, which only the service's own user may read.
 
-    Where it was moved or removed, as log rotation does, the next lines begin a new one.
+    If it was moved or removed, as by log rotation, the next lines go to a new file.
     """
 
     def __init__(self, path: Path) -> None:
@@ -147,7 +147,7 @@ class File:
     def write(self, lines: Sequence[bytes]) -> None:
         """Write lines."""
         if not self._is_there():
-            # Opened before the old one is closed: of a number that is closed and kept, a caller's socket would be next.
+            # Opened before the old one is closed: a descriptor that is closed and kept could become a caller's socket.
             old, self._number = self._number, _opened(self._path)
             os.close(old)
         if self._ends_in_half_a_line():
@@ -165,7 +165,7 @@ class File:
             return False
 
     def _ends_in_half_a_line(self) -> bool:
-        """Tell whether the disk became full under a line, be it one of another process."""
+        """Tell whether the last line is incomplete, as when the disk became full; it may be another process's."""
         size = os.fstat(self._number).st_size
         return size > 0 and os.pread(self._number, 1, size - 1) != b"\n"
 
@@ -175,7 +175,7 @@ def _opened(path: Path) -> int:
 
 
 def _parts(lines: Sequence[bytes], most: float) -> Iterator[bytes]:
-    """Yield all lines, as many together as ``most`` bytes hold."""
+    """Yield the lines, joined to parts of ``most`` bytes at most."""
     part, size = list[bytes](), 0
     for line in lines:
         if part and size + len(line) > most:

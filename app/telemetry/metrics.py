@@ -1,7 +1,7 @@
-"""Metrics for Prometheus, all of them in one place; none has a label for a user, a district or a caller.
+"""All metrics for Prometheus; none has a label for a user, a district or a caller.
 
-They belong to the process. With several workers each keeps its own in files of one folder, and whichever is asked tells
-the sum (prometheus.github.io/client_python/multiprocess).
+They belong to the process. With several workers each keeps its own in files of one folder, and whichever worker is
+asked answers with the sum (prometheus.github.io/client_python/multiprocess).
 """
 
 import os
@@ -22,7 +22,7 @@ from prometheus_client.process_collector import ProcessCollector
 MEDIA_TYPE = CONTENT_TYPE_LATEST
 
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
-"""The variable that names the folder of several workers; the library reads it when it is imported."""
+"""The environment variable that names this folder; the library reads it when it is imported."""
 
 METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
 
@@ -30,7 +30,7 @@ _OF_PROCESS = re.compile(r"gauge_live[a-z]*_([0-9]+)\.db")
 
 REGISTRY = CollectorRegistry()
 
-# When a series began is told by a series of its own, which doubles them and which nobody reads.
+# Each series would have another for when it began, which nobody reads.
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
 REQUESTS = Counter("rosterguard_requests", "Requests answered.", ["method", "route", "status"], registry=REGISTRY)
@@ -50,39 +50,39 @@ REQUESTS_IN_PROGRESS = Gauge(
 DECISIONS = Counter("rosterguard_decisions", "Decisions of the standard API, by reason.", ["reason"], registry=REGISTRY)
 LOOKUPS = Counter(
     "rosterguard_cache_lookups",
-    "What the cache had when it was asked: hit, miss, stale (an older reading answered), gone (known not to be).",
+    "Lookups in the cache: hit, miss, stale (an older snapshot answered), gone (known not to exist).",
     ["cache", "outcome"],
     registry=REGISTRY,
 )
 SHARED_LOOKUPS = Counter(
     "rosterguard_shared_lookups",
-    "What Redis had: hit, miss, refused (forged or garbled), error (or too late), skipped (it was not asked).",
+    "Lookups in Redis: hit, miss, refused (forged or garbled), error (or too late), skipped (it was not asked).",
     ["outcome"],
     registry=REGISTRY,
 )
 SHARED_DROPPED = Counter(
     "rosterguard_shared_dropped",
-    "What was not told to Redis, since it was not there, did not take it, or too much waited.",
+    "Values not written to Redis, since it could not be reached, did not take them, or too many were queued.",
     registry=REGISTRY,
 )
 CACHED = Gauge(
-    "rosterguard_cache_entries", "Readings in the cache.", ["cache"], multiprocess_mode="livesum", registry=REGISTRY
+    "rosterguard_cache_entries", "Snapshots in the cache.", ["cache"], multiprocess_mode="livesum", registry=REGISTRY
 )
 READINGS_IN_PROGRESS = Gauge(
     "rosterguard_readings_in_progress",
-    "Readings from Clever under way, each of up to three requests.",
+    "Fetches from Clever in progress, each of up to three requests.",
     multiprocess_mode="livesum",
     registry=REGISTRY,
 )
 READINGS_WAITING = Gauge(
     "rosterguard_readings_waiting",
-    "Single readings that wait for their turn.",
+    "Fetches for one user that wait for a slot.",
     multiprocess_mode="livesum",
     registry=REGISTRY,
 )
 CLEVER_REQUESTS = Counter(
     "rosterguard_clever_requests",
-    "Requests to Clever, by what they ask for and how they end.",
+    "Requests to Clever, by endpoint and outcome.",
     ["endpoint", "outcome"],
     registry=REGISTRY,
 )
@@ -93,40 +93,40 @@ CLEVER_SECONDS = Histogram(
     buckets=(0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
     registry=REGISTRY,
 )
-CLEVER_RETRIES = Counter("rosterguard_clever_retries", "Requests to Clever that were tried again.", registry=REGISTRY)
+CLEVER_RETRIES = Counter("rosterguard_clever_retries", "Retries of requests to Clever.", registry=REGISTRY)
 CLEVER_IN_PROGRESS = Gauge(
     "rosterguard_clever_requests_in_progress",
-    "Requests to Clever under way, each on a connection of its own.",
+    "Requests to Clever in progress, each on a connection of its own.",
     multiprocess_mode="livesum",
     registry=REGISTRY,
 )
 CONNECTION_SECONDS = Histogram(
     "rosterguard_clever_connection_wait_seconds",
-    "How long requests to Clever waited for a connection, of those that had to.",
+    "How long requests to Clever waited for a connection, if they had to.",
     buckets=(0.01, 0.1, 0.5, 1, 2),
     registry=REGISTRY,
 )
 CLEVER_WITHHELD = Counter(
     "rosterguard_clever_withheld",
-    "Requests and readings that were not sent to Clever, by why: barred, rate_limited, caller_limited, busy, "
-    "no_connection.",
+    "Requests and fetches that were not sent to Clever, by reason: barred (the circuit is open), rate_limited, "
+    "caller_limited, busy, no_connection.",
     ["reason"],
     registry=REGISTRY,
 )
 CLEVER_BUDGET = Gauge(
     "rosterguard_clever_budget_left_ratio",
-    "What is left of Clever's requests a minute, from 0 to 1, of the token that has least left.",
+    "Which part of Clever's requests a minute is left, from 0 to 1, for the token that has the least.",
     multiprocess_mode="livemin",
     registry=REGISTRY,
 )
 CLEVER_BREAKERS = Gauge(
     "rosterguard_clever_breakers_open",
-    "Tokens with which Clever is not asked for a moment, since it failed several times in a row.",
+    "Tokens whose circuit breaker is open, since Clever failed several times in a row.",
     multiprocess_mode="livemax",
     registry=REGISTRY,
 )
 CLEVER_BREAKER_OPENED = Counter(
-    "rosterguard_clever_breaker_opened", "How often Clever began not to be asked for a moment.", registry=REGISTRY
+    "rosterguard_clever_breaker_opened", "How often a circuit breaker opened.", registry=REGISTRY
 )
 CLEVER_ODDITIES = Counter(
     "rosterguard_clever_oddities", "Data from Clever that grants nothing, by kind.", ["kind"], registry=REGISTRY
@@ -146,13 +146,13 @@ POLICY_FIT = Gauge(
 )
 READY = Gauge(
     "rosterguard_ready",
-    "Whether the service is fit to take traffic, 1 or 0.",
+    "Whether the service is ready to take traffic, 1 or 0.",
     multiprocess_mode="livemin",
     registry=REGISTRY,
 )
 LINES_DROPPED = Counter(
     "rosterguard_log_lines_dropped",
-    "Lines that were not written, since too many waited or they could not be.",
+    "Log lines that were not written, since too many waited or writing failed.",
     ["log"],
     registry=REGISTRY,
 )
@@ -164,7 +164,7 @@ if FOLDER not in os.environ:
 
 @dataclass(frozen=True, slots=True)
 class Measures:
-    """What is measured now and then, rather than told when it changes."""
+    """The gauges that are measured regularly."""
 
     requests_in_progress: int
     readings_in_progress: int
@@ -179,7 +179,7 @@ class Measures:
 
 
 def answered(method: str, route: str, status: int, seconds: float) -> None:
-    """Count a request that was answered; it is told within a second."""
+    """Count a request that was answered; it shows within a second."""
     requests, durations = _of_request(method, route, status // 100)
     _durations.append((durations, seconds))
     _count(requests, 1)
@@ -188,7 +188,7 @@ def answered(method: str, route: str, status: int, seconds: float) -> None:
 _durations: deque[tuple[Histogram, float]] = deque()
 _counts: deque[tuple[Counter, int]] = deque()
 _TOGETHER = 512
-"""What is counted at once, where so much comes before the time is over: one by one each would cost several times it."""
+"""So much is counted together, without waiting for the time to be over; one by one would cost several times as much."""
 
 
 def _count(counter: Counter, times: int) -> None:
@@ -198,8 +198,8 @@ def _count(counter: Counter, times: int) -> None:
 
 
 def settle() -> None:
-    """Count what came about since it was last done: requests, decisions, and what the cache had for them."""
-    # Another thread may be at it as well, as where several services share a process.
+    """Count what happened since the last time: requests, decisions, and lookups in the cache."""
+    # Another thread may do the same, if several services share a process.
     with suppress(IndexError):
         while True:
             durations, seconds = _durations.popleft()
@@ -221,22 +221,22 @@ def _of_request(method: str, route: str, kind: int) -> tuple[Counter, Histogram]
 
 @cache
 def counter(of: Counter, *labels: str) -> Counter:
-    """Return the counter with these labels; finding it anew each time would cost more than counting."""
+    """Return the counter with these labels; to look it up each time would cost more than to count."""
     return of.labels(*labels)
 
 
 def looked_up(cached: str, outcome: str, times: int = 1) -> None:
-    """Count what the cache had; it is told within a second."""
+    """Count lookups in the cache; they show within a second."""
     _count(counter(LOOKUPS, cached, outcome), times)
 
 
 def shared_looked_up(outcome: str) -> None:
-    """Count what Redis had."""
+    """Count a lookup in Redis."""
     counter(SHARED_LOOKUPS, outcome).inc()
 
 
 def decided(reason: str, times: int = 1) -> None:
-    """Count decisions that were made for the same reason; they are told within a second."""
+    """Count decisions with the same reason; they show within a second."""
     _count(counter(DECISIONS, reason), times)
 
 
@@ -247,12 +247,12 @@ def clever_asked(endpoint: str, outcome: str, seconds: float) -> None:
 
 
 def withheld(reason: str) -> None:
-    """Count a request or reading that was not sent to Clever."""
+    """Count a request or fetch that was not sent to Clever."""
     counter(CLEVER_WITHHELD, reason).inc()
 
 
 def measured(measures: Measures) -> None:
-    """Take in what was measured."""
+    """Set the gauges."""
     settle()
     REQUESTS_IN_PROGRESS.set(measures.requests_in_progress)
     READINGS_IN_PROGRESS.set(measures.readings_in_progress)
@@ -264,11 +264,11 @@ def measured(measures: Measures) -> None:
     CLEVER_BREAKERS.set(measures.breakers_open)
     POLICY_FIT.set(measures.policy_fit)
     READY.set(measures.ready)
-    _tell_revision(measures.policy_revision)
+    _set_revision(measures.policy_revision)
 
 
 def exposition() -> bytes:
-    """Return the metrics of all processes as Prometheus reads them; it reads files where there are several."""
+    """Return the metrics of all processes in the format of Prometheus; with several it reads their files."""
     folder = os.environ.get(FOLDER)
     if folder is None:
         return generate_latest(REGISTRY)
@@ -292,16 +292,16 @@ def _is_alive(process: int) -> bool:
     return True
 
 
-_told: set[str] = set()
+_revisions: set[str] = set()
 
 
-def _tell_revision(revision: str | None) -> None:
-    # What was once told cannot be taken back where there are several processes, so it is told to be no more.
+def _set_revision(revision: str | None) -> None:
+    # With several processes a series cannot be removed, so the one of an old revision is set to 0.
     if revision is not None:
-        _told.add(revision)
-    for each in _told:
+        _revisions.add(revision)
+    for each in _revisions:
         POLICY.labels(each).set(each == revision)
 
 
 Measure = Callable[[], Measures]
-"""Measures now."""
+"""Measures the gauges now."""

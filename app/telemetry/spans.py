@@ -1,4 +1,4 @@
-"""Spans of OpenTelemetry; imported only where traces are switched on."""
+"""Spans of OpenTelemetry; imported only if traces are switched on."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -36,7 +36,7 @@ class Spans:
 
     @contextmanager
     def serving(self, request: Request, method: str) -> Iterator[_Recorded]:
-        """Time a request, and call its trace as the span has it."""
+        """Make the span of a request, and give the request the trace of the span."""
         around = Context() if request.parent is None else _around(request.parent)
         with self._span(method, SpanKind.SERVER, around) as span:
             request.trace = trace.format_trace_id(span.get_span_context().trace_id)
@@ -44,13 +44,13 @@ class Spans:
 
     @contextmanager
     def working(self, name: str) -> Iterator[_Recorded]:
-        """Time a part of the work."""
+        """Make the span of a part of the work."""
         with self._span(name, SpanKind.INTERNAL) as span:
             yield _Recorded(span)
 
     @contextmanager
     def asking(self, name: str) -> Iterator[_Recorded]:
-        """Time a question to somebody else."""
+        """Make the span of a request to another service."""
         with self._span(name, SpanKind.CLIENT) as span:
             yield _Recorded(span)
 

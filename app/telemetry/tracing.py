@@ -1,7 +1,7 @@
-"""Traces by OpenTelemetry: nothing of its SDK is imported, and next to nothing is paid, until they are switched on.
+"""Traces by OpenTelemetry; until they are switched on, its SDK is not imported, and they cost next to nothing.
 
-Spans say which route, which part of Clever and what came of it; never a path, an id or what an exception says. What the
-caller sends along is read, and nothing of it is sent on to Clever, which is somebody else.
+Spans show routes, endpoints of Clever and outcomes; never a path, an id or the text of an exception. The caller's trace
+context is read, and nothing of it is sent to Clever, which is a third party.
 """
 
 from collections.abc import Callable, Iterator
@@ -16,33 +16,33 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace.export import SpanExporter
 
 PARTING_SECONDS = 1.0
-"""How long the end of the process waits for the last spans to be taken; by itself OpenTelemetry would half a minute."""
+"""How long the end of the process waits for the last spans to be sent; OpenTelemetry would wait half a minute."""
 
 _EXPORTER = "opentelemetry.exporter.otlp.proto.http"
 _NEEDED = ("opentelemetry", "opentelemetry.sdk", "opentelemetry.exporter", _EXPORTER)
 
 
 class Span(Protocol):
-    """A piece of work that is timed."""
+    """A span: a piece of work that is timed."""
 
     def says(self, key: str, value: str | int) -> None:
-        """Say something of it, in fixed words."""
+        """Set an attribute, in fixed words."""
 
     def failed(self, kind: str) -> None:
-        """Say that it failed, and with what kind of error."""
+        """Mark it as failed, with the kind of error."""
 
 
 class Tracer(Protocol):
-    """Times the work that is done for requests."""
+    """Makes spans of the work that is done for requests."""
 
     def serving(self, request: Request, method: str) -> AbstractContextManager[Span]:
-        """Time a request; its trace is the caller's, or one that begins here."""
+        """Make the span of a request, in the caller's trace or in a new one."""
 
     def working(self, name: str) -> AbstractContextManager[Span]:
-        """Time a part of it."""
+        """Make the span of a part of it."""
 
     def asking(self, name: str) -> AbstractContextManager[Span]:
-        """Time a question to somebody else."""
+        """Make the span of a request to another service."""
 
 
 class _Nobody:
@@ -54,7 +54,7 @@ class _Nobody:
 
 
 class _Off:
-    """Times nothing."""
+    """Makes no spans."""
 
     def __init__(self) -> None:
         self._nothing: AbstractContextManager[Span] = nullcontext(_Nobody())
@@ -81,12 +81,12 @@ def tracer() -> Tracer:
 
 
 def is_installed() -> bool:
-    """Tell whether there is what traces need: the extra `otel`."""
+    """Tell whether the extra `otel` is installed, which traces need."""
     return all(find_spec(name) is not None for name in _NEEDED)
 
 
 def otlp_exporter() -> "SpanExporter":
-    """Return what sends traces to a collector; which one, the environment says as OpenTelemetry's own docs have it."""
+    """Return an exporter to the collector that OpenTelemetry's own environment variables name."""
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415 -- the extra's
 
     return OTLPSpanExporter()
@@ -96,9 +96,9 @@ def otlp_exporter() -> "SpanExporter":
 def switched_on(
     exporter: Callable[[], "SpanExporter"] = otlp_exporter, within: float = PARTING_SECONDS
 ) -> Iterator[None]:
-    """Trace the work of this process for the block; spans are sent from a thread of their own.
+    """Trace this process for the block; spans are sent from a thread of their own.
 
-    What has not been sent ``within`` seconds of its end is dropped.
+    Spans that are not sent ``within`` seconds of its end are dropped.
     """
     global _tracer  # noqa: PLW0603 -- a process has one
     from opentelemetry.sdk.resources import Resource  # noqa: PLC0415 -- the extra's

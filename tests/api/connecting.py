@@ -54,7 +54,7 @@ def told(caller: socket.socket) -> list[Told]:
     return answers
 
 
-def until(holds: Callable[[], bool]) -> None:
+def until(holds: Callable[[], object]) -> None:
     """Wait for what will hold before long."""
     waited = 0.0
     while not holds():

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from string import Template
 
 import httpx
@@ -19,38 +20,38 @@ from tests.conftest import KEY, MovedClock, Serve, api_key
 FIRST_KEY, SECOND_KEY = "the key of a caller with the first district", "the key of a caller with the second district"
 
 
-@pytest.fixture(scope="module")
+@cache
 def two_districts() -> World:
     return generate(districts=2)
 
 
 @pytest.fixture
-def service(two_districts: World, serve: Serve) -> Iterator[httpx.Client]:
-    with in_background(create_sandbox(two_districts)) as url:
+def service(serve: Serve) -> Iterator[httpx.Client]:
+    with in_background(create_sandbox(two_districts())) as url:
         yield serve(
             clever_url=url,
             clever_auth_url=url,
             clever_token=None,
             clever_client_id="sandbox-client",
             clever_client_secret=SecretStr("sandbox-secret"),
-            api_keys=(api_key("tests", KEY, districts={district.id for district in two_districts.districts}),),
+            api_keys=(api_key("tests", KEY, districts={district.id for district in two_districts().districts}),),
         )
 
 
-def test_each_user_is_read_with_the_token_of_the_district_named(service: httpx.Client, two_districts: World) -> None:
+def test_each_user_is_read_with_the_token_of_the_district_named(service: httpx.Client) -> None:
     for name in ("teacher_only", "teacher_only_in_district_2"):
-        case = two_districts.cases[name]
+        case = two_districts().cases[name]
         answer = service.get(f"/v1/users/{case.user}/permissions", params={"district": case.district}).json()
         assert (answer["district"], answer["roles"]) == (case.district, ["teacher"])
 
 
-def test_a_user_of_another_district_is_unknown(service: httpx.Client, two_districts: World) -> None:
-    user, district = two_districts.cases["teacher_only"].user, two_districts.districts[1].id
+def test_a_user_of_another_district_is_unknown(service: httpx.Client) -> None:
+    user, district = two_districts().cases["teacher_only"].user, two_districts().districts[1].id
     assert service.get(f"/v1/users/{user}/permissions", params={"district": district}).status_code == 404
 
 
-def test_no_district_named_is_422_with_the_way_out(service: httpx.Client, two_districts: World) -> None:
-    told = service.get(f"/v1/users/{two_districts.cases['teacher_only'].user}/permissions")
+def test_no_district_named_is_422_with_the_way_out(service: httpx.Client) -> None:
+    told = service.get(f"/v1/users/{two_districts().cases['teacher_only'].user}/permissions")
     assert (told.status_code, told.headers["content-type"]) == (422, "application/problem+json")
     assert told.json() == {
         "type": "urn:problem-type:rosterguard:district-unnamed",
@@ -60,8 +61,8 @@ def test_no_district_named_is_422_with_the_way_out(service: httpx.Client, two_di
     }
 
 
-def test_a_batch_names_the_district_of_each_user(service: httpx.Client, two_districts: World) -> None:
-    cases = [two_districts.cases[name] for name in ("teacher_only", "principal_in_district_2")]
+def test_a_batch_names_the_district_of_each_user(service: httpx.Client) -> None:
+    cases = [two_districts().cases[name] for name in ("teacher_only", "principal_in_district_2")]
     items = [{"id": case.user, "district": case.district} for case in cases] + [{"id": cases[0].user}]
     results = service.post("/v1/users/permissions", json={"users": items}).json()["results"]
     assert [result["status"] for result in results] == [200, 200, 422]
@@ -132,13 +133,9 @@ class Growing:
         )
 
 
-@pytest.fixture(scope="module")
-def many_districts() -> World:
-    return generate(districts=len(ENTRANCES) + 1, students=20, teachers=20)
-
-
 @pytest.fixture
-def growing(many_districts: World, serve: Serve, clock: MovedClock) -> Iterator[Growing]:
+def growing(serve: Serve, clock: MovedClock) -> Iterator[Growing]:
+    many_districts = generate(districts=len(ENTRANCES) + 1, students=20, teachers=20)
     sandbox = create_sandbox(many_districts, rate_limit=0)
     listed = sandbox.state.access.tokens
     tokens = {district: token for token, district in listed.items()}

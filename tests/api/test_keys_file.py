@@ -52,13 +52,13 @@ class Watched:
         await self.watch.look()
 
 
-@pytest.fixture
-def watched(tmp_path: Path) -> Watched:
+def watched_in(tmp_path: Path) -> Watched:
     file = tmp_path / "keys.json"
     return Watched(file, Settings.model_validate({"clever_token": "t", "api_keys_file": file}))
 
 
-async def test_a_key_replaces_another_without_a_restart(watched: Watched) -> None:
+async def test_a_key_replaces_another_without_a_restart(tmp_path: Path) -> None:
+    watched = watched_in(tmp_path)
     told = []
     for keys in (["old"], ["old", "new"], ["new"]):
         await watched.comes_to_say(*(entry("gradebook", key) for key in keys))
@@ -82,8 +82,9 @@ async def test_a_key_replaces_another_without_a_restart(watched: Watched) -> Non
     ],
 )
 async def test_a_bad_file_leaves_what_there_was_and_is_logged_without_what_it_says(
-    content: bytes, mistake: str, watched: Watched, caplog: pytest.LogCaptureFixture
+    content: bytes, mistake: str, caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
+    watched = watched_in(tmp_path)
     await watched.comes_to_say(entry("gradebook", "key"))
     watched.file.write_bytes(content)
     with caplog.at_level(logging.ERROR, "rosterguard"):
@@ -95,7 +96,8 @@ async def test_a_bad_file_leaves_what_there_was_and_is_logged_without_what_it_sa
     assert "t0p" not in line
 
 
-async def test_without_its_file_nobody_gets_in_until_it_is_there(watched: Watched) -> None:
+async def test_without_its_file_nobody_gets_in_until_it_is_there(tmp_path: Path) -> None:
+    watched = watched_in(tmp_path)
     await watched.watch.begin()
     before = await watched.names("key"), watched.fares
     await watched.comes_to_say(entry("gradebook", "key"))

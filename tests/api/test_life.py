@@ -15,7 +15,7 @@ import pytest
 from fastapi import FastAPI
 from pydantic import ValidationError
 
-from app.cli.serve import _config
+from app.cli.serve import server_config
 from app.main import default_policy
 from app.settings import Settings
 from tests.api.connecting import PATIENCE, connected_to, told, until
@@ -69,12 +69,8 @@ def running(log: Path, sandbox: Sandbox, *arguments: str, **environment: str) ->
         yield service
 
 
-@pytest.fixture
-def log(tmp_path: Path) -> Path:
-    return tmp_path / "log"
-
-
-def test_what_runs_when_the_end_is_told_is_answered(log: Path, sandbox: Sandbox, service: httpx.Client) -> None:
+def test_what_runs_when_the_end_is_told_is_answered(sandbox: Sandbox, service: httpx.Client, tmp_path: Path) -> None:
+    log = tmp_path / "log"
     users = sorted({case.user for case in sandbox.world.cases.values() if case.district == sandbox.district})[:8]
     paths = [f"/v1/users/{user}/permissions" for user in users]
     wanted = [service.get(path) for path in paths]
@@ -93,7 +89,8 @@ def test_what_runs_when_the_end_is_told_is_answered(log: Path, sandbox: Sandbox,
     assert ending.process.returncode in {0, -signal.SIGTERM}
 
 
-def test_what_cannot_be_answered_before_the_end_is_to_be_asked_again(log: Path, sandbox: Sandbox) -> None:
+def test_what_cannot_be_answered_before_the_end_is_to_be_asked_again(sandbox: Sandbox, tmp_path: Path) -> None:
+    log = tmp_path / "log"
     batch = f'{{"users": [{{"id": "{sandbox.user("teacher_only")}"}}]}}'.encode()
     head = f"Content-Type: application/json\r\nX-Request-ID: mine\r\nContent-Length: {len(batch)}\r\n\r\n".encode()
     with running(log, sandbox) as ending, connected_to(ending.url) as caller:
@@ -110,8 +107,9 @@ def test_what_cannot_be_answered_before_the_end_is_to_be_asked_again(log: Path, 
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_after_sigterm_it_is_not_ready_but_answers_until_a_load_balancer_has_noticed(
-    workers: int, log: Path, sandbox: Sandbox
+    workers: int, sandbox: Sandbox, tmp_path: Path
 ) -> None:
+    log = tmp_path / "log"
     path = f"/v1/users/{sandbox.user('teacher_only')}/permissions"
     told_to = {"ROSTERGUARD_SHUTDOWN_DELAY_SECONDS": "600"}
     with running(log, sandbox, "--workers", str(workers), **told_to) as ending:
@@ -127,7 +125,8 @@ def test_after_sigterm_it_is_not_ready_but_answers_until_a_load_balancer_has_not
         until(lambda: not any(map(is_there, ending.workers)))
 
 
-def test_after_that_it_ends_by_itself(log: Path, sandbox: Sandbox) -> None:
+def test_after_that_it_ends_by_itself(sandbox: Sandbox, tmp_path: Path) -> None:
+    log = tmp_path / "log"
     with running(log, sandbox, ROSTERGUARD_SHUTDOWN_DELAY_SECONDS="0.2") as ending:
         ending.end()
         ending.process.wait(PATIENCE)
@@ -135,7 +134,10 @@ def test_after_that_it_ends_by_itself(log: Path, sandbox: Sandbox) -> None:
     assert log.read_text().count("Application shutdown complete") == 1
 
 
-def test_workers_that_are_told_twice_from_elsewhere_still_answer_what_they_began(log: Path, sandbox: Sandbox) -> None:
+def test_workers_that_are_told_twice_from_elsewhere_still_answer_what_they_began(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
     path = f"/v1/users/{sandbox.user('teacher_only')}/permissions"
     with running(log, sandbox, "--workers", "2") as ending, connected_to(ending.url) as caller:
         until(lambda: len(ending.workers) == 2)
@@ -152,13 +154,14 @@ def test_workers_that_are_told_twice_from_elsewhere_still_answer_what_they_began
 
 def test_how_long_a_connection_may_idle_is_a_setting() -> None:
     settings = Settings.model_validate({"clever_token": "t", "idle_seconds": 7})
-    assert _config(partial(FastAPI), settings).timeout_keep_alive == 7
+    assert server_config(partial(FastAPI), settings).timeout_keep_alive == 7
     for wrong in ({"idle_seconds": 0}, {"shutdown_delay_seconds": -1}, {"shutdown_delay_seconds": "soon"}):
         with pytest.raises(ValidationError):
             Settings.model_validate({"clever_token": "t"} | wrong)
 
 
-def test_a_worker_that_dies_is_replaced(log: Path, sandbox: Sandbox) -> None:
+def test_a_worker_that_dies_is_replaced(sandbox: Sandbox, tmp_path: Path) -> None:
+    log = tmp_path / "log"
     with running(log, sandbox, "--workers", "2") as service:
         until(lambda: len(service.workers) == 2)
         os.kill(service.workers[0], signal.SIGKILL)
@@ -167,7 +170,8 @@ def test_a_worker_that_dies_is_replaced(log: Path, sandbox: Sandbox) -> None:
         assert service.process.poll() is None
 
 
-def test_a_worker_that_begins_on_a_bad_policy_waits_until_it_is_mended(log: Path, sandbox: Sandbox) -> None:
+def test_a_worker_that_begins_on_a_bad_policy_waits_until_it_is_mended(sandbox: Sandbox, tmp_path: Path) -> None:
+    log = tmp_path / "log"
     file = log.with_name("policy.yaml")
     file.write_text(default_policy())
     with running(log, sandbox, "--workers", "2", ROSTERGUARD_POLICY=str(file)) as service:

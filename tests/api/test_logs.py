@@ -61,11 +61,6 @@ def logging_to(logs: Logs, sandbox: Sandbox, clock: MovedClock, **given: object)
         yield client
 
 
-@pytest.fixture
-def logs(tmp_path: Path) -> Logs:
-    return Logs(tmp_path / "decisions")
-
-
 def shortened(line: dict[str, Any]) -> dict[str, Any]:
     """The line without what is another each time."""
     return {name: value for name, value in line.items() if name not in {"time", "ms"}}
@@ -79,7 +74,8 @@ def evaluation(user: str, action: str, kind: str, named: str) -> dict[str, Any]:
     }
 
 
-def test_a_request_is_one_line_with_its_names_and_route(logs: Logs, sandbox: Sandbox, clock: MovedClock) -> None:
+def test_a_request_is_one_line_with_its_names_and_route(sandbox: Sandbox, clock: MovedClock, tmp_path: Path) -> None:
+    logs = Logs(tmp_path / "decisions")
     with logging_to(logs, sandbox, clock) as client:
         headers = {"X-Request-ID": "mine", "traceparent": f"00-{TRACE}-{SPAN}-01"}
         client.get(f"/v1/users/{sandbox.user('teacher_only')}/permissions", headers=headers)
@@ -96,22 +92,25 @@ def test_a_request_is_one_line_with_its_names_and_route(logs: Logs, sandbox: San
 
 
 def test_a_request_without_names_is_told_by_the_one_that_comes_back(
-    logs: Logs, sandbox: Sandbox, clock: MovedClock
+    sandbox: Sandbox, clock: MovedClock, tmp_path: Path
 ) -> None:
+    logs = Logs(tmp_path / "decisions")
     with logging_to(logs, sandbox, clock) as client:
         answer = client.get("/v1/policy")
     assert logs.requests[-1]["request_id"] == answer.headers["x-request-id"]
 
 
 def test_a_request_that_is_refused_at_the_gate_is_told_without_a_caller(
-    logs: Logs, sandbox: Sandbox, clock: MovedClock
+    sandbox: Sandbox, clock: MovedClock, tmp_path: Path
 ) -> None:
+    logs = Logs(tmp_path / "decisions")
     with logging_to(logs, sandbox, clock) as client:
         httpx.get(f"{client.base_url}/v1/policy")
     assert (logs.requests[-1]["caller"], logs.requests[-1]["route"], logs.requests[-1]["status"]) == (None, "-", 401)
 
 
-def test_nothing_that_a_caller_writes_gets_into_a_line(logs: Logs, sandbox: Sandbox, clock: MovedClock) -> None:
+def test_nothing_that_a_caller_writes_gets_into_a_line(sandbox: Sandbox, clock: MovedClock, tmp_path: Path) -> None:
+    logs = Logs(tmp_path / "decisions")
     with logging_to(logs, sandbox, clock, decision_log=str(logs.decided)) as client:
         client.get("/v1/users/jane-doe/permissions?x=jane", headers={"X-Request-ID": 'jane", "doe'})
         client.post("/access/v1/evaluation", json=evaluation("jane", "jane", "jane", "jane"))
@@ -125,8 +124,9 @@ def test_nothing_that_a_caller_writes_gets_into_a_line(logs: Logs, sandbox: Sand
 
 
 def test_a_request_for_one_decision_is_one_line_with_the_decision_in_it(
-    logs: Logs, sandbox: Sandbox, clock: MovedClock
+    sandbox: Sandbox, clock: MovedClock, tmp_path: Path
 ) -> None:
+    logs = Logs(tmp_path / "decisions")
     with logging_to(logs, sandbox, clock, decision_log=str(logs.decided), log_ids="plain") as client:
         answer = client.get(f"/v1/users/{sandbox.user('teacher_only')}/permissions?role=teacher")
     assert logs.requests == []
@@ -148,8 +148,9 @@ def test_a_request_for_one_decision_is_one_line_with_the_decision_in_it(
 
 
 def test_an_evaluation_is_told_with_what_was_asked_and_why_it_was_denied(
-    logs: Logs, sandbox: Sandbox, clock: MovedClock
+    sandbox: Sandbox, clock: MovedClock, tmp_path: Path
 ) -> None:
+    logs = Logs(tmp_path / "decisions")
     user = sandbox.user("teacher_only")
     with logging_to(logs, sandbox, clock, decision_log=str(logs.decided), log_ids="plain") as client:
         client.post("/access/v1/evaluation", json=evaluation(user, "view", "district", sandbox.district))
@@ -177,8 +178,9 @@ def test_an_evaluation_is_told_with_what_was_asked_and_why_it_was_denied(
     ],
 )
 def test_a_refused_explanation_is_told_as_a_refused_set_is(
-    user: str | None, asked: dict[str, str], reason: str, logs: Logs, sandbox: Sandbox, clock: MovedClock
+    user: str | None, asked: dict[str, str], reason: str, sandbox: Sandbox, clock: MovedClock, tmp_path: Path
 ) -> None:
+    logs = Logs(tmp_path / "decisions")
     user = user or sandbox.user("teacher_only")
     with logging_to(logs, sandbox, clock, decision_log=str(logs.decided), log_ids="plain") as client:
         client.get(f"/v1/users/{user}/permissions", params=asked)
@@ -188,7 +190,8 @@ def test_a_refused_explanation_is_told_as_a_refused_set_is(
     assert of_explanation == {**of_set, "kind": "explanation", "permission": "section:view"}
 
 
-def test_ids_are_hashed_unless_they_are_wanted_plain(logs: Logs, sandbox: Sandbox, clock: MovedClock) -> None:
+def test_ids_are_hashed_unless_they_are_wanted_plain(sandbox: Sandbox, clock: MovedClock, tmp_path: Path) -> None:
+    logs = Logs(tmp_path / "decisions")
     with logging_to(logs, sandbox, clock, decision_log=str(logs.decided)) as client:
         for _ in range(2):
             client.get(f"/v1/users/{sandbox.user('teacher_only')}/permissions")
@@ -199,8 +202,9 @@ def test_ids_are_hashed_unless_they_are_wanted_plain(logs: Logs, sandbox: Sandbo
 
 
 def test_each_answer_of_a_batch_is_a_line_beside_that_of_the_request(
-    logs: Logs, sandbox: Sandbox, clock: MovedClock
+    sandbox: Sandbox, clock: MovedClock, tmp_path: Path
 ) -> None:
+    logs = Logs(tmp_path / "decisions")
     users = [{"id": sandbox.user("teacher_only")}, {"id": "f" * 24}]
     with logging_to(logs, sandbox, clock, decision_log=str(logs.decided), log_ids="plain") as client:
         client.post("/v1/users/permissions", json={"users": users}, headers={"X-Request-ID": "mine"})
@@ -213,7 +217,8 @@ def test_each_answer_of_a_batch_is_a_line_beside_that_of_the_request(
     assert told["f" * 24]["decision"]["reason"] == "unknown_subject"
 
 
-def test_a_search_tells_how_many_it_found(logs: Logs, sandbox: Sandbox, clock: MovedClock) -> None:
+def test_a_search_tells_how_many_it_found(sandbox: Sandbox, clock: MovedClock, tmp_path: Path) -> None:
+    logs = Logs(tmp_path / "decisions")
     asked = {
         "subject": {"type": "user", "id": sandbox.user("teacher_only")},
         "action": {"name": "edit"},
@@ -226,8 +231,9 @@ def test_a_search_tells_how_many_it_found(logs: Logs, sandbox: Sandbox, clock: M
 
 
 def test_what_is_not_drawn_is_told_as_a_request_and_a_denial_always(
-    logs: Logs, sandbox: Sandbox, clock: MovedClock
+    sandbox: Sandbox, clock: MovedClock, tmp_path: Path
 ) -> None:
+    logs = Logs(tmp_path / "decisions")
     with logging_to(logs, sandbox, clock, decision_log=str(logs.decided), decision_sample=0) as client:
         client.get(f"/v1/users/{sandbox.user('teacher_only')}/permissions")
         client.get(f"/v1/users/{'f' * 24}/permissions")
@@ -279,7 +285,7 @@ def test_a_process_tells_json_but_to_a_terminal(sandbox: Sandbox, tmp_path: Path
     ):
         httpx.get(f"{url}/livez")
     told = [json.loads(line) for line in log.read_text().splitlines()]
-    assert ("request", "/livez") in {(line["event"], line.get("route")) for line in told}
+    assert ("request", "/livez") in {(line.get("event"), line.get("route")) for line in told}
     assert all(line["level"] == "info" for line in told)
 
 

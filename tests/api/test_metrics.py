@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests import planted
@@ -148,12 +147,8 @@ def test_no_id_is_in_the_metrics(service: httpx.Client, sandbox: Sandbox) -> Non
     assert sandbox.district not in told
 
 
-@pytest.fixture
-def log(tmp_path: Path) -> Path:
-    return tmp_path / "log"
-
-
-def test_several_workers_tell_one_sum_and_the_dead_are_no_longer_measured(log: Path, sandbox: Sandbox) -> None:
+def test_several_workers_tell_one_sum_and_the_dead_are_no_longer_measured(sandbox: Sandbox, tmp_path: Path) -> None:
+    log = tmp_path / "log"
     settings = {"ROSTERGUARD_CLEVER_URL": sandbox.url, "ROSTERGUARD_SECRET": planted.SECRET}
     asked = "rosterguard_requests_total[('method', 'GET'), ('route', '/v1/policy'), ('status', '2xx')]"
 

@@ -14,6 +14,7 @@ from app.domain.callers import ANYONE, CallerScope
 from app.main import MOST_BULK_REQUESTS
 from tests.api.connecting import connected_to
 from tests.conftest import KEY, Sandbox, Serve, api_key
+from tests.waiting import turn
 
 MOST_OF_ONE = MOST_BULK_REQUESTS // 2
 BULK_BUSY = "too many batches and searches are under way; ask again in a moment, single questions are still answered"
@@ -87,13 +88,13 @@ async def test_once_they_are_over_memory_goes_back_to_the_system(monkeypatch: py
     monkeypatch.setattr(middleware, "give_memory_back", lambda: given_back.append(1))
 
     async def app(_scope: Scope, _receive: Receive, _send: Send) -> None:
-        await asyncio.sleep(0)
+        await turn()
 
     limit = BulkLimit(app, 16, {"/many": CallerScope.ACCESS_EVALUATE}, {})
     scope = {"type": "http", "path": "/many", "state": {"caller": ANYONE}}
     await asyncio.gather(*(limit(scope, _nothing_comes, _nothing_goes) for _ in range(4)))
     for _ in range(3):
-        await asyncio.sleep(0)
+        await turn()
     assert given_back == [1]
 
 

@@ -10,16 +10,16 @@ from tests.conftest import KEY, Sandbox, Serve, api_key
 FOREIGN = "f" * 24
 
 
-@pytest.fixture
-def stranger(serve: Serve) -> httpx.Client:
+def stranger_of(serve: Serve) -> httpx.Client:
     """A service whose only caller may ask about a district that is not connected."""
     return serve(api_keys=(api_key("tests", KEY, districts={FOREIGN}),))
 
 
 @pytest.mark.parametrize("ask", ["permissions", "roles", "explanation?permission=section:view&user=" + "e" * 24])
 def test_they_get_the_404_of_a_user_who_does_not_exist(
-    ask: str, stranger: httpx.Client, service: httpx.Client, sandbox: Sandbox
+    ask: str, service: httpx.Client, sandbox: Sandbox, serve: Serve
 ) -> None:
+    stranger = stranger_of(serve)
     path, _, query = ask.partition("?")
     unknown = service.get(f"/v1/users/{'e' * 24}/{path}?{query}")
     teacher = sandbox.user("teacher_only")
@@ -54,8 +54,9 @@ def test_nothing_is_asked_of_a_clever_that_cannot_be_reached(
 
 
 def test_in_the_standard_api_they_are_denied_and_find_nothing(
-    stranger: httpx.Client, service: httpx.Client, sandbox: Sandbox
+    service: httpx.Client, sandbox: Sandbox, serve: Serve
 ) -> None:
+    stranger = stranger_of(serve)
     of_theirs = {"properties": {"district": sandbox.district}}
     subject = {"type": "user", "id": sandbox.user("teacher_only")}
     nobody = {"type": "user", "id": "e" * 24}

@@ -160,10 +160,10 @@ async def test_readings_that_are_broken_off_leave_no_connection_in_use(
     provider: Provider, published: FakeProvider, clock: MovedClock
 ) -> None:
     for number in range(300):
-        provider._seconds = 0.001 + 0.00002 * number  # noqa: SLF001 -- so that it ends at each step of a reading
+        provider.seconds = 0.001 + 0.00002 * number  # so that it ends at each step of a reading
         with suppress(ProviderUnreachable):
             await knows(provider, "first")
         clock.move(25 * 3600)
     assert in_use() == 0
-    provider._seconds = 5  # noqa: SLF001
+    provider.seconds = 5
     assert await knows(provider, "first")

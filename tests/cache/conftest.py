@@ -1,7 +1,5 @@
 """Replicas that share a Redis, each with a note of what it was told to drop."""
 
-import asyncio
-import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -62,14 +60,6 @@ async def replicas(
 
             await stack.enter_async_context(shared.open(drop))
         yield made
-
-
-async def eventually(holds: Callable[[], object]) -> None:
-    """Wait for what will hold before long."""
-    until = time.monotonic() + 10
-    while not holds():
-        assert time.monotonic() < until
-        await asyncio.sleep(0.005)
 
 
 @pytest.fixture(scope="session")

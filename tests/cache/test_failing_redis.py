@@ -8,14 +8,15 @@ import pytest
 from pydantic import SecretStr
 
 from app import main
-from app.cache.redis_client import LONGEST, MOST_BEHIND, Health
+from app.cache.redis_client import LONGEST, MOST_QUEUED, Health
 from app.domain.serialization import PackedFacts
 from app.domain.snapshot import Found
 from app.settings import Settings, SettingsMistakes
 from app.telemetry.metrics import REGISTRY
-from tests.cache.conftest import ANN, NOW, Replica, Wall, eventually, facts, replicas
+from tests.cache.conftest import ANN, NOW, Replica, Wall, facts, replicas
 from tests.planted import SECRET
 from tests.valkey import Valkey, valkey
+from tests.waiting import eventually, turn
 
 
 def counted(metric: str, **labels: str) -> float:
@@ -117,7 +118,7 @@ async def test_a_process_that_is_busy_itself_does_not_take_redis_for_lost(redis:
         await eventually(lambda: replica.shared.state() == "ok")
         for _ in range(3):
             asking = asyncio.create_task(finds(replica))
-            await asyncio.sleep(0)
+            await turn()
             time.sleep(LONGEST + 0.05)  # noqa: ASYNC251 -- whatever keeps the loop busy
             await asking
         assert replica.shared.state() == "ok"
@@ -188,10 +189,10 @@ def test_where_the_client_is_not_installed_the_start_ends_with_what_to_install(m
 async def test_past_so_many_at_once_what_is_put_is_dropped_and_counted(redis: Valkey, wall: Wall) -> None:
     async with replicas(1, redis.url, wall) as [replica]:
         dropped = counted("dropped")
-        for user in range(MOST_BEHIND + 3):
+        for user in range(MOST_QUEUED + 3):
             replica.shared.put(f"north/{user}", facts(), NOW)
         assert counted("dropped") == dropped + 3
-        await eventually(lambda: redis.client.dbsize() == MOST_BEHIND)
+        await eventually(lambda: redis.client.dbsize() == MOST_QUEUED)
 
 
 async def test_what_waits_to_be_put_is_put_before_the_end(redis: Valkey, wall: Wall) -> None:

@@ -11,9 +11,10 @@ from app.domain import serialization
 from app.domain.serialization import PackedFacts
 from app.domain.snapshot import Found
 from app.telemetry.metrics import REGISTRY
-from tests.cache.conftest import ANN, KEEP_SECONDS, NOW, Replica, Wall, eventually, facts, replicas
+from tests.cache.conftest import ANN, KEEP_SECONDS, NOW, Replica, Wall, facts, replicas
 from tests.planted import SECRET
 from tests.valkey import Valkey
+from tests.waiting import eventually
 
 CHANNEL = "rosterguard:outdated:*"
 
@@ -121,13 +122,13 @@ FORGERIES: dict[str, Forgery] = {
     "another format": lambda value: b"2" + value[1:],
     "cut short": lambda value: value[:20],
     "nothing": lambda _value: b"",
-    "another secret": lambda value: Signer(b"a secret of theirs", "facts in Redis").sealed(
+    "another secret": lambda value: Signer(b"a secret of theirs", "facts in Redis").signed(
         ANN, value[CONTENT_AT:], NOW
     ),
-    "another user": lambda value: Signer(SECRET.encode(), "facts in Redis").sealed(
+    "another user": lambda value: Signer(SECRET.encode(), "facts in Redis").signed(
         "north/ben", value[CONTENT_AT:], NOW
     ),
-    "far ahead": lambda value: Signer(SECRET.encode(), "facts in Redis").sealed(ANN, value[CONTENT_AT:], NOW + 6),
+    "far ahead": lambda value: Signer(SECRET.encode(), "facts in Redis").signed(ANN, value[CONTENT_AT:], NOW + 6),
 }
 
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 from app.cache.redis_client import redis_at
 from app.cache.redis_locks import Invalidations
-from tests.cache.conftest import eventually
 from tests.valkey import Valkey, valkey
+from tests.waiting import eventually
 
 
 @dataclass

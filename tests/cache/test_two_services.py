@@ -1,7 +1,6 @@
 """Two services with one Redis: one reading for both, and what one learns the other knows; no request fails for it."""
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
@@ -11,6 +10,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from pydantic import SecretStr
 
 from app.telemetry import tracing
+from tests.api.connecting import until
 from tests.cache.conftest import NOW
 from tests.conftest import MovedClock, Sandbox, serving, settings_over
 from tests.valkey import Valkey, valkey
@@ -40,14 +40,6 @@ def running_services(running_redis: Valkey, running_sandbox: Sandbox, running_cl
 def services(running_services: Services, redis: Valkey, sandbox: Sandbox, clock: MovedClock) -> Services:
     """Two services that have nothing in their caches, nor in Redis, that could answer."""
     return running_services
-
-
-def until(holds: Callable[[], object]) -> None:
-    """Wait for what will hold before long."""
-    end = time.monotonic() + 10
-    while not holds():
-        assert time.monotonic() < end
-        time.sleep(0.01)
 
 
 def permissions(sandbox: Sandbox, case: str = "teacher_only") -> str:

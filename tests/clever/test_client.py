@@ -26,7 +26,7 @@ from app.domain.facts import Facts, HeldRole, Role, Standing
 from app.domain.ids import DistrictId, IdShape, UserId
 from app.domain.read_context import ReadContext
 from app.domain.scopes import Scope
-from tests.cache.conftest import eventually
+from tests.waiting import eventually
 
 REFUSED = (
     "Clever refuses the token: see whether the district is still connected to the application, and put a valid"
@@ -88,7 +88,7 @@ class Clever:
             self.broken_off.append(path)
             raise
 
-    def client(self, *, discover: bool = False, patience: ReadTimeouts | None = None) -> CleverClient:
+    def client(self, *, discover: bool = False, timeouts: ReadTimeouts | None = None) -> CleverClient:
         transport = Transport(httpx.MockTransport(self), token_states=TokenStates(lambda: self.now))
         endpoint = Endpoint("https://clever.test/v3.0", FAMILIES["v3.0"], IdShape())
         reads = UserReads(transport, endpoint, grace=0.02)
@@ -96,9 +96,9 @@ class Clever:
             ticks = iter(range(0, 1000, 10))
             auth = "https://clever.test"
             found = DiscoveredTokens(transport, auth, ("id", "secret"), IdShape(), lambda: next(ticks))
-            return CleverClient(transport, found, endpoint, reads, patience=patience)
+            return CleverClient(transport, found, endpoint, reads, timeouts=timeouts)
         only = OneToken(transport, endpoint.api, "token", IdShape())
-        return CleverClient(transport, only, endpoint, reads, patience=patience)
+        return CleverClient(transport, only, endpoint, reads, timeouts=timeouts)
 
     async def facts(self, *, confirm_schools: bool = False) -> Facts:
         return await self.client().facts(ME, DISTRICT, ERRAND, confirm_schools=confirm_schools)
@@ -200,9 +200,9 @@ async def test_reads_of_a_caller_who_gives_up_go_on_and_end_with_their_answers()
 
 async def test_a_reading_that_takes_longer_than_it_may_is_broken_off() -> None:
     clever = Clever({"teacher": {}}, {"/sections": NEVER, "/schools": NEVER})
-    client = clever.client(patience=ReadTimeouts(snapshot=0.02))
+    client = clever.client(timeouts=ReadTimeouts(snapshot=0.02))
     before = asyncio.all_tasks()
-    with pytest.raises(CleverTimedOut, match=r"^reading from Clever takes longer than it may$"):
+    with pytest.raises(CleverTimedOut, match=r"^Clever was not read within the time that a request may take$"):
         await client.facts(ME, DISTRICT, ERRAND, confirm_schools=True)
     await eventually(lambda: not client.requests_in_progress())
     assert sorted(clever.broken_off) == ["/schools", "/sections"]
@@ -214,7 +214,7 @@ async def test_whoever_waits_for_clever_to_name_the_districts_waits_no_longer_th
     *, discover: bool
 ) -> None:
     clever = Clever({}, {LISTING: NEVER, "/v3.0/districts": NEVER})
-    client = clever.client(discover=discover, patience=ReadTimeouts(snapshot=0.02))
+    client = clever.client(discover=discover, timeouts=ReadTimeouts(snapshot=0.02))
     with pytest.raises(CleverTimedOut):
         await client.facts(ME, DISTRICT, ERRAND, confirm_schools=True)
     assert clever.broken_off == []

@@ -10,9 +10,9 @@ import pytest
 
 from app.clever import connections
 from app.clever.connections import MOST_UNDER_WAY
-from app.clever.http import ProxyTransport, question_of
+from app.clever.http import ProxyTransport, request_for
 from app.roster.concurrency import SlotLimits
-from tests.cache.conftest import eventually
+from tests.waiting import eventually
 
 HEAD = b"HTTP/1.1 200 OK\r\n"
 
@@ -55,7 +55,7 @@ def named(path: str) -> bytes:
 
 
 async def begun(way: httpx.AsyncBaseTransport, url: str) -> httpx.Response:
-    return await way.handle_async_request(question_of(url, "Bearer hush"))
+    return await way.handle_async_request(request_for(url, "Bearer hush"))
 
 
 async def read(way: httpx.AsyncBaseTransport, url: str) -> bytes:
@@ -97,7 +97,7 @@ async def test_connections_that_idle_for_long_are_closed(monkeypatch: pytest.Mon
     async with serving(server) as way:
         await asyncio.gather(*(read(way, f"{server.url}/{number}") for number in range(3)))
         assert server.open == 3
-        monkeypatch.setattr(connections, "_IDLE_SECONDS", -1)
+        monkeypatch.setattr(connections, "IDLE_SECONDS", -1)
         assert await read(way, f"{server.url}/a") == b"/a"
         await eventually(lambda: server.open == 0)
 
@@ -138,7 +138,7 @@ async def test_a_header_of_several_lines_is_never_sent(token: str) -> None:
     server = Server(named)
     async with serving(server) as way:
         with pytest.raises(httpx.LocalProtocolError):
-            await way.handle_async_request(question_of(server.url, token))
+            await way.handle_async_request(request_for(server.url, token))
     assert server.asked == []
 
 

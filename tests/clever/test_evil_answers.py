@@ -26,6 +26,7 @@ from app.domain.errors import (
     CleverUnreachable,
 )
 from app.domain.read_context import ReadContext, Urgency
+from tests.waiting import turn
 
 Send = Callable[[asyncio.StreamWriter], Awaitable[None]]
 
@@ -112,7 +113,7 @@ async def test_a_byte_at_a_time_ends_with_the_time_limit() -> None:
         writer.write(HEAD + b"\r\n")
         while True:
             writer.write(b" ")
-            await asyncio.sleep(0.002)
+            await turn()
 
     assert type(await failure(send, seconds=0.05)) is CleverTimedOut
 

@@ -14,8 +14,8 @@ from app.clever.resilience import CleverState, Transport
 from app.domain.errors import CleverUnreachable
 from app.domain.ids import IdShape
 from app.domain.read_context import ReadContext, Urgency
-from tests.cache.conftest import eventually
 from tests.connections import in_use
+from tests.waiting import eventually
 
 WARRANT = RequestContext("Bearer token", ReadContext(urgency=Urgency.RENEWAL), math.inf)
 

@@ -31,6 +31,7 @@ from app.domain.ids import DistrictId, IdShape, SchoolId, SectionId, UserId
 from app.domain.places import Place, Section
 from app.domain.read_context import ReadContext
 from app.domain.scopes import Scope
+from tests.waiting import turn
 
 DISTRICT, FOREIGN = DistrictId("d" * 24), DistrictId("e" * 24)
 NORTH, SOUTH = SchoolId("1" * 24), SchoolId("2" * 24)
@@ -79,14 +80,14 @@ class Clever:
         token = self.tokens.pop(0) if len(self.tokens) > 1 else self.tokens[0]
         return {"data": [{"owner": {"type": "district", "id": DISTRICT}, "access_token": token}]}
 
-    def client(self, *, patience: ReadTimeouts | None = None) -> CleverClient:
+    def client(self, *, timeouts: ReadTimeouts | None = None) -> CleverClient:
         transport = Transport(httpx.MockTransport(self), wall=lambda: 0)
         ticks = iter(range(0, 1000, 10))
         found = DiscoveredTokens(
             transport, "https://clever.test", ("id", "secret"), IdShape(), clock=lambda: next(ticks)
         )
         endpoint = Endpoint("https://clever.test/v3.0", FAMILIES["v3.0"], IdShape())
-        return CleverClient(transport, found, endpoint, patience=patience)
+        return CleverClient(transport, found, endpoint, timeouts=timeouts)
 
 
 def clever(answers: Mapping[str, object]) -> CleverClient:
@@ -441,7 +442,7 @@ async def test_a_whole_district_lets_others_have_their_turn_between_its_users() 
         nonlocal read_slots
         while True:
             read_slots += 1
-            await asyncio.sleep(0)
+            await turn()
 
     async def turns_beside(people: int) -> int:
         before, users = read_slots, several(*(user(f"{number:024x}") for number in range(people)))
@@ -473,10 +474,10 @@ async def test_lists_of_a_whole_district_may_take_longer_than_other_lookups(look
                 await asyncio.Event().wait()
             return await super().__call__(request)
 
-    patience = ReadTimeouts(snapshot=3600, district=0.02) if whole else ReadTimeouts(snapshot=0.02, district=3600)
+    timeouts = ReadTimeouts(snapshot=3600, district=0.02) if whole else ReadTimeouts(snapshot=0.02, district=3600)
     async with asyncio.timeout(5):
-        with pytest.raises(CleverTimedOut, match=r"^reading from Clever takes longer than it may$"):
-            await look_up(Silent({}).client(patience=patience))
+        with pytest.raises(CleverTimedOut, match=r"^Clever was not read within the time that a request may take$"):
+            await look_up(Silent({}).client(timeouts=timeouts))
 
 
 async def test_a_section_that_is_unknown_leaves_no_read_of_its_people_behind() -> None:

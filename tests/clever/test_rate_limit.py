@@ -8,14 +8,10 @@ from app.clever.rate_limit import Budget, Rate
 from app.domain.errors import CallerOverspent, CleverError, CleverLimited
 from app.domain.read_context import OWN, ReadContext, Urgency
 from tests.conftest import MovedClock
+from tests.waiting import turn
 
 COLD, HELD, BULK, RENEWAL = (ReadContext(b"ann", urgency) for urgency in Urgency)
 EVERY = (COLD, HELD, BULK, RENEWAL)
-
-
-@pytest.fixture
-def still() -> MovedClock:
-    return MovedClock()
 
 
 def told(clock: MovedClock, left: int, *, limit: int = 1200, seconds: float = 30, share: float = 1.0) -> Budget:
@@ -37,8 +33,8 @@ KEPT = (CleverLimited, "what is left of Clever's limit of requests a minute is k
 SHARE = (CallerOverspent, "this caller has used up its share of the requests to Clever of this minute", 30)
 
 
-def test_nothing_is_held_back_before_clever_tells_a_limit(still: MovedClock) -> None:
-    budget = Budget(still)
+def test_nothing_is_held_back_before_clever_tells_a_limit(clock: MovedClock) -> None:
+    budget = Budget(clock)
     for _ in range(5000):
         budget.begin(COLD)
     assert ([outcome(budget, read_context) for read_context in EVERY], budget.room()) == ([None] * 4, 1)
@@ -57,8 +53,8 @@ def test_nothing_is_held_back_before_clever_tells_a_limit(still: MovedClock) -> 
         (0, [USED_UP, USED_UP, USED_UP, USED_UP]),
     ],
 )
-def test_what_is_left_is_kept_for_the_more_urgent(still: MovedClock, left: int, outcomes: list[object]) -> None:
-    assert [outcome(told(still, left), read_context) for read_context in EVERY] == outcomes
+def test_what_is_left_is_kept_for_the_more_urgent(clock: MovedClock, left: int, outcomes: list[object]) -> None:
+    assert [outcome(told(clock, left), read_context) for read_context in EVERY] == outcomes
 
 
 @pytest.mark.parametrize(
@@ -75,50 +71,50 @@ def test_what_is_left_is_kept_for_the_more_urgent(still: MovedClock, left: int, 
     ],
 )
 def test_what_fits_into_a_window_but_not_into_what_is_left_of_it_is_not_begun(
-    read_context: ReadContext, share: float, requests: int, error: type[CleverError] | None, still: MovedClock
+    read_context: ReadContext, share: float, requests: int, error: type[CleverError] | None, clock: MovedClock
 ) -> None:
-    budget = told(still, 600, share=share)
+    budget = told(clock, 600, share=share)
     refusal = budget.unaffordable(read_context, requests)
     assert (refusal and type(refusal), refusal and refusal.retry_after) == (error, error and 30)
 
 
-def test_a_caller_who_has_used_a_part_of_their_share_may_cause_the_rest_of_it(still: MovedClock) -> None:
-    budget = told(still, 1200, share=0.25)
+def test_a_caller_who_has_used_a_part_of_their_share_may_cause_the_rest_of_it(clock: MovedClock) -> None:
+    budget = told(clock, 1200, share=0.25)
     for _ in range(100):
         budget.begin(BULK)
         budget.end()
     assert budget.unaffordable(BULK, 200) is None
     assert isinstance(budget.unaffordable(BULK, 201), CallerOverspent)
-    assert Budget(still).unaffordable(BULK, 10_000) is None
+    assert Budget(clock).unaffordable(BULK, 10_000) is None
 
 
-def test_of_several_buckets_each_has_its_own_window(still: MovedClock) -> None:
-    budget = Budget(still, 1.0)
+def test_of_several_buckets_each_has_its_own_window(clock: MovedClock) -> None:
+    budget = Budget(clock, 1.0)
     budget.told(Rate(1200, 900, 100, 50), Rate(200, 3, 70, 20))
     assert (budget.left(), budget.room()) == (3 / 200, 1)
     budget.told(Rate(1200, 899, 100, 50), Rate(200, 0, 70, 20))
     assert outcome(budget, COLD) == (*USED_UP[:2], 20)
-    still.move(20)
+    clock.move(20)
     assert (budget.left(), outcome(budget, COLD)) == (899 / 1200, None)
     budget.told(Rate(1200, 0, 100, 30), Rate(200, 199, 90, 20))
     assert outcome(budget, COLD) == (*USED_UP[:2], 30)
 
 
-def test_a_bucket_of_which_nothing_more_is_said_is_forgotten_with_its_window(still: MovedClock) -> None:
-    budget = Budget(still)
+def test_a_bucket_of_which_nothing_more_is_said_is_forgotten_with_its_window(clock: MovedClock) -> None:
+    budget = Budget(clock)
     budget.told(Rate(200, 0, 70, 20))
-    still.move(10)
+    clock.move(10)
     budget.told(Rate(1200, 900, 100, 50))
     assert budget.left() == 0
-    still.move(10)
+    clock.move(10)
     assert budget.left() == 900 / 1200
     for limit in range(1, 100):
         budget.told(Rate(limit, limit, 100, 50))
     assert outcome(budget, COLD) is None
 
 
-def test_a_window_whose_end_is_told_a_second_earlier_or_later_is_the_same(still: MovedClock) -> None:
-    budget = Budget(still, 0.5)
+def test_a_window_whose_end_is_told_a_second_earlier_or_later_is_the_same(clock: MovedClock) -> None:
+    budget = Budget(clock, 0.5)
     budget.told(Rate(1200, 1200, 1_000_060, 60))
     for asked in range(600):
         budget.begin(COLD)
@@ -127,17 +123,17 @@ def test_a_window_whose_end_is_told_a_second_earlier_or_later_is_the_same(still:
     assert isinstance(budget.refusal(COLD), CallerOverspent)
 
 
-def test_a_window_that_lasts_longer_than_a_minute_is_not_over_after_one(still: MovedClock) -> None:
-    budget = Budget(still)
+def test_a_window_that_lasts_longer_than_a_minute_is_not_over_after_one(clock: MovedClock) -> None:
+    budget = Budget(clock)
     budget.told(Rate(200, 2, 3600, 60))
-    still.move(60)
+    clock.move(60)
     assert budget.left() == 1.0
     budget.told(Rate(200, 1, 3600, 60))
     assert budget.left() == 1 / 200
 
 
-def test_what_is_under_way_counts_as_used(still: MovedClock) -> None:
-    budget = told(still, 2, limit=10)
+def test_what_is_under_way_counts_as_used(clock: MovedClock) -> None:
+    budget = told(clock, 2, limit=10)
     budget.begin(COLD)
     assert outcome(budget, COLD) is None
     budget.begin(COLD)
@@ -148,77 +144,77 @@ def test_what_is_under_way_counts_as_used(still: MovedClock) -> None:
 
 @pytest.mark.parametrize(("limit", "kept"), [(1200, 16), (20, 5)])
 def test_where_others_use_the_token_the_last_requests_are_left_to_them(
-    still: MovedClock, limit: int, kept: int
+    clock: MovedClock, limit: int, kept: int
 ) -> None:
-    budget = Budget(still)
+    budget = Budget(clock)
     budget.told(Rate(limit, kept + 1, 60, 30))
     assert outcome(budget, COLD) is None
     budget.told(Rate(limit, kept, 60, 30))
     assert outcome(budget, COLD) == USED_UP
 
 
-def test_answers_in_another_order_than_sent_take_nothing_back(still: MovedClock) -> None:
-    budget = told(still, 5, limit=20)
+def test_answers_in_another_order_than_sent_take_nothing_back(clock: MovedClock) -> None:
+    budget = told(clock, 5, limit=20)
     budget.told(Rate(20, 0, 60, 30))
     for late in (Rate(20, 9, 60, 30), Rate(20, 19, 0, 30)):
         budget.told(late)
         assert outcome(budget, COLD) == USED_UP
 
 
-def test_a_new_window_begins_when_clever_says_so(still: MovedClock) -> None:
-    budget = told(still, 0)
+def test_a_new_window_begins_when_clever_says_so(clock: MovedClock) -> None:
+    budget = told(clock, 0)
     budget.told(Rate(1200, 1199, 120, 60))
     assert outcome(budget, RENEWAL) is None
 
 
-def test_a_new_window_begins_when_the_old_one_is_over_though_late_answers_tell_of_that(still: MovedClock) -> None:
-    budget = told(still, 0)
-    still.move(29.9)
+def test_a_new_window_begins_when_the_old_one_is_over_though_late_answers_tell_of_that(clock: MovedClock) -> None:
+    budget = told(clock, 0)
+    clock.move(29.9)
     assert budget.refusal(COLD) is not None
-    still.move(0.2)
+    clock.move(0.2)
     budget.told(Rate(1200, 0, 60, 0))
     assert outcome(budget, RENEWAL) is None
 
 
-def test_a_window_that_clever_names_absurdly_is_over_like_any_other(still: MovedClock) -> None:
-    budget = Budget(still)
+def test_a_window_that_clever_names_absurdly_is_over_like_any_other(clock: MovedClock) -> None:
+    budget = Budget(clock)
     budget.told(Rate(1200, 0, 10**11, 60))
-    still.move(60)
+    clock.move(60)
     assert budget.refusal(COLD) is None
     budget.told(Rate(1200, 0, 120, 40))
     assert budget.refusal(COLD) is not None
 
 
-def test_after_a_429_nothing_is_sent_for_as_long_as_it_says(still: MovedClock) -> None:
-    budget = Budget(still)
+def test_after_a_429_nothing_is_sent_for_as_long_as_it_says(clock: MovedClock) -> None:
+    budget = Budget(clock)
     budget.refused(7)
-    still.move(6.5)
+    clock.move(6.5)
     assert outcome(budget, COLD) == (*USED_UP[:2], 1)
-    still.move(0.5)
+    clock.move(0.5)
     assert outcome(budget, COLD) is None
 
 
-def test_a_429_of_a_gateway_says_nothing_of_what_is_left_afterwards(still: MovedClock) -> None:
-    budget = told(still, 1000)
+def test_a_429_of_a_gateway_says_nothing_of_what_is_left_afterwards(clock: MovedClock) -> None:
+    budget = told(clock, 1000)
     budget.refused(1)
     assert outcome(budget, COLD) == (*USED_UP[:2], 1)
-    still.move(1.5)
+    clock.move(1.5)
     assert [outcome(budget, read_context) for read_context in EVERY] == [None] * 4
 
 
-def test_one_caller_spends_their_share_of_a_window_and_no_more(still: MovedClock) -> None:
-    budget = told(still, 1200, share=0.5)
+def test_one_caller_spends_their_share_of_a_window_and_no_more(clock: MovedClock) -> None:
+    budget = told(clock, 1200, share=0.5)
     for _ in range(600):
         budget.begin(COLD)
         budget.end()
     assert [outcome(budget, read_context) for read_context in EVERY] == [SHARE] * 4
     assert outcome(budget, ReadContext(b"bob")) is None
-    still.move(30)
+    clock.move(30)
     assert outcome(budget, COLD) is None
 
 
-def test_renewals_are_charged_to_the_caller_who_caused_them(still: MovedClock) -> None:
-    budget = told(still, 1200, share=0.5)
+def test_renewals_are_charged_to_the_caller_who_caused_them(clock: MovedClock) -> None:
+    budget = told(clock, 1200, share=0.5)
     for _ in range(600):
         budget.begin(RENEWAL)
         budget.end()
@@ -229,8 +225,8 @@ def test_renewals_are_charged_to_the_caller_who_caused_them(still: MovedClock) -
     ]
 
 
-def test_callers_without_a_credential_are_charged_together_and_the_service_is_not(still: MovedClock) -> None:
-    budget = told(still, 20, limit=20, share=0.5)
+def test_callers_without_a_credential_are_charged_together_and_the_service_is_not(clock: MovedClock) -> None:
+    budget = told(clock, 20, limit=20, share=0.5)
     for _ in range(10):
         budget.begin(ReadContext())
         budget.end()
@@ -239,14 +235,14 @@ def test_callers_without_a_credential_are_charged_together_and_the_service_is_no
 
 @pytest.mark.parametrize(("left", "at_once"), [(1200, 75), (160, 10), (31, 1), (3, 1)])
 def test_so_many_are_under_way_that_replicas_do_not_overrun_together(
-    still: MovedClock, left: int, at_once: int
+    clock: MovedClock, left: int, at_once: int
 ) -> None:
-    assert told(still, left).room() == at_once
+    assert told(clock, left).room() == at_once
 
 
-def test_without_news_few_are_under_way(still: MovedClock) -> None:
-    budget = told(still, 1200)
-    still.move(1.1)
+def test_without_news_few_are_under_way(clock: MovedClock) -> None:
+    budget = told(clock, 1200)
+    clock.move(1.1)
     assert budget.room() == 8
     budget.told(Rate(1200, 1100, 60, 29))
     assert budget.room() == 68
@@ -254,12 +250,12 @@ def test_without_news_few_are_under_way(still: MovedClock) -> None:
 
 async def entered(budget: Budget, read_context: ReadContext = COLD) -> asyncio.Task[None]:
     task = asyncio.create_task(budget.enter(read_context))
-    await asyncio.sleep(0)
+    await turn()
     return task
 
 
-async def test_who_finds_no_room_waits_until_one_of_the_others_returns(still: MovedClock) -> None:
-    budget = told(still, 31)
+async def test_who_finds_no_room_waits_until_one_of_the_others_returns(clock: MovedClock) -> None:
+    budget = told(clock, 31)
     first, second, third = [await entered(budget) for _ in range(3)]
     assert (first.done(), second.done(), third.done()) == (True, False, False)
     budget.end()
@@ -269,8 +265,8 @@ async def test_who_finds_no_room_waits_until_one_of_the_others_returns(still: Mo
     await third
 
 
-async def test_who_gives_up_waiting_leaves_the_room_to_the_next(still: MovedClock) -> None:
-    budget = told(still, 31)
+async def test_who_gives_up_waiting_leaves_the_room_to_the_next(clock: MovedClock) -> None:
+    budget = told(clock, 31)
     _, second, third = [await entered(budget) for _ in range(3)]
     budget.end()
     second.cancel()
@@ -278,8 +274,8 @@ async def test_who_gives_up_waiting_leaves_the_room_to_the_next(still: MovedCloc
     assert second.cancelled()
 
 
-async def test_all_who_wait_are_refused_when_nothing_is_left(still: MovedClock) -> None:
-    budget = told(still, 31)
+async def test_all_who_wait_are_refused_when_nothing_is_left(clock: MovedClock) -> None:
+    budget = told(clock, 31)
     await entered(budget)
     waiting = [await entered(budget) for _ in range(5)]
     budget.told(Rate(1200, 0, 60, 30))
@@ -288,8 +284,8 @@ async def test_all_who_wait_are_refused_when_nothing_is_left(still: MovedClock) 
     assert [type(one) for one in outcomes] == [CleverLimited] * 5
 
 
-async def test_a_caller_who_may_no_longer_leaves_the_room_to_the_next(still: MovedClock) -> None:
-    budget = told(still, 20, limit=20, share=0.1)
+async def test_a_caller_who_may_no_longer_leaves_the_room_to_the_next(clock: MovedClock) -> None:
+    budget = told(clock, 20, limit=20, share=0.1)
     await entered(budget)
     again, bob = await entered(budget), await entered(budget, ReadContext(b"bob"))
     budget.begin(COLD)

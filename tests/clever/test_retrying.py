@@ -11,7 +11,7 @@ import pytest
 import stamina
 
 from app.clever.models import IdRecord, Page
-from app.clever.request_context import RequestContext, within
+from app.clever.request_context import RequestContext
 from app.clever.resilience import CleverState, TokenStates, Transport
 from app.domain.errors import (
     CallerOverspent,
@@ -25,8 +25,9 @@ from app.domain.errors import (
     CleverUnreachable,
 )
 from app.domain.read_context import OWN, ReadContext, Urgency
-from tests.cache.conftest import eventually
+from app.waiting import deadline
 from tests.conftest import MovedClock
+from tests.waiting import eventually, turn
 
 URL, SHAPE = "https://clever.test/v3.0/districts", Page[IdRecord]
 NOTHING = SHAPE(data=[])
@@ -301,7 +302,7 @@ async def test_after_a_quiet_minute_one_request_tries_whether_clever_is_back_and
         clever.answers = [HANGS]
         clever.clock.move(61)
         test = asyncio.create_task(read(transport))
-        await asyncio.sleep(0)
+        await turn()
         others = await asyncio.gather(*(failure(transport) for _ in range(20)))
         assert {type(error) for error in others} == {CleverCircuitOpen}
         clever.wakes.set()
@@ -316,7 +317,7 @@ async def test_whoever_comes_while_one_request_tries_gets_an_answer_once_clever_
         clever.answers = [HANGS]
         clever.clock.move(61)
         reads = [asyncio.create_task(read(transport)) for _ in range(3)]
-        await asyncio.sleep(0)
+        await turn()
         clever.wakes.set()
         assert await asyncio.gather(*reads) == [NOTHING] * 3
 
@@ -359,7 +360,7 @@ async def test_a_clever_that_hangs_until_nobody_waits_any_more_counts_as_down() 
     while clever.asked < 5:
         until = asyncio.get_running_loop().time() + 0.03
         with pytest.raises(CleverTimedOut):
-            async with within(until):
+            async with deadline(until):
                 await read(transport, ReadContext(urgency=Urgency.RENEWAL), until=until)
     await eventually(lambda: not transport.running.in_progress)
     assert type(await failure(transport)) is CleverCircuitOpen

@@ -20,8 +20,8 @@ from app.domain.errors import CleverCrowded, RosterguardError
 from app.domain.ids import DistrictId, IdShape, UserId
 from app.domain.read_context import ReadContext, Urgency
 from app.telemetry import metrics
-from tests.cache.conftest import eventually
 from tests.connections import in_use
+from tests.waiting import eventually
 
 DISTRICT = DistrictId("d" * 24)
 KNOWN, UNKNOWN, DEPARTED, HALF_BROKEN, REFUSED = "1", "2", "3", "4", "5"

@@ -15,11 +15,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from app.clever.connections import Connections
-from app.clever.http import question_of
+from app.clever.http import request_for
 
 
-@pytest.fixture(scope="module")
-def certified(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def certified_in(folder: Path) -> Path:
     """A file with a key and a certificate for localhost that nobody signed."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
@@ -28,7 +27,7 @@ def certified(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = made.add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
     form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     signed = made.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
-    path = tmp_path_factory.mktemp("tls") / "localhost.pem"
+    path = folder / "localhost.pem"
     path.write_bytes(key.private_bytes(*form) + signed)
     return path
 
@@ -50,27 +49,30 @@ async def speaking_tls(certified: Path) -> AsyncIterator[int]:
 
 async def read(url: str, context: ssl.SSLContext) -> bytes:
     async with Connections(context) as connections:
-        response = await connections.handle_async_request(question_of(url, "Bearer hush"))
+        response = await connections.handle_async_request(request_for(url, "Bearer hush"))
         try:
             return await response.aread()
         finally:
             await response.aclose()
 
 
-async def test_whom_a_trusted_certificate_names_is_asked(certified: Path) -> None:
+async def test_whom_a_trusted_certificate_names_is_asked(tmp_path: Path) -> None:
+    certified = certified_in(tmp_path)
     trusting = ssl.create_default_context(cafile=str(certified))
     async with speaking_tls(certified) as port:
         assert await read(f"https://localhost:{port}/", trusting) == b"hi"
 
 
-async def test_whom_a_trusted_certificate_does_not_name_is_not_asked(certified: Path) -> None:
+async def test_whom_a_trusted_certificate_does_not_name_is_not_asked(tmp_path: Path) -> None:
+    certified = certified_in(tmp_path)
     trusting = ssl.create_default_context(cafile=str(certified))
     async with speaking_tls(certified) as port:
         with pytest.raises(httpx.ConnectError):
             await read(f"https://127.0.0.1:{port}/", trusting)
 
 
-async def test_who_has_a_certificate_that_nobody_signed_is_not_asked(certified: Path) -> None:
+async def test_who_has_a_certificate_that_nobody_signed_is_not_asked(tmp_path: Path) -> None:
+    certified = certified_in(tmp_path)
     async with speaking_tls(certified) as port:
         with pytest.raises(httpx.ConnectError):
             await read(f"https://localhost:{port}/", httpx.create_ssl_context())

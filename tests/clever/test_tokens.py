@@ -18,6 +18,7 @@ from app.domain.errors import (
     UserUnknown,
 )
 from app.domain.ids import DistrictId, IdShape
+from tests.waiting import turn
 
 NORTH, SOUTH = DistrictId("1" * 24), DistrictId("2" * 24)
 API, AUTH = "https://api.clever.test/v3.0", "https://clever.test"
@@ -37,7 +38,7 @@ class Clever:
         self.wakes.set()
 
     async def __call__(self, request: httpx.Request) -> httpx.Response:
-        await asyncio.sleep(0)  # lets others join the flight
+        await turn()  # lets others join the flight
         await self.wakes.wait()
         self.asked.append(f"{request.headers['authorization']} {request.url.raw_path.decode()}")
         answer = self.answers[request.url.raw_path.decode()]
@@ -120,7 +121,7 @@ async def test_discovery_goes_on_when_the_one_who_waited_gives_up() -> None:
     clever = Clever({LISTING: listing(entry(NORTH, "token-n"))})
     tokens = clever.discovered()
     impatient = asyncio.create_task(tokens.districts())
-    await asyncio.sleep(0)
+    await turn()
     impatient.cancel()
     assert await tokens.districts() == {NORTH}
     assert len(clever.asked) == 1

@@ -106,8 +106,7 @@ def run(*arguments: object) -> Result:
     return CliRunner().invoke(app, ["policy", *map(str, arguments)])
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def folder_in(tmp_path: Path) -> Path:
     (tmp_path / "policy.yaml").write_text(POLICY)
     (tmp_path / "cases").mkdir()
     return tmp_path / "cases"
@@ -119,7 +118,8 @@ def test_our_own_cases_pass() -> None:
     assert (result.exit_code, result.output) == (0, f"{count} cases: {count} passed, 0 failed\n")
 
 
-def test_a_case_runs_on_the_policy_that_is_named_else_on_the_default_one(folder: Path) -> None:
+def test_a_case_runs_on_the_policy_that_is_named_else_on_the_default_one(tmp_path: Path) -> None:
+    folder = folder_in(tmp_path)
     (folder / "one.yaml").write_text(PASSING.replace("view", "edit"))
     assert run("test", folder).output == "1 case: 1 passed, 0 failed\n"
     (folder.parent / "policy.yaml").write_text(POLICY.replace(", section:edit", ""))
@@ -134,7 +134,8 @@ def test_a_case_runs_on_the_policy_that_is_named_else_on_the_default_one(folder:
     )
 
 
-def test_everything_that_is_otherwise_than_wanted_is_told_in_the_order_of_files(folder: Path) -> None:
+def test_everything_that_is_otherwise_than_wanted_is_told_in_the_order_of_files(tmp_path: Path) -> None:
+    folder = folder_in(tmp_path)
     (folder / "deeper").mkdir()
     (folder / "deeper" / "asking.yml").write_text(ASKING.replace("../", "../../"))
     (folder / "failing.yaml").write_text(FAILING)
@@ -153,7 +154,8 @@ def test_everything_that_is_otherwise_than_wanted_is_told_in_the_order_of_files(
     ]
 
 
-def test_each_mistake_of_a_malformed_case_is_told_with_its_line(folder: Path) -> None:
+def test_each_mistake_of_a_malformed_case_is_told_with_its_line(tmp_path: Path) -> None:
+    folder = folder_in(tmp_path)
     (folder / "malformed.yaml").write_text(MALFORMED)
     (folder / "passing.yaml").write_text(PASSING)
     result = run("test", folder)
@@ -203,7 +205,8 @@ def test_each_mistake_of_a_malformed_case_is_told_with_its_line(folder: Path) ->
         (ASKING.replace("../policy.yaml", "''"), "line 2: policy: this should be a mapping of keys to values"),
     ],
 )
-def test_a_mistake_is_told_with_its_path_and_line(folder: Path, text: str, mistake: str) -> None:
+def test_a_mistake_is_told_with_its_path_and_line(text: str, mistake: str, tmp_path: Path) -> None:
+    folder = folder_in(tmp_path)
     (folder.parent / "bad.yaml").write_text("version: 1\nrule: scoped\nroles:\n  boss: []\n")
     (folder / "case.yaml").write_text(text)
     result = run("test", folder)
@@ -221,14 +224,16 @@ def test_a_mistake_is_told_with_its_path_and_line(folder: Path, text: str, mista
         ("{type: note, in: {school: south}, properties: {school: north}}", "names no such school"),
     ],
 )
-def test_properties_name_no_place_that_the_case_does_not(folder: Path, resource: str, told: str | None) -> None:
+def test_properties_name_no_place_that_the_case_does_not(resource: str, told: str | None, tmp_path: Path) -> None:
+    folder = folder_in(tmp_path)
     placed = "{type: note, id: n1, properties: {status: draft, school: north}}"
     (folder / "case.yaml").write_text(PLACED.replace("write\n", "note:write\n").replace(placed, resource))
     output = run("test", folder).output
     assert told in output if told else output == "1 case: 1 passed, 0 failed\n"
 
 
-def test_files_that_cannot_be_read_are_not_passed_over(folder: Path) -> None:
+def test_files_that_cannot_be_read_are_not_passed_over(tmp_path: Path) -> None:
+    folder = folder_in(tmp_path)
     (folder / "gone.yaml").symlink_to(folder / "nowhere")
     (folder / "latin.yaml").write_bytes("description: Schüler".encode("latin-1"))
     assert run("test", folder).stdout.splitlines() == [
@@ -238,12 +243,14 @@ def test_files_that_cannot_be_read_are_not_passed_over(folder: Path) -> None:
     ]
 
 
-def test_a_folder_without_cases_is_no_success(folder: Path) -> None:
+def test_a_folder_without_cases_is_no_success(tmp_path: Path) -> None:
+    folder = folder_in(tmp_path)
     result = run("test", folder)
     assert (result.exit_code, result.stdout, result.stderr) == (1, "", f"{folder}: there is no case here\n")
 
 
-def test_a_policy_with_mistakes_is_told_before_anything_is_run(folder: Path) -> None:
+def test_a_policy_with_mistakes_is_told_before_anything_is_run(tmp_path: Path) -> None:
+    folder = folder_in(tmp_path)
     (folder / "passing.yaml").write_text(PASSING)
     policy = folder.parent / "policy.yaml"
     policy.write_text(POLICY.replace("sections", "students"))

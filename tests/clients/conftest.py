@@ -37,21 +37,18 @@ def run(tmp_path: Path) -> Run:
     return run
 
 
-@pytest.fixture
-def generate(run: Run) -> Run:
+def generate(run: Run, *options: str | Path) -> str:
     """Run openapi-generator, where Java is there."""
     # It runs for two seconds, in which the better compiler costs more than it gains.
     quick = "JAVA_OPTS=-XX:TieredStopAtLevel=1"
-    return lambda *options: run("env", quick, BIN / "openapi-generator-cli", "generate", "-i", DOCUMENT, *options)
+    return run("env", quick, BIN / "openapi-generator-cli", "generate", "-i", DOCUMENT, *options)
 
 
-@pytest.fixture
 def question(service: httpx.Client, sandbox: Sandbox) -> list[str]:
     """The arguments of every program: where to ask, with which key, about whom, and about which section of theirs."""
     return [str(service.base_url), KEY, sandbox.user("staff_who_also_teach_elsewhere"), NOBODY, SECTION]
 
 
-@pytest.fixture
 def expected(service: httpx.Client, sandbox: Sandbox) -> Json:
     """What every program prints, whatever the language."""
     kind = "urn:problem-type:rosterguard:"

@@ -5,36 +5,38 @@ import shutil
 import sys
 from pathlib import Path
 
+import httpx
 import pytest
 
-from tests.clients.conftest import BIN, DOCUMENT, JAVA, NO_JAVA, Json, Run
+from tests.clients.conftest import BIN, DOCUMENT, JAVA, NO_JAVA, Run, expected, generate, question
+from tests.conftest import Sandbox
 
 HERE = Path(__file__).parent / "python"
 
 
 def test_a_client_of_openapi_python_client_reads_typed_answers(
-    tmp_path: Path, run: Run, question: list[str], expected: Json
+    tmp_path: Path, run: Run, service: httpx.Client, sandbox: Sandbox
 ) -> None:
     program = shutil.copy(HERE / "openapi_python_client.py", tmp_path)
     generate = [BIN / "openapi-python-client", "generate", "--fail-on-warning", "--meta", "none"]
     run(*generate, "--path", DOCUMENT, "--output-path", tmp_path / "rosterguard_client")
     run(BIN / "mypy", "--strict", "--follow-imports", "silent", "--cache-dir", tmp_path / "types", program)
-    assert json.loads(run(sys.executable, program, *question)) == expected
+    assert json.loads(run(sys.executable, program, *question(service, sandbox))) == expected(service, sandbox)
 
 
 def test_models_of_datamodel_code_generator_read_answers(
-    tmp_path: Path, run: Run, question: list[str], expected: Json
+    tmp_path: Path, run: Run, service: httpx.Client, sandbox: Sandbox
 ) -> None:
     program = shutil.copy(HERE / "datamodel_models.py", tmp_path)
     models = ["--output-model-type", "pydantic_v2.BaseModel", "--formatters", "builtin", "--output", "models.py"]
     run(BIN / "datamodel-codegen", "--input", DOCUMENT, "--input-file-type", "openapi", *models)
-    assert json.loads(run(sys.executable, program, *question)) == expected
+    assert json.loads(run(sys.executable, program, *question(service, sandbox))) == expected(service, sandbox)
 
 
 @pytest.mark.skipif(not JAVA, reason=NO_JAVA)
 def test_a_client_of_openapi_generator_reads_answers(
-    tmp_path: Path, run: Run, generate: Run, question: list[str], expected: Json
+    tmp_path: Path, run: Run, service: httpx.Client, sandbox: Sandbox
 ) -> None:
     program = shutil.copy(HERE / "openapi_generator.py", tmp_path)
-    generate("-g", "python", "-o", ".")
-    assert json.loads(run(sys.executable, program, *question)) == expected
+    generate(run, "-g", "python", "-o", ".")
+    assert json.loads(run(sys.executable, program, *question(service, sandbox))) == expected(service, sandbox)

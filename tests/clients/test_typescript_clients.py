@@ -4,16 +4,18 @@ import json
 import shutil
 from pathlib import Path
 
+import httpx
 import pytest
 
-from tests.clients.conftest import BIN, DOCUMENT, JAVA, NO_JAVA, Json, Run
+from tests.clients.conftest import BIN, DOCUMENT, JAVA, NO_JAVA, Run, expected, generate, question
+from tests.conftest import Sandbox
 
 HERE = Path(__file__).parent / "typescript"
 TOOLS = HERE / "node_modules/.bin"
 
 
 def test_generated_clients_read_typed_answers(
-    tmp_path: Path, run: Run, generate: Run, question: list[str], expected: Json, subtests: pytest.Subtests
+    tmp_path: Path, run: Run, service: httpx.Client, sandbox: Sandbox, subtests: pytest.Subtests
 ) -> None:
     clients = ["hey_api", "openapi_fetch", *(["typescript_fetch"] if JAVA else [])]
     (tmp_path / "node_modules").symlink_to(HERE / "node_modules")
@@ -25,11 +27,15 @@ def test_generated_clients_read_typed_answers(
     run(TOOLS / "openapi-ts", "--input", DOCUMENT, "--output", "client", "--no-log-file")
     run(TOOLS / "openapi-typescript", DOCUMENT, "--output", "schema.ts")
     if JAVA:
-        generate("-g", "typescript-fetch", "-o", "typescript_fetch", "--additional-properties=importFileExtension=.js")
+        generate(
+            run, "-g", "typescript-fetch", "-o", "typescript_fetch", "--additional-properties=importFileExtension=.js"
+        )
     run(TOOLS / "tsc", "--project", ".")
     for client in clients:
         with subtests.test(client):
-            assert json.loads(run(BIN / "node", f"out/{client}.js", *question)) == expected
+            assert json.loads(run(BIN / "node", f"out/{client}.js", *question(service, sandbox))) == expected(
+                service, sandbox
+            )
     if not JAVA:
         with subtests.test("typescript_fetch"):
             pytest.skip(NO_JAVA)

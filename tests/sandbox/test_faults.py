@@ -14,32 +14,27 @@ from app.sandbox.fault_kinds import BOMB_BYTES, DANGLING, KINDS, WRONG_SHAPES
 from app.sandbox.faults import Fault, Faults, KindName
 from app.sandbox.server import create_sandbox
 from app.sandbox.world import World
+from tests.conftest import Sandbox
 
 AUTHORIZED = {"Authorization": "Bearer sandbox-token"}
 
 
 @pytest.fixture(scope="module")
-def running(world: World) -> Iterator[tuple[Starlette, str]]:
+def running(world: World) -> Iterator[Sandbox]:
     app = create_sandbox(world, clock=lambda: 1_000_000_020.0)
     with in_background(app) as url:
-        yield app, url
+        yield Sandbox(url, app, world)
 
 
 @pytest.fixture
-def broken(running: tuple[Starlette, str]) -> Starlette:
-    """The sandbox on its socket, with no fault yet."""
-    running[0].state.faults.clear()
-    return running[0]
-
-
-@pytest.fixture
-def clever(broken: Starlette, running: tuple[Starlette, str]) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=running[1], headers=AUTHORIZED, timeout=10) as client:
+def clever(running: Sandbox) -> Iterator[httpx.Client]:
+    """A client of the sandbox on its socket, with no fault yet."""
+    running.app.state.faults.clear()
+    with httpx.Client(base_url=running.url, headers=AUTHORIZED, timeout=10) as client:
         yield client
 
 
-@pytest.fixture(scope="module")
-def user(world: World) -> str:
+def user_path(world: World) -> str:
     return f"/v3.1/users/{world.cases['teacher_of_many_sections'].user}"
 
 
@@ -69,29 +64,32 @@ def test_there_is_something_to_do_for_every_kind() -> None:
     ],
 )
 def test_a_connection_that_breaks_is_no_answer(
-    broken: Starlette, clever: httpx.Client, user: str, kind: KindName, told: str
+    running: Sandbox, clever: httpx.Client, kind: KindName, told: str, world: World
 ) -> None:
-    put(broken, kind)
+    user = user_path(world)
+    put(running.app, kind)
     with pytest.raises(httpx.RemoteProtocolError, match=told):
         clever.get(user)
 
 
 @pytest.mark.parametrize(("kind", "seconds"), [("hang", 0), ("delay", 60), ("drip", 60)])
 def test_what_does_not_come_is_waited_for_in_vain(
-    broken: Starlette, clever: httpx.Client, user: str, kind: KindName, seconds: float
+    running: Sandbox, clever: httpx.Client, kind: KindName, seconds: float, world: World
 ) -> None:
-    put(broken, kind, seconds=seconds)
+    user = user_path(world)
+    put(running.app, kind, seconds=seconds)
     with pytest.raises(httpx.ReadTimeout):
         clever.get(user, timeout=0.2)
 
 
 @pytest.mark.parametrize(("kind", "seconds"), [("delay", 0.01), ("drip", 0.00001)])
 def test_what_comes_late_is_true(
-    broken: Starlette, clever: httpx.Client, user: str, kind: KindName, seconds: float
+    running: Sandbox, clever: httpx.Client, kind: KindName, seconds: float, world: World
 ) -> None:
+    user = user_path(world)
     path = f"{user}/schools"
     true = clever.get(path).content
-    put(broken, kind, seconds=seconds)
+    put(running.app, kind, seconds=seconds)
     assert clever.get(path).content == true
 
 
@@ -106,61 +104,70 @@ def test_what_comes_late_is_true(
     ],
 )
 def test_any_status_can_be_answered(
-    broken: Starlette, clever: httpx.Client, user: str, status: int, content_type: str | None, body: str
+    running: Sandbox, clever: httpx.Client, status: int, content_type: str | None, body: str, world: World
 ) -> None:
-    put(broken, "status", status=status)
+    user = user_path(world)
+    put(running.app, "status", status=status)
     answer = clever.get(user)
     assert (answer.status_code, answer.headers.get("content-type"), answer.text) == (status, content_type, body)
 
 
-def test_a_redirect_leads_elsewhere(broken: Starlette, clever: httpx.Client, user: str) -> None:
-    put(broken, "status", status=302)
+def test_a_redirect_leads_elsewhere(running: Sandbox, clever: httpx.Client, world: World) -> None:
+    user = user_path(world)
+    put(running.app, "status", status=302)
     assert clever.get(user).headers["location"] == "https://evil.example/"
 
 
-def test_a_429_tells_the_true_end_of_the_window(broken: Starlette, clever: httpx.Client, user: str) -> None:
-    put(broken, "status", status=429, seconds=7)
+def test_a_429_tells_the_true_end_of_the_window(running: Sandbox, clever: httpx.Client, world: World) -> None:
+    user = user_path(world)
+    put(running.app, "status", status=429, seconds=7)
     answer = clever.get(user)
     limits = {name: answer.headers[f"x-ratelimit-{name}"] for name in ("limit", "remaining", "reset")}
     assert limits == {"limit": "1200", "remaining": "0", "reset": "1000000080"}
     assert (answer.status_code, answer.content, answer.headers["retry-after"]) == (429, b"", "7")
 
 
-def test_a_record_can_be_gone(broken: Starlette, clever: httpx.Client, user: str) -> None:
-    put(broken, "gone")
+def test_a_record_can_be_gone(running: Sandbox, clever: httpx.Client, world: World) -> None:
+    user = user_path(world)
+    put(running.app, "gone")
     answer = clever.get(user)
     assert (answer.status_code, answer.json()) == (404, {"message": "Resource not found"})
 
 
-def test_a_page_can_come_in_place_of_json(broken: Starlette, clever: httpx.Client, user: str) -> None:
-    put(broken, "html")
+def test_a_page_can_come_in_place_of_json(running: Sandbox, clever: httpx.Client, world: World) -> None:
+    user = user_path(world)
+    put(running.app, "html")
     answer = clever.get(user)
     assert (answer.status_code, answer.headers["content-type"]) == (200, "text/html; charset=utf-8")
 
 
-def test_half_of_the_json_comes_at_its_honest_length(broken: Starlette, clever: httpx.Client, user: str) -> None:
+def test_half_of_the_json_comes_at_its_honest_length(running: Sandbox, clever: httpx.Client, world: World) -> None:
+    user = user_path(world)
     true = clever.get(user).content
-    put(broken, "half_json")
+    put(running.app, "half_json")
     answer = clever.get(user)
     assert (answer.status_code, answer.content) == (200, true[: len(true) // 2])
 
 
-def test_garbled_json_is_none(broken: Starlette, clever: httpx.Client, user: str) -> None:
-    put(broken, "garble")
+def test_garbled_json_is_none(running: Sandbox, clever: httpx.Client, world: World) -> None:
+    user = user_path(world)
+    put(running.app, "garble")
     answer = clever.get(user)
     assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json")
     with pytest.raises(UnicodeDecodeError):
         answer.content.decode()
 
 
-def test_json_can_be_of_another_shape(broken: Starlette, clever: httpx.Client, user: str) -> None:
-    put(broken, "wrong_shape")
+def test_json_can_be_of_another_shape(running: Sandbox, clever: httpx.Client, world: World) -> None:
+    user = user_path(world)
+    put(running.app, "wrong_shape")
     told = [clever.get(user).json() for _ in range(50)]
     assert all(shape in told for shape in WRONG_SHAPES)
 
 
-def test_a_bomb_is_small_until_it_is_unpacked(broken: Starlette, clever: httpx.Client, user: str) -> None:
-    put(broken, "bomb")
+def test_a_bomb_is_small_until_it_is_unpacked(running: Sandbox, clever: httpx.Client, world: World) -> None:
+    user = user_path(world)
+    put(running.app, "bomb")
     with clever.stream("GET", user) as answer:
         packed = b"".join(answer.iter_raw())
     unpacker, size, rest = zlib.decompressobj(16 + zlib.MAX_WBITS), 0, packed
@@ -169,33 +176,38 @@ def test_a_bomb_is_small_until_it_is_unpacked(broken: Starlette, clever: httpx.C
     assert (len(packed) < 400_000, size, unpacker.eof) == (True, BOMB_BYTES + len('{"data":{"id":""}}'), True)
 
 
-def test_a_huge_answer_is_true(broken: Starlette, clever: httpx.Client, user: str) -> None:
+def test_a_huge_answer_is_true(running: Sandbox, clever: httpx.Client, world: World) -> None:
+    user = user_path(world)
     true = clever.get(user).json()
-    put(broken, "huge")
+    put(running.app, "huge")
     answer = clever.get(user)
     told = json.loads(answer.content)
     assert (told.pop("padding").strip("a"), told) == ("", true)
     assert len(answer.content) > 60 * 1024 * 1024
 
 
-def test_a_page_can_lead_to_itself(broken: Starlette, clever: httpx.Client, user: str) -> None:
-    put(broken, "loop")
+def test_a_page_can_lead_to_itself(running: Sandbox, clever: httpx.Client, world: World) -> None:
+    user = user_path(world)
+    put(running.app, "loop")
     path = f"{user}/sections?limit=2"
     assert next_of(clever.get(path)) == path
 
 
-def test_a_page_can_lead_to_another_origin(broken: Starlette, clever: httpx.Client, user: str) -> None:
-    put(broken, "astray")
+def test_a_page_can_lead_to_another_origin(running: Sandbox, clever: httpx.Client, world: World) -> None:
+    user = user_path(world)
+    put(running.app, "astray")
     assert next_of(clever.get(f"{user}/sections")).startswith(f"https://evil.example{user}/sections?starting_after=")
 
 
-def test_a_page_can_lead_nowhere(broken: Starlette, clever: httpx.Client, user: str) -> None:
-    put(broken, "dangling")
+def test_a_page_can_lead_nowhere(running: Sandbox, clever: httpx.Client, world: World) -> None:
+    user = user_path(world)
+    put(running.app, "dangling")
     assert {next_of(clever.get(f"{user}/sections")) for _ in range(50)} == set(DANGLING)
 
 
-def test_a_record_of_the_page_before_comes_again(broken: Starlette, clever: httpx.Client, user: str) -> None:
-    put(broken, "shifted")
+def test_a_record_of_the_page_before_comes_again(running: Sandbox, clever: httpx.Client, world: World) -> None:
+    user = user_path(world)
+    put(running.app, "shifted")
     first = clever.get(f"{user}/sections?limit=50")
     second = clever.get(next_of(first))
     third = clever.get(next_of(second))
@@ -207,25 +219,26 @@ def test_a_record_of_the_page_before_comes_again(broken: Starlette, clever: http
 
 @pytest.mark.parametrize("collection", ["users", "schools", "sections"])
 def test_another_record_than_the_one_asked_for_can_come(
-    broken: Starlette, clever: httpx.Client, collection: str
+    running: Sandbox, clever: httpx.Client, collection: str
 ) -> None:
     first, second, *_, last = ids(clever.get(f"/v3.1/{collection}?limit=10000"))
     true = clever.get(f"/v3.1/{collection}/{second}").json()
-    put(broken, "other_record")
+    put(running.app, "other_record")
     assert clever.get(f"/v3.1/{collection}/{first}").json() == true
     assert clever.get(f"/v3.1/{collection}/{last}").json()["data"]["id"] == first
     assert ids(clever.get(f"/v3.1/{collection}?limit=1")) == [first]
 
 
 @pytest.mark.parametrize("kind", ["other_district", "other_record"])
-def test_a_district_can_be_another_one(broken: Starlette, clever: httpx.Client, world: World, kind: KindName) -> None:
-    put(broken, kind)
+def test_a_district_can_be_another_one(running: Sandbox, clever: httpx.Client, world: World, kind: KindName) -> None:
+    put(running.app, kind)
     district = world.districts[0].id
     assert clever.get(f"/v3.1/districts/{district}").json()["data"]["id"] != district
 
 
-def test_records_can_be_of_another_district(broken: Starlette, clever: httpx.Client, user: str, world: World) -> None:
-    put(broken, "other_district")
+def test_records_can_be_of_another_district(running: Sandbox, clever: httpx.Client, world: World) -> None:
+    user = user_path(world)
+    put(running.app, "other_district")
     one, many = clever.get(user).json(), clever.get(f"{user}/schools").json()
     districts = {one["data"]["district"], *(item["data"]["district"] for item in many["data"])}
     assert len(districts) == 1
@@ -233,11 +246,11 @@ def test_records_can_be_of_another_district(broken: Starlette, clever: httpx.Cli
 
 
 @pytest.mark.parametrize("kind", ["loop", "astray", "dangling", "other_district", "other_record"])
-def test_a_lie_about_what_is_not_there_changes_nothing(broken: Starlette, clever: httpx.Client, kind: KindName) -> None:
+def test_a_lie_about_what_is_not_there_changes_nothing(running: Sandbox, clever: httpx.Client, kind: KindName) -> None:
     nobody = f"/v3.1/users/{'0' * 24}"
     paths = (nobody, f"{nobody}/sections", "/v3.1/users?count=true", "/oauth/tokeninfo")
     true = [clever.get(path).content for path in paths]
-    put(broken, kind)
+    put(running.app, kind)
     assert [clever.get(path).content for path in paths] == true
 
 

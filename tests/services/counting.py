@@ -1,7 +1,6 @@
 """A fake of Clever that counts and can be held back, and the one question that is asked of it."""
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -110,12 +109,3 @@ def context_over(clever: CountingClever, clock: MovedClock, policy: Policy = POL
         reasons=True,
         jitter=lambda: 0.0,
     )
-
-
-async def settled(condition: Callable[[], bool]) -> None:
-    """Let other tasks run until ``condition`` holds."""
-    for _ in range(1000):
-        if condition():
-            return
-        await asyncio.sleep(0)
-    raise AssertionError("it never came to that")

@@ -16,6 +16,7 @@ from app.services.batch import (
     others_first,
     several,
 )
+from tests.waiting import turn
 
 ANY = Freshness()
 
@@ -23,7 +24,7 @@ ANY = Freshness()
 async def test_answers_come_in_the_order_asked_however_long_each_takes() -> None:
     async def answer(question: int, _within: Freshness) -> int:
         for _ in range(50 - question):
-            await asyncio.sleep(0)
+            await turn()
         return 2 * question
 
     assert await answered(range(50), answer, ANY) == [2 * question for question in range(50)]
@@ -70,7 +71,7 @@ async def test_only_a_few_of_many_are_under_way_at_once() -> None:
         nonlocal most
         running.add(question)
         most = max(most, len(running))
-        await asyncio.sleep(0)
+        await turn()
         running.remove(question)
         return question
 
@@ -100,7 +101,7 @@ async def test_of_many_at_long_work_one_goes_on_in_each_round_and_everybody_else
 
     async def count() -> None:
         while True:
-            await asyncio.sleep(0)
+            await turn()
             rounds.append(0)
 
     async def work() -> None:

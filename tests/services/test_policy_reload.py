@@ -43,21 +43,22 @@ class Watched:
             await self.watch.look()
 
 
-@pytest.fixture
-def watched(asked: Asked, tmp_path: Path) -> Watched:
+def watched_by(asked: Asked, tmp_path: Path) -> Watched:
     active_policy = ActivePolicy(lambda policy: replace(asked.context, policy=policy))
     file = tmp_path / "policy.yaml"
     return Watched(file, active_policy, policy_watch(file, active_policy))
 
 
-async def test_what_a_file_comes_to_say_is_in_force(watched: Watched) -> None:
+async def test_what_a_file_comes_to_say_is_in_force(asked: Asked, tmp_path: Path) -> None:
+    watched = watched_by(asked, tmp_path)
     await watched.begin(DEFAULT)
     watched.file.write_text(SCOPED)
     await watched.look()
     assert watched.fares == ("scoped", FileState.OK)
 
 
-async def test_what_may_be_half_written_is_not_taken_yet(watched: Watched) -> None:
+async def test_what_may_be_half_written_is_not_taken_yet(asked: Asked, tmp_path: Path) -> None:
+    watched = watched_by(asked, tmp_path)
     await watched.begin(DEFAULT)
     for text in (SCOPED, DEFAULT.replace("rule: superset", "rule: maximum"), SCOPED):
         watched.file.write_text(text)
@@ -65,7 +66,10 @@ async def test_what_may_be_half_written_is_not_taken_yet(watched: Watched) -> No
     assert watched.fares == ("superset", FileState.OK)
 
 
-async def test_whoever_took_the_context_before_keeps_its_policy_and_shares_all_else(watched: Watched) -> None:
+async def test_whoever_took_the_context_before_keeps_its_policy_and_shares_all_else(
+    asked: Asked, tmp_path: Path
+) -> None:
+    watched = watched_by(asked, tmp_path)
     await watched.begin(DEFAULT)
     before = watched.active_policy.context
     watched.file.write_text(SCOPED)
@@ -78,7 +82,8 @@ async def test_whoever_took_the_context_before_keeps_its_policy_and_shares_all_e
     assert after.fetches is before.fetches
 
 
-async def test_a_comment_changes_nothing(watched: Watched) -> None:
+async def test_a_comment_changes_nothing(asked: Asked, tmp_path: Path) -> None:
+    watched = watched_by(asked, tmp_path)
     await watched.begin(DEFAULT)
     before = watched.active_policy.context
     watched.file.write_text(f"{DEFAULT}# and that was that\n")
@@ -92,7 +97,8 @@ async def test_a_comment_changes_nothing(watched: Watched) -> None:
     [BAD.encode(), b"", b"\xff\xfe", b"[" * 100_000, b"rule: [", None],
     ids=["mistaken", "empty", "no text", "deep", "no YAML", "missing"],
 )
-async def test_a_file_unfit_for_use_leaves_what_there_was(watched: Watched, content: bytes | None) -> None:
+async def test_a_file_unfit_for_use_leaves_what_there_was(content: bytes | None, asked: Asked, tmp_path: Path) -> None:
+    watched = watched_by(asked, tmp_path)
     await watched.begin(DEFAULT)
     if content is None:
         watched.file.unlink()
@@ -105,7 +111,8 @@ async def test_a_file_unfit_for_use_leaves_what_there_was(watched: Watched, cont
     assert watched.fares == ("scoped", FileState.OK)
 
 
-async def test_what_is_in_force_is_no_longer_outdated_once_the_file_says_it_again(watched: Watched) -> None:
+async def test_what_is_in_force_is_no_longer_outdated_once_the_file_says_it_again(asked: Asked, tmp_path: Path) -> None:
+    watched = watched_by(asked, tmp_path)
     await watched.begin(DEFAULT)
     for text in (BAD, DEFAULT):
         watched.file.write_text(text)
@@ -113,7 +120,10 @@ async def test_what_is_in_force_is_no_longer_outdated_once_the_file_says_it_agai
     assert watched.fares == ("superset", FileState.OK)
 
 
-async def test_a_mistake_is_logged_once_with_its_line(watched: Watched, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_mistake_is_logged_once_with_its_line(
+    caplog: pytest.LogCaptureFixture, asked: Asked, tmp_path: Path
+) -> None:
+    watched = watched_by(asked, tmp_path)
     await watched.begin(DEFAULT)
     watched.file.write_text(BAD)
     with caplog.at_level(logging.ERROR, "rosterguard"):
@@ -122,8 +132,9 @@ async def test_a_mistake_is_logged_once_with_its_line(watched: Watched, caplog: 
 
 
 async def test_what_is_allowed_and_seldom_meant_is_logged_each_time_that_it_comes_into_force(
-    watched: Watched, caplog: pytest.LogCaptureFixture
+    caplog: pytest.LogCaptureFixture, asked: Asked, tmp_path: Path
 ) -> None:
+    watched = watched_by(asked, tmp_path)
     odd = "version: 1\nrule: maximum\nroles:\n  teacher:\n    - {allow: [section:view], over: schools}\n"
     warning = (
         "the policy: roles.teacher[0] reaches schools that are merely taught at: rule maximum gives staff rights there"
@@ -137,8 +148,9 @@ async def test_what_is_allowed_and_seldom_meant_is_logged_each_time_that_it_come
 
 
 async def test_what_has_no_effect_yet_is_logged_even_where_it_is_the_default_written_out(
-    watched: Watched, caplog: pytest.LogCaptureFixture
+    caplog: pytest.LogCaptureFixture, asked: Asked, tmp_path: Path
 ) -> None:
+    watched = watched_by(asked, tmp_path)
     with caplog.at_level(logging.WARNING, "rosterguard"):
         await watched.begin(DEFAULT)
         watched.file.write_text(f"{DEFAULT}district: {{before_launch: deny}}\n")
@@ -150,7 +162,8 @@ async def test_what_has_no_effect_yet_is_logged_even_where_it_is_the_default_wri
     assert watched.active_policy.context.policy.file.district.model_fields_set == {"before_launch"}
 
 
-async def test_nothing_is_in_force_until_a_bad_file_is_mended(watched: Watched) -> None:
+async def test_nothing_is_in_force_until_a_bad_file_is_mended(asked: Asked, tmp_path: Path) -> None:
+    watched = watched_by(asked, tmp_path)
     await watched.begin(BAD)
     assert watched.active_policy.context is None
     assert watched.active_policy.state == "unusable"
@@ -159,7 +172,8 @@ async def test_nothing_is_in_force_until_a_bad_file_is_mended(watched: Watched) 
     assert watched.fares == ("scoped", FileState.OK)
 
 
-async def test_a_link_that_comes_to_point_elsewhere_is_noticed(watched: Watched) -> None:
+async def test_a_link_that_comes_to_point_elsewhere_is_noticed(asked: Asked, tmp_path: Path) -> None:
+    watched = watched_by(asked, tmp_path)
     one, other = watched.file.with_name("..1"), watched.file.with_name("..2")
     for folder, text in ((one, DEFAULT), (other, SCOPED)):
         folder.mkdir()
@@ -174,7 +188,8 @@ async def test_a_link_that_comes_to_point_elsewhere_is_noticed(watched: Watched)
     assert watched.fares == ("scoped", FileState.OK)
 
 
-async def test_it_keeps_looking(watched: Watched) -> None:
+async def test_it_keeps_looking(asked: Asked, tmp_path: Path) -> None:
+    watched = watched_by(asked, tmp_path)
     pauses: list[float] = []
 
     async def pause(seconds: float) -> None:

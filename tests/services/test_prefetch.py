@@ -3,7 +3,7 @@
 import random
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
 
 import pytest
@@ -88,11 +88,17 @@ def asking(who: str, kind: str, ids: Sequence[str], action: str = "view") -> lis
 Towns = Callable[..., AbstractAsyncContextManager[Context]]
 
 
-@pytest.fixture
-async def town(sandbox: Sandbox, context_over: Contexts) -> AsyncIterator[Town]:
+@asynccontextmanager
+async def town_of(sandbox: Sandbox, context_over: Contexts) -> AsyncIterator[Town]:
     async with context_over(sandbox.url, default_policy()) as context:
         await context.clever.districts()
         yield Town(sandbox, context)
+
+
+@pytest.fixture
+async def town(sandbox: Sandbox, context_over: Contexts) -> AsyncIterator[Town]:
+    async with town_of(sandbox, context_over) as town:
+        yield town
 
 
 @pytest.fixture(scope="module")
@@ -105,9 +111,8 @@ def running_city() -> Iterator[Sandbox]:
 
 @pytest.fixture
 async def city(running_city: Sandbox, context_over: Contexts) -> AsyncIterator[Town]:
-    async with context_over(running_city.url, default_policy()) as context:
-        await context.clever.districts()
-        yield Town(running_city, context)
+    async with town_of(running_city, context_over) as city:
+        yield city
 
 
 @pytest.mark.parametrize("who", WHO)

@@ -13,7 +13,8 @@ from app.domain.snapshot import Snapshot
 from app.roster.concurrency import ReadSlots, SlotLimits
 from app.roster.freshness import Freshness, key_of
 from tests.conftest import MovedClock
-from tests.services.counting import ANN, DROPPING, NORTH, Asked, OneByOne, context_over, settled
+from tests.services.counting import ANN, DROPPING, NORTH, Asked, OneByOne, context_over
+from tests.waiting import settled
 
 
 async def test_a_fresh_reading_answers_without_asking_again(asked: Asked) -> None:

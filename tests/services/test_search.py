@@ -1,6 +1,6 @@
 """Searches and decisions agree: each finds exactly what the other grants, over a whole sandbox district."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import pytest
 
@@ -55,21 +55,14 @@ ASKED = [
 ]
 
 
-@pytest.fixture(scope="module")
-def small_world() -> World:
-    return generate(schools=1, teachers=6, students=12)
-
-
-@pytest.fixture(scope="module")
-def small_clever(small_world: World) -> Iterator[str]:
-    with in_background(create_sandbox(small_world, rate_limit=0)) as url:
-        yield url
+SMALL = generate(schools=1, teachers=6, students=12)
 
 
 @pytest.fixture(scope="module", params=POLICIES)
-async def context(request: pytest.FixtureRequest, small_clever: str, context_over: Contexts) -> AsyncIterator[Context]:
-    async with context_over(small_clever, POLICIES[request.param]) as made:
-        yield made
+async def context(request: pytest.FixtureRequest, context_over: Contexts) -> AsyncIterator[Context]:
+    with in_background(create_sandbox(SMALL, rate_limit=0)) as url:
+        async with context_over(url, POLICIES[request.param]) as made:
+            yield made
 
 
 def question(user: str, action: str, kind: str, resource: str) -> Question:
@@ -97,10 +90,8 @@ def everything(world: World) -> dict[str, list[str]]:
 
 
 @pytest.mark.parametrize(("kind", "action"), ASKED)
-async def test_a_search_finds_exactly_what_a_decision_grants(
-    kind: str, action: str, context: Context, small_world: World
-) -> None:
-    there = everything(small_world)
+async def test_a_search_finds_exactly_what_a_decision_grants(kind: str, action: str, context: Context) -> None:
+    there = everything(SMALL)
     granted = {
         (user, resource)
         for user in there["user"]
@@ -123,11 +114,9 @@ async def test_a_search_finds_exactly_what_a_decision_grants(
     assert holders == granted
 
 
-async def test_an_action_search_finds_exactly_the_actions_that_a_decision_grants(
-    context: Context, small_world: World
-) -> None:
-    there = everything(small_world)
-    users = [case.user for case in small_world.cases.values()]
+async def test_an_action_search_finds_exactly_the_actions_that_a_decision_grants(context: Context) -> None:
+    there = everything(SMALL)
+    users = [case.user for case in SMALL.cases.values()]
     resources = [("section", each) for each in there["section"][::9]] + [("school", each) for each in there["school"]]
     for kind, resource in [*resources, ("district", there["district"][0]), ("user", users[2]), ("student", users[0])]:
         names = {name.removeprefix(f"{kind}:") for name in context.policy.named}

@@ -22,7 +22,8 @@ from app.domain.snapshot import Found, Snapshot, Staleness
 from app.roster.concurrency import ReadSlots, SlotLimits
 from app.roster.freshness import Freshness
 from tests.conftest import MovedClock
-from tests.services.counting import ANN, DROPPING, NORTH, Asked, CountingClever, context_over, settled
+from tests.services.counting import ANN, DROPPING, NORTH, Asked, CountingClever, context_over
+from tests.waiting import settled, turn
 
 KEY = f"{NORTH}/{ANN}"
 TEACHER = Facts(ANN, NORTH, (HeldRole(Role.TEACHER, (Standing(),)),))
@@ -102,8 +103,7 @@ class Both:
         return snapshot
 
 
-@pytest.fixture
-def both(clock: MovedClock) -> Both:
+def both_by(clock: MovedClock) -> Both:
     """Two processes whose Clever answers at once, with nothing in their caches."""
     shared = InMemory()
     return Both(process(shared, clock), process(shared, clock), shared, clock)
@@ -115,7 +115,8 @@ def process(shared: InMemory, clock: MovedClock) -> Asked:
     return Asked(clever, clock, replace(context_over(clever, clock), shared=shared))
 
 
-async def test_what_another_has_read_answers_without_clever_being_asked(both: Both) -> None:
+async def test_what_another_has_read_answers_without_clever_being_asked(clock: MovedClock) -> None:
+    both = both_by(clock)
     other = await both.read_there(seconds_ago=100)
     found = await both.here.snapshot()
     assert (found.facts, found.began, found.at, found.stale) == (packed(TEACHER), other.began, other.at, None)
@@ -124,13 +125,15 @@ async def test_what_another_has_read_answers_without_clever_being_asked(both: Bo
     assert both.shared.asked == ["find"]
 
 
-async def test_its_age_counts_by_the_wall_wherever_the_clock_of_the_other_began(both: Both) -> None:
+async def test_its_age_counts_by_the_wall_wherever_the_clock_of_the_other_began(clock: MovedClock) -> None:
+    both = both_by(clock)
     both.there.context = replace(both.there.context, clock=lambda: both.clock() + 50_000)
     await both.read_there(seconds_ago=100)
     assert both.clock() - (await both.here.snapshot()).began == pytest.approx(100)
 
 
-async def test_nobody_has_read_it_and_so_one_reads_for_all(both: Both) -> None:
+async def test_nobody_has_read_it_and_so_one_reads_for_all(clock: MovedClock) -> None:
+    both = both_by(clock)
     snapshot = await both.here.snapshot()
     assert both.shared.asked == ["find", "lead", "put"]
     assert both.shared.there == {KEY: Found(snapshot.facts, snapshot.at)}
@@ -138,13 +141,15 @@ async def test_nobody_has_read_it_and_so_one_reads_for_all(both: Both) -> None:
     assert both.snapshots == (1, 0)
 
 
-async def test_what_is_older_than_the_caller_demands_is_not_taken_as_fresh(both: Both) -> None:
+async def test_what_is_older_than_the_caller_demands_is_not_taken_as_fresh(clock: MovedClock) -> None:
+    both = both_by(clock)
     await both.read_there(seconds_ago=301)
     assert (await both.here.snapshot()).began == both.clock()
     assert both.snapshots == (1, 0)
 
 
-async def test_what_is_too_old_stands_in_where_clever_fails(both: Both) -> None:
+async def test_what_is_too_old_stands_in_where_clever_fails(clock: MovedClock) -> None:
+    both = both_by(clock)
     other = await both.read_there(seconds_ago=301)
     both.here.clever.error = CleverUnreachable("no connection")
     answer = await both.here.snapshot()
@@ -152,7 +157,8 @@ async def test_what_is_too_old_stands_in_where_clever_fails(both: Both) -> None:
     assert (both.snapshots, both.shared.asked) == ((1, 0), ["find", "lead", "give up"])
 
 
-async def test_what_is_past_the_stale_time_stands_in_for_nothing(both: Both) -> None:
+async def test_what_is_past_the_stale_time_stands_in_for_nothing(clock: MovedClock) -> None:
+    both = both_by(clock)
     await both.read_there(seconds_ago=3601)
     both.here.clever.error = CleverUnreachable("no connection")
     with pytest.raises(CleverUnreachable):
@@ -164,7 +170,10 @@ async def test_what_is_past_the_stale_time_stands_in_for_nothing(both: Both) -> 
     [Freshness(max_age=99), Freshness(max_age=0), Freshness(max_age=99, max_stale=0)],
     ids=["less", "none", "not stale"],
 )
-async def test_who_says_how_old_an_answer_may_be_gets_no_older_one_of_another(freshness: Freshness, both: Both) -> None:
+async def test_who_says_how_old_an_answer_may_be_gets_no_older_one_of_another(
+    freshness: Freshness, clock: MovedClock
+) -> None:
+    both = both_by(clock)
     await both.read_there(seconds_ago=100)
     assert (await both.here.snapshot(freshness)).began == both.clock()
     both.here.clever.error = CleverUnreachable("no connection")
@@ -173,7 +182,8 @@ async def test_who_says_how_old_an_answer_may_be_gets_no_older_one_of_another(fr
         await both.here.snapshot(freshness)
 
 
-async def test_who_wants_it_anew_is_not_told_what_another_has_read_and_shares_what_comes(both: Both) -> None:
+async def test_who_wants_it_anew_is_not_told_what_another_has_read_and_shares_what_comes(clock: MovedClock) -> None:
+    both = both_by(clock)
     await both.read_there()
     snapshot = await both.here.snapshot(Freshness(no_cache=True))
     assert (both.snapshots, both.shared.asked) == ((1, 0), ["put"])
@@ -183,19 +193,23 @@ async def test_who_wants_it_anew_is_not_told_what_another_has_read_and_shares_wh
         await both.here.snapshot(Freshness(no_cache=True))
 
 
-async def test_who_wants_it_anew_does_not_join_who_takes_what_another_has_read(both: Both) -> None:
+async def test_who_wants_it_anew_does_not_join_who_takes_what_another_has_read(clock: MovedClock) -> None:
+    both = both_by(clock)
     await both.read_there()
     answers = await asyncio.gather(both.here.snapshot(), both.here.snapshot(Freshness(no_cache=True)))
     assert [answer.facts for answer in answers] == [packed(TEACHER), packed(Facts(ANN, NORTH))]
     assert both.snapshots == (1, 0)
 
 
-async def test_nor_is_who_wants_it_anew_told_what_another_read_while_they_waited_for_their_turn(both: Both) -> None:
+async def test_nor_is_who_wants_it_anew_told_what_another_read_while_they_waited_for_their_turn(
+    clock: MovedClock,
+) -> None:
+    both = both_by(clock)
     both.here.context.read_slots = ReadSlots(SlotLimits(of_many_of_one=1))
     async with both.here.context.read_slots.turn(NORTH, ReadContext(urgency=Urgency.BULK)):
         anew = both.here.reading_under_way(Freshness(no_cache=True, one_of_many=True))
         await settled(lambda: bool(both.here.context.fetches))
-        await asyncio.sleep(0)
+        await turn()
         both.clock.move(1)
         await both.read_there()
         assert (await both.here.snapshot()).facts == packed(TEACHER)
@@ -203,7 +217,8 @@ async def test_nor_is_who_wants_it_anew_told_what_another_read_while_they_waited
     assert both.snapshots == (1, 0)
 
 
-async def test_who_may_not_wait_does_not_ask_the_others(both: Both) -> None:
+async def test_who_may_not_wait_does_not_ask_the_others(clock: MovedClock) -> None:
+    both = both_by(clock)
     await both.read_there()
     for freshness in (Freshness(only_if_cached=True), Freshness().at_once()):
         with pytest.raises(NotCached):
@@ -211,7 +226,8 @@ async def test_who_may_not_wait_does_not_ask_the_others(both: Both) -> None:
     assert both.shared.asked == []
 
 
-async def test_whoever_does_not_lead_waits_for_who_does(both: Both) -> None:
+async def test_whoever_does_not_lead_waits_for_who_does(clock: MovedClock) -> None:
+    both = both_by(clock)
     both.there.clever.let.clear()
     leader = both.there.reading_under_way()
     await settled(lambda: both.snapshots == (0, 1))
@@ -223,7 +239,8 @@ async def test_whoever_does_not_lead_waits_for_who_does(both: Both) -> None:
     assert both.shared.asked == ["find", "lead", "find", "lead", "put", "find"]
 
 
-async def test_when_who_leads_fails_whoever_waits_reads(both: Both) -> None:
+async def test_when_who_leads_fails_whoever_waits_reads(clock: MovedClock) -> None:
+    both = both_by(clock)
     both.there.clever.let.clear()
     both.there.clever.error = CleverUnreachable("no connection")
     leader = both.there.reading_under_way()
@@ -238,7 +255,8 @@ async def test_when_who_leads_fails_whoever_waits_reads(both: Both) -> None:
     assert both.shared.leases == {}
 
 
-async def test_whoever_waits_for_who_leads_does_so_no_longer_than_the_caller(both: Both) -> None:
+async def test_whoever_waits_for_who_leads_does_so_no_longer_than_the_caller(clock: MovedClock) -> None:
+    both = both_by(clock)
     both.shared.leases[KEY] = asyncio.Event()
     until = asyncio.get_running_loop().time() + 0.02
     with pytest.raises(CleverTimedOut):
@@ -247,7 +265,8 @@ async def test_whoever_waits_for_who_leads_does_so_no_longer_than_the_caller(bot
     assert (both.shared.asked, both.snapshots) == (["find", "lead", "put"], (1, 0))
 
 
-async def test_a_reading_that_nobody_awaits_any_more_is_shared_all_the_same(both: Both) -> None:
+async def test_a_reading_that_nobody_awaits_any_more_is_shared_all_the_same(clock: MovedClock) -> None:
+    both = both_by(clock)
     both.here.clever.let.clear()
     only = both.here.reading_under_way()
     await settled(lambda: both.snapshots == (1, 0))
@@ -257,7 +276,8 @@ async def test_a_reading_that_nobody_awaits_any_more_is_shared_all_the_same(both
     assert (list(both.shared.there), both.shared.leases) == ([KEY], {})
 
 
-async def test_a_reading_that_is_ended_gives_up_its_lead(both: Both) -> None:
+async def test_a_reading_that_is_ended_gives_up_its_lead(clock: MovedClock) -> None:
+    both = both_by(clock)
     both.here.clever.let.clear()
     waiting = both.here.reading_under_way()
     await settled(lambda: both.snapshots == (1, 0))
@@ -269,7 +289,8 @@ async def test_a_reading_that_is_ended_gives_up_its_lead(both: Both) -> None:
     assert (both.shared.asked, both.shared.leases) == (["find", "lead", "give up"], {})
 
 
-async def test_a_reading_that_finds_no_turn_gives_up_its_lead(both: Both) -> None:
+async def test_a_reading_that_finds_no_turn_gives_up_its_lead(clock: MovedClock) -> None:
+    both = both_by(clock)
     both.here.context.read_slots = ReadSlots(SlotLimits(of_one_district=1, waiting=0))
     async with both.here.context.read_slots.turn(NORTH, ReadContext()):
         with pytest.raises(CleverBusy):
@@ -277,14 +298,16 @@ async def test_a_reading_that_finds_no_turn_gives_up_its_lead(both: Both) -> Non
     assert (both.shared.asked, both.shared.leases) == (["find", "lead", "give up"], {})
 
 
-async def test_what_another_has_read_needs_no_turn(both: Both) -> None:
+async def test_what_another_has_read_needs_no_turn(clock: MovedClock) -> None:
+    both = both_by(clock)
     await both.read_there()
     both.here.context.read_slots = ReadSlots(SlotLimits(of_one_district=1, waiting=0))
     async with both.here.context.read_slots.turn(NORTH, ReadContext()):
         assert (await both.here.snapshot()).facts == packed(TEACHER)
 
 
-async def test_a_user_who_is_gone_is_forgotten_for_all(both: Both) -> None:
+async def test_a_user_who_is_gone_is_forgotten_for_all(clock: MovedClock) -> None:
+    both = both_by(clock)
     await both.read_there(seconds_ago=10)
     both.here.clever.error = UserUnknown()
     with pytest.raises(UserUnknown):
@@ -293,7 +316,8 @@ async def test_a_user_who_is_gone_is_forgotten_for_all(both: Both) -> None:
     assert both.shared.gone[KEY] == both.here.context.wall()
 
 
-async def test_who_is_gone_does_not_come_back_from_a_store_that_could_not_be_told(both: Both) -> None:
+async def test_who_is_gone_does_not_come_back_from_a_store_that_could_not_be_told(clock: MovedClock) -> None:
+    both = both_by(clock)
     await both.read_there()
     kept = both.shared.there[KEY]
     both.clock.move(1)
@@ -309,8 +333,9 @@ async def test_who_is_gone_does_not_come_back_from_a_store_that_could_not_be_tol
 
 @pytest.mark.parametrize(("seconds", "snapshots"), [(0, (0, 0)), (1, (1, 0))], ids=["announced", "outdated"])
 async def test_what_is_older_than_what_was_announced_is_as_if_it_were_not_there(
-    both: Both, seconds: int, snapshots: tuple[int, int]
+    seconds: int, snapshots: tuple[int, int], clock: MovedClock
 ) -> None:
+    both = both_by(clock)
     other = await both.read_there(seconds_ago=10)
     both.here.context.outdated.put(KEY, Snapshot(None, other.began + seconds, other.at + seconds))
     await both.here.snapshot()
@@ -318,7 +343,8 @@ async def test_what_is_older_than_what_was_announced_is_as_if_it_were_not_there(
 
 
 @pytest.mark.parametrize("seconds", [10, 301])
-async def test_after_a_refused_token_nothing_of_another_answers(both: Both, seconds: int) -> None:
+async def test_after_a_refused_token_nothing_of_another_answers(seconds: int, clock: MovedClock) -> None:
+    both = both_by(clock)
     await both.read_there(seconds_ago=seconds)
     both.here.clever.error = CleverRefusedToken("401")
     with pytest.raises(CleverRefusedToken):
@@ -332,7 +358,8 @@ async def test_after_a_refused_token_nothing_of_another_answers(both: Both, seco
     assert both.shared.asked == ["give up"] * 3 + ["put"]
 
 
-async def test_a_renewal_takes_the_newer_reading_of_another(both: Both) -> None:
+async def test_a_renewal_takes_the_newer_reading_of_another(clock: MovedClock) -> None:
+    both = both_by(clock)
     first = await both.here.snapshot()
     both.clock.move(201)
     await both.read_there()
@@ -342,7 +369,8 @@ async def test_a_renewal_takes_the_newer_reading_of_another(both: Both) -> None:
     assert (renewed.facts, renewed.began, both.snapshots) == (packed(TEACHER), both.clock(), (1, 0))
 
 
-async def test_a_renewal_does_not_take_what_is_to_be_renewed_itself(both: Both) -> None:
+async def test_a_renewal_does_not_take_what_is_to_be_renewed_itself(clock: MovedClock) -> None:
+    both = both_by(clock)
     await both.here.snapshot()
     both.clock.move(201)
     await both.here.snapshot()
@@ -352,7 +380,8 @@ async def test_a_renewal_does_not_take_what_is_to_be_renewed_itself(both: Both) 
     assert both.shared.asked == ["find", "lead", "put"] * 2
 
 
-async def test_what_is_held_gives_way_to_the_newer_reading_of_another_past_the_fresh_time(both: Both) -> None:
+async def test_what_is_held_gives_way_to_the_newer_reading_of_another_past_the_fresh_time(clock: MovedClock) -> None:
+    both = both_by(clock)
     await both.here.snapshot()
     both.clock.move(301)
     other = await both.read_there()
@@ -360,7 +389,8 @@ async def test_what_is_held_gives_way_to_the_newer_reading_of_another_past_the_f
     assert (found.facts, found.began, both.snapshots) == (packed(TEACHER), other.began, (1, 0))
 
 
-async def test_what_another_has_read_does_not_replace_a_newer_reading(both: Both) -> None:
+async def test_what_another_has_read_does_not_replace_a_newer_reading(clock: MovedClock) -> None:
+    both = both_by(clock)
     await both.read_there(seconds_ago=100)
     newer = await both.here.snapshot(Freshness(no_cache=True))
     both.shared.there[KEY] = Found(packed(TEACHER), newer.at - 100)
@@ -372,7 +402,8 @@ async def test_what_another_has_read_does_not_replace_a_newer_reading(both: Both
     assert both.shared.asked == ["put", "find", "lead", "give up"]
 
 
-async def test_facts_that_do_not_suffice_under_the_policy_in_force_are_not_taken(both: Both) -> None:
+async def test_facts_that_do_not_suffice_under_the_policy_in_force_are_not_taken(clock: MovedClock) -> None:
+    both = both_by(clock)
     await both.read_there(UNCONFIRMED)
     both.here.context = replace(both.here.context, policy=DROPPING)
     both.here.clever.facts_given = TEACHER
@@ -385,7 +416,8 @@ async def test_facts_that_do_not_suffice_under_the_policy_in_force_are_not_taken
         await both.here.snapshot()
 
 
-async def test_while_clever_is_barred_what_another_has_read_answers(both: Both) -> None:
+async def test_while_clever_is_barred_what_another_has_read_answers(clock: MovedClock) -> None:
+    both = both_by(clock)
     other = await both.read_there(seconds_ago=10)
     both.here.clever.bar = CleverCircuitOpen("Clever is down")
     assert (await both.here.snapshot()).stale is None
@@ -395,7 +427,8 @@ async def test_while_clever_is_barred_what_another_has_read_answers(both: Both) 
     assert (answer.staleness(), both.snapshots) == (Staleness("barred", other.at), (0, 0))
 
 
-async def test_while_clever_is_barred_and_nobody_has_read_it_nobody_waits(both: Both) -> None:
+async def test_while_clever_is_barred_and_nobody_has_read_it_nobody_waits(clock: MovedClock) -> None:
+    both = both_by(clock)
     both.here.clever.bar = CleverCircuitOpen("Clever is down")
     both.shared.leases[KEY] = asyncio.Event()
     with pytest.raises(CleverCircuitOpen):
@@ -403,7 +436,8 @@ async def test_while_clever_is_barred_and_nobody_has_read_it_nobody_waits(both: 
     assert (both.shared.asked, both.snapshots) == (["find"], (0, 0))
 
 
-async def test_a_hundred_callers_ask_the_others_once(both: Both) -> None:
+async def test_a_hundred_callers_ask_the_others_once(clock: MovedClock) -> None:
+    both = both_by(clock)
     await both.read_there()
     snapshots = await asyncio.gather(*(both.here.snapshot() for _ in range(100)))
     assert all(snapshot is snapshots[0] for snapshot in snapshots)

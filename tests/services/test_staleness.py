@@ -25,7 +25,8 @@ from app.roster.concurrency import ReadSlots, SlotLimits
 from app.roster.context import Deadlines
 from app.roster.freshness import Freshness, reading_of
 from tests.conftest import MovedClock
-from tests.services.counting import ANN, DROPPING, NORTH, Asked, OneByOne, context_over, settled
+from tests.services.counting import ANN, DROPPING, NORTH, Asked, OneByOne, context_over
+from tests.waiting import settled
 
 
 def caller(name: bytes) -> Caller:

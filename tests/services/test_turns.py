@@ -9,7 +9,7 @@ import pytest
 from app.domain.errors import CleverBusy
 from app.domain.read_context import ReadContext, Urgency
 from app.roster.concurrency import ReadSlots, SlotLimits
-from tests.services.counting import settled
+from tests.waiting import settled
 
 COLD, MANY, RENEWAL = (ReadContext(urgency=urgency) for urgency in (Urgency.COLD, Urgency.BULK, Urgency.RENEWAL))
 

@@ -1,8 +1,8 @@
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import msgspec
 import orjson
-import pytest
 
 from app.telemetry import decision_log
 from app.telemetry.current_request import CURRENT, Request
@@ -27,7 +27,7 @@ class Kept:
 
 
 def told(
-    *decisions: Decided, sampling: Sampling, as_told: decision_log.Told = decision_log.plain
+    *decisions: Decided, sampling: Sampling, as_told: decision_log.ShownId = decision_log.plain
 ) -> list[dict[str, object]]:
     kept = Kept()
     lines = LogWriter(kept, "tests")
@@ -115,23 +115,28 @@ def answer_in(line: dict[str, object]) -> object:
     return line["decision"]["answer"]
 
 
-@pytest.fixture
-def request_under_way() -> Iterator[Request]:
+@contextmanager
+def request_in_progress() -> Iterator[Request]:
     request = Request([b"mine"], "mine", "0af7651916cd43dd8448eb211c80319c")
     token = CURRENT.set(request)
-    yield request
-    CURRENT.reset(token)
+    try:
+        yield request
+    finally:
+        CURRENT.reset(token)
 
 
-def test_the_one_decision_of_a_request_goes_into_its_line(request_under_way: Request) -> None:
+def test_the_one_decision_of_a_request_goes_into_its_line() -> None:
     kept = Kept()
     lines = LogWriter(kept, "tests")
-    DecisionLogWriter(lines, EVERY, decision_log.plain, lambda: 0.0).decided(GRANTED, caller="gradebook", alone=True)
+    log = DecisionLogWriter(lines, EVERY, decision_log.plain, lambda: 0.0)
+    with request_in_progress() as request:
+        log.decided(GRANTED, caller="gradebook", alone=True)
     lines.close(30)
-    assert request_under_way.decision is not None
-    assert (msgspec.to_builtins(request_under_way.decision)["answer"], kept.written) == (True, b"")
+    assert request.decision is not None
+    assert (msgspec.to_builtins(request.decision)["answer"], kept.written) == (True, b"")
 
 
-def test_one_of_many_decisions_names_the_request(request_under_way: Request) -> None:
-    [line] = told(GRANTED, sampling=EVERY)
-    assert (line["request_id"], line["trace_id"]) == ("mine", request_under_way.trace)
+def test_one_of_many_decisions_names_the_request() -> None:
+    with request_in_progress() as request:
+        [line] = told(GRANTED, sampling=EVERY)
+    assert (line["request_id"], line["trace_id"]) == ("mine", request.trace)

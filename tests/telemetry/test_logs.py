@@ -1,38 +1,35 @@
 import io
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable
+from itertools import count
 
 import orjson
 import pytest
 
 from app.telemetry import logs
 
+Log = tuple[logging.Logger, io.StringIO]
+"""A logger, and the lines that it writes."""
 
-@pytest.fixture(params=["json", "readable"])
-def log(request: pytest.FixtureRequest) -> Iterator[tuple[logging.Logger, io.StringIO]]:
-    """A logger whose lines are kept, in each of the formats."""
-    kept, logger = io.StringIO(), logging.getLogger(f"rosterguard.tests.{request.param}")
+
+numbers = count()
+
+
+def log_in(formatter: logging.Formatter) -> Log:
+    kept, logger = io.StringIO(), logging.getLogger(f"rosterguard.tests.{next(numbers)}")
     handler = logging.StreamHandler(kept)
-    handler.setFormatter(logs.json_formatter() if request.param == "json" else logs.readable_formatter())
+    handler.setFormatter(formatter)
     logger.addHandler(handler)
     logger.propagate = False
-    logger.setLevel(logging.INFO)
-    yield logger, kept
-    logger.removeHandler(handler)
+    return logger, kept
 
 
-@pytest.fixture
-def json_log() -> Iterator[tuple[logging.Logger, io.StringIO]]:
-    kept, logger = io.StringIO(), logging.getLogger("rosterguard.tests")
-    handler = logging.StreamHandler(kept)
-    handler.setFormatter(logs.json_formatter())
-    logger.addHandler(handler)
-    yield logger, kept
-    logger.removeHandler(handler)
+in_each_form = pytest.mark.parametrize("form", [logs.json_formatter, logs.readable_formatter])
+Form = Callable[[], logging.Formatter]
 
 
-def test_an_event_is_json_with_what_was_said_apart(json_log: tuple[logging.Logger, io.StringIO]) -> None:
-    logger, kept = json_log
+def test_an_event_is_json_with_what_was_said_apart() -> None:
+    logger, kept = log_in(logs.json_formatter())
     logger.warning("the sentence: %s", 3, extra={"event": "counted", "counts": {"a": 3}})
     line = orjson.loads(kept.getvalue())
     assert line.pop("time")
@@ -40,29 +37,29 @@ def test_an_event_is_json_with_what_was_said_apart(json_log: tuple[logging.Logge
         "event": "counted",
         "message": "the sentence: 3",
         "level": "warning",
-        "logger": "rosterguard.tests",
+        "logger": logger.name,
         "counts": {"a": 3},
     }
 
 
-def test_what_is_said_makes_no_second_line_and_moves_no_cursor(log: tuple[logging.Logger, io.StringIO]) -> None:
-    logger, kept = log
+@in_each_form
+def test_what_is_said_makes_no_second_line_and_moves_no_cursor(form: Form) -> None:
+    logger, kept = log_in(form())
     logger.warning('one\n{"event":"forged"}\r\x1b[2J\x9b')
     assert kept.getvalue().count("\n") == 1
     assert not set(kept.getvalue()) & set("\r\x1b\x9b")
 
 
-def test_an_event_has_its_key_in_either_form(log: tuple[logging.Logger, io.StringIO]) -> None:
-    logger, kept = log
+@in_each_form
+def test_an_event_has_its_key_in_either_form(form: Form) -> None:
+    logger, kept = log_in(form())
     logger.warning("the sentence", extra={"event": "counted"})
     assert any(written in kept.getvalue() for written in ('"event":"counted"', "event=counted"))
     assert "the sentence" in kept.getvalue()
 
 
-def test_an_exception_that_nobody_expected_is_an_event_and_any_other_line_of_a_library_is_none(
-    json_log: tuple[logging.Logger, io.StringIO],
-) -> None:
-    logger, kept = json_log
+def test_an_exception_that_nobody_expected_is_an_event_and_any_other_line_of_a_library_is_none() -> None:
+    logger, kept = log_in(logs.json_formatter())
     logger.warning("Started server process")
     try:
         fail()
@@ -80,8 +77,9 @@ def fail() -> None:
         raise ValueError("born 2010-01-01") from error
 
 
-def test_an_exception_tells_kinds_and_places_and_not_what_it_says(log: tuple[logging.Logger, io.StringIO]) -> None:
-    logger, kept = log
+@in_each_form
+def test_an_exception_tells_kinds_and_places_and_not_what_it_says(form: Form) -> None:
+    logger, kept = log_in(form())
     try:
         fail()
     except ValueError:
@@ -92,11 +90,10 @@ def test_an_exception_tells_kinds_and_places_and_not_what_it_says(log: tuple[log
     assert "2010" not in told
 
 
-def test_of_what_asyncio_says_only_the_sentence_is_told(json_log: tuple[logging.Logger, io.StringIO]) -> None:
-    _, kept = json_log
-    handler = logging.getLogger("rosterguard.tests").handlers[0]
+def test_of_what_asyncio_says_only_the_sentence_is_told() -> None:
+    log, kept = log_in(logs.json_formatter())
     said = "Task exception was never retrieved\nfuture: <Task exception=ValueError('jane')>"
-    handler.emit(logging.LogRecord("asyncio", logging.ERROR, "", 0, said, None, None))
+    log.handle(logging.LogRecord("asyncio", logging.ERROR, "", 0, said, None, None))
     assert orjson.loads(kept.getvalue())["message"] == "Task exception was never retrieved"
 
 
@@ -121,12 +118,9 @@ def test_of_what_asyncio_says_only_the_sentence_is_told(json_log: tuple[logging.
         ("opentelemetrical", "hunter2", "hunter2"),
     ],
 )
-def test_what_opentelemetry_says_is_told_in_our_words_for_it_repeats_secrets(
-    logger: str, said: str, told: str, json_log: tuple[logging.Logger, io.StringIO]
-) -> None:
-    _, kept = json_log
-    handler = logging.getLogger("rosterguard.tests").handlers[0]
-    handler.emit(logging.LogRecord(logger, logging.WARNING, "", 0, said, None, None))
+def test_what_opentelemetry_says_is_told_in_our_words_for_it_repeats_secrets(logger: str, said: str, told: str) -> None:
+    log, kept = log_in(logs.json_formatter())
+    log.handle(logging.LogRecord(logger, logging.WARNING, "", 0, said, None, None))
     assert orjson.loads(kept.getvalue())["message"] == told
 
 

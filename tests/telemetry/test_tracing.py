@@ -22,11 +22,6 @@ from tests.conftest import Sandbox, Serve
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 
 
-@pytest.fixture(autouse=True)
-def spans_are_soon_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "10")  # milliseconds
-
-
 @contextmanager
 def traced(requests: int = 1) -> Iterator[list[ReadableSpan]]:
     """Trace for the block, in which so many requests are traced; the spans are there when it has ended."""
@@ -35,8 +30,10 @@ def traced(requests: int = 1) -> Iterator[list[ReadableSpan]]:
     def answered() -> int:
         return sum(span.kind is SpanKind.SERVER for span in exporter.get_finished_spans())
 
-    with tracing.switched_on(lambda: exporter):
-        yield spans
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("OTEL_BSP_SCHEDULE_DELAY", "10")  # milliseconds
+        with tracing.switched_on(lambda: exporter):
+            yield spans
         # Whoever asked has the answer a little before its span ends.
         until(lambda: answered() >= requests)
     spans += exporter.get_finished_spans()
