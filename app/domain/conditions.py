@@ -87,8 +87,10 @@ def _has(said: object, wanted: Iterable[Value]) -> bool:
 
 
 def _can_be_compared(said: object, values: Iterable[Value]) -> bool:
+    written = [_written(value) for value in values]
     # "" stands for nothing said: beside true it must not make every text comparable.
-    kinds = {form[0] for value in values if (form := _written(value)) and form != _NONE} or {_NONE[0]}
+    alone = all(form == _NONE for form in written)
+    kinds = {form[0] for form in written if form and (alone or form != _NONE)}
     forms = _forms(said)
     return bool(forms) and all(form and form[0] in kinds for form in forms)
 

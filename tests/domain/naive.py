@@ -167,7 +167,8 @@ def asked_for(statement: Written, asked: Mapping[str, object]) -> bool:
 
     def has_others_alone(key: str, unwanted: list[object]) -> bool:
         listed = set(map(by_kind, unwanted))
-        kinds = {one.partition(" ")[0] for one in listed - {"text "}} - {""} or {"text"}
+        others = listed if listed == {"text "} else listed - {"text "}
+        kinds = {one.partition(" ")[0] for one in others} - {""}
         return bool(said(key)) and all(one.partition(" ")[0] in kinds and one not in listed for one in said(key))
 
     return all(has(*one) for one in asked_in(statement, "when")) and all(

@@ -107,6 +107,7 @@ def test_empty_text_beside_other_values_makes_no_text_comparable_with_them() -> 
     assert [told.holds({KEY: said}) for said in (True, "", None, "true", "x", 1, [False, "x"])] == [False] * 7
     assert told.not_comparable({KEY: "true"}) == (KEY,)
     assert [but_on("").holds({KEY: said}) for said in ("x", "", None, True)] == [True, False, False, False]
+    assert [but_on(*values).holds({KEY: "x"}) for values in ((2.0**53,), (2.0**53, ""))] == [False, False]
 
 
 def test_a_key_that_is_absent_has_no_value_and_keys_are_exact() -> None:
