@@ -104,7 +104,7 @@ def create_app(  # noqa: PLR0913 -- the settings, and what only a test or a comm
         settings: as read at start.
         no_auth: whether anyone may ask, for trying it out on loopback.
         own_url: where the service listens, if that is loopback; it names itself so unless the settings name it.
-        clock: seconds that only go forward; by it readings age.
+        clock: seconds that only go forward; by it snapshots age.
         wall: Unix seconds.
         requests_to: where a line is written for each request; None for nowhere.
 

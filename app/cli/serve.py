@@ -14,8 +14,7 @@ from fastapi import FastAPI
 
 from app.api.express import Express
 from app.authentication import check_keys_file
-from app.cli.server import listening, url_of
-from app.cli.stopping import Workers, heed_signals
+from app.cli.server import Workers, heed_signals, listening, url_of
 from app.domain.errors import PolicyMistakes
 from app.main import create_app, policy_in
 from app.settings import Settings, SettingsMistakes, read_settings, unknown_settings

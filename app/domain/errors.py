@@ -8,16 +8,16 @@ RosterguardError
 │   ├── UserUnknown              Clever knows no such user, or does not share them with us
 │   └── RecordUnknown            Clever knows no such section or school, or does not share it with us
 ├── CallerMayNot                 the caller's credential does not reach as far as the question
-├── ProviderUnreachable          the keys of the OpenID provider are not known, so no token can be judged
+├── ProviderUnreachable          the keys of the OpenID provider are not known, so no token can be verified
 ├── NotCached                    only the cache was allowed to answer, and it cannot
-├── PolicyUnusable               no policy is in force, for the file was never fit for use
+├── PolicyUnusable               no policy is in force: its file could never be used
 ├── CleverError                  Clever could not be read for certain
 │   ├── CleverRefusedToken       401: the token is not valid (any more)
 │   ├── CleverForbade            403: the token may not read this
 │   ├── CleverRecordMissing      404 on a part of a user who exists
 │   ├── CleverLimited            429: the token's requests are used up, or what is left is kept for the more urgent
-│   ├── CleverCircuitOpen             it failed several times in a row and is not asked for a moment
-│   ├── CleverBusy               too many readings are under way or waiting
+│   ├── CleverCircuitOpen        it failed several times in a row and is not asked for a moment
+│   ├── CleverBusy               too many fetches are in progress or waiting
 │   ├── CleverCrowded            every connection to Clever is in use, and none became free in time
 │   ├── CallerOverspent          one caller has caused more requests than their share
 │   ├── CleverFailed             5xx: Clever says that it is failing
@@ -38,7 +38,7 @@ from app.domain.snapshot import Staleness
 
 
 class RosterguardError(Exception):
-    """The root: whatever we raise on purpose."""
+    """The root of all errors that are raised on purpose."""
 
 
 class QuestionError(RosterguardError):
@@ -177,7 +177,7 @@ class CleverCircuitOpen(CleverError):
 
 
 class CleverBusy(CleverError):
-    """Too many readings are under way or waiting for their turn."""
+    """Too many fetches are in progress or waiting for a slot."""
 
     word = "busy"
 

@@ -1,30 +1,30 @@
-"""On whose account Clever is asked, how urgently, and until when: what decides who gives way where there is little."""
+"""Who a fetch is for, how urgent it is, and until when: this decides who gives way when requests are scarce."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 
 class Urgency(StrEnum):
-    """Who waits for a reading, the most urgent first."""
+    """Who waits for a fetch, the most urgent first."""
 
     COLD = "cold"
-    """Somebody waits, and nothing older could answer."""
+    """Somebody waits, and no older snapshot could answer."""
     HELD = "held"
-    """Somebody waits, and an older reading could answer."""
+    """Somebody waits, and an older snapshot could answer."""
     BULK = "bulk"
-    """A batch or a search waits, for this among many."""
+    """A batch or a search waits, for this and much else."""
     RENEWAL = "renewal"
-    """Nobody waits: what answers is still fresh."""
+    """Nobody waits: the snapshot is still fresh."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReadContext:
-    """What a reading is for.
+    """What a fetch is for.
 
     Attributes:
-        caller: who is charged for what it costs, by the digest that stands for them; empty for the service itself.
+        caller: the digest of the caller whose share its requests count for; empty for the service itself.
         urgency: who waits for it.
-        until: when it has to be over, in seconds of the event loop's clock; None leaves it to whoever reads.
+        until: when it has to be over, in seconds of the event loop's clock; None leaves that to the reader.
     """
 
     caller: bytes = b""
@@ -33,4 +33,4 @@ class ReadContext:
 
 
 OWN = ReadContext()
-"""What the service asks of its own accord, such as which districts are connected."""
+"""The context of what the service reads for itself, such as which districts are connected."""

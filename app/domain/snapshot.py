@@ -1,4 +1,4 @@
-"""A reading: something that Clever said, dated, with the answers that have been given from it so far."""
+"""A snapshot: something that Clever said, with its time, and with the answers rendered from it so far."""
 
 import hashlib
 from collections.abc import Hashable, Iterable
@@ -15,7 +15,7 @@ class Staleness:
 
     Attributes:
         reason: such as ``unreachable``; the words are those of ``CleverError``, and ``slow`` and ``accepted``.
-        as_of: when the oldest reading behind the answer began, in Unix seconds.
+        as_of: when the fetch of the oldest snapshot behind the answer began, in Unix seconds.
     """
 
     reason: str
@@ -26,7 +26,7 @@ Said = TypeVar("Said")
 
 
 class Rendered(msgspec.Struct, frozen=True, gc=False):
-    """The body of an answer, a tag that changes with it, and what it answers."""
+    """The body of an answer, its tag, which changes with it, and the question that it answers."""
 
     body: bytes
     tag: str
@@ -41,22 +41,22 @@ class Rendered(msgspec.Struct, frozen=True, gc=False):
 _MOST_RENDERED = 8
 
 
-"""Answers that are kept of one reading; as many as roles, views and reasons to be stale; few are asked."""
+"""How many answers are kept with one snapshot: enough for the few roles and views that are asked for."""
 
 
 class Snapshot(msgspec.Struct, Generic[Said], gc=False):
     """What Clever said, and when.
 
-    There may be a hundred thousand, so the garbage collector looks at none: none is ever part of a circle.
+    There may be a hundred thousand, so the garbage collector ignores them: none is ever part of a cycle.
 
     Attributes:
         facts: of one user, packed, and complete as far as the roles held need them; or a section, or a list.
-        began: when the reading began, in seconds of the process's clock; the age of an answer counts from here.
+        began: when its fetch began, in seconds of the process's clock; the age of an answer counts from here.
         at: the same in Unix seconds.
-        renew_at: when a question makes it worth renewing, by the process's clock.
+        renew_at: from when on a request has it renewed, by the process's clock.
         stale: why it answers although it is not fresh; None while it is.
-        rendered: answers, the latest last; they fall with the reading.
-        fresh: of a stale one, the same as it was when it was fresh.
+        rendered: answers, the latest last; they are dropped with the snapshot.
+        fresh: if this is stale, the same snapshot as it was when it was fresh.
     """
 
     facts: Said
@@ -68,35 +68,35 @@ class Snapshot(msgspec.Struct, Generic[Said], gc=False):
     fresh: "Snapshot[Said] | None" = None
 
     def aged(self, reason: str) -> "Snapshot[Said]":
-        """Return the same reading, marked stale; what is answered from it is kept for both."""
+        """Return the same snapshot, marked stale; both share their rendered answers."""
         return msgspec.structs.replace(self, stale=reason, rendered=(), fresh=self.fresh or self)
 
     def answer(self, question: Hashable) -> Rendered | None:
-        """Return what was answered to ``question``: all that the answer depends on beside the reading."""
+        """Return the answer to ``question``, all that it depends on beside the snapshot, or None if there is none."""
         for rendered in (self.fresh or self).rendered:
             if rendered.question == question:
                 return rendered
         return None
 
     def keep(self, answer: Rendered) -> Rendered:
-        """Keep an answer, in the place of the oldest where there are many, and return it."""
+        """Keep an answer, in place of the oldest if there are too many, and return it."""
         keeper = self.fresh or self
         keeper.rendered = (*keeper.rendered[1 - _MOST_RENDERED :], answer)
         return answer
 
     def staleness(self) -> Staleness | None:
-        """Return how stale it is, or None where it is fresh."""
+        """Return how stale it is, or None if it is fresh."""
         return None if self.stale is None else Staleness(self.stale, self.at)
 
 
 class Found(NamedTuple, Generic[Said]):
-    """What another process has read, and when that reading began, in Unix seconds."""
+    """What another process has read, and when its fetch began, in Unix seconds."""
 
     said: Said
     at: float
 
 
 def staleness_of(snapshots: Iterable[Snapshot[Any]]) -> Staleness | None:
-    """Return how stale an answer from several readings is: as the oldest of those that are, or None."""
+    """Return how stale an answer from several snapshots is: as its oldest stale one, or None if all are fresh."""
     stale = [staleness for snapshot in snapshots if (staleness := snapshot.staleness())]
     return min(stale, key=lambda staleness: staleness.as_of, default=None)

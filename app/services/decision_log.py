@@ -1,7 +1,7 @@
-"""What the journal is told of a decision: ids that are well-formed, words that are known, nothing else that was said.
+"""What the decision log gets of a decision: well-formed ids and known words, and nothing else that a caller wrote.
 
-A text that is no id, a permission that the policy does not name and the id of something that is not Clever's are left
-out: they may be anything.
+A text that is not an id, a permission that the policy does not name, and the id of a thing that is not Clever's are
+left out: they may be anything.
 """
 
 from collections.abc import Sequence
@@ -37,7 +37,7 @@ class Asked(NamedTuple):
 
 
 class Answered(NamedTuple):
-    """What was answered: see ``telemetry.decisions.Decided``; and the readings that it rests on."""
+    """The answer: see ``telemetry.decision_log.Decided``; and the snapshots behind it."""
 
     answer: bool | str | int
     reason: str | None = None
@@ -45,7 +45,7 @@ class Answered(NamedTuple):
 
 
 def told(context: Context, freshness: Freshness, asked: Asked, answered: Answered) -> None:
-    """Tell the journal of a decision, if there is one."""
+    """Log a decision, if there is a decision log."""
     if context.decision_log is not NO_DECISION_LOG:
         context.decision_log.decided(
             _decided(context, asked, answered), caller=freshness.caller.name, alone=not freshness.one_of_many
@@ -53,7 +53,7 @@ def told(context: Context, freshness: Freshness, asked: Asked, answered: Answere
 
 
 def told_refusal(context: Context, freshness: Freshness, asked: Asked, error: RoleNotHeld | UserUnknown) -> None:
-    """Tell the journal that nothing was told of a user: there is none such, or not in that role."""
+    """Log that a user was refused: they are unknown, or do not hold the role."""
     reason = Reason.ROLE_NOT_HELD if isinstance(error, RoleNotHeld) else Reason.UNKNOWN_SUBJECT
     told(context, freshness, asked, Answered(answer=False, reason=reason))
 

@@ -29,7 +29,7 @@ class Explained:
         facts: of the user.
         permission: what was asked for, with Clever's type for an alias.
         policy: the policy in force.
-        age: in seconds, counted from when the oldest reading behind it began.
+        age: in seconds, counted from the fetch of the oldest snapshot behind it.
         stale: how stale it is; None where it is fresh.
     """
 

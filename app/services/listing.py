@@ -20,7 +20,7 @@ Said = TypeVar("Said")
 
 @dataclass(frozen=True, slots=True)
 class ListReader:
-    """Lists what one district holds, as recent as the caller demands."""
+    """Lists what is in one district, as recent as the request asks."""
 
     lookup: ResourceLookup
 
@@ -167,7 +167,7 @@ class ListReader:
         )
         if pages is None or is_read:
             return await fresh(context, wanted, freshness)
-        # Others may join a reading only if it will do for them, and one that gives up may not.
+        # Under a key of its own: others must not join a fetch that gives up after so many pages.
         short = replace(wanted, key=f"{wanted.key}/{pages}")
         snapshot = await fresh(context, short, freshness)
         context.places.forget(short.key)

@@ -1,7 +1,7 @@
-"""Reads by lists what many questions lack, where that costs fewer requests than to read each thing alone.
+"""Reads lists for many questions at once, if that costs fewer requests than to read each record alone.
 
-What a list says of one thing is kept as if it had been read alone, by when the reading of the list began. That a thing
-is not in it is believed for as short a time as where it was asked for alone.
+What a list says of one record is cached as if it had been read alone, dated by the fetch of the list. That a record is
+missing in it is believed for as short a time as if it had been asked for alone.
 """
 
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
@@ -23,7 +23,7 @@ from app.services.listing import ListReader
 from app.services.resource_lookup import Prefetched, ResourceLookup, place_key, record_key
 
 USER_REQUESTS = 3
-"""What it costs to read one user alone."""
+"""How many requests it costs to read one user alone."""
 
 _MOST_NEAR, _PROBES = 2, 2
 _PER_PAGE = 64  # things for which a page of the district's list is worth trying
@@ -55,9 +55,9 @@ class _Kind(Generic[Listed]):
 
 @dataclass(frozen=True, slots=True)
 class Prefetch:
-    """Reads ahead for the questions of one request, as recent as it demands.
+    """Reads ahead for the questions of one request, as recent as it asks.
 
-    Whatever goes wrong here goes wrong again where the thing is read alone, and is told there.
+    An error here is ignored: it comes again when the record is read alone, and is answered there.
 
     Attributes:
         known: what was read.
