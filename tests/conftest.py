@@ -23,6 +23,7 @@ from app.auth.api_key_file import ApiKey
 from app.cli.server import in_background
 from app.domain.callers import CallerScope
 from app.main import create_app
+from app.sandbox.oauth import CLIENT_ID, CLIENT_SECRET
 from app.sandbox.server import create_sandbox
 from app.sandbox.world import World, generate
 from app.settings import PREFIX, Settings
@@ -158,6 +159,18 @@ class WatchedExpress(Express):
         self.watch.look(headers, "is answered in a header")
         self.watch.look(body, "is answered in a body")
         super()._send(status_line, headers, body)
+
+
+def by_client_id(url: str, world: World) -> dict[str, object]:
+    """The settings of a service over every district of a Clever, with the tokens that it lists for a client id."""
+    return {
+        "clever_url": url,
+        "clever_auth_url": url,
+        "clever_token": None,
+        "clever_client_id": CLIENT_ID,
+        "clever_client_secret": SecretStr(CLIENT_SECRET),
+        "api_keys": (api_key("tests", KEY, districts={district.id for district in world.districts}),),
+    }
 
 
 SHORT_IDLING = httpx.Limits(keepalive_expiry=2)

@@ -8,14 +8,13 @@ from string import Template
 
 import httpx
 import pytest
-from pydantic import SecretStr
 from starlette.applications import Starlette
 
 from app.cli.server import in_background
 from app.sandbox.faults import Fault, Faults
 from app.sandbox.server import create_sandbox
 from app.sandbox.world import World, generate
-from tests.conftest import KEY, MovedClock, Serve, api_key
+from tests.conftest import KEY, MovedClock, Serve, api_key, by_client_id
 
 FIRST_KEY, SECOND_KEY = "the key of a caller with the first district", "the key of a caller with the second district"
 
@@ -28,14 +27,7 @@ def two_districts() -> World:
 @pytest.fixture
 def service(serve: Serve) -> Iterator[httpx.Client]:
     with in_background(create_sandbox(two_districts())) as url:
-        yield serve(
-            clever_url=url,
-            clever_auth_url=url,
-            clever_token=None,
-            clever_client_id="sandbox-client",
-            clever_client_secret=SecretStr("sandbox-secret"),
-            api_keys=(api_key("tests", KEY, districts={district.id for district in two_districts().districts}),),
-        )
+        yield serve(**by_client_id(url, two_districts()))
 
 
 def test_each_user_is_read_with_the_token_of_the_district_named(service: httpx.Client) -> None:
@@ -142,18 +134,12 @@ def growing(serve: Serve, clock: MovedClock) -> Iterator[Growing]:
     for district in many_districts.districts[1:]:
         del listed[tokens[district.id]]
     with in_background(sandbox) as url:
-        service = serve(
-            clever_url=url,
-            clever_auth_url=url,
-            clever_token=None,
-            clever_client_id="sandbox-client",
-            clever_client_secret=SecretStr("sandbox-secret"),
-            api_keys=(
-                api_key("tests", KEY, districts={district.id for district in many_districts.districts}),
-                api_key("first", FIRST_KEY, districts={many_districts.districts[0].id}),
-                api_key("second", SECOND_KEY, districts={many_districts.districts[1].id}),
-            ),
+        keys = (
+            api_key("tests", KEY, districts={district.id for district in many_districts.districts}),
+            api_key("first", FIRST_KEY, districts={many_districts.districts[0].id}),
+            api_key("second", SECOND_KEY, districts={many_districts.districts[1].id}),
         )
+        service = serve(**by_client_id(url, many_districts) | {"api_keys": keys})
         case = many_districts.cases["teacher_only"]
         assert service.get(f"/v1/users/{case.user}/roles?district={case.district}").is_success
         yield Growing(service, many_districts, sandbox, tokens, clock)

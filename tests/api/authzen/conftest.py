@@ -8,11 +8,10 @@ import httpx
 import pytest
 
 from app.cli.server import in_background
-from app.sandbox.oauth import CLIENT_ID, CLIENT_SECRET
 from app.sandbox.records import District, School, Section, User
 from app.sandbox.server import create_sandbox
 from app.sandbox.world import World, generate
-from tests.conftest import KEY, MovedClock, Sandbox, api_key, serving, settings_over
+from tests.conftest import KEY, MovedClock, Sandbox, serving, settings_over
 
 Json = dict[str, Any]
 
@@ -77,15 +76,9 @@ def certified(running_clock: MovedClock) -> Iterator[httpx.Client]:
             yield service
 
 
-@pytest.fixture
-def teacher(sandbox: Sandbox) -> str:
-    return sandbox.user("teacher_only")
-
-
-@pytest.fixture
-def sections(sandbox: Sandbox, teacher: str) -> list[str]:
-    """The ids of the two sections that the teacher teaches."""
-    return [section.id for section in sandbox.world.districts[0].sections_of_user[teacher]]
+def sections_of(sandbox: Sandbox, case: str = "teacher_only") -> list[str]:
+    """The ids of the sections that somebody stands in; the teacher teaches two."""
+    return [section.id for section in sandbox.world.districts[0].sections_of_user[sandbox.user(case)]]
 
 
 def anonymous(service: httpx.Client) -> httpx.Client:
@@ -104,18 +97,3 @@ def two_worlds() -> Iterator[Sandbox]:
     sandbox = create_sandbox(world, rate_limit=0)
     with in_background(sandbox) as url:
         yield Sandbox(url, sandbox, world)
-
-
-@pytest.fixture(scope="module")
-def two_districts(two_worlds: Sandbox, running_clock: MovedClock) -> Iterator[httpx.Client]:
-    """The service over both districts."""
-    settings = settings_over(
-        two_worlds,
-        clever_token=None,
-        clever_client_id=CLIENT_ID,
-        clever_client_secret=CLIENT_SECRET,
-        clever_auth_url=two_worlds.url,
-        api_keys=(api_key("tests", KEY, districts={district.id for district in two_worlds.world.districts}),),
-    )
-    with serving(settings, running_clock) as service:
-        yield service

@@ -7,10 +7,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from app.sandbox.oauth import CLIENT_ID, CLIENT_SECRET
 from tests.api.authzen.conftest import Json, action, ask, resource
 from tests.api.connecting import until
-from tests.conftest import KEY, MovedClock, Sandbox, api_key, serving, settings_over
+from tests.conftest import MovedClock, Sandbox, by_client_id, serving, settings_over
 
 WRITTEN = """
 version: 1
@@ -38,24 +37,19 @@ def aliased(two_worlds: Sandbox, running_clock: MovedClock, decided: Path) -> It
         policy=policy,
         decision_log=str(decided),
         log_ids="plain",
-        clever_token=None,
-        clever_client_id=CLIENT_ID,
-        clever_client_secret=CLIENT_SECRET,
-        clever_auth_url=two_worlds.url,
-        api_keys=(api_key("tests", KEY, districts={district.id for district in two_worlds.world.districts}),),
+        **by_client_id(two_worlds.url, two_worlds.world),
     )
     with serving(settings, running_clock) as service:
         yield service
 
 
-@pytest.fixture(scope="module")
-def who(two_worlds: Sandbox) -> Json:
+def who_in(two_worlds: Sandbox) -> Json:
     user = two_worlds.user("teacher_only")
     return {"type": "identity", "id": user, "properties": {"district": two_worlds.world.districts[0].id}}
 
 
-@pytest.fixture(scope="module")
-def classroom(two_worlds: Sandbox, who: Json) -> Json:
+def classroom_in(two_worlds: Sandbox) -> Json:
+    who = who_in(two_worlds)
     return resource(next(iter(two_worlds.world.districts[0].sections_of_user[who["id"]])).id, "classroom")
 
 
@@ -69,8 +63,10 @@ def by_clevers_names(said: Json) -> Json:
 
 @pytest.mark.parametrize("named", ["edit", "classroom:edit", "view", "close"])
 def test_a_decision_is_the_same_by_either_name_at_hand_or_not(
-    named: str, aliased: httpx.Client, who: Json, classroom: Json
+    named: str, aliased: httpx.Client, two_worlds: Sandbox
 ) -> None:
+    who = who_in(two_worlds)
+    classroom = classroom_in(two_worlds)
     asked = {"subject": who, "action": action(named), "resource": classroom}
     answers = [ask(aliased, "evaluation", said) for said in (asked, by_clevers_names(asked), asked)]
     answers += [ask(aliased, "evaluations", {**asked, "evaluations": [{}, {}]})["evaluations"][1]]
@@ -79,7 +75,10 @@ def test_a_decision_is_the_same_by_either_name_at_hand_or_not(
     assert len({answer["context"]["reason"] for answer in answers}) == 1
 
 
-def test_a_user_is_asked_about_by_an_alias_as_a_resource_and_as_a_place(aliased: httpx.Client, who: Json) -> None:
+def test_a_user_is_asked_about_by_an_alias_as_a_resource_and_as_a_place(
+    aliased: httpx.Client, two_worlds: Sandbox
+) -> None:
+    who = who_in(two_worlds)
     asked = {"subject": who, "action": action("view"), "resource": resource(who["id"], "identity")}
     assert ask(aliased, "evaluation", asked)["decision"] is True
     note = resource("n1", "note", identity=who["id"])
@@ -89,8 +88,10 @@ def test_a_user_is_asked_about_by_an_alias_as_a_resource_and_as_a_place(aliased:
 
 @pytest.mark.parametrize("places", [{"classroom": "section"}, {"org": "district", "classroom": "section"}])
 def test_places_in_properties_are_named_by_either_name(
-    places: Json, aliased: httpx.Client, who: Json, classroom: Json
+    places: Json, aliased: httpx.Client, two_worlds: Sandbox
 ) -> None:
+    who = who_in(two_worlds)
+    classroom = classroom_in(two_worlds)
     ids = {"section": classroom["id"], "district": who["properties"]["district"]}
     for where in ({name: ids[kind] for name, kind in places.items()}, {kind: ids[kind] for kind in places.values()}):
         asked = {"subject": who, "action": action("write"), "resource": resource("n1", "note", **where)}
@@ -100,9 +101,9 @@ def test_places_in_properties_are_named_by_either_name(
     assert denied["context"]["reason"] == "places_disagree"
 
 
-def test_the_district_of_a_subject_is_named_by_either_name(
-    aliased: httpx.Client, two_worlds: Sandbox, who: Json, classroom: Json
-) -> None:
+def test_the_district_of_a_subject_is_named_by_either_name(aliased: httpx.Client, two_worlds: Sandbox) -> None:
+    who = who_in(two_worlds)
+    classroom = classroom_in(two_worlds)
     here, elsewhere = (district.id for district in two_worlds.world.districts)
     found = []
     for said in (
@@ -116,7 +117,9 @@ def test_the_district_of_a_subject_is_named_by_either_name(
     assert found == ["granted", "unknown_subject", "granted", "unknown_subject"]
 
 
-def test_searches_take_aliases_and_tell_the_type_asked(aliased: httpx.Client, who: Json, classroom: Json) -> None:
+def test_searches_take_aliases_and_tell_the_type_asked(aliased: httpx.Client, two_worlds: Sandbox) -> None:
+    who = who_in(two_worlds)
+    classroom = classroom_in(two_worlds)
     edit, here = action("edit"), {"properties": {"org": who["properties"]["district"]}}
     subjects = {"subject": {"type": "identity"}, "action": edit, "resource": {**classroom, **here}}
     found = ask(aliased, "search/subject", subjects)["results"]
@@ -131,15 +134,16 @@ def test_searches_take_aliases_and_tell_the_type_asked(aliased: httpx.Client, wh
 
 
 @pytest.mark.parametrize("kind", ["identities", "Identity", "classroom", "staff"])
-def test_what_stands_for_no_user_is_no_subject(kind: str, aliased: httpx.Client, who: Json, classroom: Json) -> None:
+def test_what_stands_for_no_user_is_no_subject(kind: str, aliased: httpx.Client, two_worlds: Sandbox) -> None:
+    who = who_in(two_worlds)
+    classroom = classroom_in(two_worlds)
     asked = {"subject": {**who, "type": kind}, "action": action("edit"), "resource": classroom}
     assert ask(aliased, "evaluation", asked)["context"]["reason"] == "unknown_subject"
     assert ask(aliased, "search/resource", asked)["results"] == []
 
 
-def test_the_log_tells_the_user_and_clevers_types(
-    aliased: httpx.Client, two_worlds: Sandbox, who: Json, decided: Path
-) -> None:
+def test_the_log_tells_the_user_and_clevers_types(aliased: httpx.Client, two_worlds: Sandbox, decided: Path) -> None:
+    who = who_in(two_worlds)
     *_, last = two_worlds.world.districts[0].sections_of_user[who["id"]]
     asked = {"subject": who, "action": action("classroom:edit"), "resource": resource(last.id, "classroom")}
     ask(aliased, "evaluation", asked)

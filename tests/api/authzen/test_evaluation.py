@@ -9,8 +9,8 @@ from app.api.authzen.responses import TEXTS
 from app.domain.decision import Reason
 from app.main import default_policy
 from app.policy_files.yaml import read_policy
-from tests.api.authzen.conftest import Json, action, ask, question, resource, subject
-from tests.conftest import Sandbox, Serve
+from tests.api.authzen.conftest import Json, action, ask, question, resource, sections_of, subject
+from tests.conftest import Sandbox, Serve, by_client_id
 
 REVISION = read_policy(default_policy()).revision
 NOBODY, NOWHERE = "f" * 24, "e" * 24
@@ -26,14 +26,17 @@ def told(reason: Reason) -> Json:
     }
 
 
-def test_a_permit_is_a_boolean_and_says_why(service: httpx.Client, teacher: str, sections: list[str]) -> None:
+def test_a_permit_is_a_boolean_and_says_why(service: httpx.Client, sandbox: Sandbox) -> None:
     """§5.5, §10.1."""
+    teacher = sandbox.user("teacher_only")
+    sections = sections_of(sandbox)
     asked = question(subject(teacher), action("edit"), resource(sections[0]))
     assert ask(service, "evaluation", asked) == {"decision": True, "context": told(Reason.GRANTED)}
 
 
-def test_a_denial_is_200(service: httpx.Client, sandbox: Sandbox, sections: list[str]) -> None:
+def test_a_denial_is_200(service: httpx.Client, sandbox: Sandbox) -> None:
     """§10.1.2."""
+    sections = sections_of(sandbox)
     asked = question(subject(sandbox.user("co_teacher")), action("edit"), resource(sections[0]))
     assert ask(service, "evaluation", asked) == {"decision": False, "context": told(Reason.NOT_IN_REACH)}
 
@@ -60,40 +63,45 @@ def test_a_denial_is_200(service: httpx.Client, sandbox: Sandbox, sections: list
     ],
 )
 def test_a_well_formed_question_about_what_nobody_knows_is_denied_with_a_reason(
-    change: Json, reason: Reason, service: httpx.Client, teacher: str, sections: list[str]
+    change: Json, reason: Reason, service: httpx.Client, sandbox: Sandbox
 ) -> None:
     """§5.1, §5.2."""
+    teacher = sandbox.user("teacher_only")
+    sections = sections_of(sandbox)
     asked = question(subject(teacher), action("edit"), resource(sections[0])) | change
     assert ask(service, "evaluation", asked) == {"decision": False, "context": told(reason)}
 
 
-def test_what_the_caller_says_of_the_subject_gives_nothing(
-    service: httpx.Client, sandbox: Sandbox, sections: list[str]
-) -> None:
+def test_what_the_caller_says_of_the_subject_gives_nothing(service: httpx.Client, sandbox: Sandbox) -> None:
     """§11.4."""
+    sections = sections_of(sandbox)
     claims = {"role": "district_admin", "roles": ["district_admin"], "schools": ["all"]}
     asked = question(subject(sandbox.user("co_teacher"), **claims), action("edit"), resource(sections[0]))
     assert ask(service, "evaluation", asked)["decision"] is False
 
 
-def test_a_role_context_is_asked_in_the_context(service: httpx.Client, teacher: str, sections: list[str]) -> None:
+def test_a_role_context_is_asked_in_the_context(service: httpx.Client, sandbox: Sandbox) -> None:
+    teacher = sandbox.user("teacher_only")
+    sections = sections_of(sandbox)
     asked = question(subject(teacher), action("edit"), resource(sections[0]), context={"role_context": "teacher"})
     assert ask(service, "evaluation", asked)["decision"] is True
 
 
 @pytest.mark.parametrize("optional", [{}, {"context": None}, {"context": {}}, {"context": {"a": [None]}}])
-def test_the_context_is_optional(optional: Json, service: httpx.Client, teacher: str, sections: list[str]) -> None:
+def test_the_context_is_optional(optional: Json, service: httpx.Client, sandbox: Sandbox) -> None:
     """§6.1, c-2-2-1."""
+    teacher = sandbox.user("teacher_only")
+    sections = sections_of(sandbox)
     who, what, where = subject(teacher), action("edit"), resource(sections[0])
     nulls = {"properties": None} if "context" in optional else {}
     asked = question(who | nulls, what | nulls, where | nulls, **optional)
     assert ask(service, "evaluation", asked)["decision"] is True
 
 
-def test_members_that_the_standard_does_not_name_are_ignored(
-    service: httpx.Client, teacher: str, sections: list[str]
-) -> None:
+def test_members_that_the_standard_does_not_name_are_ignored(service: httpx.Client, sandbox: Sandbox) -> None:
     """§10.1.1."""
+    teacher = sandbox.user("teacher_only")
+    sections = sections_of(sandbox)
     asked = question(
         subject(teacher) | {"email": 1}, action("edit") | {"id": []}, resource(sections[0]) | {"owner": None}, trace={}
     )
@@ -136,8 +144,10 @@ def test_three_entities_are_required(missing: str, service: httpx.Client) -> Non
     assert (answer.status_code, answer.text) == (400, f"{missing} is required")
 
 
-def test_reasons_can_be_turned_off_and_then_nothing_is_null(serve: Serve, teacher: str, sections: list[str]) -> None:
+def test_reasons_can_be_turned_off_and_then_nothing_is_null(serve: Serve, sandbox: Sandbox) -> None:
     """§11.5."""
+    teacher = sandbox.user("teacher_only")
+    sections = sections_of(sandbox)
     service = serve(reasons="off")
     asked = question(subject(teacher), action("edit"), resource(sections[0]))
     assert service.post("/access/v1/evaluation", json=asked).content == b'{"decision":true}'
@@ -151,23 +161,23 @@ def test_every_reason_has_words_that_name_nobody() -> None:
     assert set(get_type_hints(type(TEXTS[Reason.GRANTED]))) == {"admin", "user"}
 
 
-def test_the_district_is_named_by_the_subject_where_there_are_several(
-    two_districts: httpx.Client, two_worlds: Sandbox
-) -> None:
+def test_the_district_is_named_by_the_subject_where_there_are_several(two_worlds: Sandbox, serve: Serve) -> None:
+    service = serve(**by_client_id(two_worlds.url, two_worlds.world))
     case = two_worlds.world.cases["teacher_only_in_district_2"]
     section = two_worlds.world.districts[1].sections_of_user[case.user][0].id
     open_question = question(subject(case.user), action("edit"), resource(section))
     named = question(subject(case.user, district=case.district), action("edit"), resource(section))
-    refusal = two_districts.post("/access/v1/evaluation", json=open_question)
+    refusal = service.post("/access/v1/evaluation", json=open_question)
     assert (refusal.status_code, refusal.headers["content-type"]) == (400, "text/plain; charset=utf-8")
     assert "several districts" in refusal.text
-    assert ask(two_districts, "evaluation", named)["decision"] is True
+    assert ask(service, "evaluation", named)["decision"] is True
 
 
-def test_in_a_subject_search_the_resource_names_the_district(two_districts: httpx.Client, two_worlds: Sandbox) -> None:
+def test_in_a_subject_search_the_resource_names_the_district(two_worlds: Sandbox, serve: Serve) -> None:
+    service = serve(**by_client_id(two_worlds.url, two_worlds.world))
     case = two_worlds.world.cases["teacher_only_in_district_2"]
     section = two_worlds.world.districts[1].sections_of_user[case.user][0].id
     asked = question({"type": "user"}, action("edit"), resource(section, district=case.district))
-    assert case.user in {each["id"] for each in ask(two_districts, "search/subject", asked)["results"]}
+    assert case.user in {each["id"] for each in ask(service, "search/subject", asked)["results"]}
     open_question = question({"type": "user"}, action("edit"), resource(section))
-    assert two_districts.post("/access/v1/search/subject", json=open_question).status_code == 400
+    assert service.post("/access/v1/search/subject", json=open_question).status_code == 400

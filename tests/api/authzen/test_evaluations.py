@@ -8,7 +8,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from app.cli.server import in_background
-from tests.api.authzen.conftest import Json, action, ask, question, resource, subject
+from tests.api.authzen.conftest import Json, action, ask, question, resource, sections_of, subject
 from tests.api.test_staleness import fail
 from tests.conftest import KEY, MovedClock, Sandbox, Serve, api_key
 
@@ -24,8 +24,10 @@ def error(status: int, message: str) -> Json:
     return {"decision": False, "context": {"error": {"status": status, "message": message}}}
 
 
-def test_what_all_have_in_common_stands_beside_them(service: httpx.Client, teacher: str, sections: list[str]) -> None:
+def test_what_all_have_in_common_stands_beside_them(service: httpx.Client, sandbox: Sandbox) -> None:
     """§7.1, §7.1.1, §7.2."""
+    teacher = sandbox.user("teacher_only")
+    sections = sections_of(sandbox)
     asked = {
         "subject": subject(teacher),
         "action": action("edit"),
@@ -39,32 +41,40 @@ def test_what_all_have_in_common_stands_beside_them(service: httpx.Client, teach
     assert decisions(ask(service, "evaluations", asked)) == [True, False, True, False]
 
 
-def test_an_item_without_members_takes_everything(service: httpx.Client, teacher: str, sections: list[str]) -> None:
+def test_an_item_without_members_takes_everything(service: httpx.Client, sandbox: Sandbox) -> None:
     """§7.1.1."""
+    teacher = sandbox.user("teacher_only")
+    sections = sections_of(sandbox)
     asked = question(subject(teacher), action("edit"), resource(sections[0]), evaluations=[{}, {"context": None}])
     assert decisions(ask(service, "evaluations", asked)) == [True, True]
 
 
 def test_nothing_beside_them_is_needed_and_what_is_there_may_be_incomplete_where_it_is_not_used(
-    service: httpx.Client, teacher: str, sections: list[str]
+    service: httpx.Client, sandbox: Sandbox
 ) -> None:
     """§7.1."""
+    teacher = sandbox.user("teacher_only")
+    sections = sections_of(sandbox)
     whole = question(subject(teacher), action("edit"), resource(sections[0]))
     assert decisions(ask(service, "evaluations", {"evaluations": [whole, whole]})) == [True, True]
     beside = {"subject": {"type": "user"}, "resource": {}, "action": 7}
     assert decisions(ask(service, "evaluations", {**beside, "evaluations": [whole]})) == [True]
 
 
-def test_an_entity_replaces_another_whole(service: httpx.Client, teacher: str, sections: list[str]) -> None:
+def test_an_entity_replaces_another_whole(service: httpx.Client, sandbox: Sandbox) -> None:
     """§7.1.1, c-3-2-7: the id beside them is not lent to a subject that has none."""
+    teacher = sandbox.user("teacher_only")
+    sections = sections_of(sandbox)
     asked = question(
         subject(teacher), action("edit"), resource(sections[0]), evaluations=[{"subject": {"type": "user"}}]
     )
     assert ask(service, "evaluations", asked)["evaluations"] == [error(400, "subject.id is required")]
 
 
-def test_a_context_replaces_another_whole(service: httpx.Client, teacher: str, sections: list[str]) -> None:
+def test_a_context_replaces_another_whole(service: httpx.Client, sandbox: Sandbox) -> None:
     """§7.1.1."""
+    teacher = sandbox.user("teacher_only")
+    sections = sections_of(sandbox)
     asked = question(
         subject(teacher),
         action("edit"),
@@ -76,10 +86,10 @@ def test_a_context_replaces_another_whole(service: httpx.Client, teacher: str, s
 
 
 @pytest.mark.parametrize("more", [{}, {"evaluations": []}, {"evaluations": None}, {"options": {"a": 1}}])
-def test_without_items_it_is_a_single_evaluation(
-    more: Json, service: httpx.Client, teacher: str, sections: list[str]
-) -> None:
+def test_without_items_it_is_a_single_evaluation(more: Json, service: httpx.Client, sandbox: Sandbox) -> None:
     """§7.1, c-3-4-2, c-3-4-3."""
+    teacher = sandbox.user("teacher_only")
+    sections = sections_of(sandbox)
     asked = question(subject(teacher), action("edit"), resource(sections[0]), **more)
     assert ask(service, "evaluations", asked) == ask(service, "evaluation", asked)
     del asked["resource"]
@@ -87,8 +97,10 @@ def test_without_items_it_is_a_single_evaluation(
     assert (answer.status_code, answer.text) == (400, "resource is required")
 
 
-def test_an_incomplete_item_is_denied_in_its_place(service: httpx.Client, teacher: str, sections: list[str]) -> None:
+def test_an_incomplete_item_is_denied_in_its_place(service: httpx.Client, sandbox: Sandbox) -> None:
     """§7.2.1, c-3-4-1."""
+    teacher = sandbox.user("teacher_only")
+    sections = sections_of(sandbox)
     asked = {
         "subject": subject(teacher),
         "action": action("edit"),
@@ -132,14 +144,11 @@ WRONG: Json = {"action": {}}
     ],
 )
 def test_the_semantic_says_where_the_run_ends(
-    options: Json | None,
-    items: list[Json],
-    expected: list[bool],
-    service: httpx.Client,
-    teacher: str,
-    sections: list[str],
+    options: Json | None, items: list[Json], expected: list[bool], service: httpx.Client, sandbox: Sandbox
 ) -> None:
     """§7.1.2, §7.1.2.1."""
+    teacher = sandbox.user("teacher_only")
+    sections = sections_of(sandbox)
     asked = question(subject(teacher), action("edit"), resource(sections[0]), options=options, evaluations=items)
     assert decisions(ask(service, "evaluations", asked)) == expected
 
@@ -173,9 +182,9 @@ def test_what_is_wrong_with_the_whole_is_an_error_of_http(
     assert answer.headers["content-type"] == "text/plain; charset=utf-8"
 
 
-def test_ten_thousand_items_are_answered_in_one_reading_of_each_user(
-    service: httpx.Client, sandbox: Sandbox, teacher: str, sections: list[str]
-) -> None:
+def test_ten_thousand_items_are_answered_in_one_reading_of_each_user(service: httpx.Client, sandbox: Sandbox) -> None:
+    teacher = sandbox.user("teacher_only")
+    sections = sections_of(sandbox)
     items = [question(subject(teacher), action("edit"), resource(sections[number % 2])) for number in range(10_000)]
     assert decisions(ask(service, "evaluations", {"evaluations": items})) == [True] * 10_000
     assert sandbox.requests[f"/v3.1/users/{teacher}"] == 1
@@ -227,9 +236,11 @@ def test_a_run_that_ends_with_an_outage_tells_it_there_for_the_next_item_might_h
 
 
 def test_an_outage_for_the_resource_of_one_item_is_told_there_whoever_is_asked_about(
-    service: httpx.Client, teacher: str, sections: list[str]
+    service: httpx.Client, sandbox: Sandbox
 ) -> None:
     """§7.2.1: the subject that all share could be read."""
+    teacher = sandbox.user("teacher_only")
+    sections = sections_of(sandbox)
     ask(service, "evaluation", question(subject(teacher), action("edit"), resource(sections[0])))
     asked = {
         "subject": subject(teacher),
@@ -250,10 +261,9 @@ def test_an_outage_for_the_subject_of_all_is_one_for_all_though_an_item_is_decid
         assert serve(clever_url=url).post("/access/v1/evaluations", json=asked).status_code == 503
 
 
-def test_what_no_item_can_be_answered_for_is_told_as_it_is_of_one_question(
-    serve: Serve, sandbox: Sandbox, teacher: str
-) -> None:
+def test_what_no_item_can_be_answered_for_is_told_as_it_is_of_one_question(serve: Serve, sandbox: Sandbox) -> None:
     """§7.2.1: nothing cached, and a caller of two districts who names none."""
+    teacher = sandbox.user("teacher_only")
     one = question(subject(teacher), action("edit"), resource(NOWHERE))
     of_two_districts = serve(api_keys=(api_key("tests", KEY, districts={sandbox.district, DISTRICT}),))
     for service, cache_control, status in ((serve(), "only-if-cached", 504), (of_two_districts, "no-cache", 400)):

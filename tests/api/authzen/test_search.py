@@ -11,29 +11,25 @@ from app.main import default_policy
 from app.policy_files.yaml import read_policy
 from app.sandbox.server import create_sandbox
 from app.sandbox.world import generate
-from tests.api.authzen.conftest import Json, action, ask, credential, question, resource, subject
+from tests.api.authzen.conftest import Json, action, ask, credential, question, resource, sections_of, subject
 from tests.conftest import KEY, Sandbox, Serve
 
 ABOUT = {"policy_revision": read_policy(default_policy()).revision, "stale": False}
 
 
-@pytest.fixture
-def admin(sandbox: Sandbox) -> str:
-    return sandbox.user("district_admin_only")
-
-
-@pytest.fixture
-def schools_search(admin: str) -> Json:
-    """Finds every school of the district."""
-    return question(subject(admin), action("view"), {"type": "school"})
+def every_school(sandbox: Sandbox) -> Json:
+    """A search that finds every school of the district."""
+    return question(subject(sandbox.user("district_admin_only")), action("view"), {"type": "school"})
 
 
 def schools(sandbox: Sandbox) -> list[Json]:
     return [{"type": "school", "id": named} for named in sorted(sandbox.world.districts[0].schools)]
 
 
-def test_subjects_are_of_the_type_asked(service: httpx.Client, teacher: str, sections: list[str]) -> None:
+def test_subjects_are_of_the_type_asked(service: httpx.Client, sandbox: Sandbox) -> None:
     """§8.3, §8.4."""
+    teacher = sandbox.user("teacher_only")
+    sections = sections_of(sandbox)
     asked = question({"type": "user"}, action("edit"), resource(sections[0]))
     answer = ask(service, "search/subject", asked)
     assert list(answer) == ["context", "results"]
@@ -42,20 +38,25 @@ def test_subjects_are_of_the_type_asked(service: httpx.Client, teacher: str, sec
     assert {tuple(each) for each in answer["results"]} == {("type", "id")}
 
 
-def test_resources_are_of_the_type_asked(service: httpx.Client, teacher: str, sections: list[str]) -> None:
+def test_resources_are_of_the_type_asked(service: httpx.Client, sandbox: Sandbox) -> None:
     """§8.3, §8.5."""
+    teacher = sandbox.user("teacher_only")
+    sections = sections_of(sandbox)
     asked = question(subject(teacher), action("edit"), {"type": "section"})
     expected = [{"type": "section", "id": named} for named in sorted(sections)]
     assert ask(service, "search/resource", asked)["results"] == expected
 
 
-def test_a_search_goes_through_the_district(service: httpx.Client, sandbox: Sandbox, schools_search: Json) -> None:
+def test_a_search_goes_through_the_district(service: httpx.Client, sandbox: Sandbox) -> None:
     """§8.1."""
+    schools_search = every_school(sandbox)
     assert ask(service, "search/resource", schools_search)["results"] == schools(sandbox)
 
 
-def test_actions_are_names(service: httpx.Client, teacher: str, sections: list[str]) -> None:
+def test_actions_are_names(service: httpx.Client, sandbox: Sandbox) -> None:
     """§8.3, §8.6."""
+    teacher = sandbox.user("teacher_only")
+    sections = sections_of(sandbox)
     answer = ask(service, "search/action", {"subject": subject(teacher), "resource": resource(sections[0])})
     assert [each for each in answer["results"] if ":" not in each["name"]] == [{"name": "edit"}, {"name": "view"}]
     for each in answer["results"]:
@@ -63,15 +64,15 @@ def test_actions_are_names(service: httpx.Client, teacher: str, sections: list[s
         assert ask(service, "evaluation", asked)["decision"] is True
 
 
-def test_without_reasons_there_are_only_results(serve: Serve, sandbox: Sandbox, schools_search: Json) -> None:
+def test_without_reasons_there_are_only_results(serve: Serve, sandbox: Sandbox) -> None:
     """§11.5."""
+    schools_search = every_school(sandbox)
     assert ask(serve(reasons="off"), "search/resource", schools_search) == {"results": schools(sandbox)}
 
 
-def test_pages_come_first_and_hold_everything_once(
-    service: httpx.Client, sandbox: Sandbox, schools_search: Json
-) -> None:
+def test_pages_come_first_and_hold_everything_once(service: httpx.Client, sandbox: Sandbox) -> None:
     """§8.2, §8.2.2, §8.3."""
+    schools_search = every_school(sandbox)
     found, page = [], {"limit": 2}
     total = len(schools(sandbox))
     while True:
@@ -86,8 +87,9 @@ def test_pages_come_first_and_hold_everything_once(
     assert found == schools(sandbox)
 
 
-def test_a_limit_of_0_tells_the_total_alone(service: httpx.Client, sandbox: Sandbox, schools_search: Json) -> None:
+def test_a_limit_of_0_tells_the_total_alone(service: httpx.Client, sandbox: Sandbox) -> None:
     """§8.2.1."""
+    schools_search = every_school(sandbox)
     answer = ask(service, "search/resource", {**schools_search, "page": {"limit": 0}})
     assert (answer["page"], answer["results"]) == ({"next_token": "", "count": 0, "total": len(schools(sandbox))}, [])
 
@@ -103,10 +105,9 @@ def test_a_limit_of_0_tells_the_total_alone(service: httpx.Client, sandbox: Sand
         {"properties": {}},
     ],
 )
-def test_whoever_asks_for_pages_is_told_of_the_last(
-    page: Json, service: httpx.Client, sandbox: Sandbox, schools_search: Json
-) -> None:
+def test_whoever_asks_for_pages_is_told_of_the_last(page: Json, service: httpx.Client, sandbox: Sandbox) -> None:
     """§8.2, §10.1.1."""
+    schools_search = every_school(sandbox)
     count = len(schools(sandbox))
     answer = ask(service, "search/resource", {**schools_search, "page": page})
     assert answer["page"] == {"next_token": "", "count": count, "total": count}
@@ -129,8 +130,9 @@ def test_whoever_asks_for_pages_is_told_of_the_last(
         ({"limit": -(10**30)}, "page.limit must not be negative"),
     ],
 )
-def test_bad_paging_is_400(page: object, message: str, service: httpx.Client, schools_search: Json) -> None:
+def test_bad_paging_is_400(page: object, message: str, service: httpx.Client, sandbox: Sandbox) -> None:
     """§8.2.1."""
+    schools_search = every_school(sandbox)
     answer = service.post("/access/v1/search/resource", json={**schools_search, "page": page})
     assert (answer.status_code, answer.text) == (400, message)
 
@@ -145,15 +147,17 @@ def test_bad_paging_is_400(page: object, message: str, service: httpx.Client, sc
         {"page": {"limit": 2}},
     ],
 )
-def test_a_token_with_another_question_is_400(change: Json, service: httpx.Client, schools_search: Json) -> None:
+def test_a_token_with_another_question_is_400(change: Json, service: httpx.Client, sandbox: Sandbox) -> None:
     """§8.2."""
+    schools_search = every_school(sandbox)
     token = ask(service, "search/resource", {**schools_search, "page": {"limit": 1}})["page"]["next_token"]
     page = {"token": token, **change.get("page", {})}
     answer = service.post("/access/v1/search/resource", json={**schools_search, **change, "page": page})
     assert (answer.status_code, answer.headers["content-type"]) == (400, "text/plain; charset=utf-8")
 
 
-def test_what_does_not_count_may_change_between_pages(service: httpx.Client, schools_search: Json) -> None:
+def test_what_does_not_count_may_change_between_pages(service: httpx.Client, sandbox: Sandbox) -> None:
+    schools_search = every_school(sandbox)
     token = ask(service, "search/resource", {**schools_search, "page": {"limit": 1}})["page"]["next_token"]
     turned = dict(reversed(schools_search.items())) | {"resource": resource("any", "school"), "trace": 1}
     assert ask(service, "search/resource", {**turned, "page": {"token": token}})["page"]["count"] == 1
@@ -162,7 +166,8 @@ def test_what_does_not_count_may_change_between_pages(service: httpx.Client, sch
 OTHER = "another key that only the tests know"
 
 
-def test_a_token_is_for_the_caller_who_got_it(serve: Serve, schools_search: Json) -> None:
+def test_a_token_is_for_the_caller_who_got_it(serve: Serve, sandbox: Sandbox) -> None:
+    schools_search = every_school(sandbox)
     service = serve(
         api_keys=[
             {"name": name, "sha256": hashlib.sha256(key.encode()).hexdigest()}
@@ -175,7 +180,8 @@ def test_a_token_is_for_the_caller_who_got_it(serve: Serve, schools_search: Json
     assert service.post("/access/v1/search/resource", json=asked, headers=credential(OTHER)).status_code == 400
 
 
-def test_processes_with_one_secret_take_the_tokens_of_each_other(serve: Serve, schools_search: Json) -> None:
+def test_processes_with_one_secret_take_the_tokens_of_each_other(serve: Serve, sandbox: Sandbox) -> None:
+    schools_search = every_school(sandbox)
     one, other, stranger = serve(secret="s" * 16), serve(secret="s" * 16), serve()
     token = ask(one, "search/resource", {**schools_search, "page": {"limit": 1}})["page"]["next_token"]
     asked = {**schools_search, "page": {"token": token}}

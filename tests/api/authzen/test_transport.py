@@ -16,7 +16,7 @@ from app.api.security_headers import DATA
 from app.cli.server import in_background
 from app.main import create_app
 from app.telemetry.access_log import AccessLog
-from tests.api.authzen.conftest import Json, action, anonymous, question, resource, subject
+from tests.api.authzen.conftest import Json, action, anonymous, question, resource, sections_of, subject
 from tests.api.test_errors import DISTRICT as ONE_DISTRICT
 from tests.conftest import Sandbox, Serve, settings_over
 
@@ -181,9 +181,9 @@ def test_a_clever_that_cannot_be_read_is_an_error_and_never_a_false(said: Respon
             assert "Ann" not in answer.text
 
 
-def test_a_question_may_demand_how_recent_the_answer_is(
-    service: httpx.Client, sandbox: Sandbox, teacher: str, sections: list[str]
-) -> None:
+def test_a_question_may_demand_how_recent_the_answer_is(service: httpx.Client, sandbox: Sandbox) -> None:
+    teacher = sandbox.user("teacher_only")
+    sections = sections_of(sandbox)
     asked: Json = question(subject(teacher), action("edit"), resource(sections[0]))
 
     def answer(cache_control: str) -> httpx.Response:
