@@ -176,7 +176,7 @@ def _staff(role: StaffRole, reader: _RecordReader) -> Standing:
 
 def _staff_roles(role: StaffRole, reader: _RecordReader) -> tuple[str, ...]:
     kept = staff_roles(tuple(role.roles or ()))
-    reader.count(Oddity.STAFF_ROLE_UNKNOWN, len(set(kept) - set(STAFF_ROLES.values())))
+    reader.count(Oddity.STAFF_ROLE_UNKNOWN, len({*kept} - {UNREADABLE, *STAFF_ROLES.values()}))
     return kept
 
 

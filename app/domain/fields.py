@@ -39,6 +39,7 @@ UNREADABLE = "\0unreadable"
 _LONGEST_LABEL = 40
 _OTHER = "other"
 _MARKS = frozenset(" /-'.&()")
+_PERSONAL = re.compile(r"@|[0-9](?:[ ./()-]*[0-9]){6}")
 _RANK = re.compile(r"(?<=[^\W\d_]) ?[0-9]$")
 """The digit of a label such as ``emergency 2``; no phone number and no date is as short."""
 
@@ -53,8 +54,16 @@ def free_text(text: str | None) -> Values:
 
 
 def staff_roles(texts: tuple[str, ...]) -> Values:
-    """Return what is kept of the roles of staff, sorted: documented ones as Clever spells them, others as free text."""
-    return tuple(sorted({STAFF_ROLES.get(kept, kept) for text in texts for kept in free_text(text)}))
+    """Return what is kept of the roles of staff, sorted: documented ones as Clever spells them, others as free text.
+
+    Of an email, a phone number or an over-long text ``other`` and ``UNREADABLE`` are kept.
+    """
+    return tuple(sorted({STAFF_ROLES.get(kept, kept) for text in texts for kept in _role_name(text)}))
+
+
+def _role_name(text: str) -> Values:
+    kept = free_text(text)
+    return (UNREADABLE, _OTHER) if UNREADABLE in kept or any(map(_PERSONAL.search, kept)) else kept
 
 
 def label(text: str | None) -> Values:

@@ -174,6 +174,25 @@ def test_a_school_of_another_district_confirms_none_and_is_counted(district: str
     )
 
 
+@pytest.mark.parametrize(
+    ("sent", "kept", "unknown"),
+    [
+        (["MedicalAdmin", "PortalOnly"], ("PortalOnly", "medicaladmin"), 1),
+        (["Level 2 Tech", "Class of 2027"], ("class of 2027", "level 2 tech"), 2),
+        (["ann@example.org"], (UNREADABLE, "other"), 1),
+        (["Desk (555) 123-4567", "PortalOnly"], (UNREADABLE, "PortalOnly", "other"), 1),
+        (["x" * 501], (UNREADABLE, "other"), 1),
+        (["", " \u200b"], (), 0),
+    ],
+)
+def test_staff_roles_are_kept_but_for_what_is_no_name_of_a_role(
+    sent: list[str], kept: tuple[str, ...], unknown: int
+) -> None:
+    told, odd = read({"staff": {"roles": sent}})
+    assert told.roles[0].standings[0].values("roles") == kept
+    assert odd == Counter({Oddity.STAFF_ROLE_UNKNOWN: unknown} if unknown else ())
+
+
 def test_without_clevers_list_of_schools_nobody_knows_which_are_confirmed() -> None:
     assert read({"staff": {"schools": [NORTH], "department": "IT"}}, schools=None) == (
         facts(

@@ -35,7 +35,9 @@ def text_of(said: str | None, field: str) -> tuple[str, ...]:
     if not said:
         return ()
     if len(said) > 500:
-        return (HIDDEN, "other") if field in ("type", "relationship") else (HIDDEN,)
+        return (HIDDEN,) if field in ("title", "department") else (HIDDEN, "other")
+    if field == "roles" and "@" in said:
+        return (HIDDEN, "other")
     if field in ("type", "relationship"):
         folded = re.sub(r"(?<=[a-z]) ?\d$", "", said.lower())
         known = {one.lower() for one in KNOWN["type"]}

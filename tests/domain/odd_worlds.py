@@ -47,7 +47,7 @@ TITLES = [
 ]
 STAFF_ROLES = [
     *(None, [], ["PortalOnly"], ["SchoolTechLead", "schooltechlead "], ["MedicalAdmin"], [""], ["  ", "PortalOnly"]),
-    ["MEDICALadmin", "PortalOnly"],
+    *(["MEDICALadmin", "PortalOnly"], ["ann@example.org"], ["x" * 501]),
 ]
 LABELS = [
     *(None, "", " ", "Emergency", "emergency ", "EMERGENCY", "Parent/Guardian", "Parent", "Other", "other", "Doctor"),

@@ -176,7 +176,7 @@ def case_of(world: World, user: str, beside: Iterable[str] = (), **others: objec
             for named, one in world.sections.items()
             if one["district"] == DISTRICT
         },
-        "undocumented": [one for one in (*LABELS, "MedicalAdmin") if one],
+        "undocumented": [one for one in (*LABELS, "MedicalAdmin", "ann@example.org", "x" * 501) if one],
         **others,
     }
 
