@@ -19,11 +19,10 @@ from starlette.requests import ClientDisconnect
 
 from app import policies
 from app.api import errors, explanation, health, metrics, openapi, permissions, policy, roles
-from app.api.at_hand import AnswerAtHand, AtHand
 from app.api.authentication import AuthenticationMiddleware, allowed
 from app.api.authzen import evaluation, metadata, search
-from app.api.express import Express
-from app.api.fastlane import FastLane
+from app.api.fast_connection import FastConnection
+from app.api.fast_path import FastPath
 from app.api.middleware import BodyLimit, BulkLimit, RequestMiddleware
 from app.api.security_headers import shared_with
 from app.authentication import authentication_of
@@ -79,10 +78,10 @@ class State(TypedDict):
     """What requests find in ``request.state``."""
 
     active_policy: ActivePolicy
+    fast_path: FastPath
     clever: Clever
     authentication: Mapping[str, Callable[[], str]]
     measure: Callable[[], None]
-    at_hand: AnswerAtHand
     loopback_alone: bool
     """A page can have its own name lead to this machine: where no key is asked for, the name is."""
     by_origin: bool
@@ -126,15 +125,14 @@ def create_app(  # noqa: PLR0913 -- the settings, and what only a test or a comm
             _policy(settings, context_by) as active_policy,
             measured(active_policy, client, parts, observability.lines) as measure,
         ):
-            at_hand = AtHand(
-                active_policy, authentication.known, observability.lines, by_origin=bool(settings.cors_origins)
-            )
             yield State(
                 active_policy=active_policy,
+                fast_path=FastPath(
+                    active_policy, authentication.known, observability.lines, by_origin=bool(settings.cors_origins)
+                ),
                 clever=client,
                 authentication=parts,
                 measure=measure,
-                at_hand=at_hand,
                 loopback_alone=no_auth,
                 by_origin=bool(settings.cors_origins),
             )
@@ -150,7 +148,6 @@ def create_app(  # noqa: PLR0913 -- the settings, and what only a test or a comm
         redirect_slashes=False,
         telemetry=NO_TELEMETRY,
     )
-    app.add_middleware(FastLane)
     app.add_middleware(BodyLimit, most_bytes=MOST_BODY_BYTES, most_bytes_at=MOST_BODY_BYTES_AT)
     app.add_middleware(BulkLimit, most=MOST_BULK_REQUESTS, paths=BULK_PATHS, below=BULK_BELOW)
     app.add_middleware(AuthenticationMiddleware, caller_of=authentication.caller_of)
@@ -160,9 +157,12 @@ def create_app(  # noqa: PLR0913 -- the settings, and what only a test or a comm
     openapi.install(app)
     shared = shared_with(settings.cors_origins, app.build_middleware_stack())
     app.middleware_stack = RequestMiddleware(
-        shared, observability.lines, {openapi.PATH: openapi.protection()}, by_origin=bool(settings.cors_origins)
+        shared,
+        observability.lines,
+        {openapi.PATH: openapi.protection()},
+        by_origin=bool(settings.cors_origins),
     )
-    app.state.protocol = Express
+    app.state.protocol = FastConnection
     app.state.stop = partial(parts.__setitem__, health.PROCESS, lambda: "stopping")
     return app
 

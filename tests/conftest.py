@@ -18,7 +18,8 @@ import stamina
 from pydantic import SecretStr
 from starlette.applications import Starlette
 
-from app.api.express import Express
+from app.api.fast_connection import FastConnection
+from app.api.security_headers import RawHeaders
 from app.auth.api_key_file import ApiKey
 from app.cli.server import in_background
 from app.domain.callers import CallerScope
@@ -150,15 +151,16 @@ def settings_over(sandbox: Sandbox, **given: object) -> Settings:
     return Settings.model_validate(usual | given)
 
 
-class WatchedExpress(Express):
-    """What is answered at hand goes past the application, and so past the watch around it: this one looks, too."""
+class WatchedConnection(FastConnection):
+    """What the fast path answers goes past the application, and so past the watch around it: this one looks, too."""
 
     watch = planted.WATCH
 
-    def _send(self, status_line: bytes, headers: bytes, body: bytes) -> None:
-        self.watch.look(headers, "is answered in a header")
+    def _send(self, status: int, headers: RawHeaders, body: bytes) -> None:
+        for name, value in headers:
+            self.watch.look(name + b": " + value, "is answered in a header")
         self.watch.look(body, "is answered in a body")
-        super()._send(status_line, headers, body)
+        super()._send(status, headers, body)
 
 
 def by_client_id(url: str, world: World) -> dict[str, object]:
@@ -184,7 +186,7 @@ def serving(settings: Settings, clock: MovedClock, wall: Callable[[], float] = t
     app = create_app(settings, clock=clock, wall=wall)
     app.middleware_stack = planted.watched(app.middleware_stack or app.build_middleware_stack())
     with (
-        in_background(app, http=WatchedExpress) as url,
+        in_background(app, http=WatchedConnection) as url,
         httpx.Client(base_url=url, headers=credential, timeout=30, limits=SHORT_IDLING) as client,
     ):
         yield client

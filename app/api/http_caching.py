@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from app.api.authentication import CurrentCaller
 from app.api.dependencies import CurrentContext
-from app.api.security_headers import raw
+from app.api.security_headers import RawHeaders
 from app.domain.callers import Caller, CallerScope
 from app.roster.context import Context
 from app.roster.freshness import Freshness
@@ -53,6 +53,11 @@ def default_freshness(context: Context, caller: Caller) -> Freshness:
 async def _batch_freshness(
     freshness: Annotated[Freshness, Depends(_requested_freshness)], context: CurrentContext
 ) -> Freshness:
+    return batch_freshness(context, freshness)
+
+
+def batch_freshness(context: Context, freshness: Freshness) -> Freshness:
+    """Return the same demand of a batch or a search."""
     until = asyncio.get_running_loop().time() + context.deadlines.many
     return replace(freshness, until=until, one_of_many=True)
 
@@ -80,38 +85,45 @@ BatchFreshness = Annotated[Freshness, Depends(_batch_freshness)]
 def dated_response(request: Request, answer: Answer, fresh_seconds: int) -> Response:
     """Send ``answer`` with its age and tag, or 304 where the caller has it already."""
     held = request.headers.getlist("if-none-match")
-    status, head, body = stamped(",".join(held) or None, answer, fresh_seconds)
-    response = Response(status_code=status)
-    response.raw_headers, response.body = raw(head), body
-    return response
+    return _response(stamped(",".join(held) or None, answer, fresh_seconds))
 
 
-Stamped = tuple[int, bytes, bytes]
-"""Status, headers as they are sent, and body of an answer."""
+Stamped = tuple[int, RawHeaders, bytes]
+"""Status, headers and body of an answer."""
 
 
 def stamped(held: str | None, answer: Answer, fresh_seconds: int) -> Stamped:
     """Return ``answer`` for a caller who holds what If-None-Match says, if it is there."""
     tag = f'"{answer.rendered.tag}"'
-    head = _DATED % (fresh_seconds, answer.age, tag.encode())
+    headers = [
+        (b"cache-control", b"private, max-age=%d, must-revalidate" % fresh_seconds),
+        (b"vary", b"Authorization"),
+        (b"age", b"%d" % answer.age),
+        (b"etag", tag.encode()),
+    ]
     if held is not None and _names(held, tag):
-        return 304, head, b""
+        return 304, headers, b""
     body = answer.rendered.body
-    return 200, head + _JSON % len(body), body
+    return 200, [*headers, _JSON, (b"content-length", b"%d" % len(body))], body
 
 
-def unkept(body: bytes) -> Stamped:
+def unkept(body: bytes, status: int = 200) -> Stamped:
     """Return an answer that nobody is to keep."""
-    return 200, b"cache-control: no-store\r\n" + _JSON % len(body), body
+    return status, [(b"cache-control", b"no-store"), _JSON, (b"content-length", b"%d" % len(body))], body
 
 
-_DATED = b"cache-control: private, max-age=%d, must-revalidate\r\nvary: Authorization\r\nage: %d\r\netag: %b\r\n"
-_JSON = b"content-type: application/json\r\ncontent-length: %d\r\n"
+_JSON = (b"content-type", b"application/json")
 
 
 def unkept_response(body: bytes, status: int = 200) -> Response:
     """Send an answer that nobody is to keep."""
-    return Response(body, status, {"Cache-Control": "no-store"}, "application/json")
+    return _response(unkept(body, status))
+
+
+def _response(stamped: Stamped) -> Response:
+    response = Response(status_code=stamped[0])
+    response.raw_headers, response.body = [*stamped[1]], stamped[2]
+    return response
 
 
 def has(request: Request, tag: str) -> bool:

@@ -6,6 +6,7 @@ parser and its callbacks, and what a cycle, one request and its answer, says of 
 
 import re
 from asyncio import TimerHandle, Transport
+from collections.abc import Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import NoReturn
@@ -75,8 +76,9 @@ class Connection(HttpToolsProtocol):
     _problem: Problem = BROKEN_HTTP
     _in_head = True
     _owed = False
+    _head: Sequence[tuple[bytes, bytes]] = ()
+    """The headers of a request that has come as far as its body."""
     _beside = 0
-    _head = 0
     _heard = b""
     """All of the packets in which the head of a request comes."""
     _left = 0
@@ -135,24 +137,17 @@ class Connection(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """Begin a request."""
         self._owed = self._in_head = True
-        self._head = 0
         super().on_message_begin()
 
     def on_url(self, url: bytes) -> None:
         """Take a part of the target."""
-        super().on_url(url)
+        self.url += url
         if len(self.url) > MOST_TARGET_BYTES:
             self._give_up(PATH_TOO_LONG)
 
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header; trailers are no headers, and are not wanted (RFC 9110 section 6.5.1)."""
-        if self._in_head:
-            self._head += len(name) + len(value) + _AROUND_HEADER
-            super().on_header(name, value)
-
     def on_headers_complete(self) -> None:
         """Start to answer, unless what is offered instead of HTTP/1.1 keeps the parser from reading the body."""
-        if len(self.url) + self._head > MOST_HEAD_BYTES:
+        if len(self._heard) > MOST_HEAD_BYTES and self._head_bytes() > MOST_HEAD_BYTES:
             self._give_up(HEAD_TOO_LARGE)
         host = self._host() if self._is_http() else None
         if host is None:
@@ -161,6 +156,8 @@ class Connection(HttpToolsProtocol):
             self._give_up(FOREIGN_HOST)
         if self.parser.should_upgrade():
             return
+        # What comes now are trailers, which are no headers (RFC 9110 section 6.5.1). The request has its list.
+        self._head, self.headers = self.headers, []
         self._begin()
         self._in_head = False
         self._no_longer_coming()
@@ -179,7 +176,7 @@ class Connection(HttpToolsProtocol):
         self._beside = 0
         self._no_longer_coming()
         self._end()
-        self.url, self.headers = b"", []
+        self.url, self.headers, self._head = b"", [], ()
 
     def _begin(self) -> None:
         # One that follows an answer in the same packet begins after the connection was found idle.
@@ -221,7 +218,7 @@ class Connection(HttpToolsProtocol):
 
     def _parse(self, data: bytes) -> None:
         try:
-            self._feed(memoryview(data))
+            self._feed(data)
         except HttpParserInvalidURLError:
             # How much of a broken target is known depends on the packets in which it came.
             self.url = b""
@@ -229,14 +226,14 @@ class Connection(HttpToolsProtocol):
         except HttpParserError:
             self._refuse(self._problem)
 
-    def _feed(self, data: memoryview) -> None:
+    def _feed(self, data: bytes | memoryview) -> None:
         while data:
             try:
                 self.parser.feed_data(data)
             except HttpParserUpgrade as offer:
                 # The parser leaves whatever follows to the other protocol, and what follows is the body.
                 self.parser.feed_data(self._head_without_offer())
-                data = data[offer.args[0] :]
+                data = memoryview(data)[offer.args[0] :]
             else:
                 return
 
@@ -244,6 +241,9 @@ class Connection(HttpToolsProtocol):
         """Return the head that was read, to be answered as HTTP/1.1 (a server may ignore Upgrade, RFC 9110 7.8)."""
         said = (self.parser.get_method(), self.url, self.parser.get_http_version().encode())
         return b"%b %b HTTP/%b\r\n%b\r\n" % (*said, wire(header for header in self.headers if header[0] != b"upgrade"))
+
+    def _head_bytes(self) -> int:
+        return len(self.url) + sum(len(name) + len(value) + _AROUND_HEADER for name, value in self.headers)
 
     def _give_up(self, problem: Problem) -> NoReturn:
         self._problem = problem
@@ -335,7 +335,7 @@ class Connection(HttpToolsProtocol):
     def _tell(self, problem: Problem) -> None:
         path = _SITE.sub(b"", self.url, count=1).partition(b"?")[0].decode("latin-1")
         response = problem_response({"path": path}, problem, {"Connection": "close"})
-        marks = request_of(self.headers).marks()
+        marks = request_of(self.headers if self._in_head else self._head).marks()
         own = [*self.server_state.default_headers, *response.raw_headers, *marks, *DATA]
         headers = varied(own, by_origin=bool(self.app_state.get("by_origin")))
         status_line = f"HTTP/1.1 {problem.status} {HTTPStatus(problem.status).phrase}".encode()

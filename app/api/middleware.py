@@ -17,12 +17,13 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.errors import BULK_BUSY, STOPPING, error_response, retry_later, status_response
-from app.api.security_headers import DATA, RawHeaders, varied
+from app.api.security_headers import DATA, RawHeaders, marked
 from app.domain.callers import Caller, CallerScope
 from app.domain.errors import CallerMayNot
-from app.telemetry import current_request, tracing
+from app.telemetry import tracing
 from app.telemetry.access_log import AccessLog
 from app.telemetry.current_request import CURRENT, random_id, request_of
+from app.telemetry.current_request import Request as CurrentRequest
 
 STOPPING_SECONDS = 1
 
@@ -69,44 +70,29 @@ class RequestMiddleware:
         request = request_of(scope["headers"], self._made_up)
         # The server serves each request in a task of its own, so that nobody has to take this back.
         CURRENT.set(request)
-        marks = request.marks() + self._pages.get(scope["path"], DATA)
-        reply = _Reply(send, marks, by_origin=self._by_origin)
-        if tracing.tracer() is tracing.OFF:
-            await self._tell(scope, receive, reply, request)
-        else:
-            await self._trace(scope, receive, reply, request)
-
-    async def _tell(self, scope: Scope, receive: Receive, reply: "_Reply", request: current_request.Request) -> None:
-        began = time.perf_counter()
-        self._lines.in_progress += 1
-        try:
-            await self._answer(scope, receive, reply)
-        finally:
-            self._lines.in_progress -= 1
-            if reply.status:
-                self._lines.answered(
-                    request, _caller(scope), scope["method"], _route(scope), reply.status, time.perf_counter() - began
-                )
-
-    async def _trace(self, scope: Scope, receive: Receive, reply: "_Reply", request: current_request.Request) -> None:
+        reply = _Reply(send, request, self._pages.get(scope["path"], DATA), by_origin=self._by_origin)
         with tracing.tracer().serving(request, scope["method"]) as span:
-            await self._tell(scope, receive, reply, request)
-            span.says("http.route", _route(scope))
+            began = time.perf_counter()
+            self._lines.in_progress += 1
+            try:
+                if scope["method"] == "HEAD":
+                    await self._answer_head(scope, receive, reply)
+                else:
+                    await self._app(scope, receive, reply)
+            except asyncio.CancelledError:
+                # Only the server itself cancels the whole of a request.
+                if reply.status:
+                    raise
+                await retry_later(Request(scope), STOPPING, STOPPING_SECONDS)(scope, receive, reply)
+            finally:
+                self._lines.in_progress -= 1
+                route, seconds = _route(scope), time.perf_counter() - began
+                if reply.status:
+                    self._lines.answered(request, _caller(scope), scope["method"], route, reply.status, seconds)
+            span.says("http.route", route)
             span.says("http.response.status_code", reply.status)
             if reply.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
                 span.failed(str(reply.status))
-
-    async def _answer(self, scope: Scope, receive: Receive, reply: "_Reply") -> None:
-        try:
-            if scope["method"] == "HEAD":
-                await self._answer_head(scope, receive, reply)
-            else:
-                await self._app(scope, receive, reply)
-        except asyncio.CancelledError:
-            # Only the server itself cancels the whole of a request.
-            if reply.status:
-                raise
-            await retry_later(Request(scope), STOPPING, STOPPING_SECONDS)(scope, receive, reply)
 
     async def _answer_head(self, scope: Scope, receive: Receive, reply: "_Reply") -> None:
         # The server looks at the method, too, and must go on to see what it is: so a copy, which gets the route.
@@ -120,19 +106,20 @@ class RequestMiddleware:
 class _Reply:
     """Sends an answer with the headers that each has; ``status`` is 0 until it has begun."""
 
-    __slots__ = ("_by_origin", "_marks", "_send", "status")
+    __slots__ = ("_by_origin", "_protection", "_request", "_send", "status")
 
-    def __init__(self, send: Send, marks: RawHeaders, *, by_origin: bool) -> None:
+    def __init__(self, send: Send, request: CurrentRequest, protection: RawHeaders, *, by_origin: bool) -> None:
         self.status = 0
         self._send = send
-        self._marks = marks
+        self._request = request
+        self._protection = protection
         self._by_origin = by_origin
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            headers = (*message.get("headers", ()), *self._marks)
-            message["headers"] = varied(headers, by_origin=True) if self._by_origin else headers
+            headers = message.get("headers", ())
+            message["headers"] = marked(headers, self._request, self._protection, by_origin=self._by_origin)
         await self._send(message)
 
     async def without_body(self, message: Message) -> None:

@@ -1,13 +1,15 @@
 """What every answer tells a browser, and which other sites' pages may read answers."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 
 from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
-RawHeaders = tuple[tuple[bytes, bytes], ...]
+from app.telemetry.current_request import Request as CurrentRequest
+
+RawHeaders = Sequence[tuple[bytes, bytes]]
 
 
 def protecting(policy: str) -> RawHeaders:
@@ -23,11 +25,6 @@ def protecting(policy: str) -> RawHeaders:
 def wire(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
     """Return headers as they are sent (RFC 9112 section 5)."""
     return b"".join([b"%b: %b\r\n" % header for header in headers])
-
-
-def raw(lines: bytes) -> list[tuple[bytes, bytes]]:
-    """Return headers that are written as they are sent, as the framework has them."""
-    return [(name, value) for name, _, value in (line.partition(b": ") for line in lines.splitlines())]
 
 
 DATA = protecting("default-src 'none'; frame-ancestors 'none'")
@@ -53,6 +50,12 @@ def shared_with(origins: Collection[str], app: ASGIApp) -> ASGIApp:
         allow_headers=_SENT_BY_PAGES,
         expose_headers=_READ_BY_PAGES,
     )
+
+
+def marked(headers: RawHeaders, request: CurrentRequest, protection: RawHeaders, *, by_origin: bool) -> RawHeaders:
+    """Return the headers of an answer with those that each has: ids of its request, and what protects readers."""
+    whole = [*headers, *request.marks(), *protection]
+    return varied(whole, by_origin=True) if by_origin else whole
 
 
 def varied(headers: Iterable[tuple[bytes, bytes]], *, by_origin: bool) -> list[tuple[bytes, bytes]]:

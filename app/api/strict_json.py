@@ -31,6 +31,9 @@ MOST_PART = 64 * 1024
 MOST_ITEMS = 20_000
 """How many items an array in the outermost object may have: more than of anything that may be asked at once."""
 
+USUAL_DEPTH = 8
+"""How many of them stand inside one another in nearly every body, so that the rest need not be counted for it."""
+
 USUAL_PART = 1024
 """How many characters nearly every part has, so that the rest need not be looked at for it."""
 
@@ -92,9 +95,13 @@ def _steps(body: bytes) -> _Steps:
         raise Refused("the body is empty")
     yield from _look_for_excess(body)
     try:
-        text = _Text(body.decode("utf-8"))
+        whole = body.decode("utf-8")
     except UnicodeDecodeError as error:
         raise Refused("the body is not UTF-8") from error
+    said = _short(whole)
+    if said is not None:
+        return said
+    text = _Text(whole)
     if not text.takes("{"):
         text.part()
         text.ends()
@@ -109,6 +116,17 @@ def _steps(body: bytes) -> _Steps:
         yield from text.rest()
     text.ends()
     return _members(members)
+
+
+def _short(text: str) -> dict[str, object] | None:
+    """Return the object that a short text is, in one go; None for any other text, which is read part by part."""
+    if len(text) > AT_A_STRETCH or _SURROGATE.search(text):
+        return None
+    try:
+        said = _DECODER.decode(text)
+    except (ValueError, Refused):
+        return None
+    return said if isinstance(said, dict) else None
 
 
 def _array(text: "_Text") -> Generator[None, None, list[object]]:
@@ -187,6 +205,8 @@ def _not_json() -> Refused:
 
 def _look_for_excess(body: bytes) -> Generator[None]:
     """Count the brackets outside of strings, before anything is built of them or recurses into them."""
+    if body.count(b"{") + body.count(b"[") <= MOST_DEPTH:
+        return
     unescaped = body.replace(rb"\\", b"").replace(rb"\"", b"")
     stretches: list[bytes] = []
     quotes = depth = 0
@@ -195,6 +215,8 @@ def _look_for_excess(body: bytes) -> Generator[None]:
         stretches.append(b"".join(pieces[quotes % 2 :: 2]).translate(None, _BUT_BRACKETS))
         quotes += len(pieces) - 1
         yield
+    if len(stretches) == 1 and _is_shallow(stretches[0]):
+        return
     if sum(map(len, stretches)) > 2 * MOST_PARTS:
         raise Refused(f"the body holds more than {MOST_PARTS} objects and arrays", 413)
     for brackets in stretches:
@@ -203,6 +225,15 @@ def _look_for_excess(body: bytes) -> Generator[None]:
             raise Refused(f"the body nests objects and arrays more than {MOST_DEPTH} deep")
         depth = depths[-1]
         yield
+
+
+def _is_shallow(brackets: bytes) -> bool:
+    """Tell whether few of them are inside of one another, of all that bodies usually hold; else they are counted."""
+    for _ in range(USUAL_DEPTH):
+        if not brackets:
+            return True
+        brackets = brackets.replace(b"{}", b"").replace(b"[]", b"")
+    return False
 
 
 def _members(pairs: list[tuple[str, object]]) -> dict[str, object]:

@@ -12,7 +12,7 @@ import typer
 import uvicorn
 from fastapi import FastAPI
 
-from app.api.express import Express
+from app.api.fast_connection import FastConnection
 from app.authentication import check_keys_file
 from app.cli.server import Workers, heed_signals, listening, url_of
 from app.domain.errors import PolicyMistakes
@@ -138,10 +138,12 @@ def server_config(app: partial[FastAPI], settings: Settings, workers: int = 1) -
     return uvicorn.Config(
         app,
         factory=True,
-        http=Express,
+        http=FastConnection,
         workers=workers,
         log_config=logs.config(readable=logs.is_readable(settings.log_format)),
         server_header=False,
+        # Nobody asks where a request comes from; what a proxy says of that need not be read.
+        proxy_headers=False,
         timeout_graceful_shutdown=DRAIN_SECONDS,
         timeout_keep_alive=settings.idle_seconds,
         # It tells paths and queries whole; a line of our own tells routes.

@@ -98,5 +98,5 @@ class Found(NamedTuple, Generic[Said]):
 
 def staleness_of(snapshots: Iterable[Snapshot[Any]]) -> Staleness | None:
     """Return how stale an answer from several snapshots is: as its oldest stale one, or None if all are fresh."""
-    stale = [staleness for snapshot in snapshots if (staleness := snapshot.staleness())]
-    return min(stale, key=lambda staleness: staleness.as_of, default=None)
+    stale = [snapshot for snapshot in snapshots if snapshot.stale is not None]
+    return min(stale, key=lambda snapshot: snapshot.at).staleness() if stale else None

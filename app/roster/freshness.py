@@ -68,12 +68,10 @@ async def reading_of(
     context: Context, user: UserId, district: DistrictId, freshness: Freshness
 ) -> Snapshot[PackedFacts]:
     """Return the snapshot of a user, as recent as the request asks; raises as ``fresh``."""
-    key = key_of(district, user)
-    held = fresh_user(context, key) if freshness.max_age is None and not freshness.no_cache else None
+    held = cached_user(context, district, user, freshness)
     if held is not None:
         metrics.looked_up("users", "hit")
         return held
-
     return await fresh(context, wanted_user(context, user, district), freshness)
 
 
@@ -111,16 +109,18 @@ def key_of(district: str, user: str) -> str:
     return f"{district}/{user}"
 
 
-def fresh_user(context: Context, key: str) -> Snapshot[PackedFacts] | None:
-    """Return what ``fresh`` would of a user in the plainest case; see ``at_hand``."""
-    held = at_hand(context, context.users, key)
+def cached_user(context: Context, district: str, user: str, freshness: Freshness) -> Snapshot[PackedFacts] | None:
+    """Return what ``reading_of`` would of a user, if ``cached`` has it; the texts need not be ids."""
+    held = cached(context, context.users, key_of(district, user), freshness)
     return held if held is not None and _suffices(context, held.facts) else None
 
 
-def at_hand(context: Context, cache: Cache, key: str) -> Snapshot[Any] | None:
-    """Return the snapshot under ``key`` if it is fresh, not yet due for renewal, and nobody traces."""
+def cached(context: Context, cache: Cache, key: str, freshness: Freshness) -> Snapshot[Any] | None:
+    """Return the snapshot under ``key`` if it is fresh and not yet due for renewal; the caller counts the lookup."""
+    if freshness.max_age is not None or freshness.no_cache:
+        return None
     held = cache.get(key)
-    if held is None or tracing.tracer() is not tracing.OFF:
+    if held is None:
         return None
     now = context.clock()
     return held if now < held.renew_at and now - held.began <= context.fresh_seconds else None

@@ -81,9 +81,7 @@ _ROLES = frozenset(Role)
 def _freshness(context: Context, snapshots: Sequence[Snapshot[Any]]) -> tuple[int | None, str | None]:
     if not snapshots:
         return None, None
-    # Nearly always it is one, and fresh.
-    began = snapshots[0].began if len(snapshots) == 1 else min(snapshot.began for snapshot in snapshots)
-    stale = staleness_of(snapshots) if any(snapshot.stale for snapshot in snapshots) else None
+    began, stale = min([snapshot.began for snapshot in snapshots]), staleness_of(snapshots)
     return int(context.clock() - began), stale.reason if stale else None
 
 

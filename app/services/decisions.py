@@ -1,8 +1,9 @@
 """Decisions: whether one user may do one thing to one resource."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
@@ -21,26 +22,30 @@ from app.domain.errors import (
 )
 from app.domain.evaluation import Access
 from app.domain.facts import Facts, Role
-from app.domain.ids import UserId
+from app.domain.ids import DistrictId, UserId
 from app.domain.places import location_of_student
 from app.domain.policy import Policy
+from app.domain.scopes import CLEVER_TYPES
 from app.domain.serialization import PackedFacts
-from app.domain.snapshot import Snapshot, Staleness
+from app.domain.snapshot import Snapshot, Staleness, staleness_of
 from app.roster.context import NO_DECISION_LOG, Context
-from app.roster.freshness import Freshness, reading_of
+from app.roster.freshness import Freshness, cached_user, reading_of
 from app.services.batch import FEW, affordable, answered, give_way, outcome_of
 from app.services.decision_log import Answered, Asked, told
 from app.services.needed_reads import ReadAhead, is_user, whose
-from app.services.permissions import access
+from app.services.permissions import access, known_district_of
 from app.services.resource_lookup import (
     NOTHING_PREFETCHED,
     Entity,
     NotLocated,
     Prefetched,
     ResourceLookup,
+    cached_location,
     district_named,
 )
 from app.telemetry import metrics
+
+Word = TypeVar("Word", bound=str)
 
 _MOST_ODD = 10
 _ODD_RECORDS = (CleverMalformed, CleverNotJson, CleverPagingBroken, CleverRecordMissing, CleverUnexpected)
@@ -83,6 +88,23 @@ class Decision(msgspec.Struct, frozen=True, gc=False):
         return self.reason is Reason.GRANTED
 
 
+def cached_decision(context: Context, question: Question, freshness: Freshness) -> Decision | None:
+    """Return what ``evaluate`` would where all that it rests on is cached and fresh; it is told likewise."""
+    decisions = cached_decisions(context, [question], freshness)
+    return None if decisions is None else decisions[0]
+
+
+def cached_decisions(context: Context, questions: Sequence[Question], freshness: Freshness) -> list[Decision] | None:
+    """Do the same for many; None, and nothing is told, unless all of them can be answered."""
+    cached, found = _Cached(context, freshness), []
+    for question in questions:
+        each = cached.decided(question)
+        if each is None:
+            return None
+        found.append(each)
+    return _told(context, questions, freshness, found)
+
+
 async def evaluate(
     context: Context, question: Question, freshness: Freshness, known: Prefetched = NOTHING_PREFETCHED
 ) -> Decision:
@@ -95,17 +117,21 @@ async def evaluate(
         DistrictUnnamed: several districts are connected and the question names none.
         NotCached, CleverError: something that the decision rests on could not be read.
     """
+    # What the request has read itself comes before what was cached earlier.
+    cached = None if known.snapshots else cached_decision(context, question, freshness)
+    if cached is not None:
+        return cached
     permission = permission_asked(context.policy, question.action.name, question.resource.type)
     reason = _refused_unread(context.policy, permission, question)
     if reason is not None:
-        return _told(context, question, freshness, reason)
+        return _told(context, [question], freshness, [_Found(reason)])[0]
     try:
         user, district = await whose(context, question.subject, freshness)
     except UserUnknown:
-        return _told(context, question, freshness, Reason.UNKNOWN_SUBJECT)
+        return _told(context, [question], freshness, [_Found(Reason.UNKNOWN_SUBJECT)])[0]
     lookup = ResourceLookup(context, district, freshness, known=known)
     reason = await _reason(lookup, question, permission, user)
-    return _told(context, question, freshness, reason, lookup)
+    return _told(context, [question], freshness, [_Found(reason, district, lookup.snapshots)])[0]
 
 
 async def evaluate_many(
@@ -173,24 +199,113 @@ def role_asked(question: Question) -> Role | None:
         raise RoleNotHeld(str(named), ()) from error
 
 
+class _Found(NamedTuple):
+    """Why something is allowed or denied, in which district, by which readings, and what of them is not counted yet."""
+
+    reason: Reason
+    district: DistrictId | None = None
+    snapshots: Sequence[Snapshot[Any]] = ()
+    caches: Sequence[str] = ()
+
+
+class _Holder(NamedTuple):
+    """A user of whom is cached what they may do."""
+
+    district: DistrictId
+    snapshot: Snapshot[PackedFacts]
+    access: Access
+
+
+class _Cached:
+    """Decides questions by what is cached; what several of them have in common is looked at once."""
+
+    def __init__(self, context: Context, freshness: Freshness) -> None:
+        self._context = context
+        self._freshness = freshness
+        self._holders: dict[tuple[int, object], _Holder | None] = {}
+        self._permissions: dict[tuple[str, str, str], tuple[str, str, Reason | None]] = {}
+
+    def decided(self, question: Question) -> _Found | None:
+        """Return what ``evaluate`` would find; None where something has to be read, or where that ends in an error."""
+        subject, resource = question.subject, question.resource
+        words = (subject.type, question.action.name, resource.type)
+        asked = self._permissions.get(words)
+        if asked is None:
+            asked = self._permissions[words] = self._asked(question)
+        permission, kind, reason = asked
+        if reason is not None:
+            return _Found(reason)
+        role = question.context.get("role_context")
+        # By identity, for what callers say of a subject cannot be hashed.
+        key = id(subject), role if isinstance(role, str) else id(role)
+        holder = self._holders.get(key)
+        if holder is None:
+            holder = self._holders[key] = self._holder(question)
+        if holder is None:
+            return None
+        district, snapshot, known = holder
+        reason = by_facts_alone(known, permission, kind, resource.id)
+        if reason is not None:
+            return _Found(reason, district, (snapshot,), ("users",))
+        found = None
+        if kind in CLEVER_TYPES:
+            found = cached_location(self._context, district, kind, resource.id, self._freshness)
+        if found is None:
+            return None
+        reason = decided(known, permission, found.location, question)
+        return _Found(reason, district, (snapshot, *found.snapshots), ("users", *found.caches))
+
+    def _asked(self, question: Question) -> tuple[str, str, Reason | None]:
+        """Return the permission and type that are asked about, and why nobody can hold that, if so."""
+        policy, of_type = self._context.policy, question.resource.type
+        permission = permission_asked(policy, question.action.name, of_type)
+        return permission, policy.type_of(of_type), _refused_unread(policy, permission, question)
+
+    def _holder(self, question: Question) -> _Holder | None:
+        context, subject = self._context, question.subject
+        named = district_named(context.policy, subject.properties)
+        if named is not None and not isinstance(named, str):
+            return None
+        district = known_district_of(context, named, self._freshness.caller)
+        snapshot = None if district is None else cached_user(context, district, subject.id, self._freshness)
+        if district is None or snapshot is None:
+            return None
+        try:
+            return _Holder(district, snapshot, access(context, snapshot, role_asked(question)))
+        except RoleNotHeld:
+            return None
+
+
 def _told(
-    context: Context, question: Question, freshness: Freshness, reason: Reason, lookup: ResourceLookup | None = None
-) -> Decision:
-    """Return the decision, and tell of it."""
-    decision = Decision(reason, lookup.staleness() if lookup else None)
-    metrics.decided(reason)
+    context: Context, questions: Sequence[Question], freshness: Freshness, found: Sequence[_Found]
+) -> list[Decision]:
+    """Return the decisions, count them, and tell the log of them."""
+    for reason, times in _times([each.reason for each in found]):
+        metrics.decided(reason, times)
+    for cache, times in _times([cache for each in found for cache in each.caches]):
+        metrics.looked_up(cache, "hit", times)
+    decisions = [Decision(each.reason, staleness_of(each.snapshots)) for each in found]
     if context.decision_log is not NO_DECISION_LOG:
-        asked = asked_in(context, question, "evaluation", lookup)
-        told(context, freshness, asked, Answered(decision.held, reason, lookup.snapshots if lookup else ()))
-    return decision
+        for question, (reason, district, snapshots, _) in zip(questions, found, strict=True):
+            asked = asked_in(context, question, "evaluation", district)
+            told(context, freshness, asked, Answered(reason is Reason.GRANTED, reason, snapshots))
+    return decisions
 
 
-def asked_in(context: Context, question: Question, kind: str, lookup: ResourceLookup | None = None) -> Asked:
+def _times(words: Sequence[Word]) -> Iterable[tuple[Word, int]]:
+    # For the one or few that there are the library's counter would cost more than all else that is counted.
+    times: dict[Word, int] = {}
+    for word in words:
+        times[word] = times.get(word, 0) + 1
+    return times.items()
+
+
+def asked_in(context: Context, question: Question, kind: str, district: DistrictId | None = None) -> Asked:
     """Return what a question asks, for the journal."""
     return Asked(
         kind,
         question.subject.id if is_user(context.policy, question.subject) else None,
-        lookup.district if lookup else district_named(context.policy, question.subject.properties),
+        district or district_named(context.policy, question.subject.properties),
         question.context.get("role_context"),
         permission_asked(context.policy, question.action.name, question.resource.type),
         question.resource,

@@ -7,6 +7,7 @@ from functools import lru_cache
 from math import inf
 from typing import NamedTuple
 
+from app.domain.callers import Caller
 from app.domain.errors import DistrictUnnamed, NotCached, RoleNotHeld, RosterguardError, UserUnknown
 from app.domain.evaluation import Access, access_of, set_of
 from app.domain.facts import Facts, Role
@@ -16,11 +17,12 @@ from app.domain.serialization import PackedFacts, unpacked
 from app.domain.snapshot import Rendered, Snapshot, Staleness
 from app.roster.concurrency import by, halfway_to
 from app.roster.context import NO_DECISION_LOG, Context
-from app.roster.freshness import Freshness
+from app.roster.freshness import Freshness, cached_user
 from app.services.batch import answered, outcome_of
 from app.services.decision_log import Asked, told_refusal
 from app.services.prefetch import USER_REQUESTS, Prefetch
 from app.services.resource_lookup import NOTHING_PREFETCHED, Prefetched, ResourceLookup
+from app.telemetry import metrics
 from app.telemetry.decision_log import Decided
 
 RenderSet = Callable[[PermissionSet, Staleness | None], bytes]
@@ -48,6 +50,21 @@ class Answer(NamedTuple):
     age: int
 
 
+def cached_permissions(context: Context, subject: Subject, freshness: Freshness, render: RenderSet) -> Answer | None:
+    """Return what ``permissions_of`` would where it has answered so before, by a reading that is still fresh."""
+    district = known_district_of(context, subject.district, freshness.caller)
+    snapshot = None if district is None else cached_user(context, district, subject.user, freshness)
+    if district is None or snapshot is None:
+        return None
+    rendered = snapshot.answer(asked_of(render, subject.role, context.policy.revision, None))
+    if rendered is None:
+        return None
+    metrics.looked_up("users", "hit")
+    answer = Answer(rendered, int(context.clock() - snapshot.began))
+    _tell(context, freshness, "permissions", subject, (district, snapshot, answer))
+    return answer
+
+
 async def permissions_of(
     context: Context, subject: Subject, freshness: Freshness, render: RenderSet, known: Prefetched = NOTHING_PREFETCHED
 ) -> Answer:
@@ -57,6 +74,10 @@ async def permissions_of(
         QuestionError: a malformed id, a district left open, an unknown user, or a role that is not held.
         NotCached, CleverError: see ``reading_of``.
     """
+    # What the request has read itself comes before what was cached earlier.
+    cached = None if known.snapshots else cached_permissions(context, subject, freshness, render)
+    if cached is not None:
+        return cached
     try:
         district, snapshot = await _reading_of(context, subject, freshness, known)
         policy = context.policy
@@ -149,6 +170,21 @@ async def _reading_of(
     return district, await ResourceLookup(context, district, freshness, known=known).reading_of(user)
 
 
+def known_district_of(context: Context, named: str | None, caller: Caller) -> DistrictId | None:
+    """Return what ``district_of`` would without asking Clever; None where it would raise, or has to ask."""
+    connected = context.clever.known_districts()
+    if connected is None:
+        return None
+    theirs = connected if caller.districts is None else caller.districts
+    if named is None:
+        if len(theirs) != 1:
+            return None
+        (district,) = theirs
+    else:
+        district = DistrictId(named)
+    return district if district in theirs and district in connected else None
+
+
 async def district_of(context: Context, named: str | None, freshness: Freshness) -> DistrictId:
     """Take the district that the question names, else the only one that the caller may ask about; never guess it.
 
@@ -162,6 +198,9 @@ async def district_of(context: Context, named: str | None, freshness: Freshness)
         NotCached: it has to be asked whether the district is connected by now, and only the cache may answer.
         CleverError: which districts are connected is not known yet, or has to be asked again, and cannot be.
     """
+    known = known_district_of(context, named, freshness.caller)
+    if known is not None:
+        return known
     theirs = freshness.caller.districts
     if named is not None:
         district = context.id_shape.district(named)
@@ -203,12 +242,6 @@ async def _connected_now(context: Context, freshness: Freshness) -> frozenset[Di
         return await context.clever.districts_now(asked_at - oldest)
 
 
-def decided_set(context: Context, kind: str, subject: Subject, district: DistrictId, answer: Answer) -> Decided:
-    """Return what the journal is told of a fresh answer; the ids are well-formed, for there was one."""
-    revision, tag = context.policy.revision, answer.rendered.tag
-    return Decided(kind, revision, tag, district, subject.user, subject.role, age=answer.age)
-
-
 def _answer(context: Context, snapshot: Snapshot[PackedFacts], key: Hashable, render: Callable[[], bytes]) -> Answer:
     rendered = snapshot.answer(key) or snapshot.keep(Rendered.of(render(), key))
     return Answer(rendered, int(context.clock() - snapshot.began))
@@ -221,10 +254,16 @@ def _tell(
     subject: Subject,
     answered: tuple[DistrictId, Snapshot[PackedFacts], Answer],
 ) -> None:
-    if context.decision_log is not NO_DECISION_LOG:
-        district, snapshot, answer = answered
-        decided = decided_set(context, kind, subject, district, answer)._replace(stale=snapshot.stale)
-        context.decision_log.decided(decided, caller=freshness.caller.name, alone=not freshness.one_of_many)
+    """Tell the log of decisions of an answer, if there is one; the ids are well-formed, for there was an answer."""
+    if context.decision_log is NO_DECISION_LOG:
+        return
+    district, snapshot, answer = answered
+    revision, tag = context.policy.revision, answer.rendered.tag
+    context.decision_log.decided(
+        Decided(kind, revision, tag, district, subject.user, subject.role, age=answer.age, stale=snapshot.stale),
+        caller=freshness.caller.name,
+        alone=not freshness.one_of_many,
+    )
 
 
 def _tell_refusal(

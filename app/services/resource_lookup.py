@@ -1,9 +1,9 @@
 """Where a resource lies: Clever's own types are looked up, the application's lie where the caller says they do."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
@@ -27,8 +27,9 @@ from app.domain.scopes import CLEVER_TYPES
 from app.domain.serialization import PackedFacts, unpacked
 from app.domain.snapshot import Snapshot, Staleness, staleness_of
 from app.roster.context import Context
-from app.roster.freshness import Freshness, fresh, key_of, reading_of, recent
+from app.roster.freshness import Freshness, cached, cached_user, fresh, key_of, reading_of, recent
 from app.roster.single_flight import Fetchable
+from app.telemetry import metrics
 
 Said = TypeVar("Said")
 
@@ -93,6 +94,15 @@ class ResourceLookup:
         kind = self.context.policy.type_of(resource.type)
         if kind not in CLEVER_TYPES:
             return await self.of_named(resource.properties)
+        # What the request has read itself comes before what was cached earlier.
+        found = None
+        if not self.known.snapshots:
+            found = cached_location(self.context, self.district, kind, resource.id, self.freshness)
+        if found is not None:
+            for cache in found.caches:
+                metrics.looked_up(cache, "hit")
+            self.snapshots.extend(found.snapshots)
+            return found.location
         try:
             return await self._of(kind, resource.id)
         except (MalformedId, RecordUnknown, UserUnknown) as error:
@@ -245,6 +255,40 @@ def record_key(user: str) -> str:
 def place_key(kind: str, district: str, *which: str) -> str:
     """Return what a place, or a list of a place, is kept under."""
     return "/".join((kind, district, *which))
+
+
+class CachedLocation(NamedTuple):
+    """Where something of Clever's lies, the reading that says so, if it takes one, and in which cache that is."""
+
+    location: Location
+    snapshots: Sequence[Snapshot[Any]] = ()
+    caches: Sequence[str] = ()
+
+
+def cached_location(
+    context: Context, district: DistrictId, kind: str, named: str, freshness: Freshness
+) -> CachedLocation | None:
+    """Return what ``ResourceLookup.location`` would of a type of Clever's, where that is cached and fresh."""
+    if kind == "district":
+        return CachedLocation(location_of_district(district)) if named == district else None
+    if kind in _OF_PLACE:
+        place = cached(context, context.places, place_key(kind, district, named), freshness)
+        return None if place is None else CachedLocation(_OF_PLACE[kind](place.facts, district), (place,), _PLACES)
+    person = cached_user(context, district, named, freshness)
+    if person is None:
+        return None
+    facts = unpacked(person.facts)
+    if kind == "user":
+        return CachedLocation(location_of_user(facts), (person,), _USERS)
+    return CachedLocation(location_of_student(facts), (person,), _USERS) if Role.STUDENT in facts.held() else None
+
+
+_USERS, _PLACES = ("users",), ("places",)
+
+_OF_PLACE: Mapping[str, Callable[[Any, DistrictId], Location]] = {
+    "section": lambda section, _district: location_of_section(section),
+    "school": location_of_school,
+}
 
 
 async def _nothing() -> None:

@@ -45,9 +45,9 @@ class Request(msgspec.Struct):
     parent: Parent | None = None
     decision: object = None
 
-    def marks(self) -> tuple[tuple[bytes, bytes], ...]:
+    def marks(self) -> list[tuple[bytes, bytes]]:
         """Return the headers that identify its answer: one for each id."""
-        return tuple((REQUEST_ID, each) for each in self.named)
+        return [(REQUEST_ID, each) for each in self.named]
 
 
 CURRENT: ContextVar[Request | None] = ContextVar("request", default=None)

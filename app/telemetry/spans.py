@@ -14,6 +14,7 @@ class _Recorded:
     def __init__(self, span: trace.Span, method: str = "") -> None:
         self._span = span
         self._method = method
+        self.is_told = True
         if method:
             span.set_attribute("http.request.method", method)
 
@@ -21,6 +22,9 @@ class _Recorded:
         self._span.set_attribute(key, value)
         if key == "http.route":
             self._span.update_name(f"{self._method} {value}")
+
+    def forget(self) -> None:
+        self.is_told = False
 
     def failed(self, kind: str) -> None:
         self._span.set_attribute("error.type", kind)
@@ -38,9 +42,15 @@ class Spans:
     def serving(self, request: Request, method: str) -> Iterator[_Recorded]:
         """Make the span of a request, and give the request the trace of the span."""
         around = Context() if request.parent is None else _around(request.parent)
-        with self._span(method, SpanKind.SERVER, around) as span:
+        with self._span(method, SpanKind.SERVER, around, ends=False) as span:
             request.trace = trace.format_trace_id(span.get_span_context().trace_id)
-            yield _Recorded(span, method)
+            recorded = _Recorded(span, method)
+            try:
+                yield recorded
+            finally:
+                # One that never ends is sent to nobody.
+                if recorded.is_told:
+                    span.end()
 
     @contextmanager
     def working(self, name: str) -> Iterator[_Recorded]:
@@ -55,9 +65,11 @@ class Spans:
             yield _Recorded(span)
 
     @contextmanager
-    def _span(self, name: str, kind: SpanKind, around: Context | None = None) -> Iterator[trace.Span]:
+    def _span(
+        self, name: str, kind: SpanKind, around: Context | None = None, *, ends: bool = True
+    ) -> Iterator[trace.Span]:
         with self._tracer.start_as_current_span(
-            name, around, kind, record_exception=False, set_status_on_exception=False
+            name, around, kind, record_exception=False, set_status_on_exception=False, end_on_exit=ends
         ) as span:
             yield span
 

@@ -31,6 +31,9 @@ class Span(Protocol):
     def failed(self, kind: str) -> None:
         """Mark it as failed, with the kind of error."""
 
+    def forget(self) -> None:
+        """Tell nobody of it: somebody else does the work."""
+
 
 class Tracer(Protocol):
     """Makes spans of the work that is done for requests."""
@@ -50,6 +53,9 @@ class _Nobody:
         """Ignore it."""
 
     def failed(self, kind: str) -> None:
+        """Ignore it."""
+
+    def forget(self) -> None:
         """Ignore it."""
 
 

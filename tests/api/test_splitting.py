@@ -10,22 +10,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from starlette.types import Message, Receive, Scope, Send
 
-from app.api.at_hand import Reply
-from app.api.express import Express
-from app.api.heads import Head
-from app.api.http_limits import Connection
+from app.api.fast_connection import FastConnection
+from app.api.http_caching import Stamped
+from app.api.security_headers import RawHeaders
 from tests.api.speaking import spoken
 
 BROKEN = (400, "broken-http")
 SERVED = (200, "/served?a=b, here, {}")
 
 
-def at_hand(_method: bytes, target: bytes, _head: Head, body: bytes) -> Reply | None:
-    """Answer as the application does, but where the target says that nothing is at hand."""
+def fast_path(_method: bytes, target: bytes, _headers: RawHeaders, body: bytes) -> Stamped | None:
+    """Answer as the application does, but where the target says that it has to."""
     if b"served" in target or b"access" in target:
         return None
     said = b"%b, %b" % (target, body)
-    return b"HTTP/1.1 200 OK\r\n", b"content-length: %d\r\n" % len(said), said
+    return 200, [(b"content-length", b"%d" % len(said))], said
 
 
 async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -47,9 +46,9 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
 Told = list[tuple[int, str]]
 
 
-def answers(*parts: bytes, kind: type[Connection] = Express, then_end: bool = False) -> Told:
+def answers(*parts: bytes, then_end: bool = False) -> Told:
     """Return status, and kind of problem or else the body, of each answer."""
-    said, found = spoken(kind, app, parts, {"at_hand": at_hand}, then_end=then_end), []
+    said, found = spoken(FastConnection, app, parts, {"fast_path": fast_path}, then_end=then_end), []
     while said:
         head, _, rest = said.partition(b"\r\n\r\n")
         if head.startswith(b"HTTP/1.1 100 "):
@@ -127,13 +126,6 @@ def test_what_is_a_request_is_answered_wherever_its_packets_end(line: str, body:
 def test_of_two_hosts_that_of_the_target_counts_also_where_the_header_may_be_missing() -> None:
     assert answers(request("GET http://there/served HTTP/1.0", host="")) == [(200, "/served, there, ")]
     assert answers(request("GET http://there/served HTTP/1.1", host="")) == [BROKEN]
-
-
-@pytest.mark.parametrize("kind", [Connection, Express])
-@pytest.mark.parametrize("target", ["/hand", "http://there/hand"])
-def test_an_answer_at_hand_is_found_by_the_path_as_well(target: str, kind: type[Connection]) -> None:
-    said = request(f"GET {target} HTTP/1.1")
-    assert answers(said, said, said[:20], said[20:], kind=kind) == [(200, "/hand, ")] * 3
 
 
 PIECES = st.sampled_from(

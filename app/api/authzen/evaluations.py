@@ -13,8 +13,10 @@ from app.api.authzen.requests import (
     AuthzenSubject,
     EvaluationRequest,
     EvaluationsFrame,
+    EvaluationsRequest,
     EvaluationsSemantic,
     read_as,
+    said_in,
 )
 from app.api.authzen.responses import Outcome
 from app.api.errors import Refused
@@ -22,6 +24,7 @@ from app.roster.context import Context
 from app.roster.freshness import Freshness
 from app.services.batch import give_way
 from app.services.decisions import Decision, Question, evaluate_many, evaluate_until
+from app.services.resource_lookup import Entity
 
 Item = Question | Refused
 """One of many questions, or what is wrong with it."""
@@ -49,6 +52,31 @@ async def items_in(frame: EvaluationsFrame, said: Mapping[str, object]) -> list[
         items[place] = None
         await give_way(place)
     return read
+
+
+def well_formed_questions(said: Mapping[str, object], most: int) -> list[Question] | None:
+    """Return the questions that ``items_in`` would, where there are few, all well-formed and all to be answered.
+
+    Else None, or ``Refused`` is raised; then they are to be read one by one.
+    """
+    asked = read_as(EvaluationsRequest, said)
+    items = asked.evaluations or []
+    if asked.options is not None or not 0 < len(items) <= most:
+        return None
+    subject, action = _entity(asked.subject), asked.action.action() if asked.action else None
+    resource, context = _entity(asked.resource), said_in(asked.context)
+    questions = []
+    for item in items:
+        who, what = _entity(item.subject) or subject, item.action.action() if item.action else action
+        which = _entity(item.resource) or resource
+        if who is None or what is None or which is None:
+            return None
+        questions.append(Question(who, what, which, context if item.context is None else said_in(item.context)))
+    return questions
+
+
+def _entity(named: AuthzenSubject | AuthzenResource | None) -> Entity | None:
+    return None if named is None else named.entity(named.id)
 
 
 async def outcomes_of(

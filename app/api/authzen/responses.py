@@ -193,6 +193,15 @@ async def rendered_many(context: Context, outcomes: Iterable[Outcome]) -> bytes:
     for place, outcome in enumerate(outcomes):
         answers.append(rendered(context, outcome))
         await give_way(place)
+    return _together(answers)
+
+
+def rendered_together(context: Context, outcomes: Iterable[Outcome]) -> bytes:
+    """Do the same in one go, for a few."""
+    return _together([rendered(context, outcome) for outcome in outcomes])
+
+
+def _together(answers: Sequence[bytes]) -> bytes:
     return b'{"evaluations":[%b]}' % b",".join(answers)
 
 

@@ -18,6 +18,7 @@ from app.sandbox.server import create_sandbox
 from app.sandbox.world import generate
 from tests.api.asking import (
     BODIES,
+    BY_ROUTE,
     CREDENTIAL,
     CREDENTIALS,
     EVALUATION,
@@ -36,13 +37,11 @@ from tests.api.asking import (
     Asked,
     Headers,
     Spoil,
-    at_once,
     names_in,
     question,
     questions,
 )
 from tests.api.connecting import until
-from tests.api.test_fastlane import UNUSUAL
 from tests.api.test_logs import SPAN, TRACE, Logs, logging_to, shortened
 from tests.api.test_metrics import metrics
 from tests.conftest import KEY, MovedClock, Sandbox, Serve, api_key, serving, settings_over
@@ -58,7 +57,7 @@ def policy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def running(running_sandbox: Sandbox, running_clock: MovedClock, policy: Path) -> Iterator[Asked]:
     with serving(settings_over(running_sandbox, policy=policy), running_clock) as client:
-        yield Asked(at_once(client), names_in(running_sandbox.world))
+        yield Asked(client, names_in(running_sandbox.world))
 
 
 @pytest.fixture
@@ -136,7 +135,7 @@ LESS: Mapping[str, Mapping[str, set[str]]] = {
 
 def test_who_may_not_ask_is_told_so_as_the_whole_way(serve: Serve, sandbox: Sandbox) -> None:
     keys = [api_key(name, name, **given) for name, given in LESS.items()]
-    asked = Asked(at_once(serve(api_keys=(api_key("tests", KEY), *keys))), names_in(sandbox.world))
+    asked = Asked(serve(api_keys=(api_key("tests", KEY), *keys)), names_in(sandbox.world))
     for name in (KEY, *LESS):
         headers = {**JSON, "Authorization": f"Bearer {name}"}
         assert all(asked.agrees(target, said, headers) for target, said in EVERY_KIND)
@@ -151,7 +150,7 @@ def test_with_several_districts_the_one_meant_has_to_be_named(clock: MovedClock)
         keys = (api_key("tests", KEY, districts=named),)
         over = settings_over(Sandbox(url, app, world), clever_auth_url=url, api_keys=keys, **given)
         with serving(over, clock) as client:
-            asked = Asked(at_once(client), names_in(world))
+            asked = Asked(client, names_in(world))
             for district in ("", '"$district"', f'"{world.districts[1].id}"'):
                 assert asked.agrees(EVALUATION, question(district=district))
                 assert asked.agrees(EVALUATIONS, questions(question(district=district), WHOLE))
@@ -212,10 +211,10 @@ def test_an_answer_at_hand_is_told_in_the_same_lines(
     trace = {"traceparent": f"00-{TRACE}-{SPAN}-01"}
     given = {"decision_log": str(logs.decided), "log_ids": "plain", "policy": policy}
     with logging_to(logs, sandbox, clock, **given) as client:
-        asked = Asked(at_once(client), names_in(sandbox.world))
+        asked = Asked(client, names_in(sandbox.world))
         for number, (target, said) in enumerate(chain(*TOLD.values())):
             clock.move(1)
-            for way, headers in (("known", UNUSUAL), ("whole", UNUSUAL), ("hand", {})):
+            for way, headers in (("known", BY_ROUTE), ("whole", BY_ROUTE), ("hand", {})):
                 asked.ask(target, said, {**USUAL, **headers, **trace, "X-Request-ID": f"{way}:{number}"})
     by_id: dict[str, list[dict[str, Any]]] = {}
     for line in logs.requests + logs.decisions:
@@ -231,7 +230,7 @@ def same(lines: list[dict[str, Any]]) -> list[str]:
 
 @pytest.mark.parametrize("told", TOLD.values(), ids=TOLD)
 def test_an_answer_at_hand_is_counted_alike(told: Told, asked: Asked) -> None:
-    _, whole, hand = (counted(asked, told, headers) for headers in (UNUSUAL, UNUSUAL, {}))
+    _, whole, hand = (counted(asked, told, headers) for headers in (BY_ROUTE, BY_ROUTE, {}))
     assert {name: hand[name] for name in hand if OF_CACHE not in name} == {
         name: whole[name] for name in whole if OF_CACHE not in name
     }
@@ -239,7 +238,7 @@ def test_an_answer_at_hand_is_counted_alike(told: Told, asked: Asked) -> None:
 
 @pytest.mark.parametrize("told", TOLD.values(), ids=TOLD)
 def test_what_the_cache_had_for_it_is_counted_alike(told: Told, asked: Asked) -> None:
-    _, whole, hand = (counted(asked, told, headers) for headers in (UNUSUAL, UNUSUAL, {}))
+    _, whole, hand = (counted(asked, told, headers) for headers in (BY_ROUTE, BY_ROUTE, {}))
     assert hand == whole
 
 

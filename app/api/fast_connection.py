@@ -1,0 +1,113 @@
+"""The shortcut past the framework: what the fast path has an answer to is sent by the connection itself.
+
+No task is begun for it, no cycle, and nothing of the framework: that is what the fastest application on this server
+spends most of its time on. Where there is no such answer the request begins as it always does, once it has been read or
+more of it is waited for.
+"""
+
+from app.api.errors import Problem
+from app.api.fast_path import EVALUATION_PATHS, MOST_BYTES, FastPath
+from app.api.http_limits import Connection
+from app.api.security_headers import RawHeaders
+
+_METHODS = frozenset({b"GET", b"POST"})
+_STATUS_LINES = {200: b"HTTP/1.1 200 OK\r\n", 304: b"HTTP/1.1 304 Not Modified\r\n"}
+
+
+class FastConnection(Connection):
+    """A connection that asks the fast path first."""
+
+    _read: bytes | None = None
+    """The body, as far as it was read, of a request that has not begun yet; None where there is none such."""
+
+    _answered_at = 0.0
+    """When the last answer of the fast path was sent, by the loop's clock."""
+
+    def data_received(self, data: bytes) -> None:
+        """Read on; what is not soon there as a whole is served as it comes."""
+        super().data_received(data)
+        if self._read is not None and not self._is_over() and not self._is_soon_there():
+            self._go_on()
+
+    def shutdown(self) -> None:
+        """End, once a request that has been read in part is answered."""
+        if self._read is not None:
+            self._go_on()
+        super().shutdown()
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Close a connection on which nothing follows; the fast path does not set the timer anew for each answer."""
+        rest = self._answered_at + self.timeout_keep_alive - self.loop.time()
+        if rest > 0:
+            self.timeout_keep_alive_task = self.loop.call_later(rest, self.timeout_keep_alive_handler)
+        else:
+            super().timeout_keep_alive_handler()
+
+    def _begin(self) -> None:
+        if self._may_be_fast():
+            self._read = b""
+            # One that follows an answer in the same packet must not be taken for idleness.
+            self._unset_keepalive_if_required()
+        else:
+            super()._begin()
+
+    def _take(self, body: bytes) -> None:
+        if self._read is None:
+            super()._take(body)
+        else:
+            self._read += body
+
+    def _end(self) -> None:
+        if self._read is not None:
+            fast_path: FastPath = self.app_state["fast_path"]
+            answer = fast_path(self.parser.get_method(), self.url, self._head, self._read)
+            if answer is not None:
+                self._read = None
+                self._send(*answer)
+                return
+            self._go_on()
+        super()._end()
+
+    def _refuse(self, problem: Problem) -> None:
+        if self._read is not None:
+            self._go_on()
+        super()._refuse(problem)
+
+    def _may_be_fast(self) -> bool:
+        """Tell whether nothing stands before an answer, neither another answer nor anything else to be done."""
+        parser = self.parser
+        return (
+            "fast_path" in self.app_state
+            and self._has_answered()
+            and not self.pipeline
+            and parser.get_method() in _METHODS
+            and parser.get_http_version() == "1.1"
+            and parser.should_keep_alive()
+            and not (self.expect_100_continue or self.flow.write_paused)
+        )
+
+    def _is_soon_there(self) -> bool:
+        """Tell whether a short question is still to come: many clients send its head by itself."""
+        if self.url not in EVALUATION_PATHS:
+            return False
+        length = dict(self._head).get(b"content-length", b"")
+        return 0 < len(length) <= len(str(MOST_BYTES)) and int(length) <= MOST_BYTES
+
+    def _go_on(self) -> None:
+        """Begin the request as it always begins."""
+        body, self._read = self._read, None
+        super()._begin()
+        if body:
+            super()._take(body)
+
+    def _send(self, status: int, headers: RawHeaders, body: bytes) -> None:
+        lines = [_STATUS_LINES[status]]
+        for name, value in (*self.server_state.default_headers, *headers):
+            lines += (name, b": ", value, b"\r\n")
+        self.transport.write(b"".join((*lines, b"\r\n", body)))
+        self.server_state.total_requests += 1
+        self._answered_at = self.loop.time()
+        if self.timeout_keep_alive_task is None:
+            self.timeout_keep_alive_task = self.loop.call_later(
+                self.timeout_keep_alive, self.timeout_keep_alive_handler
+            )

@@ -1,0 +1,161 @@
+"""The one shortcut past the framework: the usual questions, answered from what is fresh in memory.
+
+No rule is made here: callers are known by the same credentials, bodies are read by the same models, and the answer is
+that of the synchronous half of a service, which the route asks first, too. Whatever is unusual about a request, or has
+to be waited for, goes on to the application.
+"""
+
+import logging
+import re
+import time
+from collections.abc import Mapping
+
+from app.api.authentication import Known
+from app.api.authzen.evaluation import EVALUATION_PATH, EVALUATIONS_PATH
+from app.api.authzen.evaluations import well_formed_questions
+from app.api.authzen.requests import EvaluationRequest, read_as
+from app.api.authzen.responses import rendered as rendered_decision
+from app.api.authzen.responses import rendered_together
+from app.api.errors import Refused
+from app.api.http_caching import Stamped, batch_freshness, default_freshness, stamped, unkept
+from app.api.permissions import rendered as rendered_set
+from app.api.permissions import router
+from app.api.security_headers import DATA, RawHeaders, marked
+from app.api.strict_json import object_in
+from app.domain.callers import ANYONE, Caller, CallerScope
+from app.domain.facts import Role
+from app.policy_files.reload import ActivePolicy
+from app.roster.context import Context
+from app.services.decisions import cached_decision, cached_decisions
+from app.services.permissions import Subject, cached_permissions
+from app.telemetry import tracing
+from app.telemetry.access_log import AccessLog
+from app.telemetry.current_request import CURRENT, request_of
+
+MOST_BYTES = 16 * 1024
+"""Of a body that is read here: with a longer one others would have to wait for their turn."""
+
+MOST_QUESTIONS = 100
+"""Questions that are answered in one go, for the same reason."""
+
+Headers = Mapping[bytes, bytes]
+
+_log = logging.getLogger("rosterguard")
+
+_USER = re.compile(rb"%b/([A-Za-z0-9_-]{1,64})/permissions(?:\?(.*))?" % router.prefix.encode())
+_QUERY = re.compile(rb"(role|district)=([A-Za-z0-9_-]{1,64})(?:&(?!\1)(role|district)=([A-Za-z0-9_-]{1,64}))?")
+_ROLES = {role.value: role for role in Role}
+_BEARER = b"Bearer "
+_UNUSUAL = frozenset({b"cache-control", b"origin", b"transfer-encoding"})
+
+
+_PERMISSIONS = f"{router.prefix}/{{user_id}}/permissions"
+_DECISIONS = {path.encode(): path for path in (EVALUATION_PATH, EVALUATIONS_PATH)}
+EVALUATION_PATHS = frozenset(_DECISIONS)
+
+
+class FastPath:
+    """Answers usual requests from memory.
+
+    It takes method, target, headers and body of a request that is there as a whole, and returns status, headers and
+    body of the answer; None where the application has to answer.
+    """
+
+    def __init__(
+        self, active_policy: ActivePolicy, known: Known | None, lines: AccessLog, *, by_origin: bool = False
+    ) -> None:
+        """Answer by what is ``active_policy``, and tell ``lines``.
+
+        ``known`` tells who asks, and None lets anyone in; ``by_origin`` is whether other sites' pages may read answers.
+        """
+        self._active_policy = active_policy
+        self._known = known
+        self._lines = lines
+        self._by_origin = by_origin
+
+    def __call__(self, method: bytes, target: bytes, headers: RawHeaders, body: bytes) -> Stamped | None:
+        """Answer a request."""
+        user = _USER.fullmatch(target) if method == b"GET" else None
+        route = _DECISIONS.get(target) if method == b"POST" else _PERMISSIONS if user else None
+        said = None if route is None else _usual(headers)
+        caller, context = None if said is None else self._caller(said), self._active_policy.context
+        if route is None or said is None or caller is None or context is None:
+            return None
+        began = time.perf_counter()
+        request = request_of(headers)
+        token = CURRENT.set(request)
+        try:
+            with tracing.tracer().serving(request, method.decode()) as span:
+                if user is None:
+                    answer = _decisions(context, caller, said, body, route)
+                else:
+                    answer = None if body else _permissions(context, caller, said, user[1].decode(), user[2])
+                if answer is None:
+                    span.forget()
+                    return None
+                span.says("http.route", route)
+                span.says("http.response.status_code", answer[0])
+        except Exception:  # noqa: BLE001 -- a fault of ours is logged, and the application answers
+            _log.exception("the fast path failed")
+            return None
+        finally:
+            CURRENT.reset(token)
+        status, head, content = answer
+        self._lines.answered(request, caller.name, method.decode(), route, status, time.perf_counter() - began)
+        return status, marked(head, request, DATA, by_origin=self._by_origin), content
+
+    def _caller(self, headers: Headers) -> Caller | None:
+        if self._known is None:
+            return ANYONE
+        credential = headers.get(b"authorization", b"")
+        return self._known(credential[len(_BEARER) :]) if credential.startswith(_BEARER) else None
+
+
+def _usual(headers: RawHeaders) -> Headers | None:
+    """Return headers by their names; None where one is there twice, or asks for more than the usual answer."""
+    said = dict(headers)
+    return said if len(said) == len(headers) and _UNUSUAL.isdisjoint(said) else None
+
+
+def _permissions(context: Context, caller: Caller, headers: Headers, user: str, query: bytes | None) -> Stamped | None:
+    subject = _subject(user, query)
+    if subject is None or CallerScope.PERMISSIONS_READ not in caller.scopes:
+        return None
+    answer = cached_permissions(context, subject, default_freshness(context, caller), rendered_set)
+    if answer is None:
+        return None
+    held = headers.get(b"if-none-match")
+    return stamped(None if held is None else held.decode("latin-1"), answer, context.fresh_seconds)
+
+
+def _subject(user: str, query: bytes | None) -> Subject | None:
+    """Return who is asked about; None where the query is anything but a role, a district, or both."""
+    if not query:
+        return Subject(user)
+    parts = _QUERY.fullmatch(query)
+    if parts is None:
+        return None
+    name, value, other, further = (None if part is None else part.decode() for part in parts.groups())
+    said = {name: value, other: further}
+    role = said.get("role")
+    if role is not None and role not in _ROLES:
+        return None
+    return Subject(user, said.get("district"), None if role is None else _ROLES[role])
+
+
+def _decisions(context: Context, caller: Caller, headers: Headers, body: bytes, route: str) -> Stamped | None:
+    if headers.get(b"content-type") != b"application/json" or CallerScope.ACCESS_EVALUATE not in caller.scopes:
+        return None
+    if len(body) > MOST_BYTES:
+        return None
+    freshness = default_freshness(context, caller)
+    try:
+        said = object_in(body)
+        if route == EVALUATION_PATH:
+            decision = cached_decision(context, read_as(EvaluationRequest, said).question(), freshness)
+            return None if decision is None else unkept(rendered_decision(context, decision))
+        questions = well_formed_questions(said, MOST_QUESTIONS)
+    except Refused:
+        return None
+    decisions = questions and cached_decisions(context, questions, batch_freshness(context, freshness))
+    return unkept(rendered_together(context, decisions)) if decisions else None
