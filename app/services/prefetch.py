@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, 
 from dataclasses import dataclass, field, replace
 from typing import Any, Generic, TypeVar
 
-from app.domain.errors import CleverError, QuestionError, RecordUnknown, UserUnknown
+from app.domain.errors import CleverError, CleverRefusedToken, QuestionError, RecordUnknown, UserUnknown
 from app.domain.facts import Facts, Role
 from app.domain.ids import DistrictId, SchoolId, UserId
 from app.domain.places import Place, Section, with_sections
@@ -144,7 +144,7 @@ class Prefetch:
         if len(users) <= FEW:
             return
         sections = await self._quietly(
-            self._list_reader(district).sections((Scope.DISTRICT, district), USER_REQUESTS * len(users))
+            district, self._list_reader(district).sections((Scope.DISTRICT, district), USER_REQUESTS * len(users))
         )
         if sections is not None:
             by_person = await _by_person(sections.facts, users)
@@ -186,36 +186,38 @@ class Prefetch:
         if len(left) <= FEW:
             return
         for school in sorted(near) if len(near) <= _MOST_NEAR else ():
-            await self._look(kind, left, (Scope.SCHOOL, school))
-        await self._look(kind, left, everywhere, max(1, len(left) // _PER_PAGE))
+            await self._look(district, kind, left, (Scope.SCHOOL, school))
+        await self._look(district, kind, left, everywhere, max(1, len(left) // _PER_PAGE))
         for _ in range(_PROBES if kind.schools_of else 0):
-            if not await self._probe(kind, left):
+            if not await self._probe(district, kind, left):
                 break
-        await self._look(kind, left, everywhere, kind.requests * len(left))
+        await self._look(district, kind, left, everywhere, kind.requests * len(left))
 
-    async def _probe(self, kind: _Kind[Listed], left: set[str]) -> bool:
+    async def _probe(self, district: DistrictId, kind: _Kind[Listed], left: set[str]) -> bool:
         """Look where one of them lies, and tell whether that was worth it: most things asked together lie together."""
-        if len(left) <= FEW or kind.schools_of is None:
+        if len(left) <= FEW or kind.schools_of is None or district in self.known.refused:
             return False
         before, first = len(left), min(left)
         left.discard(first)
         for school in sorted(await kind.schools_of(first))[:_MOST_NEAR]:
             if len(left) > before // 2:
-                await self._look(kind, left, (Scope.SCHOOL, school))
+                await self._look(district, kind, left, (Scope.SCHOOL, school))
         return len(left) < before - 1
 
-    async def _look(self, kind: _Kind[Listed], left: set[str], place: Place, pages: int | None = None) -> None:
+    async def _look(
+        self, district: DistrictId, kind: _Kind[Listed], left: set[str], place: Place, pages: int | None = None
+    ) -> None:
         """Take out of what is left what a list tells of, and where it is the district's what is not there."""
-        if len(left) <= FEW:
+        if len(left) <= FEW or district in self.known.refused:
             return
         at_most = kind.requests * len(left) if pages is None else pages
-        listed = await self._quietly(kind.listed(place, at_most, self.freshness))
+        listed = await self._quietly(district, kind.listed(place, at_most, self.freshness))
         await self._take(kind, left, listed)
         if listed is None or place[0] is not Scope.DISTRICT:
             return
         if len(left) > FEW and not self._is_recent(listed):
             anew = replace(self.freshness, no_cache=True, max_age=None, asked_at=self.context.clock())
-            listed = await self._quietly(kind.listed(place, at_most, anew))
+            listed = await self._quietly(district, kind.listed(place, at_most, anew))
             await self._take(kind, left, listed)
         if listed is not None and self._is_recent(listed):
             for each in left:
@@ -230,9 +232,13 @@ class Prefetch:
                 left.discard(name)
             await give_way(place)
 
-    async def _quietly(self, snapshot: Awaitable[Snapshot[Any]]) -> Snapshot[Any] | None:
+    async def _quietly(self, district: DistrictId, snapshot: Awaitable[Snapshot[Any]]) -> Snapshot[Any] | None:
         try:
             return await snapshot
+        except CleverRefusedToken as error:
+            # It is refused for whatever else is read with it, too.
+            self.known.refused[district] = error
+            return None
         except (CleverError, QuestionError):
             return None
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeVar
 import msgspec
 
 from app.domain.decision import Reason
-from app.domain.errors import MalformedId, QuestionError, RecordUnknown, UserUnknown
+from app.domain.errors import CleverRefusedToken, MalformedId, QuestionError, RecordUnknown, UserUnknown
 from app.domain.facts import Facts, Role
 from app.domain.ids import DistrictId, SchoolId, UserId
 from app.domain.places import (
@@ -58,11 +58,13 @@ class Prefetched:
         snapshots: of sections, schools and users, each complete; or the error that says that there is none such.
         records: of users, complete but for their sections.
         no_students: who is no student, if anybody.
+        refused: the districts whose token Clever refused meanwhile, which are not read any more.
     """
 
     snapshots: dict[str, Snapshot[Any] | type[QuestionError]] = field(default_factory=dict)
     records: dict[str, Snapshot[Facts]] = field(default_factory=dict)
     no_students: set[str] = field(default_factory=set)
+    refused: dict[str, CleverRefusedToken] = field(default_factory=dict)
 
 
 NOTHING_PREFETCHED = Prefetched()
@@ -173,6 +175,8 @@ class ResourceLookup:
     def _read(self, key: str) -> Snapshot[Any] | None:
         """Return what the request has read by a list, or raise what that says; None where it has not."""
         known = self.known.snapshots.get(key)
+        if self.district in self.known.refused and known is None and not self.freshness.without_waiting:
+            raise self.known.refused[self.district]
         if known is None or isinstance(known, Snapshot):
             return known
         raise known

@@ -17,6 +17,7 @@ from app.domain.errors import (
     CleverFailed,
     CleverLimited,
     CleverNotJson,
+    CleverRefusedToken,
     NotCached,
     RosterguardError,
 )
@@ -358,6 +359,20 @@ async def test_where_lists_cannot_be_read_each_is_read_alone(town: Town) -> None
     town.sandbox.app.state.faults.put(Faults(faults=tuple(lists)))
     questions = asking(town.who("admin"), "section", town.sections()[:20])
     assert set(await evaluate_many(town.context, questions, BATCH)) == {Decision(Reason.GRANTED)}
+
+
+async def test_a_district_whose_token_is_refused_is_not_read_on(town: Town) -> None:
+    admin = town.who("admin")
+    await town.costs(asking(admin, "district", [town.here.id]))
+    town.sandbox.app.state.faults.put(Faults(faults=(Fault(path="/v3.1/*", kind="status", status=401),)))
+    town.sandbox.requests.clear()
+    with pytest.raises(CleverRefusedToken):
+        await evaluate_many(town.context, asking(admin, "student", town.students()[:100]), BATCH)
+    people = [Subject(admin), *map(Subject, town.students()[:99])]
+    cached, *answers = await permissions_of_many(town.context, people, BATCH, lambda *_: b"")
+    assert isinstance(cached, Answer)
+    assert all(isinstance(answer, CleverRefusedToken) for answer in answers)
+    assert town.sandbox.requests.total() <= 8
 
 
 async def test_what_cannot_be_afforded_is_one_error_for_all(town: Town) -> None:
