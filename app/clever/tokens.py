@@ -119,7 +119,7 @@ _REDISCOVERY_SECONDS, _LONGEST_DISCOVERY = 10, 60
 _RENEWAL_SECONDS = 2.0
 
 
-_LOOK_SECONDS, _LOOK_PATIENCE = 5, 0.5
+_LOOK_SECONDS, LOOK_PATIENCE = 5, 0.5
 
 
 class Tokens(Protocol):
@@ -283,7 +283,7 @@ class DiscoveredTokens:
         now, loop = self._clock(), asyncio.get_running_loop()
         is_due = now - self._looked_at >= _LOOK_SECONDS
         if is_due:
-            self._looked_at, self._look_ends = now, loop.time() + _LOOK_PATIENCE
+            self._looked_at, self._look_ends = now, loop.time() + LOOK_PATIENCE
         elif self._looked_at < after:
             again = math.ceil(self._looked_at + _LOOK_SECONDS - now)
             raise CleverBusy("which districts are connected was asked a moment ago", retry_after=max(1, again))

@@ -9,6 +9,7 @@ from starlette.types import ASGIApp
 from uvicorn.server import ServerState
 
 from app.api.http_limits import Connection
+from tests.waiting import turn
 
 SOME_TURNS = 20
 """Turns of the loop in which an application that does not wait answers."""
@@ -80,7 +81,7 @@ class Spoken:
     async def _until_it_listens(self) -> None:
         read_slots = 0
         while read_slots < SOME_TURNS or (self.wire.is_paused and not self.wire.is_ended):
-            await asyncio.sleep(0)
+            await turn()
             read_slots += 1
             assert read_slots < TOO_MANY_TURNS
 

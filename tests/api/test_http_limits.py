@@ -21,6 +21,7 @@ from app.main import create_app
 from app.telemetry.metrics import REGISTRY
 from tests.api.connecting import PATIENCE, connected_to, heard, told, until
 from tests.conftest import KEY, MovedClock, Sandbox, settings_over
+from tests.waiting import eventually
 
 MIB = 1024 * 1024
 ALIVE = b'{"status":"alive"}'
@@ -304,9 +305,7 @@ def test_nothing_is_left_of_who_goes_away_or_says_no_more(new_loop: Callable[[],
         await asyncio.gather(*answers[1:])
         let.set()
         assert [(await answer).count(b"content-length: ") for answer in answers] == [2, 1, 0]
-        for _ in range(1000):
-            await asyncio.sleep(0.01 if state.connections or state.tasks else 0)
-        assert (state.connections, state.tasks) == (set(), set())
+        await eventually(lambda: not state.connections and not state.tasks)
         for _, writer in callers:
             writer.close()
         server.close()

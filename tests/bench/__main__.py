@@ -20,7 +20,9 @@ from tests.chaos.report import Figure, printed, unmeasured
 
 Measuring = Callable[[], Iterable[Figure]]
 
-PARTS: Mapping[str, tuple[str, Measuring]] = {
+Parts = Mapping[str, tuple[str, Measuring]]
+
+PARTS: Parts = {
     "hot": ("The permission set of a cached user", hot.main),
     "evaluation": ("Decisions on a cached user", evaluation.main),
     "engine": ("The engine, in process", engine.main),
@@ -32,22 +34,22 @@ PARTS: Mapping[str, tuple[str, Measuring]] = {
 HERE = Path(__file__).parent
 
 
-def main(names: Sequence[str], day: date, *, strict: bool = False, into: Path = HERE) -> int:
+def main(names: Sequence[str], day: date, *, strict: bool = False, into: Path = HERE, parts: Parts = PARTS) -> int:
     """Run some parts, or all and write their figures ``into`` a folder, and return the exit code."""
-    if unknown := set(names) - PARTS.keys():
-        print(f"there is no part {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}", file=sys.stderr)
+    if unknown := set(names) - parts.keys():
+        print(f"there is no part {', '.join(sorted(unknown))}; there are {', '.join(parts)}", file=sys.stderr)
         return 2
     print(machine(), flush=True)
-    parts, reached = [], True
-    for name in names or PARTS:
-        title, measuring = PARTS[name]
+    run, reached = list[Part](), True
+    for name in names or parts:
+        title, measuring = parts[name]
         began = time.monotonic()
-        parts.append(Part(name, title, measured(measuring)))
-        reached = printed(title, parts[-1].figures) and reached
+        run.append(Part(name, title, measured(measuring)))
+        reached = printed(title, run[-1].figures) and reached
         print(f"\n{time.monotonic() - began:.0f} s", flush=True)
         if not names:
-            (into / "figures.md").write_text(as_markdown(parts, day), encoding="utf-8")
-            (into / "figures.json").write_text(as_json(parts, day), encoding="utf-8")
+            (into / "figures.md").write_text(as_markdown(run, day), encoding="utf-8")
+            (into / "figures.json").write_text(as_json(run, day), encoding="utf-8")
     return 1 if strict and not reached else 0
 
 

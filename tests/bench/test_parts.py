@@ -26,14 +26,11 @@ def unfetched() -> Iterator[Figure]:
     raise Missing("install wrk")
 
 
-@pytest.fixture(autouse=True)
-def parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    parts = {"broken": ("Broken", broken), "unfetched": ("Unfetched", unfetched), "missed": ("Missed", missed)}
-    monkeypatch.setattr(bench, "PARTS", parts)
+PARTS = {"broken": ("Broken", broken), "unfetched": ("Unfetched", unfetched), "missed": ("Missed", missed)}
 
 
 def test_a_part_that_fails_keeps_what_it_measured_and_takes_no_other_along(tmp_path: Path) -> None:
-    assert bench.main([], DAY, into=tmp_path) == 0
+    assert bench.main([], DAY, into=tmp_path, parts=PARTS) == 0
     figures = json.loads((tmp_path / "figures.json").read_text())["figures"]
     assert [figure["what"] for figure in figures["broken"]] == ["before", "the rest of this part"]
     assert [figure["reached"] for figure in figures["missed"]] == [0.3]
@@ -43,12 +40,12 @@ def test_a_part_that_fails_keeps_what_it_measured_and_takes_no_other_along(tmp_p
 
 
 def test_a_missed_limit_fails_the_run_only_where_that_is_asked_for(tmp_path: Path) -> None:
-    assert bench.main(["missed"], DAY, into=tmp_path) == 0
-    assert bench.main(["missed"], DAY, strict=True, into=tmp_path) == 1
-    assert bench.main(["unfetched"], DAY, strict=True, into=tmp_path) == 0
+    assert bench.main(["missed"], DAY, into=tmp_path, parts=PARTS) == 0
+    assert bench.main(["missed"], DAY, strict=True, into=tmp_path, parts=PARTS) == 1
+    assert bench.main(["unfetched"], DAY, strict=True, into=tmp_path, parts=PARTS) == 0
     assert not list(tmp_path.iterdir())
 
 
 def test_a_part_that_does_not_exist_is_a_mistake(capsys: pytest.CaptureFixture[str]) -> None:
-    assert bench.main(["hto"], DAY) == 2
+    assert bench.main(["hto"], DAY, parts=PARTS) == 2
     assert "there is no part hto" in capsys.readouterr().err

@@ -24,14 +24,6 @@ def facts(user: str = "ann") -> PackedFacts:
 
 
 @dataclass
-class Replica:
-    """One of those that share."""
-
-    shared: SharedCache
-    dropped: list[tuple[str, float]] = field(default_factory=list)
-
-
-@dataclass
 class Wall:
     """Unix seconds that stand still until they are moved."""
 
@@ -41,19 +33,28 @@ class Wall:
         return self.now
 
 
+@dataclass
+class Replica:
+    """One of those that share."""
+
+    shared: SharedCache
+    wall: Wall
+    dropped: list[tuple[str, float]] = field(default_factory=list)
+
+
 Replicas = Callable[..., AsyncIterator[list[Replica]]]
 
 
 @asynccontextmanager
 async def replicas(
-    number: int, url: str, wall: Callable[[], float], secret: str = SECRET, patience: float = 1.0
+    number: int, url: str, wall: Wall, secret: str = SECRET, patience: float = 1.0
 ) -> AsyncIterator[list[Replica]]:
     """Run so many replicas, which wait for Redis for as long as a busy machine may need."""
     async with AsyncExitStack() as stack:
         made = []
         for _ in range(number):
             shared = SharedCache(url, secret=secret.encode(), keep_seconds=KEEP_SECONDS, patience=patience, wall=wall)
-            made.append(replica := Replica(shared))
+            made.append(replica := Replica(shared, wall))
 
             def drop(key: str, at: float, replica: Replica = replica) -> None:
                 replica.dropped.append((key, at))
@@ -76,12 +77,7 @@ def redis(running_redis: Valkey) -> Valkey:
 
 
 @pytest.fixture
-def wall() -> Wall:
-    return Wall()
-
-
-@pytest.fixture
-async def pair(redis: Valkey, wall: Wall) -> AsyncIterator[list[Replica]]:
+async def pair(redis: Valkey) -> AsyncIterator[list[Replica]]:
     """Two replicas, here and there."""
-    async with replicas(2, redis.url, wall) as both:
+    async with replicas(2, redis.url, Wall()) as both:
         yield both

@@ -27,7 +27,8 @@ async def finds(replica: Replica) -> Found[PackedFacts] | None:
     return await replica.shared.find(ANN)
 
 
-async def test_one_that_is_not_there_is_not_asked_until_it_is(wall: Wall, caplog: pytest.LogCaptureFixture) -> None:
+async def test_one_that_is_not_there_is_not_asked_until_it_is(caplog: pytest.LogCaptureFixture) -> None:
+    wall = Wall()
     caplog.set_level(logging.INFO, logger="rosterguard")
     with valkey(password="not to be told", started=False) as redis:
         async with replicas(1, redis.url, wall) as [replica]:
@@ -51,8 +52,9 @@ async def test_one_that_is_not_there_is_not_asked_until_it_is(wall: Wall, caplog
     ("credential", "let_in"), [("", ("default", "nopass")), ("another:one@", ("another", "on", ">one"))]
 )
 async def test_one_that_does_not_let_us_in_is_as_if_it_were_gone_and_is_told_apart_from_that(
-    credential: str, let_in: tuple[str, ...], wall: Wall, caplog: pytest.LogCaptureFixture
+    credential: str, let_in: tuple[str, ...], caplog: pytest.LogCaptureFixture
 ) -> None:
+    wall = Wall()
     with valkey(password="not to be told") as redis:
         async with replicas(1, f"redis://{credential}127.0.0.1:{redis.port}", wall) as [replica]:
             assert (await finds(replica), replica.shared.state()) == (None, "failing")
@@ -61,7 +63,8 @@ async def test_one_that_does_not_let_us_in_is_as_if_it_were_gone_and_is_told_apa
     assert caplog.messages == ["Redis refuses the user or password: this process goes on with its own cache alone"]
 
 
-async def test_one_that_is_killed_and_started_again_is_shared_again(wall: Wall) -> None:
+async def test_one_that_is_killed_and_started_again_is_shared_again() -> None:
+    wall = Wall()
     with valkey() as redis:
         async with replicas(2, redis.url, wall) as [here, there]:
             here.shared.put(ANN, facts(), NOW)
@@ -82,7 +85,8 @@ def _listeners(redis: Valkey) -> int:
     return sum(number for _, number in redis.client.pubsub_numsub(*channels)) if channels else 0
 
 
-async def test_one_that_stalls_is_waited_for_a_moment_and_then_no_more(wall: Wall) -> None:
+async def test_one_that_stalls_is_waited_for_a_moment_and_then_no_more() -> None:
+    wall = Wall()
     with valkey() as redis:
         async with replicas(1, redis.url, wall, patience=0.01) as [replica]:
             redis.stall()
@@ -110,7 +114,8 @@ async def test_one_slow_moment_does_not_end_the_asking_however_many_wait_in_it()
     probing.cancel()
 
 
-async def test_a_process_that_is_busy_itself_does_not_take_redis_for_lost(redis: Valkey, wall: Wall) -> None:
+async def test_a_process_that_is_busy_itself_does_not_take_redis_for_lost(redis: Valkey) -> None:
+    wall = Wall()
     async with replicas(1, redis.url, wall) as [replica]:
         replica.shared.put(ANN, facts(), NOW)
         await eventually(redis.texts)
@@ -124,7 +129,8 @@ async def test_a_process_that_is_busy_itself_does_not_take_redis_for_lost(redis:
         assert replica.shared.state() == "ok"
 
 
-async def test_one_that_is_full_answers_what_it_has(wall: Wall) -> None:
+async def test_one_that_is_full_answers_what_it_has() -> None:
+    wall = Wall()
     with valkey() as redis:
         async with replicas(1, redis.url, wall) as [replica]:
             replica.shared.put(ANN, facts(), NOW)
@@ -139,7 +145,8 @@ async def test_one_that_is_full_answers_what_it_has(wall: Wall) -> None:
 
 
 @pytest.mark.parametrize("gone", [True, False])
-async def test_one_that_is_full_keeps_nothing_that_is_no_longer_true(wall: Wall, *, gone: bool) -> None:
+async def test_one_that_is_full_keeps_nothing_that_is_no_longer_true(*, gone: bool) -> None:
+    wall = Wall()
     with valkey() as redis:
         async with replicas(2, redis.url, wall) as [here, there]:
             here.shared.put(ANN, facts(), NOW - 1)
@@ -153,7 +160,8 @@ async def test_one_that_is_full_keeps_nothing_that_is_no_longer_true(wall: Wall,
             assert (await finds(there), there.dropped) == (None, [(ANN, NOW)])
 
 
-async def test_one_that_has_become_read_only_is_connected_to_anew(wall: Wall) -> None:
+async def test_one_that_has_become_read_only_is_connected_to_anew() -> None:
+    wall = Wall()
     with valkey() as redis:
         async with replicas(1, redis.url, wall) as [replica]:
             redis.do("REPLICAOF", "127.0.0.1", "1")
@@ -166,7 +174,8 @@ async def test_one_that_has_become_read_only_is_connected_to_anew(wall: Wall) ->
             await eventually(redis.texts)
 
 
-async def test_a_user_of_few_rights_and_with_special_characters_gets_in(redis: Valkey, wall: Wall) -> None:
+async def test_a_user_of_few_rights_and_with_special_characters_gets_in(redis: Valkey) -> None:
+    wall = Wall()
     snapshot, changing = ("get", "getrange", "pttl"), ("set", "del", "evalsha", "eval")
     commands = (*snapshot, *changing, "publish", "subscribe", "ping", "select")
     rights = ("resetchannels", "~rosterguard:*", "&rosterguard:*", *(f"+{command}" for command in commands))
@@ -186,7 +195,8 @@ def test_where_the_client_is_not_installed_the_start_ends_with_what_to_install(m
         main.create_app(settings, no_auth=True)
 
 
-async def test_past_so_many_at_once_what_is_put_is_dropped_and_counted(redis: Valkey, wall: Wall) -> None:
+async def test_past_so_many_at_once_what_is_put_is_dropped_and_counted(redis: Valkey) -> None:
+    wall = Wall()
     async with replicas(1, redis.url, wall) as [replica]:
         dropped = counted("dropped")
         for user in range(MOST_QUEUED + 3):
@@ -195,13 +205,15 @@ async def test_past_so_many_at_once_what_is_put_is_dropped_and_counted(redis: Va
         await eventually(lambda: redis.client.dbsize() == MOST_QUEUED)
 
 
-async def test_what_waits_to_be_put_is_put_before_the_end(redis: Valkey, wall: Wall) -> None:
+async def test_what_waits_to_be_put_is_put_before_the_end(redis: Valkey) -> None:
+    wall = Wall()
     async with replicas(1, redis.url, wall) as [replica]:
         replica.shared.put(ANN, facts(), NOW)
     assert len(redis.texts()) == 2
 
 
-async def test_the_end_waits_for_nobody_who_stalls(wall: Wall) -> None:
+async def test_the_end_waits_for_nobody_who_stalls() -> None:
+    wall = Wall()
     with valkey() as redis:
         async with replicas(1, redis.url, wall) as [replica]:
             redis.stall()

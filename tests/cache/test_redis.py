@@ -48,9 +48,7 @@ async def test_what_one_replica_puts_another_finds(pair: list[Replica], redis: V
     assert await there.shared.find("north/ben") is None
 
 
-async def test_where_the_clock_of_another_is_ahead_nothing_is_of_the_future(
-    pair: list[Replica], redis: Valkey, wall: Wall
-) -> None:
+async def test_where_the_clock_of_another_is_ahead_nothing_is_of_the_future(pair: list[Replica], redis: Valkey) -> None:
     here, there = pair
     await put(here, redis, facts(), NOW + 4)
     assert await there.shared.find(ANN) == Found(facts(), NOW)
@@ -155,9 +153,8 @@ async def test_a_forged_value_keeps_no_reading_from_being_put(
     assert (await here.shared.find(ANN), there.dropped) == (Found(facts("again"), NOW), [])
 
 
-async def test_what_stood_there_once_is_of_no_use_when_it_is_brought_back(
-    pair: list[Replica], redis: Valkey, wall: Wall
-) -> None:
+async def test_what_stood_there_once_is_of_no_use_when_it_is_brought_back(pair: list[Replica], redis: Valkey) -> None:
+    wall = pair[0].wall
     here, there = pair
     await put(here, redis, facts("admin"), NOW)
     once = the_value(redis)
@@ -191,7 +188,8 @@ async def test_something_else_under_a_key_costs_nothing_but_itself(pair: list[Re
     assert await here.shared.find(ANN) == Found(facts(), NOW)
 
 
-async def test_what_is_forged_or_said_again_later_drops_nothing(pair: list[Replica], redis: Valkey, wall: Wall) -> None:
+async def test_what_is_forged_or_said_again_later_drops_nothing(pair: list[Replica], redis: Valkey) -> None:
+    wall = pair[0].wall
     here, there = pair
     with PubSub(redis.client.connection_pool) as overheard:
         overheard.psubscribe(CHANNEL)
@@ -210,7 +208,8 @@ async def test_what_is_forged_or_said_again_later_drops_nothing(pair: list[Repli
     assert there.dropped == [(ANN, NOW), ("north/ben", wall.now)]
 
 
-async def test_replicas_with_another_secret_share_the_redis_and_nothing_else(redis: Valkey, wall: Wall) -> None:
+async def test_replicas_with_another_secret_share_the_redis_and_nothing_else(redis: Valkey) -> None:
+    wall = Wall()
     async with replicas(1, redis.url, wall) as [ours], replicas(1, redis.url, wall, "another secret") as [theirs]:
         await put(ours, redis, facts(), NOW)
         assert await theirs.shared.find(ANN) is None

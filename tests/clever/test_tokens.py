@@ -205,7 +205,7 @@ async def test_a_look_that_fails_is_not_made_again_for_five_seconds_and_is_told_
 
 
 async def test_nobody_waits_long_for_a_look_and_it_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.clever.tokens._LOOK_PATIENCE", 0.01)
+    monkeypatch.setattr("app.clever.tokens.LOOK_PATIENCE", 0.01)
     clever = Clever({LISTING: listing(entry(NORTH, "token-n"))})
     tokens = clever.discovered()
     clever.wakes.clear()

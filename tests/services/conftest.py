@@ -9,10 +9,11 @@ import pytest
 from app.cache.memory import MemoryCache
 from app.clever.client import connect
 from app.domain.ids import IdShape
+from app.main import default_policy
 from app.policy_files.yaml import read_policy
 from app.roster.concurrency import ReadSlots
 from app.roster.context import Context, Deadlines
-from tests.conftest import TOKEN, MovedClock
+from tests.conftest import TOKEN, MovedClock, Sandbox
 from tests.services import counting
 from tests.services.counting import Asked, CountingClever
 
@@ -59,6 +60,15 @@ def context_over(running_clock: MovedClock) -> Contexts:
             await clever.aclose()
 
     return made
+
+
+@pytest.fixture
+async def context(sandbox: Sandbox, context_over: Contexts) -> AsyncIterator[Context]:
+    """A context over the sandbox under the default policy, that knows which district there is and nothing else."""
+    async with context_over(sandbox.url, default_policy()) as made:
+        await made.clever.districts()
+        sandbox.requests.clear()
+        yield made
 
 
 @pytest.fixture

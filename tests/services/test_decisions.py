@@ -1,33 +1,23 @@
 """Decisions over the sandbox: where resources lie, what is read for them, and what the caller's word is worth."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 
 import pytest
 
 from app.domain.decision import Reason
 from app.domain.errors import CleverLimited, NotCached, RosterguardError
-from app.main import default_policy
 from app.roster.context import Context
 from app.roster.freshness import Freshness
 from app.services.decisions import Action, Decision, Question, evaluate, evaluate_many, evaluate_until
 from app.services.resource_lookup import Entity
 from app.services.search import subjects
 from tests.conftest import Sandbox
-from tests.services.conftest import Contexts
 
 NORTH, SOUTH = "66826200160e91311d000000", "66826201160e91311d000001"
 FIRST, ELSEWHERE = "66826200f00d2c317a000000", "66826288f00d2c317a000088"
 PUPIL, PUPIL_OF_TWO = "668262039155dac234000003", "668262049155dac234000004"
 WITHOUT_ROLES = "668262169155dac234000016"
 UNKNOWN = "ffffffffffffffffffffffff"
-
-
-@pytest.fixture
-async def context(sandbox: Sandbox, context_over: Contexts) -> AsyncIterator[Context]:
-    async with context_over(sandbox.url, default_policy()) as made:
-        await made.clever.districts()
-        sandbox.requests.clear()
-        yield made
 
 
 def question(

@@ -3,7 +3,7 @@
 import random
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 
 import pytest
@@ -89,19 +89,6 @@ def asking(who: str, kind: str, ids: Sequence[str], action: str = "view") -> lis
 Towns = Callable[..., AbstractAsyncContextManager[Context]]
 
 
-@asynccontextmanager
-async def town_of(sandbox: Sandbox, context_over: Contexts) -> AsyncIterator[Town]:
-    async with context_over(sandbox.url, default_policy()) as context:
-        await context.clever.districts()
-        yield Town(sandbox, context)
-
-
-@pytest.fixture
-async def town(sandbox: Sandbox, context_over: Contexts) -> AsyncIterator[Town]:
-    async with town_of(sandbox, context_over) as town:
-        yield town
-
-
 @pytest.fixture(scope="module")
 def running_city() -> Iterator[Sandbox]:
     world = generate(schools=30, teachers=400, students=10_000)
@@ -112,13 +99,17 @@ def running_city() -> Iterator[Sandbox]:
 
 @pytest.fixture
 async def city(running_city: Sandbox, context_over: Contexts) -> AsyncIterator[Town]:
-    async with town_of(running_city, context_over) as city:
-        yield city
+    async with context_over(running_city.url, default_policy()) as context:
+        await context.clever.districts()
+        yield Town(running_city, context)
 
 
 @pytest.mark.parametrize("who", WHO)
 @pytest.mark.parametrize("kind", ["section", "student"])
-async def test_a_hundred_of_one_school_cost_at_most_eight_requests(who: str, kind: str, town: Town) -> None:
+async def test_a_hundred_of_one_school_cost_at_most_eight_requests(
+    who: str, kind: str, sandbox: Sandbox, context: Context
+) -> None:
+    town = Town(sandbox, context)
     ids = town.sections(town.school) if kind == "section" else town.students(town.school)
     assert len(ids) >= 100
     assert await town.costs(asking(town.who(who), kind, ids[:100])) <= 8
@@ -155,7 +146,8 @@ async def test_ten_thousand_of_a_district_cost_at_most_twenty_requests(city: Tow
     assert await city.costs(asking(city.who("admin"), "student", ids[:10_000])) <= 20
 
 
-async def test_six_hundred_students_and_what_is_not_there_cost_no_more(town: Town) -> None:
+async def test_six_hundred_students_and_what_is_not_there_cost_no_more(sandbox: Sandbox, context: Context) -> None:
+    town = Town(sandbox, context)
     admin = town.who("admin")
     assert await town.costs(asking(admin, "student", town.students())) <= 8
     nobody = [f"{number:024x}" for number in range(100)]
@@ -164,13 +156,15 @@ async def test_six_hundred_students_and_what_is_not_there_cost_no_more(town: Tow
         assert await town.costs(asking(admin, kind, nobody)) == 0
 
 
-async def test_many_subjects_are_read_by_lists_too(town: Town) -> None:
+async def test_many_subjects_are_read_by_lists_too(sandbox: Sandbox, context: Context) -> None:
+    town = Town(sandbox, context)
     users = [user.id for user in town.here.all_users[:300]]
     questions = [question for user in users for question in asking(user, "section", [town.sections()[0]])]
     assert await town.costs(questions) <= 3
 
 
-async def test_a_run_reads_ahead_once_it_did_not_end_with_the_first_few(town: Town) -> None:
+async def test_a_run_reads_ahead_once_it_did_not_end_with_the_first_few(sandbox: Sandbox, context: Context) -> None:
+    town = Town(sandbox, context)
     ids = [*town.sections(town.school)][:100]
     questions = asking(town.who("admin"), "section", ids)
     town.sandbox.requests.clear()
@@ -270,7 +264,8 @@ async def test_a_search_in_many_places_finds_by_lists_of_the_district_what_lists
             assert page_limit == 20 or cost <= 4
 
 
-async def test_what_a_list_says_is_as_old_as_the_list(town: Town, clock: MovedClock) -> None:
+async def test_what_a_list_says_is_as_old_as_the_list(clock: MovedClock, sandbox: Sandbox, context: Context) -> None:
+    town = Town(sandbox, context)
     district, sections = DistrictId(town.here.id), town.sections(town.school)[:20]
     questions = asking(town.who("staff"), "section", sections)
     await town.costs(questions)
@@ -287,7 +282,10 @@ async def test_what_a_list_says_is_as_old_as_the_list(town: Town, clock: MovedCl
 
 
 @pytest.mark.parametrize("freshness", [replace(BATCH, no_cache=True), replace(BATCH, max_age=50)])
-async def test_what_is_asked_anew_is_read_anew_by_lists(freshness: Freshness, town: Town, clock: MovedClock) -> None:
+async def test_what_is_asked_anew_is_read_anew_by_lists(
+    freshness: Freshness, clock: MovedClock, sandbox: Sandbox, context: Context
+) -> None:
+    town = Town(sandbox, context)
     questions = asking(town.who("staff"), "section", town.sections(town.school)[:50])
     await town.costs(questions)
     clock.move(100)
@@ -300,8 +298,9 @@ async def test_what_is_asked_anew_is_read_anew_by_lists(freshness: Freshness, to
 
 
 async def test_a_student_whom_a_list_told_of_needs_no_reading_while_that_is_fresh(
-    town: Town, clock: MovedClock
+    clock: MovedClock, sandbox: Sandbox, context: Context
 ) -> None:
+    town = Town(sandbox, context)
     questions = asking(town.who("staff"), "student", town.students(town.school)[:20])
     await town.costs(questions)
     clock.move(299)
@@ -318,13 +317,17 @@ async def test_a_student_whom_a_list_told_of_needs_no_reading_while_that_is_fres
     assert await town.costs(questions) > 0
 
 
-async def test_only_the_cache_may_answer_what_no_list_is_read_for(town: Town) -> None:
+async def test_only_the_cache_may_answer_what_no_list_is_read_for(sandbox: Sandbox, context: Context) -> None:
+    town = Town(sandbox, context)
     questions = asking(town.who("staff"), "section", town.sections(town.school)[:50])
     with pytest.raises(NotCached):
         await evaluate_many(town.context, questions, replace(BATCH, only_if_cached=True))
 
 
-async def test_what_was_not_there_is_looked_for_again_after_ten_seconds(town: Town, clock: MovedClock) -> None:
+async def test_what_was_not_there_is_looked_for_again_after_ten_seconds(
+    clock: MovedClock, sandbox: Sandbox, context: Context
+) -> None:
+    town = Town(sandbox, context)
     new, *old = town.sections()[:60]
     town.sandbox.app.state.world.remove_section(new)
     admin = town.who("admin")
@@ -340,8 +343,9 @@ async def test_what_was_not_there_is_looked_for_again_after_ten_seconds(town: To
 
 
 async def test_what_a_list_lacks_that_another_reading_has_found_gone_since_is_gone(
-    town: Town, clock: MovedClock
+    clock: MovedClock, sandbox: Sandbox, context: Context
 ) -> None:
+    town = Town(sandbox, context)
     sections, admin = town.sections()[:20], town.who("admin")
     await town.costs(asking(admin, "section", town.sections()[20:40]))
     clock.move(1)
@@ -354,14 +358,16 @@ async def test_what_a_list_lacks_that_another_reading_has_found_gone_since_is_go
     )
 
 
-async def test_where_lists_cannot_be_read_each_is_read_alone(town: Town) -> None:
+async def test_where_lists_cannot_be_read_each_is_read_alone(sandbox: Sandbox, context: Context) -> None:
+    town = Town(sandbox, context)
     lists = [Fault(path=path, kind="html") for path in ("/v3.1/sections", "/v3.1/schools/*/sections")]
     town.sandbox.app.state.faults.put(Faults(faults=tuple(lists)))
     questions = asking(town.who("admin"), "section", town.sections()[:20])
     assert set(await evaluate_many(town.context, questions, BATCH)) == {Decision(Reason.GRANTED)}
 
 
-async def test_a_district_whose_token_is_refused_is_not_read_on(town: Town) -> None:
+async def test_a_district_whose_token_is_refused_is_not_read_on(sandbox: Sandbox, context: Context) -> None:
+    town = Town(sandbox, context)
     admin = town.who("admin")
     await town.costs(asking(admin, "district", [town.here.id]))
     town.sandbox.app.state.faults.put(Faults(faults=(Fault(path="/v3.1/*", kind="status", status=401),)))
@@ -375,7 +381,8 @@ async def test_a_district_whose_token_is_refused_is_not_read_on(town: Town) -> N
     assert town.sandbox.requests.total() <= 8
 
 
-async def test_what_cannot_be_afforded_is_one_error_for_all(town: Town) -> None:
+async def test_what_cannot_be_afforded_is_one_error_for_all(sandbox: Sandbox, context: Context) -> None:
+    town = Town(sandbox, context)
     town.sandbox.app.state.rate_limit = 4
     questions = asking(town.who("admin"), "section", town.sections()[:100])
     try:
@@ -393,7 +400,8 @@ async def test_what_cannot_be_afforded_is_one_error_for_all(town: Town) -> None:
         town.sandbox.app.state.rate_limit = 0
 
 
-async def test_requests_that_would_not_suffice_are_not_begun_to_be_spent(town: Town) -> None:
+async def test_requests_that_would_not_suffice_are_not_begun_to_be_spent(sandbox: Sandbox, context: Context) -> None:
+    town = Town(sandbox, context)
     lists = [Fault(path=path, kind="html") for path in ("/v3.1/sections", "/v3.1/schools/*", "/v3.1/users")]
     town.sandbox.app.state.faults.put(Faults(faults=tuple(lists)))
     town.sandbox.app.state.rate_limit, town.sandbox.app.state.limit = 100, RateLimit(lambda: 1_000_000_020.0)
@@ -411,7 +419,10 @@ async def test_requests_that_would_not_suffice_are_not_begun_to_be_spent(town: T
         town.sandbox.app.state.rate_limit, town.sandbox.app.state.limit = 0, RateLimit(time.time)
 
 
-async def test_records_that_cannot_be_read_are_told_where_they_are_asked_about_however_many(town: Town) -> None:
+async def test_records_that_cannot_be_read_are_told_where_they_are_asked_about_however_many(
+    sandbox: Sandbox, context: Context
+) -> None:
+    town = Town(sandbox, context)
     odd = [Fault(path=path, kind="html") for path in ("/v3.1/sections*", "/v3.1/schools/*/sections")]
     town.sandbox.app.state.faults.put(Faults(faults=tuple(odd)))
     admin, sections = town.who("admin"), town.sections()[:20]
@@ -420,7 +431,8 @@ async def test_records_that_cannot_be_read_are_told_where_they_are_asked_about_h
     assert [isinstance(outcome, CleverNotJson) for outcome in outcomes] == [True] * 20 + [False] * 20
 
 
-async def test_an_outage_in_the_middle_is_one_error_and_no_hundred_denials(town: Town) -> None:
+async def test_an_outage_in_the_middle_is_one_error_and_no_hundred_denials(sandbox: Sandbox, context: Context) -> None:
+    town = Town(sandbox, context)
     known, cold = town.sections()[:20], town.sections()[20:60]
     admin = town.who("admin")
     await town.costs(asking(admin, "section", known))
