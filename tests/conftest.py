@@ -156,11 +156,11 @@ class WatchedConnection(FastConnection):
 
     watch = planted.WATCH
 
-    def _send(self, status: int, headers: RawHeaders, body: bytes) -> None:
+    def send_answer(self, status: int, headers: RawHeaders, body: bytes) -> None:
         for name, value in headers:
             self.watch.look(name + b": " + value, "is answered in a header")
         self.watch.look(body, "is answered in a body")
-        super()._send(status, headers, body)
+        super().send_answer(status, headers, body)
 
 
 def by_client_id(url: str, world: World) -> dict[str, object]:

@@ -7,8 +7,6 @@ from pathlib import Path
 
 TESTS = Path(__file__).parent
 APP = TESTS.parent / "app"
-APART = {"tests/conftest.py", "tests/api/test_at_hand.py", "tests/api/test_express.py", "tests/api/test_heads.py"}
-"""They look into the shortcut on the connection, which is being replaced."""
 BY_HAND = {"bench", "chaos", "clients"}
 """Programs that are run by hand, which wait as long as they have to."""
 
@@ -58,7 +56,7 @@ def calls(tree: ast.Module, name: str) -> int:
 
 def test_no_test_reaches_into_a_private_name_of_the_application() -> None:
     private = {name for _, tree in trees(APP) for name in defined(tree)}
-    found = {(file, name) for file, tree in trees(TESTS) if file not in APART for name in reached(tree)}
+    found = {(file, name) for file, tree in trees(TESTS) for name in reached(tree)}
     assert {(file, name) for file, name in found if name in private} == set()
 
 
@@ -66,7 +64,7 @@ def test_tests_hardly_sleep() -> None:
     sleeps = {
         file: times
         for file, tree in trees(TESTS)
-        if file not in APART and BY_HAND.isdisjoint(Path(file).parts) and (times := calls(tree, ".sleep"))
+        if BY_HAND.isdisjoint(Path(file).parts) and (times := calls(tree, ".sleep"))
     }
     assert sum(sleeps.values()) <= 5, sleeps
 
@@ -75,7 +73,6 @@ def test_fixtures_are_few() -> None:
     fixtures = {
         (file, node.name)
         for file, tree in trees(TESTS)
-        if file not in APART - {"tests/conftest.py"}
         for node in ast.walk(tree)
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         and any(ast.unparse(each).startswith("pytest.fixture") for each in node.decorator_list)

@@ -63,7 +63,7 @@ class FastConnection(Connection):
             answer = fast_path(self.parser.get_method(), self.url, self._head, self._read)
             if answer is not None:
                 self._read = None
-                self._send(*answer)
+                self.send_answer(*answer)
                 return
             self._go_on()
         super()._end()
@@ -100,7 +100,8 @@ class FastConnection(Connection):
         if body:
             super()._take(body)
 
-    def _send(self, status: int, headers: RawHeaders, body: bytes) -> None:
+    def send_answer(self, status: int, headers: RawHeaders, body: bytes) -> None:
+        """Write an answer of the fast path to the connection."""
         lines = [_STATUS_LINES[status]]
         for name, value in (*self.server_state.default_headers, *headers):
             lines += (name, b": ", value, b"\r\n")

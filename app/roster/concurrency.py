@@ -9,7 +9,6 @@ from weakref import WeakValueDictionary
 from app.domain.errors import CleverBusy
 from app.domain.read_context import ReadContext, Urgency
 from app.telemetry import metrics
-from app.waiting import deadline
 
 _PATIENT = frozenset({Urgency.BULK, Urgency.RENEWAL})
 
@@ -127,6 +126,3 @@ def _busy() -> CleverBusy:
 def halfway_to(until: float | None) -> float | None:
     """Return the time halfway from now to ``until``, in seconds of the event loop's clock; None where that is None."""
     return None if until is None else (asyncio.get_running_loop().time() + until) / 2
-
-
-by = deadline

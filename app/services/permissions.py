@@ -15,7 +15,7 @@ from app.domain.grants import PermissionSet
 from app.domain.ids import DistrictId
 from app.domain.serialization import PackedFacts, unpacked
 from app.domain.snapshot import Rendered, Snapshot, Staleness
-from app.roster.concurrency import by, halfway_to
+from app.roster.concurrency import halfway_to
 from app.roster.context import NO_DECISION_LOG, Context
 from app.roster.freshness import Freshness, cached_user
 from app.services.batch import answered, outcome_of
@@ -24,6 +24,7 @@ from app.services.prefetch import USER_REQUESTS, Prefetch
 from app.services.resource_lookup import NOTHING_PREFETCHED, Prefetched, ResourceLookup
 from app.telemetry import metrics
 from app.telemetry.decision_log import Decided
+from app.waiting import deadline
 
 RenderSet = Callable[[PermissionSet, Staleness | None], bytes]
 RenderRoles = Callable[[Facts, Staleness | None], bytes]
@@ -228,7 +229,7 @@ async def _connected(context: Context, freshness: Freshness) -> frozenset[Distri
     known = context.clever.known_districts()
     if known is not None:
         return known
-    async with by(freshness.until):
+    async with deadline(freshness.until):
         return await context.clever.districts()
 
 
@@ -238,7 +239,7 @@ async def _connected_now(context: Context, freshness: Freshness) -> frozenset[Di
         raise NotCached
     asked_at = context.clock() if freshness.asked_at is None else freshness.asked_at
     oldest = 0 if freshness.no_cache else inf if freshness.max_age is None else freshness.max_age
-    async with by(freshness.until):
+    async with deadline(freshness.until):
         return await context.clever.districts_now(asked_at - oldest)
 
 

@@ -383,9 +383,9 @@ def test_the_service_answers_fast_what_it_has_answered_before(sandbox: Sandbox, 
     fast: list[bytes] = []
 
     class Noted(FastConnection):
-        def _send(self, status: int, headers: RawHeaders, body: bytes) -> None:
+        def send_answer(self, status: int, headers: RawHeaders, body: bytes) -> None:
             fast.append(self.url)
-            super()._send(status, headers, body)
+            super().send_answer(status, headers, body)
 
     app, names = create_app(settings_over(sandbox), clock=clock), names_in(sandbox.world)
     assert app.state.protocol is FastConnection

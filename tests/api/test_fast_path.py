@@ -48,14 +48,11 @@ from tests.conftest import KEY, MovedClock, Sandbox, Serve, api_key, serving, se
 
 
 @pytest.fixture(scope="module")
-def policy(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    file = tmp_path_factory.mktemp("policy") / "policy.yaml"
-    file.write_text(POLICY)
-    return file
-
-
-@pytest.fixture(scope="module")
-def running(running_sandbox: Sandbox, running_clock: MovedClock, policy: Path) -> Iterator[Asked]:
+def running(
+    running_sandbox: Sandbox, running_clock: MovedClock, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Asked]:
+    policy = tmp_path_factory.mktemp("policy") / "policy.yaml"
+    policy.write_text(POLICY)
     with serving(settings_over(running_sandbox, policy=policy), running_clock) as client:
         yield Asked(client, names_in(running_sandbox.world))
 
@@ -66,8 +63,7 @@ def asked(running: Asked, sandbox: Sandbox, clock: MovedClock) -> Asked:
     return running
 
 
-@pytest.fixture
-def known(asked: Asked) -> Asked:
+def known_by(asked: Asked) -> Asked:
     """The same where all that plain questions are about is known."""
     asked.ask(EVALUATIONS, questions(*PLAIN)).raise_for_status()
     asked.ask(PERMISSIONS).raise_for_status()
@@ -75,12 +71,14 @@ def known(asked: Asked) -> Asked:
 
 
 @pytest.mark.parametrize("bodies", [PLAIN, NOT_PLAIN], ids=["plain", "not plain"])
-def test_a_question_is_answered_at_hand_as_the_whole_way(bodies: list[str], known: Asked) -> None:
+def test_a_question_is_answered_at_hand_as_the_whole_way(bodies: list[str], asked: Asked) -> None:
+    known = known_by(asked)
     assert [said for said in bodies if not known.agrees(EVALUATION, said)] == []
 
 
 @pytest.mark.parametrize("bodies", [PLAIN_MANY, NOT_PLAIN_MANY], ids=["plain", "not plain"])
-def test_many_questions_are_answered_at_hand_as_the_whole_way(bodies: list[str], known: Asked) -> None:
+def test_many_questions_are_answered_at_hand_as_the_whole_way(bodies: list[str], asked: Asked) -> None:
+    known = known_by(asked)
     assert [said for said in bodies if not known.agrees(EVALUATIONS, said)] == []
 
 
@@ -89,17 +87,20 @@ def test_many_questions_are_answered_at_hand_as_the_whole_way(bodies: list[str],
 )
 @given(BODIES, st.sampled_from(SPOILS), st.integers(0, 1000), st.sampled_from([EVALUATION, EVALUATIONS]))
 def test_whatever_is_asked_is_answered_at_hand_as_the_whole_way(
-    known: Asked, body: object, spoil: Spoil, which: int, path: str
+    asked: Asked, body: object, spoil: Spoil, which: int, path: str
 ) -> None:
+    known = known_by(asked)
     assert known.agrees(path, spoil(json.dumps(body), which))
 
 
 @pytest.mark.parametrize("headers", CREDENTIALS.values(), ids=CREDENTIALS)
-def test_who_asks_is_judged_as_the_whole_way(headers: Headers, known: Asked) -> None:
+def test_who_asks_is_judged_as_the_whole_way(headers: Headers, asked: Asked) -> None:
+    known = known_by(asked)
     assert all(known.agrees(target, said, {**JSON, **headers}) for target, said in EVERY_KIND)
 
 
-def test_two_credentials_are_none(known: Asked) -> None:
+def test_two_credentials_are_none(asked: Asked) -> None:
+    known = known_by(asked)
     twice = [*USUAL.items(), *CREDENTIAL.items()]
     body = known.names.in_body(WHOLE)
     assert [known.client.post(EVALUATION, content=body, headers=twice).status_code for _ in range(2)] == [401, 401]
@@ -108,13 +109,15 @@ def test_two_credentials_are_none(known: Asked) -> None:
 @pytest.mark.parametrize(
     "content_type", ["", "text/plain", "application/json; charset=utf-8", "Application/JSON", "application/jsonp"]
 )
-def test_what_a_body_is_said_to_be_is_judged_as_the_whole_way(content_type: str, known: Asked) -> None:
+def test_what_a_body_is_said_to_be_is_judged_as_the_whole_way(content_type: str, asked: Asked) -> None:
+    known = known_by(asked)
     headers = CREDENTIAL | {"Content-Type": content_type}
     assert all(known.agrees(target, said, headers) for target, said in EVERY_KIND)
 
 
 @pytest.mark.parametrize("end", ["?", "?a=1", "/", "#a", "%20"])
-def test_another_target_is_answered_as_the_whole_way(end: str, known: Asked) -> None:
+def test_another_target_is_answered_as_the_whole_way(end: str, asked: Asked) -> None:
+    known = known_by(asked)
     assert all(known.agrees(target + end, said) for target, said in EVERY_KIND)
 
 
@@ -204,9 +207,9 @@ TOLD: Mapping[str, Told] = {
 """What is asked in turn the whole way and so that it is at hand, but for the last, which cannot be."""
 
 
-def test_an_answer_at_hand_is_told_in_the_same_lines(
-    sandbox: Sandbox, clock: MovedClock, policy: Path, tmp_path: Path
-) -> None:
+def test_an_answer_at_hand_is_told_in_the_same_lines(sandbox: Sandbox, clock: MovedClock, tmp_path: Path) -> None:
+    policy = tmp_path / "policy.yaml"
+    policy.write_text(POLICY)
     logs = Logs(tmp_path / "decisions")
     trace = {"traceparent": f"00-{TRACE}-{SPAN}-01"}
     given = {"decision_log": str(logs.decided), "log_ids": "plain", "policy": policy}

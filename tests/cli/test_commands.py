@@ -4,7 +4,9 @@ import hashlib
 import json
 import signal
 import subprocess
+from contextlib import chdir
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import httpx
 import pytest
@@ -17,14 +19,10 @@ from tests.conftest import TOKEN, Sandbox, rosterguard_process
 BAD_POLICY = "version: 1\nrule: superset\nroles:\n  boss: []\n  staff:\n    - {allow: [school:view], over: sections}\n"
 
 
-@pytest.fixture(autouse=True)
-def elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Away from the project's own folder, where an operator may have an .env."""
-    monkeypatch.chdir(tmp_path)
-
-
 def run(*arguments: str, **environment: str) -> Result:
-    return CliRunner().invoke(app, list(arguments), env={"ROSTERGUARD_CLEVER_TOKEN": TOKEN, **environment})
+    # Away from the project's own folder, where an operator may have an .env.
+    with TemporaryDirectory() as elsewhere, chdir(elsewhere):
+        return CliRunner().invoke(app, list(arguments), env={"ROSTERGUARD_CLEVER_TOKEN": TOKEN, **environment})
 
 
 def test_policy_check_says_ok_and_what_wildcards_stand_for(tmp_path: Path) -> None:

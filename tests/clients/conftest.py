@@ -8,7 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import httpx
-import pytest
 
 from app.api.examples import SECTION
 from tests.conftest import KEY, Sandbox
@@ -23,9 +22,8 @@ Json = dict[str, object]
 Run = Callable[..., str]
 
 
-@pytest.fixture
-def run(tmp_path: Path) -> Run:
-    """Run a command of the environment in a folder of its own, and return what it printed."""
+def run_in(tmp_path: Path) -> Run:
+    """Return what runs a command of the environment in a folder, and returns what it printed."""
 
     def run(*command: str | Path) -> str:
         # Generators look for tools beside them: ruff, node.

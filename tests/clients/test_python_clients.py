@@ -8,15 +8,16 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.clients.conftest import BIN, DOCUMENT, JAVA, NO_JAVA, Run, expected, generate, question
+from tests.clients.conftest import BIN, DOCUMENT, JAVA, NO_JAVA, expected, generate, question, run_in
 from tests.conftest import Sandbox
 
 HERE = Path(__file__).parent / "python"
 
 
 def test_a_client_of_openapi_python_client_reads_typed_answers(
-    tmp_path: Path, run: Run, service: httpx.Client, sandbox: Sandbox
+    tmp_path: Path, service: httpx.Client, sandbox: Sandbox
 ) -> None:
+    run = run_in(tmp_path)
     program = shutil.copy(HERE / "openapi_python_client.py", tmp_path)
     generate = [BIN / "openapi-python-client", "generate", "--fail-on-warning", "--meta", "none"]
     run(*generate, "--path", DOCUMENT, "--output-path", tmp_path / "rosterguard_client")
@@ -25,8 +26,9 @@ def test_a_client_of_openapi_python_client_reads_typed_answers(
 
 
 def test_models_of_datamodel_code_generator_read_answers(
-    tmp_path: Path, run: Run, service: httpx.Client, sandbox: Sandbox
+    tmp_path: Path, service: httpx.Client, sandbox: Sandbox
 ) -> None:
+    run = run_in(tmp_path)
     program = shutil.copy(HERE / "datamodel_models.py", tmp_path)
     models = ["--output-model-type", "pydantic_v2.BaseModel", "--formatters", "builtin", "--output", "models.py"]
     run(BIN / "datamodel-codegen", "--input", DOCUMENT, "--input-file-type", "openapi", *models)
@@ -34,9 +36,8 @@ def test_models_of_datamodel_code_generator_read_answers(
 
 
 @pytest.mark.skipif(not JAVA, reason=NO_JAVA)
-def test_a_client_of_openapi_generator_reads_answers(
-    tmp_path: Path, run: Run, service: httpx.Client, sandbox: Sandbox
-) -> None:
+def test_a_client_of_openapi_generator_reads_answers(tmp_path: Path, service: httpx.Client, sandbox: Sandbox) -> None:
+    run = run_in(tmp_path)
     program = shutil.copy(HERE / "openapi_generator.py", tmp_path)
     generate(run, "-g", "python", "-o", ".")
     assert json.loads(run(sys.executable, program, *question(service, sandbox))) == expected(service, sandbox)

@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.clients.conftest import BIN, DOCUMENT, JAVA, NO_JAVA, Run, expected, generate, question
+from tests.clients.conftest import BIN, DOCUMENT, JAVA, NO_JAVA, expected, generate, question, run_in
 from tests.conftest import Sandbox
 
 HERE = Path(__file__).parent / "typescript"
@@ -15,8 +15,9 @@ TOOLS = HERE / "node_modules/.bin"
 
 
 def test_generated_clients_read_typed_answers(
-    tmp_path: Path, run: Run, service: httpx.Client, sandbox: Sandbox, subtests: pytest.Subtests
+    tmp_path: Path, service: httpx.Client, sandbox: Sandbox, subtests: pytest.Subtests
 ) -> None:
+    run = run_in(tmp_path)
     clients = ["hey_api", "openapi_fetch", *(["typescript_fetch"] if JAVA else [])]
     (tmp_path / "node_modules").symlink_to(HERE / "node_modules")
     for name in ("package.json", *(f"{client}.ts" for client in clients)):

@@ -140,7 +140,7 @@ async def test_a_long_list_is_let_go_of_little_by_little() -> None:
     async def look() -> None:
         while things:
             lengths.add(len(things))
-            await asyncio.sleep(0)
+            await turn()
 
     await asyncio.gather(let_go_of(things), look())
     assert things == []

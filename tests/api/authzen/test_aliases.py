@@ -7,8 +7,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from app.settings import Settings
 from tests.api.authzen.conftest import Json, action, ask, resource
-from tests.api.connecting import until
 from tests.conftest import MovedClock, Sandbox, by_client_id, serving, settings_over
 
 WRITTEN = """
@@ -22,24 +22,20 @@ roles:
 """
 
 
-@pytest.fixture(scope="module")
-def decided(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("log") / "decisions"
-
-
-@pytest.fixture(scope="module")
-def aliased(two_worlds: Sandbox, running_clock: MovedClock, decided: Path) -> Iterator[httpx.Client]:
-    """The service over two districts, under a policy with a name of its own for each of Clever's types."""
-    policy = decided.with_name("policy.yaml")
+def settings_in(folder: Path, two_worlds: Sandbox) -> Settings:
+    """A service over two districts, under a policy with a name of its own for each of Clever's types."""
+    policy = folder / "policy.yaml"
     policy.write_text(WRITTEN)
-    settings = settings_over(
-        two_worlds,
-        policy=policy,
-        decision_log=str(decided),
-        log_ids="plain",
-        **by_client_id(two_worlds.url, two_worlds.world),
-    )
-    with serving(settings, running_clock) as service:
+    several = by_client_id(two_worlds.url, two_worlds.world)
+    log = str(folder / "decisions")
+    return settings_over(two_worlds, policy=policy, decision_log=log, log_ids="plain", **several)
+
+
+@pytest.fixture(scope="module")
+def aliased(
+    two_worlds: Sandbox, running_clock: MovedClock, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[httpx.Client]:
+    with serving(settings_in(tmp_path_factory.mktemp("aliased"), two_worlds), running_clock) as service:
         yield service
 
 
@@ -142,20 +138,17 @@ def test_what_stands_for_no_user_is_no_subject(kind: str, aliased: httpx.Client,
     assert ask(aliased, "search/resource", asked)["results"] == []
 
 
-def test_the_log_tells_the_user_and_clevers_types(aliased: httpx.Client, two_worlds: Sandbox, decided: Path) -> None:
+def test_the_log_tells_the_user_and_clevers_types(two_worlds: Sandbox, clock: MovedClock, tmp_path: Path) -> None:
     who = who_in(two_worlds)
     *_, last = two_worlds.world.districts[0].sections_of_user[who["id"]]
     asked = {"subject": who, "action": action("classroom:edit"), "resource": resource(last.id, "classroom")}
-    ask(aliased, "evaluation", asked)
-    ask(aliased, "evaluation", {**asked, "context": {"a": 1}})
-    ask(aliased, "search/action", asked)
-
-    def told() -> list[Json]:
-        lines = [json.loads(line)["decision"] for line in decided.read_text().splitlines()]
-        return [line for line in lines if line["resource"] == {"type": "section", "id": last.id}]
-
-    until(lambda: len(told()) == 3)
-    assert [(line["kind"], line["user"]) for line in told()] == [
+    with serving(settings_in(tmp_path, two_worlds), clock) as service:
+        ask(service, "evaluation", asked)
+        ask(service, "evaluation", {**asked, "context": {"a": 1}})
+        ask(service, "search/action", asked)
+    lines = [json.loads(line)["decision"] for line in (tmp_path / "decisions").read_text().splitlines()]
+    assert {(line["resource"]["type"], line["resource"]["id"]) for line in lines} == {("section", last.id)}
+    assert [(line["kind"], line["user"]) for line in lines] == [
         ("evaluation", who["id"]),
         ("evaluation", who["id"]),
         ("search", who["id"]),
