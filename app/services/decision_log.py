@@ -60,18 +60,19 @@ def told_refusal(context: Context, freshness: Freshness, asked: Asked, error: Ro
 
 def _decided(context: Context, asked: Asked, answered: Answered) -> Decided:
     age, stale = _freshness(context, answered.snapshots)
+    kind, user, district, role, permission, resource = asked
     return Decided(
-        kind=asked.kind,
-        revision=context.policy.revision,
-        answer=answered.answer,
-        district=_id(context, asked.district),
-        user=_id(context, asked.user),
-        role=asked.role if isinstance(asked.role, str) and asked.role in _ROLES else None,
-        permission=asked.permission if asked.permission in context.policy.named else None,
-        resource=_resource(context, asked.resource),
-        reason=answered.reason,
-        age=age,
-        stale=stale,
+        kind,
+        context.policy.revision,
+        answered.answer,
+        _id(context, district),
+        _id(context, user),
+        role if isinstance(role, str) and role in _ROLES else None,
+        permission if permission in context.policy.named else None,
+        _resource(context, resource),
+        answered.reason,
+        age,
+        stale,
     )
 
 

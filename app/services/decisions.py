@@ -206,6 +206,7 @@ class _Found(NamedTuple):
     district: DistrictId | None = None
     snapshots: Sequence[Snapshot[Any]] = ()
     caches: Sequence[str] = ()
+    permission: str | None = None
 
 
 class _Holder(NamedTuple):
@@ -246,14 +247,14 @@ class _Cached:
         district, snapshot, known = holder
         reason = by_facts_alone(known, permission, kind, resource.id)
         if reason is not None:
-            return _Found(reason, district, (snapshot,), ("users",))
+            return _Found(reason, district, (snapshot,), ("users",), permission)
         found = None
         if kind in CLEVER_TYPES:
             found = cached_location(self._context, district, kind, resource.id, self._freshness)
         if found is None:
             return None
         reason = decided(known, permission, found.location, question)
-        return _Found(reason, district, (snapshot, *found.snapshots), ("users", *found.caches))
+        return _Found(reason, district, (snapshot, *found.snapshots), ("users", *found.caches), permission)
 
     def _asked(self, question: Question) -> tuple[str, str, Reason | None]:
         """Return the permission and type that are asked about, and why nobody can hold that, if so."""
@@ -286,8 +287,8 @@ def _told(
         metrics.looked_up(cache, "hit", times)
     decisions = [Decision(each.reason, staleness_of(each.snapshots)) for each in found]
     if context.decision_log is not NO_DECISION_LOG:
-        for question, (reason, district, snapshots, _) in zip(questions, found, strict=True):
-            asked = asked_in(context, question, "evaluation", district)
+        for question, (reason, district, snapshots, _, permission) in zip(questions, found, strict=True):
+            asked = asked_in(context, question, "evaluation", district, permission)
             told(context, freshness, asked, Answered(reason is Reason.GRANTED, reason, snapshots))
     return decisions
 
@@ -300,15 +301,22 @@ def _times(words: Sequence[Word]) -> Iterable[tuple[Word, int]]:
     return times.items()
 
 
-def asked_in(context: Context, question: Question, kind: str, district: DistrictId | None = None) -> Asked:
-    """Return what a question asks, for the journal."""
+def asked_in(
+    context: Context,
+    question: Question,
+    kind: str,
+    district: DistrictId | None = None,
+    permission: str | None = None,
+) -> Asked:
+    """Return what a question asks, for the decision log; its district and permission are worked out unless given."""
+    subject, resource = question.subject, question.resource
     return Asked(
         kind,
-        question.subject.id if is_user(context.policy, question.subject) else None,
-        district or district_named(context.policy, question.subject.properties),
+        subject.id if is_user(context.policy, subject) else None,
+        district or district_named(context.policy, subject.properties),
         question.context.get("role_context"),
-        permission_asked(context.policy, question.action.name, question.resource.type),
-        question.resource,
+        permission or permission_asked(context.policy, question.action.name, resource.type),
+        resource,
     )
 
 
