@@ -17,7 +17,7 @@ from fastapi.telemetry import TelemetryConfig
 from pydantic import SecretStr
 from starlette.requests import ClientDisconnect
 
-from app import policies
+from app import policy_files
 from app.api import errors, explanation, health, metrics, openapi, permissions, policy, roles
 from app.api.authentication import AuthenticationMiddleware, allowed
 from app.api.authzen import evaluation, metadata, search
@@ -195,7 +195,7 @@ def policy_in(settings: Settings) -> Policy:
 
 def default_policy() -> str:
     """Return the text of the policy that ships with the package."""
-    return resources.files(policies).joinpath("default.yaml").read_text(encoding="utf-8")
+    return resources.files(policy_files).joinpath("default.yaml").read_text(encoding="utf-8")
 
 
 def _revealed(secret: SecretStr | None) -> str | None:

@@ -37,7 +37,7 @@ def secrets_in(text: bytes | str) -> list[str]:
 
 
 @dataclass
-class RequestCounts:
+class Watch:
     """Notes what secrets were seen where, until that is told."""
 
     seen: set[str] = field(default_factory=set)
@@ -50,10 +50,10 @@ class RequestCounts:
         return told
 
 
-WATCH = RequestCounts()
+WATCH = Watch()
 
 
-def watched(app: ASGIApp, watch: RequestCounts = WATCH) -> ASGIApp:
+def watched(app: ASGIApp, watch: Watch = WATCH) -> ASGIApp:
     """Look through all that ``app`` answers, head and body, whatever client it answers."""
 
     async def watching(scope: Scope, receive: Receive, send: Send) -> None:
@@ -62,7 +62,7 @@ def watched(app: ASGIApp, watch: RequestCounts = WATCH) -> ASGIApp:
     return watching
 
 
-def _looking(send: Send, watch: RequestCounts) -> Send:
+def _looking(send: Send, watch: Watch) -> Send:
     said = bytearray()
 
     async def looking(message: Message) -> None:
@@ -76,7 +76,7 @@ def _looking(send: Send, watch: RequestCounts) -> Send:
     return looking
 
 
-def judged(sections: Iterable[tuple[str, str]], watch: RequestCounts = WATCH) -> list[str]:
+def judged(sections: Iterable[tuple[str, str]], watch: Watch = WATCH) -> list[str]:
     """Return the secrets that were seen during a test, with those that its captured output holds."""
     for titled, text in sections:
         watch.look(text, f"stands in what was written ({titled})")

@@ -13,7 +13,7 @@ from app.sandbox.oauth import CLIENT_ID, CLIENT_SECRET
 from app.settings import Settings
 from tests.api.connecting import until
 from tests.conftest import Sandbox, Serve, api_key, rosterguard_process
-from tests.planted import KEY, REDIS_PASSWORD, SECRET, TOKEN, RequestCounts, judged, secrets_in, watched
+from tests.planted import KEY, REDIS_PASSWORD, SECRET, TOKEN, Watch, judged, secrets_in, watched
 from tests.valkey import valkey
 
 HOUSE = Path(__file__).parent.parent
@@ -78,7 +78,7 @@ def test_a_process_with_every_secret_writes_none(sandbox: Sandbox, tmp_path: Pat
     ids=["nothing", "body", "header", "parts"],
 )
 async def test_the_watch_sees_a_secret_that_is_answered(answer: Response, seen: list[str]) -> None:
-    watch = RequestCounts()
+    watch = Watch()
     transport = httpx.ASGITransport(watched(answer, watch))
     async with httpx.AsyncClient(transport=transport, base_url="http://watched") as client:
         await client.get("/")
@@ -86,7 +86,7 @@ async def test_the_watch_sees_a_secret_that_is_answered(answer: Response, seen: 
 
 
 def test_the_watch_sees_a_secret_in_captured_output() -> None:
-    seen = judged([("Captured log call", f"asked with {TOKEN}"), ("Captured stdout call", "nothing")], RequestCounts())
+    seen = judged([("Captured log call", f"asked with {TOKEN}"), ("Captured stdout call", "nothing")], Watch())
     assert seen == ["the district token stands in what was written (Captured log call)"]
 
 

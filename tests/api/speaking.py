@@ -79,11 +79,11 @@ class Spoken:
         assert not self.server.connections
 
     async def _until_it_listens(self) -> None:
-        read_slots = 0
-        while read_slots < SOME_TURNS or (self.wire.is_paused and not self.wire.is_ended):
+        turns = 0
+        while turns < SOME_TURNS or (self.wire.is_paused and not self.wire.is_ended):
             await turn()
-            read_slots += 1
-            assert read_slots < TOO_MANY_TURNS
+            turns += 1
+            assert turns < TOO_MANY_TURNS
 
 
 def spoken(

@@ -25,7 +25,7 @@ from app.main import create_app
 from tests.api.asking import EVALUATION, EVALUATIONS, PERMISSIONS, PLAIN_MANY, WHOLE, Asked, names_in
 from tests.api.connecting import connected_to, told, until
 from tests.conftest import TOKEN, MovedClock, Sandbox, WatchedConnection, settings_over
-from tests.planted import RequestCounts
+from tests.planted import Watch
 
 KIB = 1024
 LARGE = b"a" * 64 * KIB
@@ -397,7 +397,7 @@ def test_the_service_answers_fast_what_it_has_answered_before(sandbox: Sandbox, 
 
 
 def test_the_watch_sees_a_secret_that_is_answered_fast(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(WatchedConnection, "watch", watch := RequestCounts())
+    monkeypatch.setattr(WatchedConnection, "watch", watch := Watch())
     with calling(WatchedConnection) as caller:
         assert caller.ask(get("/fast")) == "/fast fast, 0"
         assert caller.ask(get(f"/fast/{TOKEN}")).startswith("/fast/")

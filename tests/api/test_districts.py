@@ -69,7 +69,7 @@ WHO = VIEW | {
 }
 NO_CACHE = {"Cache-Control": "no-cache"}
 
-ENTRANCES: Mapping[str, tuple[str, str, object, dict[str, str]]] = {
+WAYS: Mapping[str, tuple[str, str, object, dict[str, str]]] = {
     "permissions": ("GET", "/v1/users/$teacher/permissions?district=$district", None, {}),
     "permissions anew": ("GET", "/v1/users/$teacher/permissions?district=$district", None, NO_CACHE),
     "permissions seconds old": (
@@ -109,8 +109,8 @@ class Growing:
         looks: int = self.sandbox.state.requests["/oauth/tokens"]
         return looks
 
-    def ask(self, authentication: str, number: int, client: httpx.Client | None = None) -> httpx.Response:
-        method, path, body, headers = ENTRANCES[authentication]
+    def ask(self, way: str, number: int, client: httpx.Client | None = None) -> httpx.Response:
+        method, path, body, headers = WAYS[way]
         case = self.world.cases[f"teacher_only_in_district_{number}"]
         section = next(
             one for one in self.world.districts[number - 1].sections.values() if case.user in (one.teachers or ())
@@ -127,7 +127,7 @@ class Growing:
 
 @pytest.fixture
 def growing(serve: Serve, clock: MovedClock) -> Iterator[Growing]:
-    many_districts = generate(districts=len(ENTRANCES) + 1, students=20, teachers=20)
+    many_districts = generate(districts=len(WAYS) + 1, students=20, teachers=20)
     sandbox = create_sandbox(many_districts, rate_limit=0)
     listed = sandbox.state.access.tokens
     tokens = {district: token for token, district in listed.items()}
@@ -154,25 +154,25 @@ def held(answer: httpx.Response) -> object:
 
 
 def test_a_district_that_connects_is_asked_at_once_at_every_entrance(growing: Growing) -> None:
-    for number, (authentication, district) in enumerate(zip(ENTRANCES, growing.world.districts[1:], strict=True), 2):
+    for number, (way, district) in enumerate(zip(WAYS, growing.world.districts[1:], strict=True), 2):
         growing.clock.move(5)
         looks = growing.looks
         growing.connect(district.id)
-        answer = growing.ask(authentication, number)
-        assert (answer.status_code, growing.looks) == (200, looks + 1), authentication
-        assert held(answer) in ([True], [True, True], 200) or set(held(answer)) == {200}, authentication  # type: ignore[call-overload]
+        answer = growing.ask(way, number)
+        assert (answer.status_code, growing.looks) == (200, looks + 1), way
+        assert held(answer) in ([True], [True, True], 200) or set(held(answer)) == {200}, way  # type: ignore[call-overload]
 
 
 def test_while_it_cannot_be_known_whether_a_district_is_connected_nobody_is_unknown(growing: Growing) -> None:
     growing.sandbox.state.faults.put(Faults(faults=(Fault(path="/oauth/tokens", kind="status", status=500),)))
-    for authentication in ENTRANCES:
-        answer = growing.ask(authentication, 2)
-        if authentication == "batch":
+    for way in WAYS:
+        answer = growing.ask(way, 2)
+        if way == "batch":
             assert held(answer) == [503]
             continue
-        assert (answer.status_code, answer.headers["retry-after"]) == (503, "5"), authentication
-        kind = "text/plain" if "/access/" in ENTRANCES[authentication][1] else "application/problem+json"
-        assert answer.headers["content-type"].startswith(kind), authentication
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "5"), way
+        kind = "text/plain" if "/access/" in WAYS[way][1] else "application/problem+json"
+        assert answer.headers["content-type"].startswith(kind), way
     growing.sandbox.state.faults.clear()
     growing.clock.move(5)
     assert growing.ask("permissions", 2).status_code == 404
@@ -217,10 +217,10 @@ def test_a_district_that_a_caller_may_not_ask_about_causes_no_look(growing: Grow
     looks = growing.looks
     growing.connect(growing.world.districts[1].id)
     with httpx.Client(base_url=growing.client.base_url, headers={"Authorization": f"Bearer {FIRST_KEY}"}) as first:
-        for authentication in ENTRANCES:
+        for way in WAYS:
             growing.clock.move(5)
-            answer = growing.ask(authentication, 2, first)
-            assert held(answer) in (404, [404], [False], [False, False], None), authentication
+            answer = growing.ask(way, 2, first)
+            assert held(answer) in (404, [404], [False], [False, False], None), way
     assert growing.looks == looks
 
 

@@ -21,11 +21,11 @@ Services = list[httpx.Client]
 
 
 def served(
-    stack: ExitStack, redis: Valkey, sandbox: Sandbox, clock: MovedClock, patience: float, prefetch: float = 0
+    stack: ExitStack, redis: Valkey, sandbox: Sandbox, clock: MovedClock, patience: float, ahead: float = 0
 ) -> Services:
     """Serve twice, with one Redis; the clock of the second is so many seconds ahead."""
     settings = settings_over(sandbox, redis_url=SecretStr(redis.url), redis_deadline_seconds=patience, caller_share=1)
-    walls = (lambda: NOW + clock.now), (lambda: NOW + clock.now + prefetch)
+    walls = (lambda: NOW + clock.now), (lambda: NOW + clock.now + ahead)
     return [stack.enter_context(serving(settings, clock, wall)) for wall in walls]
 
 
@@ -134,7 +134,7 @@ def test_what_one_whose_clock_is_ahead_announces_the_other_takes_from_it(
     redis: Valkey, sandbox: Sandbox, clock: MovedClock
 ) -> None:
     with ExitStack() as stack:
-        here, there = served(stack, redis, sandbox, clock, patience=1, prefetch=4)
+        here, there = served(stack, redis, sandbox, clock, patience=1, ahead=4)
         for service in (there, here):
             assert service.get(permissions(sandbox)).json()["roles"] == ["teacher"]
             until(redis.texts)

@@ -38,7 +38,7 @@ CLIENT_REFUSED = (
     " settings"
 )
 
-ERRAND = ReadContext()
+READ_CONTEXT = ReadContext()
 ME, DISTRICT = UserId("a" * 24), DistrictId("d" * 24)
 NORTH, ALGEBRA = "1" * 24, "4" * 24
 
@@ -101,7 +101,7 @@ class Clever:
         return CleverClient(transport, only, endpoint, reads, timeouts=timeouts)
 
     async def facts(self, *, confirm_schools: bool = False) -> Facts:
-        return await self.client().facts(ME, DISTRICT, ERRAND, confirm_schools=confirm_schools)
+        return await self.client().facts(ME, DISTRICT, READ_CONTEXT, confirm_schools=confirm_schools)
 
 
 def tokens(token: str) -> Mapping[str, object]:
@@ -176,7 +176,7 @@ async def test_the_error_of_the_user_comes_first_and_the_other_reads_are_not_wai
     client = clever.client()
     # Where all three fail, and again and again, Clever may count as down before the last attempt.
     with pytest.raises((error, CleverCircuitOpen)):
-        await client.facts(ME, DISTRICT, ERRAND, confirm_schools=False)
+        await client.facts(ME, DISTRICT, READ_CONTEXT, confirm_schools=False)
     assert client.requests_in_progress() == (2 if others == NEVER else 0)
     assert clever.broken_off == []
     await client.aclose()
@@ -186,7 +186,7 @@ async def test_the_error_of_the_user_comes_first_and_the_other_reads_are_not_wai
 async def test_reads_of_a_caller_who_gives_up_go_on_and_end_with_their_answers() -> None:
     clever = Clever({}, {"": NEVER, "/sections": NEVER, "/schools": NEVER})
     client = clever.client()
-    caller = asyncio.create_task(client.facts(ME, DISTRICT, ERRAND, confirm_schools=False))
+    caller = asyncio.create_task(client.facts(ME, DISTRICT, READ_CONTEXT, confirm_schools=False))
     asked = {"", "/schools", "/sections"}
     await eventually(lambda: asked.issubset(clever.asked))
     caller.cancel()
@@ -203,7 +203,7 @@ async def test_a_reading_that_takes_longer_than_it_may_is_broken_off() -> None:
     client = clever.client(timeouts=ReadTimeouts(snapshot=0.02))
     before = asyncio.all_tasks()
     with pytest.raises(CleverTimedOut, match=r"^Clever was not read within the time that a request may take$"):
-        await client.facts(ME, DISTRICT, ERRAND, confirm_schools=True)
+        await client.facts(ME, DISTRICT, READ_CONTEXT, confirm_schools=True)
     await eventually(lambda: not client.requests_in_progress())
     assert sorted(clever.broken_off) == ["/schools", "/sections"]
     assert asyncio.all_tasks() - before == set()
@@ -216,7 +216,7 @@ async def test_whoever_waits_for_clever_to_name_the_districts_waits_no_longer_th
     clever = Clever({}, {LISTING: NEVER, "/v3.0/districts": NEVER})
     client = clever.client(discover=discover, timeouts=ReadTimeouts(snapshot=0.02))
     with pytest.raises(CleverTimedOut):
-        await client.facts(ME, DISTRICT, ERRAND, confirm_schools=True)
+        await client.facts(ME, DISTRICT, READ_CONTEXT, confirm_schools=True)
     assert clever.broken_off == []
     await client.aclose()
 
@@ -252,7 +252,7 @@ async def test_a_refused_token_is_renewed_once_and_the_user_read_again() -> None
     assert await client.districts() == {DISTRICT}
     clever.answers[LISTING] = tokens("new")
     clever.refused.add("old")
-    facts = await client.facts(ME, DISTRICT, ERRAND, confirm_schools=False)
+    facts = await client.facts(ME, DISTRICT, READ_CONTEXT, confirm_schools=False)
     assert facts == Facts(ME, DISTRICT, (teacher(ALGEBRA),))
     assert clever.asked.count(LISTING) == 2
     assert client.state() == CleverState(accepted_once=True, word="ok")
@@ -264,7 +264,7 @@ async def test_a_token_that_stays_refused_is_an_error_that_tells_the_operator_wh
     await client.districts()
     clever.answers[LISTING] = tokens("new")
     with pytest.raises(CleverRefusedToken, match=REFUSED):
-        await client.facts(ME, DISTRICT, ERRAND, confirm_schools=False)
+        await client.facts(ME, DISTRICT, READ_CONTEXT, confirm_schools=False)
     assert clever.asked.count(LISTING) == 2
     assert client.state() == CleverState(accepted_once=False, word="token_refused")
 
@@ -308,7 +308,7 @@ async def test_the_only_token_is_not_tried_again_once_clever_refuses_it() -> Non
     await client.districts()
     clever.refused.add("token")
     with pytest.raises(CleverRefusedToken):
-        await client.facts(ME, DISTRICT, ERRAND, confirm_schools=False)
+        await client.facts(ME, DISTRICT, READ_CONTEXT, confirm_schools=False)
     assert clever.asked.count("") == 1
 
 

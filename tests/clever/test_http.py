@@ -17,7 +17,7 @@ from app.domain.read_context import ReadContext, Urgency
 from tests.connections import in_use
 from tests.waiting import eventually
 
-WARRANT = RequestContext("Bearer token", ReadContext(urgency=Urgency.RENEWAL), math.inf)
+REQUEST_CONTEXT = RequestContext("Bearer token", ReadContext(urgency=Urgency.RENEWAL), math.inf)
 
 
 def test_making_a_client_asks_nothing_and_needs_no_running_loop() -> None:
@@ -37,11 +37,11 @@ def test_making_a_client_asks_nothing_and_needs_no_running_loop() -> None:
 
 
 @asynccontextmanager
-async def listening(token_states: list[str]) -> AsyncIterator[str]:
+async def listening(asked: list[str]) -> AsyncIterator[str]:
     """Listen on loopback, keep the first line of whatever comes, and answer with an empty list."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        token_states.append((await reader.readline()).decode().strip())
+        asked.append((await reader.readline()).decode().strip())
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 12\r\n\r\n")
         writer.write(b'{"data": []}')
         writer.close()
@@ -57,7 +57,7 @@ async def test_a_token_for_loopback_never_goes_through_a_proxy(monkeypatch: pyte
     async with listening(proxied) as proxy, listening(direct) as clever:
         monkeypatch.setenv(variable, proxy)
         async with ProxyTransport() as way:
-            await Transport(way).read(f"{clever}/v3.0/districts", WARRANT, Page[IdRecord])
+            await Transport(way).read(f"{clever}/v3.0/districts", REQUEST_CONTEXT, Page[IdRecord])
     assert (proxied, direct) == ([], ["GET /v3.0/districts HTTP/1.1"])
 
 
@@ -71,7 +71,7 @@ async def test_https_goes_through_the_proxy_of_the_environment(
         monkeypatch.setenv(variable, scheme + proxy.removeprefix("http://"))
         async with ProxyTransport() as way:
             with pytest.raises(CleverUnreachable):
-                await Transport(way).read("https://clever.test/v3.0/districts", WARRANT, Page[IdRecord])
+                await Transport(way).read("https://clever.test/v3.0/districts", REQUEST_CONTEXT, Page[IdRecord])
             # The proxy lets us through, and then nobody speaks TLS.
             await eventually(lambda: in_use() == 0)
     assert proxied == ["CONNECT clever.test:443 HTTP/1.1"]
@@ -84,7 +84,7 @@ async def test_a_host_that_the_environment_excepts_is_asked_without_its_proxy(mo
         monkeypatch.setenv("NO_PROXY", "localhost")
         async with ProxyTransport() as way:
             with pytest.raises(CleverUnreachable):
-                await Transport(way).read("https://localhost:1/v3.0/districts", WARRANT, Page[IdRecord])
+                await Transport(way).read("https://localhost:1/v3.0/districts", REQUEST_CONTEXT, Page[IdRecord])
     assert proxied == []
 
 
@@ -115,7 +115,7 @@ async def test_every_request_says_who_asks_and_carries_no_cookie_of_an_earlier_a
     async with await asyncio.start_server(answer, "127.0.0.1") as server, ProxyTransport() as way:
         host = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
         for _ in range(2):
-            await Transport(way).read(f"http://{host}/v3.0/districts?limit=1", WARRANT, Page[IdRecord])
+            await Transport(way).read(f"http://{host}/v3.0/districts?limit=1", REQUEST_CONTEXT, Page[IdRecord])
     said = (
         f"GET /v3.0/districts?limit=1 HTTP/1.1\r\nHost: {host}\r\nUser-Agent: rosterguard/0.1.0\r\n"
         "Accept: application/json\r\nAccept-Encoding: gzip\r\nAuthorization: Bearer token\r\n\r\n"

@@ -46,7 +46,7 @@ SCHOOLS, ONE_SECTION, ONE_SCHOOL = "/schools?limit=2000", f"/sections/{ALGEBRA}"
 SECTION, SCHOOL = (Scope.SECTION, ALGEBRA), (Scope.SCHOOL, NORTH)
 STUDENT, WHOLE = (Scope.STUDENT, ADA), (Scope.DISTRICT, DISTRICT)
 
-ERRAND = ReadContext()
+READ_CONTEXT = ReadContext()
 
 Lookup = Callable[[CleverClient], Awaitable[object]]
 
@@ -119,14 +119,16 @@ def teaching(who: UserId, *sections: str, at: tuple[str, ...] = ()) -> Facts:
 async def test_a_section_is_its_school_and_its_students_once_in_order(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "rosterguard")
     sent = {"id": ALGEBRA, "school": SOUTH, "teacher": ADA, "students": [CY, "pupil 1", BOB, CY]}
-    assert await clever({ONE_SECTION: one(sent)}).section(ALGEBRA, DISTRICT, ERRAND) == Section(
+    assert await clever({ONE_SECTION: one(sent)}).section(ALGEBRA, DISTRICT, READ_CONTEXT) == Section(
         ALGEBRA, DISTRICT, SOUTH, (BOB, CY), (ADA,)
     )
     assert odd(caplog) == ["odd data from Clever: id_malformed=1"]
 
 
 async def test_a_school_is_its_id() -> None:
-    assert await clever({ONE_SCHOOL: one({"id": NORTH, "name": "North"})}).school(NORTH, DISTRICT, ERRAND) == NORTH
+    assert (
+        await clever({ONE_SCHOOL: one({"id": NORTH, "name": "North"})}).school(NORTH, DISTRICT, READ_CONTEXT) == NORTH
+    )
 
 
 @pytest.mark.parametrize("place", [SCHOOL, WHOLE])
@@ -146,7 +148,7 @@ async def test_sections_come_once_in_order_without_those_of_another_district(
         {"id": "7" * 24, "district": None},
     )
     client = clever({path: here, following: there})
-    assert await client.sections(place, DISTRICT, ERRAND) == (
+    assert await client.sections(place, DISTRICT, READ_CONTEXT) == (
         Section(ALGEBRA, DISTRICT, NORTH, (BOB,)),
         Section(BIOLOGY, DISTRICT, NORTH, (CY,)),
     )
@@ -158,7 +160,7 @@ async def test_schools_are_their_ids_in_order(caplog: pytest.LogCaptureFixture) 
     here = several({"id": SOUTH}, {"id": "school-42"}, following="?starting_after=x")
     there = several({"id": NORTH}, {"id": "3" * 24, "district": FOREIGN})
     client = clever({SCHOOLS: here, "/schools?starting_after=x": there})
-    assert await client.schools(DISTRICT, ERRAND) == (NORTH, SOUTH)
+    assert await client.schools(DISTRICT, READ_CONTEXT) == (NORTH, SOUTH)
     assert odd(caplog) == ["odd data from Clever: district_foreign=1, id_malformed=1"]
 
 
@@ -170,7 +172,7 @@ async def test_people_of_a_section_hold_it_in_the_role_in_which_they_stand_in_it
     users = several(
         user(CY, teacher={"legacy_id": OLD}), user(BOB, teacher={}), user(ADA, student={"schools": [NORTH]})
     )
-    assert await clever({ONE_SECTION: section, IN_SECTION: users}).people(SECTION, DISTRICT, None, ERRAND) == (
+    assert await clever({ONE_SECTION: section, IN_SECTION: users}).people(SECTION, DISTRICT, None, READ_CONTEXT) == (
         Facts(
             ADA,
             DISTRICT,
@@ -189,7 +191,7 @@ async def test_people_of_a_section_hold_it_in_the_role_in_which_they_stand_in_it
 
 async def test_people_of_a_school_hold_no_sections_and_administer_schools_that_nobody_confirmed() -> None:
     users = several(user(ADA, teacher={}, staff={"schools": [NORTH], "title": "Principal"}))
-    assert await clever({IN_SCHOOL: users}).people(SCHOOL, DISTRICT, None, ERRAND) == (
+    assert await clever({IN_SCHOOL: users}).people(SCHOOL, DISTRICT, None, READ_CONTEXT) == (
         Facts(
             ADA,
             DISTRICT,
@@ -206,7 +208,7 @@ async def test_people_of_a_school_hold_no_sections_and_administer_schools_that_n
 async def test_contacts_of_a_student_stand_by_all_their_entries() -> None:
     entries = [{"student": BOB, "type": "Emergency"}, {"student": ADA, "relationship": "Parent"}]
     users = several(user(CY, contact={"student_relationships": entries}))
-    assert await clever({CONTACTS: users}).people(STUDENT, DISTRICT, None, ERRAND) == (
+    assert await clever({CONTACTS: users}).people(STUDENT, DISTRICT, None, READ_CONTEXT) == (
         Facts(
             CY,
             DISTRICT,
@@ -230,7 +232,7 @@ async def test_people_come_once_in_order_without_those_of_another_district(caplo
         user(BOB, student={}), user(BOB, teacher={}), {"id": ADA, "district": FOREIGN}, {"id": OLD, "district": None}
     )
     client = clever({EVERYBODY: here, "/users?starting_after=x": there})
-    assert await client.people(WHOLE, DISTRICT, None, ERRAND) == (teaching(BOB), Facts(CY, DISTRICT))
+    assert await client.people(WHOLE, DISTRICT, None, READ_CONTEXT) == (teaching(BOB), Facts(CY, DISTRICT))
     assert odd(caplog) == ["odd data from Clever: district_foreign=2, id_malformed=1"]
 
 
@@ -248,7 +250,7 @@ async def test_a_role_is_asked_for_and_held_by_everybody_who_is_returned(
     for role in roles:
         users = several(user(ADA, **{role: {}}), user(BOB))
         client = clever({f"{path}&role={role}": users, ONE_SECTION: one({"id": ALGEBRA})})
-        found = await client.people(place, DISTRICT, role, ERRAND)
+        found = await client.people(place, DISTRICT, role, READ_CONTEXT)
         assert [(facts.user, facts.held()) for facts in found] == [(ADA, (role,))]
 
 
@@ -265,26 +267,26 @@ async def test_a_role_is_asked_for_and_held_by_everybody_who_is_returned(
 )
 async def test_clever_is_not_asked_for_people_whom_it_does_not_list(place: Place, role: Role | None) -> None:
     with pytest.raises(ValueError, match="Clever cannot be asked for the people of"):
-        await clever({}).people(place, DISTRICT, role, ERRAND)
+        await clever({}).people(place, DISTRICT, role, READ_CONTEXT)
 
 
 @pytest.mark.parametrize("place", [SECTION, STUDENT, (Scope.SELF, ADA)])
 async def test_clever_is_not_asked_for_sections_that_it_does_not_list(place: Place) -> None:
     with pytest.raises(ValueError, match="Clever lists no sections of"):
-        await clever({}).sections(place, DISTRICT, ERRAND)
+        await clever({}).sections(place, DISTRICT, READ_CONTEXT)
 
 
 LOOKUPS: dict[str, tuple[str, Lookup]] = {
-    "section": (ONE_SECTION, lambda client: client.section(ALGEBRA, DISTRICT, ERRAND)),
-    "school": (ONE_SCHOOL, lambda client: client.school(NORTH, DISTRICT, ERRAND)),
-    "sections of a school": (AT_SCHOOL, lambda client: client.sections(SCHOOL, DISTRICT, ERRAND)),
-    "sections of the district": (EVERYWHERE, lambda client: client.sections(WHOLE, DISTRICT, ERRAND)),
-    "schools": (SCHOOLS, lambda client: client.schools(DISTRICT, ERRAND)),
-    "people of a section": (IN_SECTION, lambda client: client.people(SECTION, DISTRICT, None, ERRAND)),
-    "the section of the people": (ONE_SECTION, lambda client: client.people(SECTION, DISTRICT, None, ERRAND)),
-    "people of a school": (IN_SCHOOL, lambda client: client.people(SCHOOL, DISTRICT, None, ERRAND)),
-    "contacts of a student": (CONTACTS, lambda client: client.people(STUDENT, DISTRICT, None, ERRAND)),
-    "people of the district": (EVERYBODY, lambda client: client.people(WHOLE, DISTRICT, None, ERRAND)),
+    "section": (ONE_SECTION, lambda client: client.section(ALGEBRA, DISTRICT, READ_CONTEXT)),
+    "school": (ONE_SCHOOL, lambda client: client.school(NORTH, DISTRICT, READ_CONTEXT)),
+    "sections of a school": (AT_SCHOOL, lambda client: client.sections(SCHOOL, DISTRICT, READ_CONTEXT)),
+    "sections of the district": (EVERYWHERE, lambda client: client.sections(WHOLE, DISTRICT, READ_CONTEXT)),
+    "schools": (SCHOOLS, lambda client: client.schools(DISTRICT, READ_CONTEXT)),
+    "people of a section": (IN_SECTION, lambda client: client.people(SECTION, DISTRICT, None, READ_CONTEXT)),
+    "the section of the people": (ONE_SECTION, lambda client: client.people(SECTION, DISTRICT, None, READ_CONTEXT)),
+    "people of a school": (IN_SCHOOL, lambda client: client.people(SCHOOL, DISTRICT, None, READ_CONTEXT)),
+    "contacts of a student": (CONTACTS, lambda client: client.people(STUDENT, DISTRICT, None, READ_CONTEXT)),
+    "people of the district": (EVERYBODY, lambda client: client.people(WHOLE, DISTRICT, None, READ_CONTEXT)),
 }
 OF_THE_DISTRICT = ("sections of the district", "schools", "people of the district")
 ONES = ("section", "school", "the section of the people")
@@ -389,11 +391,11 @@ async def test_a_token_that_stays_refused_is_an_error(name: str) -> None:
 @pytest.mark.parametrize(
     "look_up",
     [
-        lambda client: client.section(ALGEBRA, FOREIGN, ERRAND),
-        lambda client: client.school(NORTH, FOREIGN, ERRAND),
-        lambda client: client.sections(SCHOOL, FOREIGN, ERRAND),
-        lambda client: client.schools(FOREIGN, ERRAND),
-        lambda client: client.people(SCHOOL, FOREIGN, None, ERRAND),
+        lambda client: client.section(ALGEBRA, FOREIGN, READ_CONTEXT),
+        lambda client: client.school(NORTH, FOREIGN, READ_CONTEXT),
+        lambda client: client.sections(SCHOOL, FOREIGN, READ_CONTEXT),
+        lambda client: client.schools(FOREIGN, READ_CONTEXT),
+        lambda client: client.people(SCHOOL, FOREIGN, None, READ_CONTEXT),
     ],
 )
 async def test_in_a_district_that_is_not_connected_everything_is_unknown(look_up: Lookup) -> None:
@@ -409,10 +411,10 @@ async def test_what_is_no_id_is_unknown_and_never_gets_into_a_url(scope: Scope, 
     fake = Clever(USUAL)
     client = fake.client()
     looked_up = [
-        client.people((scope, text), DISTRICT, None, ERRAND),
-        client.section(SectionId(text), DISTRICT, ERRAND),
-        client.school(SchoolId(text), DISTRICT, ERRAND),
-        client.sections((Scope.SCHOOL, text), DISTRICT, ERRAND),
+        client.people((scope, text), DISTRICT, None, READ_CONTEXT),
+        client.section(SectionId(text), DISTRICT, READ_CONTEXT),
+        client.school(SchoolId(text), DISTRICT, READ_CONTEXT),
+        client.sections((Scope.SCHOOL, text), DISTRICT, READ_CONTEXT),
     ]
     for lookup in looked_up:
         with pytest.raises(RecordUnknown):
@@ -431,23 +433,23 @@ async def test_a_section_and_its_people_are_read_at_once() -> None:
             return await super().__call__(request)
 
     fake = Patient(USUAL)
-    assert await fake.client().people(SECTION, DISTRICT, None, ERRAND) == ()
+    assert await fake.client().people(SECTION, DISTRICT, None, READ_CONTEXT) == ()
     assert sorted(fake.asked) == [ONE_SECTION, IN_SECTION]
 
 
 async def test_a_whole_district_lets_others_have_their_turn_between_its_users() -> None:
-    read_slots = 0
+    turns = 0
 
     async def another() -> None:
-        nonlocal read_slots
+        nonlocal turns
         while True:
-            read_slots += 1
+            turns += 1
             await turn()
 
     async def turns_beside(people: int) -> int:
-        before, users = read_slots, several(*(user(f"{number:024x}") for number in range(people)))
-        assert len(await clever({EVERYBODY: users}).people(WHOLE, DISTRICT, None, ERRAND)) == people
-        return read_slots - before
+        before, users = turns, several(*(user(f"{number:024x}") for number in range(people)))
+        assert len(await clever({EVERYBODY: users}).people(WHOLE, DISTRICT, None, READ_CONTEXT)) == people
+        return turns - before
 
     beside = asyncio.create_task(another())
     assert await turns_beside(1000) - await turns_beside(1) == 5
@@ -457,14 +459,14 @@ async def test_a_whole_district_lets_others_have_their_turn_between_its_users() 
 @pytest.mark.parametrize(
     ("look_up", "whole"),
     [
-        (lambda client: client.section(ALGEBRA, DISTRICT, ERRAND), False),
-        (lambda client: client.school(NORTH, DISTRICT, ERRAND), False),
-        (lambda client: client.sections(SCHOOL, DISTRICT, ERRAND), False),
-        (lambda client: client.people(SECTION, DISTRICT, None, ERRAND), False),
-        (lambda client: client.people(STUDENT, DISTRICT, None, ERRAND), False),
-        (lambda client: client.sections(WHOLE, DISTRICT, ERRAND), True),
-        (lambda client: client.schools(DISTRICT, ERRAND), True),
-        (lambda client: client.people(WHOLE, DISTRICT, None, ERRAND), True),
+        (lambda client: client.section(ALGEBRA, DISTRICT, READ_CONTEXT), False),
+        (lambda client: client.school(NORTH, DISTRICT, READ_CONTEXT), False),
+        (lambda client: client.sections(SCHOOL, DISTRICT, READ_CONTEXT), False),
+        (lambda client: client.people(SECTION, DISTRICT, None, READ_CONTEXT), False),
+        (lambda client: client.people(STUDENT, DISTRICT, None, READ_CONTEXT), False),
+        (lambda client: client.sections(WHOLE, DISTRICT, READ_CONTEXT), True),
+        (lambda client: client.schools(DISTRICT, READ_CONTEXT), True),
+        (lambda client: client.people(WHOLE, DISTRICT, None, READ_CONTEXT), True),
     ],
 )
 async def test_lists_of_a_whole_district_may_take_longer_than_other_lookups(look_up: Lookup, *, whole: bool) -> None:
@@ -483,7 +485,7 @@ async def test_lists_of_a_whole_district_may_take_longer_than_other_lookups(look
 async def test_a_section_that_is_unknown_leaves_no_read_of_its_people_behind() -> None:
     before = asyncio.all_tasks()
     with pytest.raises(RecordUnknown):
-        await clever(USUAL | {ONE_SECTION: 404}).people(SECTION, DISTRICT, None, ERRAND)
+        await clever(USUAL | {ONE_SECTION: 404}).people(SECTION, DISTRICT, None, READ_CONTEXT)
     assert asyncio.all_tasks() == before
 
 
@@ -492,5 +494,5 @@ async def test_the_token_of_the_settings_looks_up_too() -> None:
     transport = Transport(httpx.MockTransport(fake))
     endpoint = Endpoint("https://clever.test/v3.0", FAMILIES["v3.0"], IdShape())
     client = CleverClient(transport, OneToken(transport, endpoint.api, "token", IdShape()), endpoint)
-    assert await client.school(NORTH, DISTRICT, ERRAND) == NORTH
+    assert await client.school(NORTH, DISTRICT, READ_CONTEXT) == NORTH
     assert fake.asked == ["/districts", ONE_SCHOOL]

@@ -12,7 +12,7 @@ from app.clever.resilience import Transport
 from app.domain.errors import CleverMalformed, CleverPagingBroken, CleverRecordMissing
 from app.domain.read_context import ReadContext
 
-WARRANT = RequestContext("Bearer t", ReadContext(), math.inf)
+REQUEST_CONTEXT = RequestContext("Bearer t", ReadContext(), math.inf)
 ORIGIN = "https://clever.test"
 PATH = "/v3.0/users/u/sections"
 FIRST = f"{ORIGIN}{PATH}?limit=2"
@@ -34,7 +34,7 @@ async def walk(pages: Mapping[str, object], first: str = FIRST) -> list[str]:
         return httpx.Response(404, json={}) if answer is None else httpx.Response(200, json=answer)
 
     transport = Transport(httpx.MockTransport(handler))
-    return [record.id for record in await records_of(transport, first, WARRANT, Page[IdRecord])]
+    return [record.id for record in await records_of(transport, first, REQUEST_CONTEXT, Page[IdRecord])]
 
 
 @pytest.mark.parametrize("rel", ["next", "NEXT", "Next"])
@@ -132,7 +132,7 @@ async def test_a_list_without_an_end_is_left(most_pages: int) -> None:
 
     transport = Transport(httpx.MockTransport(handler))
     with pytest.raises(CleverPagingBroken):
-        await records_of(transport, FIRST, WARRANT, Page[IdRecord], most_pages=most_pages)
+        await records_of(transport, FIRST, REQUEST_CONTEXT, Page[IdRecord], most_pages=most_pages)
     assert asked == most_pages
 
 
@@ -154,9 +154,9 @@ async def test_a_list_that_changes_while_its_pages_are_read_is_no_list() -> None
 
 async def test_a_page_with_more_records_than_asked_for_is_no_page() -> None:
     transport = Transport(httpx.MockTransport(lambda _: httpx.Response(200, json=page("a", "b", "c"))))
-    assert len(await records_of(transport, FIRST, WARRANT, Page[IdRecord], limit=3)) == 3
+    assert len(await records_of(transport, FIRST, REQUEST_CONTEXT, Page[IdRecord], limit=3)) == 3
     with pytest.raises(CleverMalformed, match=r"^Clever sent a page with more records than it was asked for$"):
-        await records_of(transport, FIRST, WARRANT, Page[IdRecord], limit=2)
+        await records_of(transport, FIRST, REQUEST_CONTEXT, Page[IdRecord], limit=2)
 
 
 async def test_all_pages_of_a_list_together_are_read_up_to_a_limit() -> None:
@@ -166,4 +166,4 @@ async def test_all_pages_of_a_list_together_are_read_up_to_a_limit() -> None:
 
     transport = Transport(httpx.MockTransport(handler))
     with pytest.raises(CleverMalformed, match=r"^Clever sent a body that is larger than any answer should be$"):
-        await records_of(transport, FIRST, WARRANT, Page[IdRecord], byte_budget=ByteBudget(1000, 1000))
+        await records_of(transport, FIRST, REQUEST_CONTEXT, Page[IdRecord], byte_budget=ByteBudget(1000, 1000))

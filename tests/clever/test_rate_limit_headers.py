@@ -25,7 +25,7 @@ def line(name: str, *entries: object, between: str = ", ") -> tuple[bytes, bytes
     return f"X-RateLimit-{name}".encode(), between.join(map(str, entries)).encode()
 
 
-def token_states(*buckets: tuple[object, object, object], between: str = ", ") -> HeaderLines:
+def header_lines(*buckets: tuple[object, object, object], between: str = ", ") -> HeaderLines:
     names = ("Limit", "Remaining", "Reset")
     return [
         line(name, *entries, between=between) for name, entries in zip(names, zip(*buckets, strict=True), strict=True)
@@ -33,7 +33,7 @@ def token_states(*buckets: tuple[object, object, object], between: str = ", ") -
 
 
 def repeated(*buckets: tuple[object, object, object]) -> HeaderLines:
-    return [each for bucket in buckets for each in token_states(bucket)]
+    return [each for bucket in buckets for each in header_lines(bucket)]
 
 
 def rates(said: HeaderLines) -> list[tuple[int, int, int]]:
@@ -45,7 +45,7 @@ def wait(said: HeaderLines) -> int | None:
 
 
 @pytest.mark.parametrize("buckets", list(permutations((SHORT, LONG, (5000, 4000, NOW + 9)))))
-@pytest.mark.parametrize("write", [token_states, repeated, lambda *buckets: token_states(*buckets, between=" ,\t,")])
+@pytest.mark.parametrize("write", [header_lines, repeated, lambda *buckets: header_lines(*buckets, between=" ,\t,")])
 def test_the_bucket_with_the_fewest_requests_left_comes_first(buckets: object, write: object) -> None:
     assert rates(write(*buckets)) == [SHORT, LONG, (5000, 4000, NOW + 9)]  # type: ignore[operator,misc]
 
@@ -61,9 +61,9 @@ def test_of_lines_in_any_order_those_of_one_name_are_one_list() -> None:
         ([line("Limit", 1200), line("Remaining", 900, 3), line("Reset", NOW + 20)], (1200, 3, NOW + 20)),
         ([line("Limit", 200, 1200), line("Remaining", 900), line("Reset", NOW + 20)], (200, 200, NOW + 20)),
         ([line("Limit", 200, 1200), line("Remaining", 900, 3), line("Reset", 1, NOW + 2)], (200, 3, NOW + 2)),
-        (token_states((1200, 900, NOW + 50), ("many", 3, NOW + 20)), (1200, 3, NOW + 50)),
-        (token_states((1200, 900, NOW + 50), (200, "few", NOW + 20)), (200, 200, NOW + 50)),
-        (token_states((1200, 900, NOW + 50), (200, 3, "soon")), (200, 3, NOW + 50)),
+        (header_lines((1200, 900, NOW + 50), ("many", 3, NOW + 20)), (1200, 3, NOW + 50)),
+        (header_lines((1200, 900, NOW + 50), (200, "few", NOW + 20)), (200, 200, NOW + 50)),
+        (header_lines((1200, 900, NOW + 50), (200, 3, "soon")), (200, 3, NOW + 50)),
         ([line("Limit", "10, 10;w=1, 1000;w=3600"), line("Remaining", 9), line("Reset", NOW + 1)], (10, 9, NOW + 1)),
     ],
 )
@@ -77,11 +77,11 @@ def test_entries_that_do_not_belong_together_are_one_bucket_as_small_as_any(
     "said",
     [
         [],
-        token_states((1200, 900, "soon")),
-        token_states(("", 900, NOW + 20)),
-        token_states((0, 0, NOW + 20)),
-        token_states((-1, "", NOW + 20), ("x" * 5000, "y", "z")),
-        token_states(SHORT)[:2],
+        header_lines((1200, 900, "soon")),
+        header_lines(("", 900, NOW + 20)),
+        header_lines((0, 0, NOW + 20)),
+        header_lines((-1, "", NOW + 20), ("x" * 5000, "y", "z")),
+        header_lines(SHORT)[:2],
     ],
 )
 def test_what_is_not_all_said_says_nothing(said: HeaderLines) -> None:
@@ -89,32 +89,32 @@ def test_what_is_not_all_said_says_nothing(said: HeaderLines) -> None:
 
 
 def test_a_limit_of_none_is_no_bucket_and_very_many_are_cut_off() -> None:
-    assert rates(token_states(LONG, (0, 0, NOW + 9))) == [LONG]
-    assert len(rates(token_states(*((limit, 1, NOW + 9) for limit in range(1, 1000))))) == 8
+    assert rates(header_lines(LONG, (0, 0, NOW + 9))) == [LONG]
+    assert len(rates(header_lines(*((limit, 1, NOW + 9) for limit in range(1, 1000))))) == 8
 
 
 @pytest.mark.parametrize(
     ("said", "seconds"),
     [
-        (token_states((200, 0, NOW + 20), (1200, 900, NOW + 50)), 20),
-        (token_states((1200, 900, NOW + 5), (200, 0, NOW + 20)), 20),
+        (header_lines((200, 0, NOW + 20), (1200, 900, NOW + 50)), 20),
+        (header_lines((1200, 900, NOW + 5), (200, 0, NOW + 20)), 20),
         (repeated((1200, 900, NOW + 5), (200, 0, NOW + 20)), 20),
-        (token_states((200, 0, NOW + 20), (1200, 0, NOW + 50)), 50),
-        (token_states(SHORT, LONG), 20),
-        ([*token_states(SHORT, LONG), (b"Retry-After", b"9")], 9),
-        ([*token_states((200, 0, NOW + 20), LONG), (b"Retry-After", b"9")], 20),
+        (header_lines((200, 0, NOW + 20), (1200, 0, NOW + 50)), 50),
+        (header_lines(SHORT, LONG), 20),
+        ([*header_lines(SHORT, LONG), (b"Retry-After", b"9")], 9),
+        ([*header_lines((200, 0, NOW + 20), LONG), (b"Retry-After", b"9")], 20),
         ([line("Reset", NOW + 20, NOW + 30)], 30),
         ([(b"Retry-After", b"9"), (b"retry-after", b"20")], 20),
         ([(b"Retry-After", b"9, soon")], 9),
         ([(b"Retry-After", b"Thu, 01 Jan 1970 00:17:07 GMT, Thu, 01 Jan 1970 00:16:50 GMT, 3")], 27),
-        ([*token_states((200, 0, 5_020), LONG), (b"Date", b"Thu, 01 Jan 1970 01:23:20 GMT"), (b"Date", b"never")], 20),
+        ([*header_lines((200, 0, 5_020), LONG), (b"Date", b"Thu, 01 Jan 1970 01:23:20 GMT"), (b"Date", b"never")], 20),
     ],
 )
 def test_the_wait_is_until_the_bucket_that_is_used_up_is_filled_again(said: HeaderLines, seconds: int) -> None:
     assert wait(said) == seconds
 
 
-@pytest.mark.parametrize("write", [token_states, repeated])
+@pytest.mark.parametrize("write", [header_lines, repeated])
 def test_a_gateway_may_tell_the_end_of_a_window_in_seconds_from_now(write: object) -> None:
     now = 1_700_000_000
     fields = fields_of(write((1200, 900, now + 50), (200, 0, 20)))  # type: ignore[operator]
@@ -135,7 +135,7 @@ async def read(transport: Transport, urgency: Urgency = Urgency.COLD) -> None:
     await transport.read(f"https://clever.test/v3.0/users/{ME}", request_context, Entry[UserRecord])
 
 
-@pytest.mark.parametrize("write", [token_states, repeated])
+@pytest.mark.parametrize("write", [header_lines, repeated])
 async def test_the_budget_goes_by_the_tightest_bucket(write: object) -> None:
     clock = MovedClock()
     transport = over(clock, write(LONG, SHORT), 200)  # type: ignore[operator]
@@ -148,7 +148,7 @@ async def test_the_budget_goes_by_the_tightest_bucket(write: object) -> None:
     assert transport.token_states.budget_left() == 900 / 1200
 
 
-@pytest.mark.parametrize("write", [token_states, repeated])
+@pytest.mark.parametrize("write", [header_lines, repeated])
 async def test_after_a_429_it_is_waited_for_the_bucket_that_is_used_up(write: object) -> None:
     transport = over(MovedClock(), write((1200, 900, NOW + 5), (200, 0, NOW + 20)), 429)  # type: ignore[operator]
     for _ in range(2):
@@ -158,4 +158,4 @@ async def test_after_a_429_it_is_waited_for_the_bucket_that_is_used_up(write: ob
 
 
 def test_a_rate_is_what_one_bucket_has() -> None:
-    assert rates_of(fields_of(token_states(SHORT)), lambda: NOW) == (Rate(200, 3, NOW + 20, 20),)
+    assert rates_of(fields_of(header_lines(SHORT)), lambda: NOW) == (Rate(200, 3, NOW + 20, 20),)

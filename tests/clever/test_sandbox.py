@@ -13,13 +13,13 @@ from app.domain.scopes import Scope
 from tests.clever.conftest import Connect
 from tests.conftest import TOKEN, Sandbox
 
-ERRAND = ReadContext()
+READ_CONTEXT = ReadContext()
 
 
 async def roles_of(client: CleverClient, sandbox: Sandbox, case: str) -> tuple[HeldRole, ...]:
     known = sandbox.world.cases[case]
     user, district = UserId(known.user), DistrictId(known.district)
-    facts = await client.facts(user, district, ERRAND, confirm_schools=True)
+    facts = await client.facts(user, district, READ_CONTEXT, confirm_schools=True)
     assert facts == Facts(user, district, facts.roles)
     return facts.roles
 
@@ -152,7 +152,7 @@ async def test_nobody_in_the_sandbox_has_a_field_that_is_not_known(
 async def test_a_user_whom_clever_does_not_know_is_unknown(sandbox: Sandbox, connected: Connect) -> None:
     client, district = connected(), DistrictId(sandbox.world.districts[0].id)
     with pytest.raises(UserUnknown):
-        await client.facts(UserId("0" * 24), district, ERRAND, confirm_schools=True)
+        await client.facts(UserId("0" * 24), district, READ_CONTEXT, confirm_schools=True)
     assert client.state() == CleverState(accepted_once=True, word="ok")
 
 
@@ -180,7 +180,7 @@ async def test_a_pre_3_0_id_is_unknown(sandbox: Sandbox, connected: Connect) -> 
     client, district = connected(), DistrictId(sandbox.world.districts[0].id)
     (legacy,) = field(sandbox, "teacher_only", "teacher", "legacy_id")
     with pytest.raises(UserUnknown):
-        await client.facts(UserId(legacy), district, ERRAND, confirm_schools=True)
+        await client.facts(UserId(legacy), district, READ_CONTEXT, confirm_schools=True)
 
 
 async def test_districts_are_discovered_by_client_id_and_secret(sandbox: Sandbox, connected: Connect) -> None:

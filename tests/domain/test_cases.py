@@ -23,7 +23,7 @@ from app.policy_files.testing import read_case
 from app.policy_files.yaml import read_policy
 
 CASES = {path.stem: path for path in sorted((Path(__file__).parent.parent / "cases").glob("*.yaml"))}
-DEFAULT = read_policy((files("app.policies") / "default.yaml").read_text())
+DEFAULT = read_policy((files("app.policy_files") / "default.yaml").read_text())
 
 
 def case_of(name: str) -> tuple[CaseFile, Policy]:

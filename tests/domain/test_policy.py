@@ -17,7 +17,7 @@ from app.domain.scopes import Scope
 Written = dict[str, Any]
 Fields = tuple[tuple[str, tuple[str, ...]], ...]
 
-DEFAULT: Written = YAML(typ="safe", pure=True).load((files("app.policies") / "default.yaml").read_text())
+DEFAULT: Written = YAML(typ="safe", pure=True).load((files("app.policy_files") / "default.yaml").read_text())
 TEACHER: Written = {"allow": ["section:view"], "over": "sections"}
 SMALL: Written = {"version": 1, "rule": "scoped", "roles": {"teacher": [TEACHER]}}
 

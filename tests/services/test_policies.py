@@ -11,7 +11,7 @@ from app.policy_files.yaml import read_policy
 
 ROLES = "district_admin, staff, teacher, student, contact"
 NO_ROLE = f"unknown key: Clever's roles are {ROLES}; a librarian is staff with a title"
-DEFAULT = (files("app.policies") / "default.yaml").read_text()
+DEFAULT = (files("app.policy_files") / "default.yaml").read_text()
 
 HEAD = "version: 1\nrule: scoped\n"
 SMALL = HEAD + "roles:\n  teacher:\n    - allow: [section:view]\n      over: sections\n"

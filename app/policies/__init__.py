@@ -1,1 +1,0 @@
-"""Policies that ship with the package: data, read like any other policy file."""
