@@ -69,7 +69,7 @@ them, by a policy file, a set of grants: permissions, and the places where they 
 Every call that shows a lock needs `Authorization: Bearer <API key>`, or an access token of the OpenID provider that the
 service is told of. Errors are `application/problem+json` (RFC 9457), each with a stable `type`; below `/access` and
 `/.well-known`, where the standard knows no other form, they are a message in `text/plain`.
-Answers say how old they are (`Age`, `Cache-Control`, `ETag`), and `Cache-Control` in a request demands how recent they
+Answers say how old they are (`Age`, `Cache-Control`, `ETag`), and `Cache-Control` in a request says how recent they
 have to be: `max-age`, `no-cache`, `max-stale`, `only-if-cached`. An answer older than the fresh time says `stale`.
 """
 

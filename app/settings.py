@@ -163,7 +163,7 @@ class Settings(BaseModel):
             ge=0,
             le=604800,
             description="How old what was read may be that answers, marked stale, where Clever cannot be read; counted "
-            "from the reading, so more than the fresh time, or nothing stands in.",
+            "from when it was read, so more than the fresh time, or nothing stands in.",
         ),
     ] = 3600
     deadline_seconds: Annotated[

@@ -45,7 +45,7 @@ async def _requested_freshness(request: Request, context: CurrentContext, caller
 
 
 def default_freshness(context: Context, caller: Caller) -> Freshness:
-    """Return what a request without a Cache-Control of its own demands."""
+    """Return the freshness that a request without Cache-Control asks for."""
     until = asyncio.get_running_loop().time() + context.deadlines.alone
     return Freshness(asked_at=context.clock(), caller=caller, until=until)
 
@@ -57,7 +57,7 @@ async def _batch_freshness(
 
 
 def batch_freshness(context: Context, freshness: Freshness) -> Freshness:
-    """Return the same demand of a batch or a search."""
+    """Return the same freshness for a batch or a search."""
     until = asyncio.get_running_loop().time() + context.deadlines.many
     return replace(freshness, until=until, one_of_many=True)
 
@@ -75,8 +75,8 @@ def _seconds(name: str, value: str) -> int:
 
 
 RequestedFreshness = Annotated[Freshness, Depends(_requested_freshness)]
-"""What the request's Cache-Control demands (`max-age`, `no-cache`, `max-stale`, `only-if-cached`; other directives are
-ignored), on whose account, and by when."""
+"""The freshness that the request's Cache-Control asks for (`max-age`, `no-cache`, `max-stale`, `only-if-cached`; other
+directives are ignored), its caller, and by when it has to be answered."""
 
 BatchFreshness = Annotated[Freshness, Depends(_batch_freshness)]
 """The same of a batch or a search."""

@@ -49,7 +49,7 @@ JSON = "application/json"
 CACHE_CONTROL = {"$ref": "#/components/parameters/CacheControl"}
 
 
-"""The parameter of operations whose caller may demand how recent the answer is."""
+"""The parameter of operations whose caller may say how recent the answer is."""
 
 
 REQUEST_ID = {"$ref": "#/components/parameters/RequestId"}
@@ -85,7 +85,10 @@ _PARAMETERS = {
 
 
 _HEADERS = {
-    "Age": {"description": "How many seconds ago the reading behind the answer began.", "schema": {"type": "integer"}},
+    "Age": {
+        "description": "How many seconds ago what the answer rests on was read from Clever.",
+        "schema": {"type": "integer"},
+    },
     "ETag": {"description": "The mark of this answer, for `If-None-Match`.", "schema": {"type": "string"}},
     "Retry-After": {"description": "After how many seconds to ask again.", "schema": {"type": "integer"}},
     "WWW-Authenticate": {"description": "How to authenticate (RFC 6750).", "schema": {"type": "string"}},

@@ -16,9 +16,7 @@ _REASONS = sorted({"accepted", "slow", *(kind.word for kind in _FAILURES)})
 
 Stale = Annotated[
     bool,
-    Field(
-        description="Whether a reading answers that is older than the fresh time, since there was no newer one in time."
-    ),
+    Field(description="Whether the answer rests on facts older than the fresh time: there were no newer ones in time."),
 ]
 AsOf = Annotated[
     datetime | None,

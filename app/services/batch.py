@@ -20,7 +20,7 @@ FEW = 4
 """How many things are read one by one; for more it is looked for a list."""
 
 AT_ONCE = 8
-"""How many questions of one caller wait for readings at once; others have batches, too."""
+"""How many questions of one batch wait for Clever at once; other callers have batches, too."""
 
 
 async def answered(

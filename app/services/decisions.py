@@ -200,7 +200,7 @@ def role_asked(question: Question) -> Role | None:
 
 
 class _Found(NamedTuple):
-    """Why something is allowed or denied, in which district, by which readings, and what of them is not counted yet."""
+    """Why something is allowed or denied, in which district, by which snapshots, and which are not counted yet."""
 
     reason: Reason
     district: DistrictId | None = None
@@ -340,7 +340,7 @@ async def _share_unread_subject(context: Context, questions: Sequence[Question],
     subject = questions[0].subject
     if any(question.subject != subject for question in questions):
         return False
-    # An older reading that answered for the others is one, too.
+    # The others may have been answered by an older snapshot.
     at_hand = replace(freshness.at_once(), max_stale=freshness.max_stale or context.stale_seconds)
     try:
         user, district = await whose(context, subject, freshness)

@@ -1,4 +1,4 @@
-"""Permission sets and role contexts of users, rendered once for each reading and policy."""
+"""Permission sets and role contexts of users, rendered once for each snapshot and policy."""
 
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Sequence
@@ -45,14 +45,14 @@ class Subject(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """A rendered answer and its age in seconds, counted from when the reading behind it began."""
+    """A rendered answer and its age in seconds, counted from when the fetch behind it began."""
 
     rendered: Rendered
     age: int
 
 
 def cached_permissions(context: Context, subject: Subject, freshness: Freshness, render: RenderSet) -> Answer | None:
-    """Return what ``permissions_of`` would where it has answered so before, by a reading that is still fresh."""
+    """Return what ``permissions_of`` would, if it has rendered that before from a snapshot that is still fresh."""
     district = known_district_of(context, subject.district, freshness.caller)
     snapshot = None if district is None else cached_user(context, district, subject.user, freshness)
     if district is None or snapshot is None:
@@ -109,7 +109,7 @@ def _access(context: Context, snapshot: Snapshot[PackedFacts], role: Role | None
     try:
         return access_of(unpacked(snapshot.facts), context.policy, role)
     except RoleNotHeld as error:
-        # What is not held by an older reading may be held by now.
+        # A role that an older snapshot lacks may be held by now.
         raise RoleNotHeld(error.role, error.held, snapshot.staleness()) from error
 
 

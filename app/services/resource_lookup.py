@@ -73,7 +73,7 @@ NOTHING_PREFETCHED = Prefetched()
 
 @dataclass(frozen=True, slots=True)
 class ResourceLookup:
-    """Looks places up in one district, as recent as the caller demands.
+    """Looks places up in one district, as recent as the request asks.
 
     Attributes:
         snapshots: what it has come across so far.
@@ -262,7 +262,7 @@ def place_key(kind: str, district: str, *which: str) -> str:
 
 
 class CachedLocation(NamedTuple):
-    """Where something of Clever's lies, the reading that says so, if it takes one, and in which cache that is."""
+    """Where something of Clever's lies, the snapshots that say so, if any are needed, and in which cache they are."""
 
     location: Location
     snapshots: Sequence[Snapshot[Any]] = ()
