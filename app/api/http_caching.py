@@ -3,11 +3,11 @@
 import asyncio
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Annotated
 
 from fastapi import Depends, Request
 from fastapi.exceptions import RequestValidationError
+from msgspec.structs import replace
 from starlette.responses import Response
 
 from app.api.authentication import CurrentCaller

@@ -30,7 +30,7 @@ class IdShape:
 
     def fits(self, text: str) -> bool:
         """Tell whether ``text`` has the shape of an id."""
-        return _LAXEST.fullmatch(text) is not None and self.pattern.fullmatch(text) is not None
+        return self.pattern.fullmatch(text) is not None and _LAXEST.fullmatch(text) is not None
 
     def user(self, text: str) -> UserId:
         """Return ``text`` as the id of a user, or raise ``MalformedId``."""

@@ -6,8 +6,11 @@ is its section 4.2.4, and for how long is RFC 5861's `stale-if-error`.
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, TypeVar
+
+import msgspec
+from msgspec.structs import replace
 
 from app.domain.callers import ANYONE, Caller
 from app.domain.errors import CleverError, NotCached, QuestionError
@@ -28,8 +31,7 @@ _PAUSE_AFTER_RENEWAL = 1 / 30
 """How much of the fresh time passes before a renewal is tried again."""
 
 
-@dataclass(frozen=True, slots=True)
-class Freshness:
+class Freshness(msgspec.Struct, frozen=True):
     """Who asks, and how recent and how soon they want the answer.
 
     Attributes:

@@ -2,8 +2,10 @@
 
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Protocol
+
+from msgspec.structs import replace
 
 from app.domain.errors import MalformedId, RosterguardError, UserUnknown
 from app.domain.ids import DistrictId, UserId

@@ -2,10 +2,11 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import replace
 from functools import lru_cache
 from math import inf
 from typing import NamedTuple
+
+from msgspec.structs import replace
 
 from app.domain.callers import Caller
 from app.domain.errors import DistrictUnnamed, NotCached, RoleNotHeld, RosterguardError, UserUnknown

@@ -5,8 +5,10 @@ missing in it is believed for as short a time as if it had been asked for alone.
 """
 
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
+
+from msgspec.structs import replace
 
 from app.domain.errors import CleverError, CleverRefusedToken, QuestionError, RecordUnknown, UserUnknown
 from app.domain.facts import Facts, Role

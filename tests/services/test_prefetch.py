@@ -1,12 +1,14 @@
 """What many questions cost at Clever, and that they are answered as each would be alone."""
 
+import dataclasses
 import random
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import pytest
+from msgspec.structs import replace
 
 from app.cli.server import in_background
 from app.domain.callers import ANYONE
@@ -406,7 +408,7 @@ async def test_requests_that_would_not_suffice_are_not_begun_to_be_spent(sandbox
     town.sandbox.app.state.faults.put(Faults(faults=tuple(lists)))
     town.sandbox.app.state.rate_limit, town.sandbox.app.state.limit = 100, RateLimit(lambda: 1_000_000_020.0)
     admin, sections = town.who("admin"), town.sections()
-    caller = Freshness(one_of_many=True, caller=replace(ANYONE, digest=b"ann"))
+    caller = Freshness(one_of_many=True, caller=dataclasses.replace(ANYONE, digest=b"ann"))
     try:
         assert len(await evaluate_many(town.context, asking(admin, "section", sections[:30]), caller)) == 30
         for asked in (asking(admin, "section", sections[30:70]), asking(admin, "student", town.students()[:15])):
