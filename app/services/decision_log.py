@@ -59,18 +59,26 @@ def told_refusal(context: Context, freshness: Freshness, asked: Asked, error: Ro
 
 
 def _decided(context: Context, asked: Asked, answered: Answered) -> Decided:
-    age, stale = _freshness(context, answered.snapshots)
     kind, user, district, role, permission, resource = asked
+    answer, reason, snapshots = answered
+    age = stale = None
+    if snapshots:
+        age = int(context.clock() - min([snapshot.began for snapshot in snapshots]))
+        staleness = staleness_of(snapshots)
+        stale = None if staleness is None else staleness.reason
+    else:
+        # Where there is a snapshot both are ids, for it was found by them.
+        user, district = _id(context, user), _id(context, district)
     return Decided(
         kind,
         context.policy.revision,
-        answered.answer,
-        _id(context, district),
-        _id(context, user),
+        answer,
+        district if isinstance(district, str) else None,
+        user,
         role if isinstance(role, str) and role in _ROLES else None,
         permission if permission in context.policy.named else None,
-        _resource(context, resource),
-        answered.reason,
+        None if resource is None else _resource(context, resource),
+        reason,
         age,
         stale,
     )
@@ -79,20 +87,11 @@ def _decided(context: Context, asked: Asked, answered: Answered) -> Decided:
 _ROLES = frozenset(Role)
 
 
-def _freshness(context: Context, snapshots: Sequence[Snapshot[Any]]) -> tuple[int | None, str | None]:
-    if not snapshots:
-        return None, None
-    began, stale = min([snapshot.began for snapshot in snapshots]), staleness_of(snapshots)
-    return int(context.clock() - began), stale.reason if stale else None
-
-
 def _id(context: Context, said: object) -> str | None:
     return said if isinstance(said, str) and context.id_shape.fits(said) else None
 
 
-def _resource(context: Context, resource: Entity | None) -> tuple[str, str | None] | None:
-    if resource is None:
-        return None
+def _resource(context: Context, resource: Entity) -> tuple[str, str | None] | None:
     kind = context.policy.type_of(resource.type)
     if kind in CLEVER_TYPES:
         return kind, _id(context, resource.id)

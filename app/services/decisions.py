@@ -288,7 +288,11 @@ def _told(
     decisions = [Decision(each.reason, staleness_of(each.snapshots)) for each in found]
     if context.decision_log is not NO_DECISION_LOG:
         for question, (reason, district, snapshots, _, permission) in zip(questions, found, strict=True):
-            asked = asked_in(context, question, "evaluation", district, permission)
+            if district is None or permission is None:
+                asked = asked_in(context, question, "evaluation", district)
+            else:
+                role = question.context.get("role_context")
+                asked = Asked("evaluation", question.subject.id, district, role, permission, question.resource)
             told(context, freshness, asked, Answered(reason is Reason.GRANTED, reason, snapshots))
     return decisions
 
@@ -301,22 +305,15 @@ def _times(words: Sequence[Word]) -> Iterable[tuple[Word, int]]:
     return times.items()
 
 
-def asked_in(
-    context: Context,
-    question: Question,
-    kind: str,
-    district: DistrictId | None = None,
-    permission: str | None = None,
-) -> Asked:
-    """Return what a question asks, for the decision log; its district and permission are worked out unless given."""
-    subject, resource = question.subject, question.resource
+def asked_in(context: Context, question: Question, kind: str, district: DistrictId | None = None) -> Asked:
+    """Return what a question asks, for the decision log."""
     return Asked(
         kind,
-        subject.id if is_user(context.policy, subject) else None,
-        district or district_named(context.policy, subject.properties),
+        question.subject.id if is_user(context.policy, question.subject) else None,
+        district or district_named(context.policy, question.subject.properties),
         question.context.get("role_context"),
-        permission or permission_asked(context.policy, question.action.name, resource.type),
-        resource,
+        permission_asked(context.policy, question.action.name, question.resource.type),
+        question.resource,
     )
 
 
