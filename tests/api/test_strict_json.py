@@ -132,13 +132,29 @@ def test_a_body_that_is_read_in_parts_is_read_as_if_it_were_read_whole(
     body = json.dumps(said, separators=separators, ensure_ascii=ascii_only)
     for place, sign in changes:
         body = body[:place] + sign + body[place + 1 :]
-    try:
-        wanted = read_whole(body)
-    except ValueError:
-        with pytest.raises(Refused):
-            object_in(body.encode("utf-8", "surrogatepass"))
-    else:
-        assert object_in(body.encode()) == wanted
+    # A short body is read in one go, and one of which the blanks behind it are a part is not.
+    for text in (body, body + " " * AT_A_STRETCH):
+        try:
+            wanted = read_whole(text)
+        except ValueError:
+            with pytest.raises(Refused):
+                object_in(text.encode("utf-8", "surrogatepass"))
+        else:
+            assert object_in(text.encode()) == wanted
+
+
+@given(st.dictionaries(st.text(max_size=4), JSON, max_size=5), st.integers(0, 2 * MOST_DEPTH), st.sampled_from("[{"))
+def test_a_short_body_is_as_deep_as_a_long_one_may_be(said: Json, depth: int, kind: str) -> None:
+    inner = json.dumps(said)
+    before, after = ("[", "]") if kind == "[" else ('{"a":', "}")
+    body = f'{{"}}": "}}]", "a": {before * depth}{inner}{after * depth}}}'.encode()
+    outcomes = []
+    for text in (body, body + b" " * AT_A_STRETCH):
+        try:
+            outcomes.append(object_in(text))
+        except Refused as error:
+            outcomes.append({"refused": str(error)})
+    assert outcomes[0] == outcomes[1]
 
 
 @pytest.mark.parametrize("length", [1_000, USUAL_PART - 1, USUAL_PART, USUAL_PART + 1, 30_000])
