@@ -338,10 +338,10 @@ async def _share_unread_subject(context: Context, questions: Sequence[Question],
     if any(question.subject != subject for question in questions):
         return False
     # The others may have been answered by an older snapshot.
-    at_hand = replace(freshness.at_once(), max_stale=freshness.max_stale or context.stale_seconds)
+    at_once = replace(freshness.at_once(), max_stale=freshness.max_stale or context.stale_seconds)
     try:
         user, district = await whose(context, subject, freshness)
-        await reading_of(context, user, district, at_hand)
+        await reading_of(context, user, district, at_once)
     except RosterguardError:
         return True
     return False

@@ -27,7 +27,7 @@ from tests.bench.processes import (
 )
 from tests.chaos.report import Figure, at_least, told, unmeasured
 
-SECONDS, ROUNDS = 1, 11
+SECONDS, ROUNDS = 1, 7
 MANY = 50
 
 ONE_PATH, MANY_PATH = "/access/v1/evaluation", "/access/v1/evaluations"

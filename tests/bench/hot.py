@@ -33,7 +33,7 @@ from tests.bench.processes import (
 )
 from tests.chaos.report import Figure, at_least, told
 
-SECONDS, ROUNDS = 1, 11
+SECONDS, ROUNDS = 1, 7
 
 BARE, OURS, HELD, TRACED, USUAL = "bare", "ours", "304", "traced", "usual"
 BARE_PLAIN, OURS_PLAIN, HELD_PLAIN, TRACED_PLAIN = "bare, plain", "ours, plain", "304, plain", "traced, plain"
