@@ -311,9 +311,10 @@ def test_who_asks_and_does_not_read_is_not_answered_ahead() -> None:
     with calling() as caller:
         caller.say(get("/large") * times)
         until(lambda: bool(Kept.kept) and Kept.kept[0].taken == times * len(get("/large")))
-        unsent = Kept.kept[0].transport.get_write_buffer_size()
+        # The first answer may still have to be written.
+        until(lambda: Kept.kept[0].transport.get_write_buffer_size() > 0)
         assert [caller.hear() for _ in range(times)] == [(200, LARGE.decode())] * times
-        assert 0 < unsent <= Kept.kept[0].most_unsent < 4 * len(LARGE)
+        assert Kept.kept[0].most_unsent < 4 * len(LARGE)
 
 
 def test_an_idle_connection_keeps_nothing_of_what_was_asked(caller: Caller) -> None:
