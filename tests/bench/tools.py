@@ -25,9 +25,9 @@ class Missing(Exception):
 
 
 def reason_of(error: Exception) -> str:
-    """Return why something could not be measured, in one line: the last that a command wrote, where one failed."""
+    """Return why something could not be measured, in one line; of a command that failed the last it wrote but hints."""
     written = error.stderr if isinstance(error, subprocess.CalledProcessError) else str(error)
-    lines = [line.strip() for line in (written or "").splitlines() if line.strip()]
+    lines = [line for each in (written or "").splitlines() if (line := each.strip()) and not line.startswith("hint:")]
     return lines[-1].replace("|", "/") if lines else type(error).__name__
 
 
