@@ -23,7 +23,6 @@ from app.watched_file import FileWatch, Unreadable
 MOST_TOLD = 10
 """How many mistakes in a file of keys are logged."""
 
-
 _DOTS_IN_TOKEN = 2
 
 

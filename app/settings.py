@@ -30,7 +30,6 @@ _KUBERNETES = re.compile(rf"{PREFIX}(SERVICE_.*|PORT(_.*)?)")
 
 _ADDRESS = re.compile(r"(https?)://[^/?#@\s]+(/[A-Za-z0-9._~-]+)*/?")
 
-
 _REDIS = re.compile(
     r"rediss?://([^/?#@\s]*@)?([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[1-9][0-9]{0,4})?(/[0-9]{0,4})?", re.IGNORECASE
 )

@@ -25,7 +25,6 @@ from app.domain.errors import (
 
 CONFIGURATION_PATH = "/.well-known/authzen-configuration"
 
-
 MESSAGE_TYPE = "text/plain"
 
 
@@ -49,18 +48,13 @@ def message_response(status: int, message: str, headers: Mapping[str, str] | Non
 
 MEDIA_TYPE = "application/problem+json"
 
-
 INVALID = 422
-
 
 _INVALID_KIND = "invalid-request"
 
-
 _TYPE = "urn:problem-type:rosterguard:"
 
-
 _PASSING = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
-
 
 _OPERATOR = "The operator of this service has to"
 
@@ -98,10 +92,7 @@ class RoleNotHeldProblem(Problem):
 
 
 SCHEMAS = frozenset(model.__name__ for model in (Problem, InvalidRequest, RoleNotHeldProblem))
-
-
 """The names of the models above in the OpenAPI document."""
-
 
 _KINDS: Mapping[type[RosterguardError], tuple[int, str, str]] = {
     errors.MalformedId: (422, "malformed-id", "Malformed id"),
@@ -130,12 +121,10 @@ _KINDS: Mapping[type[RosterguardError], tuple[int, str, str]] = {
     errors.CleverPagingBroken: (502, "clever-paging-broken", "Clever's pages cannot be followed"),
 }
 
-
 _REMEDIES: Mapping[type[RosterguardError], str] = {
     errors.CleverRefusedToken: f"{_OPERATOR} check the token, and at Clever whether the district is still connected.",
     errors.CleverForbade: f"{_OPERATOR} check at Clever that the application has Secure Sync access to the district.",
 }
-
 
 _EXAMPLES = (
     errors.MalformedId("user", "[0-9a-f]{24}"),
@@ -150,13 +139,9 @@ _EXAMPLES = (
     errors.CleverFailed("Clever says that it is failing"),
     errors.CallerOverspent("this caller has used up its share of the requests to Clever"),
 )
-
-
 """What the reference shows of each status."""
 
-
 _MODELS: Mapping[int, type[Problem]] = {409: RoleNotHeldProblem, INVALID: InvalidRequest}
-
 
 _STATUSES: Mapping[int, tuple[str, str, str]] = {
     400: ("unreadable-body", "Unreadable body", "the body cannot be read as JSON"),
@@ -351,15 +336,11 @@ def _invalid_part(path: Sequence[int | str], message: str) -> InvalidPart:
 
 BROKEN_HTTP = problem_named(400, "broken-http", "Not HTTP", "what was sent is not HTTP/1.1 (RFC 9112)")
 
-
 TOO_SLOW = problem_named(408, "too-slow", "Request too slow", "the request did not arrive whole within the time limit")
-
 
 PATH_TOO_LONG = problem_named(414, "path-too-long", "Path too long", "path and query are longer than is read here")
 
-
 HEAD_TOO_LARGE = problem_named(431, "head-too-large", "Head too large", "the headers are larger than is read here")
-
 
 FOREIGN_HOST = problem_named(
     421,
@@ -368,7 +349,6 @@ FOREIGN_HOST = problem_named(
     "without keys only who calls this machine by a name for itself is answered, such as localhost or 127.0.0.1",
 )
 
-
 BULK_BUSY = problem_named(
     503,
     "bulk-busy",
@@ -376,11 +356,9 @@ BULK_BUSY = problem_named(
     "too many batches and searches are under way; ask again in a moment, single questions are still answered",
 )
 
-
 STOPPING = problem_named(
     503, "stopping", "Service stopping", "the service stops and had no time to answer; ask again, another may answer"
 )
-
 
 ALL = (BROKEN_HTTP, TOO_SLOW, PATH_TOO_LONG, HEAD_TOO_LARGE, FOREIGN_HOST, BULK_BUSY, STOPPING)
 

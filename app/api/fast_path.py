@@ -48,7 +48,6 @@ _ROLES = {role.value: role for role in Role}
 _BEARER = b"Bearer "
 _UNUSUAL = frozenset({b"cache-control", b"origin", b"transfer-encoding"})
 
-
 _PERMISSIONS = f"{router.prefix}/{{user_id}}/permissions"
 _DECISIONS = {path.encode(): path for path in (EVALUATION_PATH, EVALUATIONS_PATH)}
 EVALUATION_PATHS = frozenset(_DECISIONS)

@@ -26,8 +26,6 @@ from app.telemetry.current_request import CURRENT, random_id, request_of
 from app.telemetry.current_request import Request as CurrentRequest
 
 STOPPING_SECONDS = 1
-
-
 """After how long to ask again what the end of the process has cut off; another process listens by then."""
 
 
@@ -137,14 +135,9 @@ def _route(scope: Scope) -> str:
 
 
 RETRY_SECONDS = 1
-
-
 """After how long a batch or search that found no room does well to come again."""
 
-
 GIVEN_BACK_AFTER_SECONDS = 5
-
-
 """How long after the last of them memory goes back to the system, which takes some ten milliseconds."""
 
 

@@ -33,30 +33,20 @@ TAGS = [
     {"name": "health", "description": "For whoever runs the service: is it alive, and fit to take traffic."},
 ]
 
-
 LICENSE = {"name": "Apache-2.0", "identifier": "Apache-2.0"}
-
 
 CONTACT = {"name": "Whoever runs this service"}
 
-
 SERVERS = [{"url": "/", "description": "The service that this document was read from."}]
-
 
 JSON = "application/json"
 
-
 CACHE_CONTROL = {"$ref": "#/components/parameters/CacheControl"}
-
-
 """The parameter of operations whose caller may say how recent the answer is."""
-
 
 REQUEST_ID = {"$ref": "#/components/parameters/RequestId"}
 
-
 _IF_NONE_MATCH = {"$ref": "#/components/parameters/IfNoneMatch"}
-
 
 _PARAMETERS = {
     "CacheControl": {
@@ -83,7 +73,6 @@ _PARAMETERS = {
     },
 }
 
-
 _HEADERS = {
     "Age": {
         "description": "How many seconds ago what the answer rests on was read from Clever.",
@@ -94,17 +83,13 @@ _HEADERS = {
     "WWW-Authenticate": {"description": "How to authenticate (RFC 6750).", "schema": {"type": "string"}},
 }
 
-
 _TOLD_WITH = {
     "401": "WWW-Authenticate",
     "403": "WWW-Authenticate",
     "429": "Retry-After",
     "503": "Retry-After",
 }
-
-
 """The header that an error of a status has."""
-
 
 _ERRORS = {errors.MEDIA_TYPE, errors.MESSAGE_TYPE}
 
@@ -195,7 +180,6 @@ def _leave_out_null(parameter: Json) -> None:
 
 
 PATH = "/docs"
-
 
 ASSETS = "/docs/assets"
 

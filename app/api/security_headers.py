@@ -30,7 +30,6 @@ def wire(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
 DATA = protecting("default-src 'none'; frame-ancestors 'none'")
 """Of an answer that is read and never shown as a page."""
 
-
 _READ_BY_PAGES = ("Age", "ETag", "Retry-After", "X-Request-ID")
 _SENT_BY_PAGES = ("Authorization", "Cache-Control", "Content-Type", "If-None-Match", "X-Request-ID")
 

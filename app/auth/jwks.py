@@ -25,25 +25,17 @@ from app.waiting import SingleFlight
 ALGORITHMS: Mapping[str, tuple[str, str | None]] = MappingProxyType(
     {"RS256": ("RSA", None), "ES256": ("EC", "P-256"), "EdDSA": ("OKP", "Ed25519"), "Ed25519": ("OKP", "Ed25519")}
 )
-
-
 """The accepted algorithms, each with the only type and curve of key that it may be used with (RFC 8725 section 3.1).
 
 ``Ed25519`` is what RFC 9864 calls ``EdDSA`` with a key of that curve.
 """
 
-
 _MOST_KEYS = 100
 
-
 _RSA_LETTERS = range(342, 1367)
-
-
 """Base64 lengths of a modulus of 2048 (RFC 7518 section 3.3) to 8192 bits; larger ones are slow to verify with."""
 
-
 _READERS: Mapping[str, type[RSAKey | ECKey | OKPKey]] = {"RSA": RSAKey, "EC": ECKey, "OKP": OKPKey}
-
 
 _MEMBERS = {"RSA": ("n", "e"), "EC": ("crv", "x", "y"), "OKP": ("crv", "x")}
 
@@ -133,7 +125,6 @@ def _imported(entry: _Entry) -> Key | None:
 
 MOST_BYTES = 256 * 1024
 
-
 SECONDS = 5.0
 
 
@@ -199,32 +190,18 @@ def _parsed(body: bytes) -> object:
 
 
 FRESH_SECONDS = 600
-
-
 """How long keys are used before they are fetched again."""
 
-
 KEPT_SECONDS = 24 * 3600
-
-
 """How long keys stay in use while the provider cannot be reached."""
 
-
 PATIENCE_SECONDS = 0.5
-
-
 """How long a request waits for newer keys before it uses the older ones."""
 
-
 PAUSE_SECONDS = 30
-
-
 """How long after a fetch no other is started, even if a token names an unknown key."""
 
-
 SHORT_PAUSE_SECONDS = float(ProviderUnreachable.retry_after)
-
-
 """The same while there are no keys at all."""
 
 

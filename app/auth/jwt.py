@@ -20,12 +20,9 @@ from app.domain.text import is_writable
 
 Claims = Mapping[str, Any]
 
-
 _KNOWN = {scope.value: scope for scope in CallerScope}
 
-
 _INVISIBLE = re.compile(r"[^\x21-\x7e]+")
-
 
 _LONGEST_NAME = 64
 
@@ -63,22 +60,14 @@ def _text(said: object) -> str:
 
 
 SKEW_SECONDS = 60
-
-
 """How far the clocks of provider and service may differ."""
 
-
 KEPT_SECONDS = 300
-
-
 """How long a verified token is accepted without being verified again; after that a removed key counts."""
-
 
 MOST_KEPT = 10_000
 
-
 LONGEST = 16 * 1024
-
 
 _TYPES = frozenset({"jwt", "at+jwt", "application/at+jwt"})
 

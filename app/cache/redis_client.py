@@ -18,19 +18,13 @@ from app.telemetry import Event, log_event, metrics
 from app.waiting import Backoff
 
 SLOW_IN_A_ROW = 5
-
-
 """After so many slow moments in a row Redis counts as lost; a single one may be this process's own."""
-
 
 _MOMENT = 0.01
 
-
 _FIRST_PAUSE, _LONGEST_PAUSE, _JITTERED = 1.0, 5.0, 0.2
 
-
 _LASTING = 10.0  # whoever fails again within that has not recovered
-
 
 _LOGGED_AGAIN = 60.0
 
@@ -148,36 +142,22 @@ def _now() -> float:
 
 T = TypeVar("T")
 
-
 Command = Callable[[Redis], Awaitable[T]]
 
-
 LONGEST = 0.25
-
-
 """After so many seconds a command is cancelled, and its connection closed; its caller has long gone on."""
 
-
 CONNECTING = 1.0
-
-
 """How many seconds it may take to connect; at its start the service waits as long for the first connection."""
-
 
 CONNECTIONS = 8
 
-
 MOST_AT_ONCE = 256
 
-
 MOST_QUEUED = 256
-
-
 """How many commands may be queued that nobody waits for; they use half of the connections at most."""
 
-
 _LATE = 0.002  # no timer is later, where the process has nothing else to do
-
 
 _MOST_WAITS = 5
 

@@ -20,7 +20,6 @@ from app.waiting import Backoff
 
 QUIET_SECONDS = 15.0
 
-
 _FIRST_PAUSE, _LONGEST_PAUSE, _JITTERED = 0.5, 5.0, 0.5
 
 
@@ -126,12 +125,9 @@ if differs or ARGV[7] == '1' then redis.call('PUBLISH', ARGV[5], ARGV[6]) end
 if set.err then return set end
 return false
 """)
-
-
 """Puts a value, unless a newer one is there, which is returned; releases the lease, and announces what has changed.
 
 If Redis is full, the older value is deleted all the same, since it is no longer true."""
-
 
 LEAD = Script("""\
 -- KEYS: value, lease. ARGV: owner, milliseconds, time of the value that was there before, or '-'
@@ -143,12 +139,9 @@ if left == -1 or left > tonumber(ARGV[2]) then redis.call('DEL', KEYS[2]) end
 if redis.call('SET', KEYS[2], ARGV[1], 'NX', 'PX', ARGV[2]) then return 1 end
 return at
 """)
-
-
 """Takes the lease if nobody has it and no other value has been put since, and returns 1; else the time of the value.
 
 A lease that lasts longer than ours do was not written by us, and is deleted."""
-
 
 DROP = Script("""\
 -- KEYS: any. ARGV: what has to be there
@@ -156,25 +149,16 @@ local there = redis.pcall('GET', KEYS[1])
 if type(there) == 'string' and there == ARGV[1] then return redis.call('DEL', KEYS[1]) end
 return 0
 """)
-
-
 """Deletes a value only if it is still the given one: one's own lease, or a forged value."""
 
-
 LEASE_SECONDS = 2.0
-
-
 """How long a lease lasts that is not released: so long others wait for a replica that died, or whose fetch is slow."""
-
 
 _MOST_LEASES = 10_000
 
-
 _FIRST_LOOK, _LAST_LOOK, _LONGER = 0.01, 0.1, 1.5  # seconds between two looks, by how much they grow
 
-
 _FIRST = b"-"
-
 
 _TAKEN = 1
 

@@ -37,25 +37,15 @@ from app.urls import base_url
 from app.waiting import deadline
 
 MOST_PAGES_OF_A_USER = 100
-
-
 """Pages of one user's sections or schools: more than anybody has, since every page counts for Clever's rate limit."""
 
-
 PAGE_LIMIT = 2000
-
-
 """Records of a page of the list of a place; to parse a page of users takes 50 ms, in which no other task runs."""
 
-
 OWN_LIMIT = 1000
-
-
 """Records of a page of one user's own lists, which should not take as much memory as those of a district."""
 
-
 T = TypeVar("T")
-
 
 R = TypeVar("R", SchoolRecord, SectionRecord, UserRecord)
 
@@ -183,17 +173,13 @@ async def _result_in(task: asyncio.Task[T], grace: float) -> T | None:
 
 _SECTIONS: Mapping[Scope, str] = {Scope.DISTRICT: "/sections", Scope.SCHOOL: "/schools/{}/sections"}
 
-
 _PEOPLE: Mapping[Scope, tuple[str, frozenset[Role]]] = {
     Scope.DISTRICT: ("/users", frozenset(Role)),
     Scope.SCHOOL: ("/schools/{}/users", frozenset({Role.STAFF, Role.TEACHER, Role.STUDENT})),
     Scope.SECTION: ("/sections/{}/users", frozenset({Role.TEACHER, Role.STUDENT})),
     Scope.STUDENT: ("/users/{}/mycontacts", frozenset()),
 }
-
-
 """Where Clever lists the people of a place, and the roles for which it can be asked there (dev.clever.com's spec)."""
-
 
 _AT_A_STRETCH = 200  # users; a whole district at once would keep other tasks waiting for seconds
 

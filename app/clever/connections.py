@@ -21,7 +21,6 @@ from app.telemetry import metrics
 
 IDLE_SECONDS = 30
 
-
 _LIMITS = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=IDLE_SECONDS)
 
 
@@ -122,15 +121,10 @@ class _Body(httpx.AsyncByteStream):
 
 T = TypeVar("T")
 
-
 MOST_UNDER_WAY = 128
-
-
 """How many exchanges run at once, each on a connection of its own: more than all fetches together need."""
 
-
 _PATIENCE_SECONDS = 2.0
-
 
 _MOMENT_SECONDS = 1.0  # most exchanges that nobody waits for end by themselves in that time
 

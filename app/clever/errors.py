@@ -42,12 +42,10 @@ _STATUSES: dict[int, tuple[type[CleverError], str]] = {
     ),
 }
 
-
 _CLIENT_REFUSED = (
     "Clever refuses the client id and secret: see whether both are those of the application, and put them right in the"
     " settings"
 )
-
 
 _EXCEPTIONS: tuple[tuple[type[Exception], type[CleverError], str], ...] = (
     (TimeoutError, CleverTimedOut, "Clever did not answer within the time limit"),
@@ -62,10 +60,7 @@ _EXCEPTIONS: tuple[tuple[type[Exception], type[CleverError], str], ...] = (
     (httpx.StreamError, CleverUnreachable, "the connection to Clever was closed while its answer was read"),
 )
 
-
 FAILURES = tuple(raised for raised, _, _ in _EXCEPTIONS)
-
-
 """Every exception that an exchange can raise."""
 
 

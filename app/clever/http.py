@@ -29,9 +29,7 @@ _HEADERS = (
     (b"Accept-Encoding", b"gzip"),
 )
 
-
 _NO_BODY = httpx.ByteStream(b"")
-
 
 _EXTENSIONS = {"timeout": httpx.Timeout(5, connect=2).as_dict()}
 
@@ -71,16 +69,10 @@ def request_for(url: httpx.URL | str, authorization: str) -> httpx.Request:
 
 S = TypeVar("S", bound=Slim)
 
-
 MOST_NESTED = 100_000
-
-
 """How many objects and lists a body may have; a page of 2000 users has some 25 000."""
 
-
 MOST_LISTED = 500_000
-
-
 """How many commas a body may have; a page of 2000 sections of thirty students has some 100 000."""
 
 
@@ -182,7 +174,6 @@ def _head_of(response: httpx.Response, wall: Callable[[], float]) -> Head:
 
 
 _PATH = re.compile(r"/(v[0-9.]+|oauth)/([a-z]+)(/[^/]+)?(/[a-z]+)?/*$")
-
 
 _OF_USER = {"sections": "sections", "schools": "schools"}
 

@@ -27,7 +27,6 @@ from app.domain.scopes import Scope
 
 K = TypeVar("K")
 
-
 R = TypeVar("R", SchoolRecord, SectionRecord)
 
 
@@ -271,8 +270,5 @@ _V3 = Family(
     section_of=section_of,
 )
 
-
 FAMILIES: Mapping[Version, Family] = {"v3.0": _V3, "v3.1": _V3}
-
-
 """The family of each supported version."""

@@ -19,31 +19,20 @@ from app.domain.read_context import OWN, ReadContext, Urgency
 from app.telemetry import metrics
 
 WINDOW_SECONDS = 60
-
-
 """How long a window of the limit lasts; Clever counts requests by the minute."""
 
-
 Fields = Mapping[bytes, bytes]
-
-
 """The headers of a response by name in lower case; a look into httpx's own takes as long as to send a request."""
-
 
 _ENTRY = re.compile(rb"([0-9]{1,12})\s*(?:;.*)?")  # behind the semicolon is how long a window lasts
 
-
 _BETWEEN_DATES = re.compile(rb"(?<=GMT)\s*,|(?<=[0-9])\s*,")  # a date has a comma of its own, behind the weekday
-
 
 _LONGEST_DATE = 40
 
-
 _MOST_BUCKETS = 8
 
-
 _LONG_AGO = 86_400  # seconds; where a window seems to have ended before that, a gateway counts from now, as Envoy does
-
 
 _SAME_WINDOW_SECONDS = 1  # by which the end of one window differs where it is told in whole seconds from now
 
@@ -121,8 +110,6 @@ def wait_of(fields: Fields, wall: Callable[[], float], *, limited: bool) -> int 
 
 
 Buckets = dict[int, tuple[int, int]]
-
-
 """By limit: what is left, and when the window ends."""
 
 
@@ -208,23 +195,17 @@ _RESERVED: Mapping[Urgency, float] = {
     Urgency.BULK: 0.10,
     Urgency.RENEWAL: 0.25,
 }
-
-
 """Which part of the limit is kept for more urgent requests."""
 
 # A replica hears of the others' requests by the responses to its own, so half of what was left may be gone by now. If
 # each runs a sixteenth of that at once, eight replicas together still do not exceed what is left.
 _AT_ONCE = 16  # this part of what is left may run at once; so many requests are left alone where others use the token
 
-
 _MOST_WINDOWS = 16  # of one token; more buckets would be nonsense
-
 
 _TOO_FEW = "what is left of the requests to Clever of this minute does not suffice for all that is asked"
 
-
 _NEWS_SECONDS = 1.0
-
 
 _WITHOUT_NEWS = 8  # requests at once when the last response is so old that others may have used up what was left
 

@@ -39,10 +39,7 @@ from app.telemetry import metrics
 from app.waiting import deadline
 
 MOST_TOKENS = 20_000
-
-
 """How many tokens have a state; there are fewer districts in the country."""
-
 
 _OUTAGES = (CleverFailed, CleverUnreachable, CleverTimedOut)
 
@@ -124,12 +121,9 @@ class TokenStates:
 # Clever advises up to five retries, after 1, 2, 4, … seconds. That is for syncs by night: here somebody waits.
 _ATTEMPTS = 4
 
-
 _FIRST_WAIT, _JITTER, _LONGEST_WAIT = 0.5, 0.5, 2.5
 
-
 _LONGEST_TOLD = 2  # whoever waits keeps a slot that somebody else could use
-
 
 _TRANSIENT = (CleverFailed, CleverUnreachable, CleverTimedOut)
 
@@ -225,18 +219,13 @@ class CleverState:
 
 S = TypeVar("S", bound=Slim)
 
-
 _TELLING_SECONDS = 1.0  # a timeout after less says nothing of Clever: nobody waited longer
-
 
 _TEST_SECONDS = 1.0  # how long others wait for the outcome of a test
 
-
 _EARLY = 0.01  # timers may fire a little early
 
-
 _DOWN = "Clever failed several times in a row and is not asked for a moment"
-
 
 _TOLD_TO_STAY_AWAY = "Clever says that it is failing and when to ask again, and is not asked before"
 

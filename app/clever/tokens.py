@@ -74,8 +74,6 @@ class TokenRecord(Slim):
 
 
 Listed = Annotated[TokenRecord | None, WrapValidator(_or_none)]
-
-
 """A listed token, or None if it has another shape than documented."""
 
 
@@ -112,12 +110,9 @@ def _log_unusable(usable: int, unusable: int) -> None:
 
 T = TypeVar("T")
 
-
 _REDISCOVERY_SECONDS, _LONGEST_DISCOVERY = 10, 60
 
-
 _RENEWAL_SECONDS = 2.0
-
 
 _LOOK_SECONDS, LOOK_PATIENCE = 5, 0.5
 

@@ -169,8 +169,6 @@ class Lack(StrEnum):
 
 
 _AFTER = {Lack.RULE: 1, Lack.CONTEXT: 2, Lack.ROLE: 3}
-
-
 """What comes after that which a held role lacks."""
 
 
@@ -333,8 +331,6 @@ _REFUSALS: Mapping[Reason, str] = {
     Reason.UNKNOWN_RESOURCE: "no such place is shared with this application",
     Reason.PLACES_DISAGREE: "the places named are not all there, or do not fit together at Clever",
 }
-
-
 """Why a question comes to nothing whoever the user is."""
 
 

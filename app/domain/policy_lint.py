@@ -181,7 +181,6 @@ def _odd_in_field(key: str, value: Value) -> tuple[str, ...] | None:
 
 _NO_BOOLEANS = frozenset({"yes", "no", "on", "off", "true", "false"})
 
-
 _LABELS = frozenset({"relationship", "type"})
 
 

@@ -26,7 +26,6 @@ from app.domain.text import LONGEST
 
 _WORD = r"[A-Za-z][A-Za-z0-9_.\-]*"
 
-
 Permission = Annotated[
     str,
     Field(
@@ -36,7 +35,6 @@ Permission = Annotated[
         examples=["section:edit", "*:view"],
     ),
 ]
-
 
 Value = bool | int | float | str
 
@@ -60,24 +58,17 @@ Values = Annotated[
     BeforeValidator(_listed, json_schema_input_type=Value | Annotated[list[Value], Field(min_length=1)]),
 ]
 
-
 Over = TypeVar("Over", bound=str)
-
 
 Key = TypeVar("Key", bound=str)
 
-
 _REQUEST_KEY = r"(resource|action|context)\.[A-Za-z0-9_\-]+"
-
 
 RequestKey = Annotated[str, Field(pattern=rf"^{_REQUEST_KEY}$")]
 
-
 TitleField = Literal["title"]
 
-
 StaffField = Literal["roles", "title", "department"]
-
 
 ContactField = Literal["relationship", "type"]
 
@@ -98,21 +89,15 @@ def _key_schema(*fields: str) -> WithJsonSchema:
 
 _TOLD = WrapValidator(_known_key)
 
-
 StudentKey = Annotated[RequestKey, _TOLD, _key_schema()]
-
 
 TitleKey = Annotated[TitleField | RequestKey, _TOLD, _key_schema(*get_args(TitleField))]
 
-
 StaffKey = Annotated[StaffField | RequestKey, _TOLD, _key_schema(*get_args(StaffField))]
-
 
 ContactKey = Annotated[ContactField | RequestKey, _TOLD, _key_schema(*get_args(ContactField))]
 
-
 Alias = Annotated[str, Field(pattern=rf"^{_WORD}$")]
-
 
 _RANKED = tuple(role.value for role in Role if role in EMPLOYEES)
 

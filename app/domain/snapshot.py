@@ -39,8 +39,6 @@ class Rendered(msgspec.Struct, frozen=True, gc=False):
 
 
 _MOST_RENDERED = 8
-
-
 """How many answers are kept with one snapshot: enough for the few roles and views that are asked for."""
 
 

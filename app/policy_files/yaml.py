@@ -32,15 +32,11 @@ from app.domain.text import is_writable
 
 Path = tuple[str | int, ...]
 
-
 Plain = None | bool | int | float | str | list["Plain"] | dict[str, "Plain"]
-
 
 DEEPEST = 50
 
-
 LONGEST_NUMBER = 100
-
 
 _WORDS: dict[str, Plain] = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL"), None),
@@ -48,12 +44,9 @@ _WORDS: dict[str, Plain] = {
     **dict.fromkeys(("false", "False", "FALSE"), False),
 }
 
-
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f]")
 
-
 _INTEGER = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
-
 
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 
@@ -174,12 +167,8 @@ def _mistake(event: Event, path: Path, message: str) -> PolicyMistakes:
 
 Made = TypeVar("Made")
 
-
 NO_ROLE = f"unknown key: Clever's roles are {', '.join(Role)}; a librarian is staff with a title"
-
-
 """The message for a role that Clever does not have."""
-
 
 _PLAINER = {
     "extra_forbidden": "unknown key",
@@ -192,7 +181,6 @@ _PLAINER = {
     "missing": "this key is missing",
     "string_pattern_mismatch": "a permission is type:action, such as section:edit; only a whole part can be *",
 }
-
 
 _NAME = "a name begins with a letter and holds letters, digits, _, . and -"
 

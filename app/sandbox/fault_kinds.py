@@ -23,34 +23,22 @@ from app.sandbox.ids import Ids
 from app.sandbox.request_counts import OWN_PATHS
 
 ELSEWHERE = "https://evil.example"
-
-
 """Where a request must not follow."""
 
-
 BOMB_BYTES = 300 * 1024 * 1024
-
-
 """What a bomb is when it is unpacked."""
-
 
 _PIECE_OF_LIST = 1024 * 1024
 
-
 _GZIP_HEAD = bytes.fromhex("1f8b08000000000002ff")
-
 
 _GARBLED_BYTES = 512
 
-
 _OF_A_GATEWAY = (502, 503, 504)
-
 
 _WITHOUT_BODY = (204, 304)
 
-
 _USUAL_LIMIT = 1200
-
 
 WRONG_SHAPES: tuple[object, ...] = (
     None,
@@ -64,8 +52,6 @@ WRONG_SHAPES: tuple[object, ...] = (
     {"data": {"id": 7, "district": 8, "roles": []}},
     {"data": {"id": None, "district": {}, "roles": {"staff": {"schools": "all"}}}},
 )
-
-
 """JSON that no question of the API is answered with."""
 
 
@@ -136,8 +122,6 @@ def _deflated(data: bytes, flush: int = zlib.Z_FULL_FLUSH) -> bytes:
 
 
 DANGLING = ("", "https://[evil.example", "no way on", "/nowhere?limit=100", "?limit=0x", "javascript:alert(1)")
-
-
 """Addresses that a `next` link must not have."""
 
 
@@ -206,22 +190,15 @@ def other_record(exchange: Exchange) -> Exchange:
 
 
 HUGE_BYTES = 60 * 1024 * 1024
-
-
 """How much a huge answer is padded by."""
-
 
 _PIECE = b"a" * (64 * 1024)
 
-
 _SECONDS_BETWEEN_HEADERS = 0.01
-
 
 _HEADER = "X-Filler-{}: {}\r\n"
 
-
 _HEADER_VALUE = "a" * 1000
-
 
 _NO_SOCKET = "This fault needs the sandbox's own protocol, which this server does not speak"
 

@@ -8,18 +8,13 @@ from app.sandbox.records import District, Record, School, Section, User
 
 T = TypeVar("T")
 
-
 Details = dict[str, object]
-
 
 FIRST_NAMES = ("Agate", "Basalt", "Cobalt", "Dolomite", "Epidote", "Feldspar", "Garnet", "Hematite", "Iolite", "Jasper")
 
-
 LAST_NAMES = ("Alder", "Birch", "Cedar", "Dogwood", "Elm", "Fir", "Ginkgo", "Hazel", "Ironwood", "Juniper", "Katsura")
 
-
 LANGUAGES = (("English", "eng"), ("Spanish", "spa"), ("Vietnamese", "vie"), ("Arabic", "ara"))
-
 
 YES_OR_NO = ("N", "N", "N", "Y", "N")
 
@@ -117,7 +112,6 @@ def _pick(choices: Sequence[T], number: int) -> T:
 
 
 VERSIONS = ("v3.0", "v3.1")
-
 
 Link = dict[str, str]
 

@@ -98,7 +98,6 @@ CO_TAUGHT = 0.1
 TEACHERS_PER_STAFF = 10
 STUDENTS_PER_CONTACT = 4
 
-
 _Roles: TypeAlias = dict[str, dict[str, object]]
 
 

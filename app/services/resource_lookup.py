@@ -90,7 +90,7 @@ class ResourceLookup:
         """Return every place in which ``resource`` lies.
 
         Raises:
-            Unlocated: there is no such thing in the district, or the places named do not fit.
+            NotLocated: there is no such thing in the district, or the places named do not fit.
             NotCached, CleverError: it could not be looked up.
         """
         kind = self.context.policy.type_of(resource.type)
@@ -129,7 +129,7 @@ class ResourceLookup:
         return unpacked(self.noted(await self.reading_of(self.context.id_shape.user(user))))
 
     async def reading_of(self, user: UserId, freshness: Freshness | None = None) -> Snapshot[PackedFacts]:
-        """Return what Clever says of a user of the district; raises as ``snapshot.reading_of``."""
+        """Return what Clever says of a user of the district; raises as ``freshness.reading_of``."""
         known = self._read(key_of(self.district, user))
         return known or await reading_of(self.context, user, self.district, freshness or self.freshness)
 

@@ -60,12 +60,6 @@ def random_id() -> str:
     return f"{random.getrandbits(128):032x}"
 
 
-def unnamed_request(made_up: Callable[[], str] = random_id) -> Request:
-    """Return a request without any id of its caller."""
-    own = made_up()
-    return Request([own.encode()], own, own)
-
-
 def request_of(headers: Iterable[tuple[bytes, bytes]], made_up: Callable[[], str] = random_id) -> Request:
     """Return the request with these headers; missing ids are generated."""
     named, parents = [], []

@@ -15,16 +15,11 @@ from app.telemetry.events import Event
 from app.telemetry.log_writer import LogWriter
 
 ShownId = Callable[[str], str]
-
-
 """Returns what the log shows for an id."""
-
 
 _DIGEST_BYTES = 12
 
-
 _REMEMBERED = 10_000
-
 
 _EVENT = Event.DECISION.value
 

@@ -14,32 +14,18 @@ from typing import Protocol
 from app.telemetry import metrics
 
 MOST_WAITING = 10_000
-
-
 """How many lines may wait to be written; any more are dropped and counted."""
 
-
 BATCH = 512
-
-
 """So many lines are written without waiting for the time to be over; each write delays answers for a moment."""
 
-
 MOST_AT_A_TIME = 1_000
-
-
 """How many lines are written at once, if more wait."""
 
-
 SECONDS = 0.25
-
-
 """How long a line waits for others to be written with."""
 
-
 PARTING_SECONDS = 1.0
-
-
 """How long the end of the process waits for the last lines to be written."""
 
 

@@ -86,10 +86,7 @@ def said_in(free: AuthzenObject | None) -> Mapping[str, object]:
 
 
 _NOTHING: Mapping[str, object] = MappingProxyType({})
-
-
 """One for all: of ten thousand questions most say nothing."""
-
 
 _MISTAKES = {
     "missing": "is required",
@@ -225,6 +222,4 @@ REQUESTS = (
     ResourceSearchRequest,
     ActionSearchRequest,
 )
-
-
 """The models of bodies that routes read by themselves, so that the framework knows nothing of them."""

@@ -26,7 +26,6 @@ class Texts(NamedTuple):
 
 _NO_ACCESS = "You don't have access to this."
 
-
 TEXTS: Mapping[Reason, Texts] = {
     Reason.GRANTED: Texts("a grant covers a place where the resource lies", "You have access to this."),
     Reason.UNKNOWN_SUBJECT: Texts("Clever has no such user, or does not share them", _NO_ACCESS),
@@ -54,14 +53,9 @@ TEXTS: Mapping[Reason, Texts] = {
         "This cannot be done at the moment.",
     ),
 }
-
-
 """The words of each reason."""
 
-
 Outcome = Decision | RosterguardError | Refused
-
-
 """What came of one question: it was decided, or could not be, or was malformed."""
 
 
