@@ -6,11 +6,17 @@ from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
-from app.api import examples
-from app.api.dependencies import CurrentContext
+from app.api.dependencies import (
+    SECTION_EXAMPLE,
+    USER_EXAMPLE,
+    CurrentContext,
+    DistrictQuery,
+    RoleQuery,
+    UserPath,
+    no_other_parameters,
+)
 from app.api.errors import documented
 from app.api.http_caching import RequestedFreshness, dated_response
-from app.api.params import DistrictQuery, RoleQuery, UserPath, no_other_parameters
 from app.api.permissions import PolicyMark, Unless, When
 from app.api.staleness import AsOf, Stale, StaleReason, members_of
 from app.domain.decision import Reason
@@ -36,17 +42,18 @@ PermissionQuery = Annotated[
     ),
 ]
 SectionQuery = Annotated[
-    str | None, Query(description="A section in which it lies, by its Clever id.", examples=[examples.SECTION])
+    str | None, Query(description="A section in which it lies, by its Clever id.", examples=[SECTION_EXAMPLE])
 ]
 SchoolQuery = Annotated[
-    str | None, Query(description="A school in which it lies, by its Clever id.", examples=[examples.SCHOOL])
+    str | None, Query(description="A school in which it lies, by its Clever id.", examples=["66826200160e91311d000000"])
 ]
 StudentQuery = Annotated[
-    str | None, Query(description="A student whom it concerns, by their Clever id.", examples=[examples.STUDENT])
+    str | None,
+    Query(description="A student whom it concerns, by Clever id.", examples=["668262049155dac234000004"]),
 ]
 PlaceUserQuery = Annotated[
     str | None,
-    Query(description="A user whose own it is, by their Clever id: the place for `self`.", examples=[examples.USER]),
+    Query(description="A user whose own it is, by their Clever id: the place for `self`.", examples=[USER_EXAMPLE]),
 ]
 
 

@@ -1,10 +1,12 @@
 """The OpenAPI document, made for generators: what FastAPI derives from the routes, with every part named and true."""
 
 import hashlib
+import json
 import re
 from base64 import b64encode
 from collections.abc import Iterator
 from functools import cache, partial
+from importlib.resources import files
 
 from fastapi import FastAPI
 from fastapi.openapi.docs import get_swagger_ui_html
@@ -14,9 +16,7 @@ from starlette.responses import HTMLResponse
 from starlette.staticfiles import StaticFiles
 
 from app.api import errors
-from app.api.authzen import examples as authzen_examples
 from app.api.authzen.requests import REQUESTS
-from app.api.examples import EXAMPLES
 from app.api.openapi_schemas import (
     Json,
     name_every_part,
@@ -91,6 +91,12 @@ _TOLD_WITH = {
 }
 """The header that an error of a status has."""
 
+EXAMPLES: Json = json.loads(files("app.api").joinpath("examples.json").read_text(encoding="utf-8"))
+"""An example of each body, by the name of its schema: the sandbox's named cases give these answers.
+
+They are added to the finished document: FastAPI drops every null, and with it members that a schema requires.
+"""
+
 _ERRORS = {errors.MEDIA_TYPE, errors.MESSAGE_TYPE}
 
 
@@ -119,7 +125,7 @@ def document_of(app: FastAPI) -> Json:
     schemas |= _read_by_routes()
     name_every_part(schemas)
     _tell_types_of_problems(schemas)
-    for name, example in {**EXAMPLES, **authzen_examples.EXAMPLES}.items():
+    for name, example in EXAMPLES.items():
         schemas[name]["examples"] = [example]
     return with_open_answers(with_alternatives_told_apart(without_null_defaults(document)))
 

@@ -8,12 +8,11 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
-from app.api.dependencies import CurrentContext
+from app.api.dependencies import CurrentContext, DistrictQuery, RoleQuery, UserPath, no_other_parameters
 from app.api.errors import Problem, Refused, documented, problem_of
 from app.api.http_caching import BatchFreshness, RequestedFreshness, dated_response, unkept_response
 from app.api.openapi import CACHE_CONTROL
 from app.api.openapi_schemas import left_out
-from app.api.params import DistrictQuery, RoleQuery, UserPath, no_other_parameters
 from app.api.staleness import AsOf, Stale, StaleReason, members_of
 from app.api.strict_json import is_json, object_read_in
 from app.domain.errors import RosterguardError

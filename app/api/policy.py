@@ -7,10 +7,9 @@ from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
-from app.api.dependencies import CurrentContext
+from app.api.dependencies import CurrentContext, no_other_parameters
 from app.api.errors import documented
 from app.api.http_caching import has
-from app.api.params import no_other_parameters
 from app.domain.policy_schema import DistrictStates, PolicyFile
 
 router = APIRouter(prefix="/v1", tags=["policy"], dependencies=[Depends(no_other_parameters)])

@@ -6,10 +6,9 @@ from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
-from app.api.dependencies import CurrentContext
+from app.api.dependencies import CurrentContext, DistrictQuery, UserPath, no_other_parameters
 from app.api.errors import documented
 from app.api.http_caching import RequestedFreshness, dated_response
-from app.api.params import DistrictQuery, UserPath, no_other_parameters
 from app.api.staleness import AsOf, Stale, StaleReason, members_of
 from app.domain.facts import Facts, HeldRole, Role
 from app.domain.scopes import Scope

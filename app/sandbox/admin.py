@@ -11,9 +11,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from app.sandbox.endpoints import Refusal
 from app.sandbox.faults import Faults
 from app.sandbox.oauth import bearer_of
-from app.sandbox.refusals import Refusal
 from app.sandbox.request_counts import OWN_PATHS
 
 M = TypeVar("M", bound=BaseModel)

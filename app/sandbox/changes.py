@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from threading import Lock
 from typing import Any, TypeAlias, TypeVar
 
+from app.sandbox.endpoints import not_found
 from app.sandbox.ids import Ids
 from app.sandbox.records import (
     District,
@@ -27,7 +28,6 @@ from app.sandbox.records import (
     students_cared_for,
     with_legacy_id,
 )
-from app.sandbox.refusals import not_found
 from app.sandbox.world import World
 
 

@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeAlias, TypeVar
 
 from app.sandbox.records import District, Record, School, Section, User
-from app.sandbox.refusals import bad_parameter, not_found
 from app.sandbox.serialization import VERSIONS
 
 R = TypeVar("R")
@@ -13,6 +12,25 @@ ListQuestion: TypeAlias = Callable[[District, str, Parameters], Sequence[Record]
 OneQuestion: TypeAlias = Callable[[District, str], Record]
 
 ROLES = ("contact", "district_admin", "staff", "student", "teacher")
+
+
+class Refusal(Exception):
+    """A request that Clever answers with an error: its status and message."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+
+
+def not_found() -> Refusal:
+    """Return Clever's answer for a record that is gone, not shared, or of another district: it does not say which."""
+    return Refusal(404, "Resource not found")
+
+
+def bad_parameter(name: str) -> Refusal:
+    """Return Clever's answer for a parameter with an invalid value."""
+    return Refusal(400, f"Invalid value for parameter '{name}'")
 
 
 def _found(records: Mapping[str, R], wanted: str) -> R:

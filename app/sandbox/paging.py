@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
+from app.sandbox.endpoints import Refusal, bad_parameter
 from app.sandbox.records import Record
-from app.sandbox.refusals import Refusal, bad_parameter
 from app.sandbox.serialization import Link
 
 DEFAULT_LIMIT = 100

@@ -12,7 +12,7 @@ from starlette.routing import Route
 
 from app.sandbox.admin import ADMIN_ROUTES, Guard
 from app.sandbox.changes import LiveWorld
-from app.sandbox.endpoints import LISTS, ONES, ListQuestion, OneQuestion
+from app.sandbox.endpoints import LISTS, ONES, ListQuestion, OneQuestion, Refusal, bad_parameter
 from app.sandbox.exchange import TransportProtocol
 from app.sandbox.fault_kinds import Faulty
 from app.sandbox.faults import FaultInjector
@@ -20,7 +20,6 @@ from app.sandbox.oauth import CLIENT_ID, CLIENT_SECRET, TOKEN, Access, access_to
 from app.sandbox.paging import page_links, page_of
 from app.sandbox.rate_limit import RateLimit
 from app.sandbox.records import District
-from app.sandbox.refusals import Refusal, bad_parameter
 from app.sandbox.request_counts import RequestCounts, request_count_routes, start_counting
 from app.sandbox.serialization import VERSIONS, data_of, links_of, uri_of
 from app.sandbox.world import World

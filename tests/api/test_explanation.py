@@ -5,7 +5,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from app.api.examples import EXAMPLES
+from app.api.openapi import EXAMPLES
 from app.main import default_policy
 from app.policy_files.yaml import read_policy
 from tests.conftest import MovedClock, Sandbox, Serve

@@ -8,7 +8,7 @@ from openapi_spec_validator import validate
 
 from app.api import errors
 from app.api.errors import Problem
-from app.api.examples import EXAMPLES
+from app.api.openapi import EXAMPLES
 from app.domain.decision import Reason
 from app.domain.errors import CleverError
 from app.domain.explanation import Lack

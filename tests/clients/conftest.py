@@ -9,7 +9,7 @@ from pathlib import Path
 
 import httpx
 
-from app.api.examples import SECTION
+from app.api.dependencies import SECTION_EXAMPLE as SECTION
 from tests.conftest import KEY, Sandbox
 
 DOCUMENT = Path(__file__).parents[2] / "openapi/openapi.json"

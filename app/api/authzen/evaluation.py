@@ -14,9 +14,8 @@ from app.api.authzen.requests import (
     read_as,
 )
 from app.api.authzen.responses import DecisionBody, EvaluationsAnswer, rendered, rendered_many
-from app.api.dependencies import CurrentContext
+from app.api.dependencies import CurrentContext, no_parameters
 from app.api.http_caching import BatchFreshness, RequestedFreshness, unkept_response
-from app.api.params import no_parameters
 from app.api.strict_json import Said, said_by
 from app.services.batch import let_go_of, one_at_a_time
 from app.services.decisions import evaluate

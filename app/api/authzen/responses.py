@@ -6,7 +6,7 @@ from typing import Annotated, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, RootModel
 
-from app.api.authzen.examples import SECTION
+from app.api.dependencies import SECTION_EXAMPLE
 from app.api.errors import Refused, message_of, problem_of
 from app.api.staleness import AsOf, Stale, StalenessMembers, StaleReason, members_of
 from app.domain.decision import Reason
@@ -140,7 +140,7 @@ class FoundResource(_Answer):
     """A resource to which it may be done."""
 
     type: Annotated[str, Field(examples=["section"])]
-    id: Annotated[str, Field(examples=[SECTION])]
+    id: Annotated[str, Field(examples=[SECTION_EXAMPLE])]
 
 
 class FoundAction(_Answer):

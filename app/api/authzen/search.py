@@ -27,9 +27,8 @@ from app.api.authzen.responses import (
     SubjectResults,
     search_context,
 )
-from app.api.dependencies import CurrentContext
+from app.api.dependencies import CurrentContext, no_parameters
 from app.api.http_caching import BatchFreshness, unkept_response
-from app.api.params import no_parameters
 from app.api.strict_json import Said
 from app.domain.callers import Caller
 from app.roster.context import Context

@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from app.api.authzen.examples import EXAMPLES
+from app.api.openapi import EXAMPLES
 from tests.api.authzen.conftest import PUBLIC_URL, Json, ask
 from tests.conftest import Serve
 
