@@ -123,12 +123,12 @@ def create_app(  # noqa: PLR0913 -- the settings, and what only a test or a comm
             observability.open() as decision_log,
             _contexts(settings, client, clock, wall, decision_log=decision_log, shared=tier) as context_by,
             _policy(settings, context_by) as active_policy,
-            measured(active_policy, client, parts, observability.lines) as measure,
+            measured(active_policy, client, parts, observability.access_log) as measure,
         ):
             yield State(
                 active_policy=active_policy,
                 fast_path=FastPath(
-                    active_policy, authentication.known, observability.lines, by_origin=bool(settings.cors_origins)
+                    active_policy, authentication.known, observability.access_log, by_origin=bool(settings.cors_origins)
                 ),
                 clever=client,
                 authentication=parts,
@@ -158,7 +158,7 @@ def create_app(  # noqa: PLR0913 -- the settings, and what only a test or a comm
     shared = shared_with(settings.cors_origins, app.build_middleware_stack())
     app.middleware_stack = RequestMiddleware(
         shared,
-        observability.lines,
+        observability.access_log,
         {openapi.PATH: openapi.protection()},
         by_origin=bool(settings.cors_origins),
     )

@@ -31,13 +31,13 @@ class Observability:
     """The logs of one process.
 
     Attributes:
-        lines: the access log; it writes only while this is open.
+        access_log: the access log; it writes only while this is open.
     """
 
     def __init__(self, settings: Settings, *, requests_to: Sink | None, wall: Clock) -> None:
         """Take where requests are logged, None for nowhere; raises ``SettingsMistakes`` if that is impossible."""
         _check(settings)
-        self.lines = AccessLog(readable=logs.is_readable(settings.log_format), wall=wall)
+        self.access_log = AccessLog(readable=logs.is_readable(settings.log_format), wall=wall)
         self._settings = settings
         self._requests_to = requests_to
         self._wall = wall
@@ -49,29 +49,29 @@ class Observability:
             if self._settings.otel == "on":
                 opened.enter_context(tracing.switched_on())
             if self._requests_to is not None:
-                self.lines.requests = _lines(opened, self._requests_to, "requests")
+                self.access_log.requests = _lines(opened, self._requests_to, "requests")
             decision_log = self._decision_log(opened)
             yield decision_log
-            self.lines.requests = self.lines.decisions = None
+            self.access_log.requests = self.access_log.decisions = None
 
     def _decision_log(self, opened: ExitStack) -> DecisionLog:
         if self._settings.decision_log == "off":
             return NO_DECISION_LOG
-        self.lines.decisions = _lines(opened, _sink(self._settings.decision_log), "decisions")
+        self.access_log.decisions = _lines(opened, _sink(self._settings.decision_log), "decisions")
         sampling = Sampling(
             self._settings.decision_sample, self._settings.decision_denials == "all", random.SystemRandom().random
         )
-        return DecisionLogWriter(self.lines.decisions, sampling, _shown_id(self._settings), self._wall)
+        return DecisionLogWriter(self.access_log.decisions, sampling, _shown_id(self._settings), self._wall)
 
 
 @asynccontextmanager
 async def measured(
-    active_policy: ActivePolicy, client: CleverClient, parts: Mapping[str, Callable[[], str]], lines: AccessLog
+    active_policy: ActivePolicy, client: CleverClient, parts: Mapping[str, Callable[[], str]], access_log: AccessLog
 ) -> AsyncIterator[Callable[[], None]]:
     """Measure gauges regularly for the block, and yield what measures at once; ``parts`` are those of `/readyz`."""
 
     def measure() -> None:
-        metrics.measured(_measures(active_policy, client, parts, lines))
+        metrics.set_gauges(_measures(active_policy, client, parts, access_log))
 
     async def keep_measuring() -> None:
         while True:
@@ -84,15 +84,15 @@ async def measured(
     finally:
         measuring.cancel()
         await asyncio.gather(measuring, return_exceptions=True)
-        metrics.settle()
+        metrics.flush()
 
 
 def _measures(
-    active_policy: ActivePolicy, client: CleverClient, parts: Mapping[str, Callable[[], str]], lines: AccessLog
+    active_policy: ActivePolicy, client: CleverClient, parts: Mapping[str, Callable[[], str]], access_log: AccessLog
 ) -> Measures:
     context, token_states = active_policy.context, client.token_states()
     return Measures(
-        requests_in_progress=lines.in_progress,
+        requests_in_progress=access_log.in_progress,
         readings_in_progress=context.read_slots.in_progress if context else 0,
         readings_waiting=context.read_slots.waiting if context else 0,
         clever_in_progress=client.requests_in_progress(),

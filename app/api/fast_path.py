@@ -61,15 +61,15 @@ class FastPath:
     """
 
     def __init__(
-        self, active_policy: ActivePolicy, known: Known | None, lines: AccessLog, *, by_origin: bool = False
+        self, active_policy: ActivePolicy, known: Known | None, access_log: AccessLog, *, by_origin: bool = False
     ) -> None:
-        """Answer by what is ``active_policy``, and tell ``lines``.
+        """Answer by what is ``active_policy``, and write to ``access_log``.
 
         ``known`` tells who asks, and None lets anyone in; ``by_origin`` is whether other sites' pages may read answers.
         """
         self._active_policy = active_policy
         self._known = known
-        self._lines = lines
+        self._access_log = access_log
         self._by_origin = by_origin
 
     def __call__(self, method: bytes, target: bytes, headers: RawHeaders, body: bytes) -> Stamped | None:
@@ -84,7 +84,7 @@ class FastPath:
         request = request_of(headers)
         token = CURRENT.set(request)
         try:
-            with tracing.tracer().serving(request, method.decode()) as span:
+            with tracing.tracer().server_span(request, method.decode()) as span:
                 if user is None:
                     answer = _decisions(context, caller, said, body, route)
                 else:
@@ -92,15 +92,15 @@ class FastPath:
                 if answer is None:
                     span.forget()
                     return None
-                span.says("http.route", route)
-                span.says("http.response.status_code", answer[0])
+                span.set_attribute("http.route", route)
+                span.set_attribute("http.response.status_code", answer[0])
         except Exception:  # noqa: BLE001 -- a fault of ours is logged, and the application answers
             _log.exception("the fast path failed")
             return None
         finally:
             CURRENT.reset(token)
         status, head, content = answer
-        self._lines.answered(request, caller.name, method.decode(), route, status, time.perf_counter() - began)
+        self._access_log.log_request(request, caller.name, method.decode(), route, status, time.perf_counter() - began)
         return status, marked(head, request, DATA, by_origin=self._by_origin), content
 
     def _caller(self, headers: Headers) -> Caller | None:

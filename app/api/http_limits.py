@@ -335,7 +335,7 @@ class Connection(HttpToolsProtocol):
     def _tell(self, problem: Problem) -> None:
         path = _SITE.sub(b"", self.url, count=1).partition(b"?")[0].decode("latin-1")
         response = problem_response({"path": path}, problem, {"Connection": "close"})
-        marks = request_of(self.headers if self._in_head else self._head).marks()
+        marks = request_of(self.headers if self._in_head else self._head).id_headers()
         own = [*self.server_state.default_headers, *response.raw_headers, *marks, *DATA]
         headers = varied(own, by_origin=bool(self.app_state.get("by_origin")))
         status_line = f"HTTP/1.1 {problem.status} {HTTPStatus(problem.status).phrase}".encode()

@@ -44,18 +44,19 @@ class RequestMiddleware:
     def __init__(
         self,
         app: ASGIApp,
-        lines: AccessLog,
+        access_log: AccessLog,
         pages: Mapping[str, RawHeaders],
         *,
         made_up: Callable[[], str] = random_id,
         by_origin: bool = False,
     ) -> None:
-        """Wrap all of ``app``, and tell ``lines``; ``pages`` are the paths to be shown, with the headers of each.
+        """Wrap all of ``app``, and log its requests in ``access_log``.
 
-        ``by_origin`` is whether pages of other sites may read answers.
+        ``pages`` are the paths to be shown, with the headers of each; ``by_origin`` is whether pages of other
+        sites may read answers.
         """
         self._app = app
-        self._lines = lines
+        self._access_log = access_log
         self._pages = pages
         self._made_up = made_up
         self._by_origin = by_origin
@@ -69,9 +70,9 @@ class RequestMiddleware:
         # The server serves each request in a task of its own, so that nobody has to take this back.
         CURRENT.set(request)
         reply = _Reply(send, request, self._pages.get(scope["path"], DATA), by_origin=self._by_origin)
-        with tracing.tracer().serving(request, scope["method"]) as span:
+        with tracing.tracer().server_span(request, scope["method"]) as span:
             began = time.perf_counter()
-            self._lines.in_progress += 1
+            self._access_log.in_progress += 1
             try:
                 if scope["method"] == "HEAD":
                     await self._answer_head(scope, receive, reply)
@@ -83,14 +84,14 @@ class RequestMiddleware:
                     raise
                 await retry_later(Request(scope), STOPPING, STOPPING_SECONDS)(scope, receive, reply)
             finally:
-                self._lines.in_progress -= 1
+                self._access_log.in_progress -= 1
                 route, seconds = _route(scope), time.perf_counter() - began
                 if reply.status:
-                    self._lines.answered(request, _caller(scope), scope["method"], route, reply.status, seconds)
-            span.says("http.route", route)
-            span.says("http.response.status_code", reply.status)
+                    self._access_log.log_request(request, _caller(scope), scope["method"], route, reply.status, seconds)
+            span.set_attribute("http.route", route)
+            span.set_attribute("http.response.status_code", reply.status)
             if reply.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-                span.failed(str(reply.status))
+                span.set_error(str(reply.status))
 
     async def _answer_head(self, scope: Scope, receive: Receive, reply: "_Reply") -> None:
         # The server looks at the method, too, and must go on to see what it is: so a copy, which gets the route.

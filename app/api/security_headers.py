@@ -53,7 +53,7 @@ def shared_with(origins: Collection[str], app: ASGIApp) -> ASGIApp:
 
 def marked(headers: RawHeaders, request: CurrentRequest, protection: RawHeaders, *, by_origin: bool) -> RawHeaders:
     """Return the headers of an answer with those that each has: ids of its request, and what protects readers."""
-    whole = [*headers, *request.marks(), *protection]
+    whole = [*headers, *request.id_headers(), *protection]
     return varied(whole, by_origin=True) if by_origin else whole
 
 

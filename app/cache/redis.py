@@ -86,15 +86,15 @@ class SharedCache:
 
     async def find(self, key: str) -> Found[PackedFacts] | None:
         """Return what another replica has read under ``key``, or None; it takes a few milliseconds at most."""
-        with tracing.tracer().working("shared") as span:
+        with tracing.tracer().internal_span("shared") as span:
             outcome, found = await self._look(key)
-            metrics.shared_looked_up(outcome)
-            span.says("outcome", outcome)
+            metrics.record_shared_lookup(outcome)
+            span.set_attribute("outcome", outcome)
             return found
 
     async def lead(self, key: str, until: float | None) -> bool:
         """Take the lead in fetching, or wait for the replica that has it; see ``Shared.lead``."""
-        with tracing.tracer().working("lease"):
+        with tracing.tracer().internal_span("lease"):
             return await self._leases.take(self._value(key), until)
 
     def put(self, key: str, said: PackedFacts, at: float) -> None:

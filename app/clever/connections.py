@@ -168,7 +168,7 @@ class RunningExchanges:
             async with asyncio.timeout(self._patience):
                 await self._room.acquire()
         except TimeoutError as error:
-            metrics.withheld(CleverCrowded.word)
+            metrics.record_withheld(CleverCrowded.word)
             raise CleverCrowded(
                 "every connection to Clever has been in use for too long; ask again in a moment", retry_after=1
             ) from error

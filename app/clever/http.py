@@ -202,16 +202,16 @@ def endpoint_of(url: httpx.URL | str) -> str:
 def recorded(url: httpx.URL | str) -> Iterator[None]:
     """Count, time and trace the request to ``url`` that the block makes, by endpoint and outcome."""
     endpoint, outcome, began = endpoint_of(url), "ok", time.perf_counter()
-    with tracing.tracer().asking(f"clever {endpoint}") as span:
+    with tracing.tracer().client_span(f"clever {endpoint}") as span:
         try:
             yield
         except CleverError as error:
             outcome = "missing" if isinstance(error, CleverRecordMissing) else error.word
-            span.failed(outcome)
+            span.set_error(outcome)
             raise
         except asyncio.CancelledError:
             outcome = "broken_off"
             raise
         finally:
-            span.says("outcome", outcome)
-            metrics.clever_asked(endpoint, outcome, time.perf_counter() - began)
+            span.set_attribute("outcome", outcome)
+            metrics.record_clever_request(endpoint, outcome, time.perf_counter() - began)

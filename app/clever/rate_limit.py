@@ -289,7 +289,7 @@ class Budget:
         if refusal is not None:
             # The next one in the queue has to be woken: it may have to hear the same.
             self._wake()
-            metrics.withheld(refusal.word)
+            metrics.record_withheld(refusal.word)
             raise refusal
         self.begin(read_context)
 
@@ -315,7 +315,7 @@ class Budget:
             )
             refusal = self._refusal_of(window, read_context, now, requests) if requests <= in_all else None
             if refusal is not None:
-                metrics.withheld(refusal.word)
+                metrics.record_withheld(refusal.word)
                 return type(refusal)(_TOO_FEW, retry_after=refusal.retry_after)
         return None
 

@@ -427,5 +427,5 @@ class Transport:
 
 
 def _circuit_open(breaker: Breaker) -> CleverCircuitOpen:
-    metrics.withheld(CleverCircuitOpen.word)
+    metrics.record_withheld(CleverCircuitOpen.word)
     return CleverCircuitOpen(_TOLD_TO_STAY_AWAY if breaker.is_shut() else _DOWN, retry_after=breaker.retry_after())

@@ -72,7 +72,7 @@ async def reading_of(
     """Return the snapshot of a user, as recent as the request asks; raises as ``fresh``."""
     held = cached_user(context, district, user, freshness)
     if held is not None:
-        metrics.looked_up("users", "hit")
+        metrics.record_cache_lookup("users", "hit")
         return held
     return await fresh(context, wanted_user(context, user, district), freshness)
 
@@ -136,12 +136,12 @@ async def fresh(context: Context, wanted: Fetchable[Said], freshness: Freshness)
         NotCached: only the cache may answer, or nobody may wait, and there is no snapshot that will do.
         CleverError: a fetch was needed and failed, and no older snapshot may answer.
     """
-    with tracing.tracer().working("cache") as span:
+    with tracing.tracer().internal_span("cache") as span:
         cached = "users" if wanted.cache is context.users else "places"
 
         def had(outcome: str) -> None:
-            metrics.looked_up(cached, outcome)
-            span.says("outcome", outcome)
+            metrics.record_cache_lookup(cached, outcome)
+            span.set_attribute("outcome", outcome)
 
         return await _fresh(context, wanted, freshness, had)
 

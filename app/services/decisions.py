@@ -282,9 +282,9 @@ def _told(
 ) -> list[Decision]:
     """Return the decisions, count them, and tell the log of them."""
     for reason, times in _times([each.reason for each in found]):
-        metrics.decided(reason, times)
+        metrics.record_decisions(reason, times)
     for cache, times in _times([cache for each in found for cache in each.caches]):
-        metrics.looked_up(cache, "hit", times)
+        metrics.record_cache_lookup(cache, "hit", times)
     decisions = [Decision(each.reason, staleness_of(each.snapshots)) for each in found]
     if context.decision_log is not NO_DECISION_LOG:
         for question, (reason, district, snapshots, _, permission) in zip(questions, found, strict=True):

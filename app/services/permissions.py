@@ -61,7 +61,7 @@ def cached_permissions(context: Context, subject: Subject, freshness: Freshness,
     rendered = snapshot.answer(asked_of(render, subject.role, context.policy.revision, None))
     if rendered is None:
         return None
-    metrics.looked_up("users", "hit")
+    metrics.record_cache_lookup("users", "hit")
     answer = Answer(rendered, int(context.clock() - snapshot.began))
     _tell(context, freshness, "permissions", subject, (district, snapshot, answer))
     return answer

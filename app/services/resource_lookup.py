@@ -102,7 +102,7 @@ class ResourceLookup:
             found = cached_location(self.context, self.district, kind, resource.id, self.freshness)
         if found is not None:
             for cache in found.caches:
-                metrics.looked_up(cache, "hit")
+                metrics.record_cache_lookup(cache, "hit")
             self.snapshots.extend(found.snapshots)
             return found.location
         try:

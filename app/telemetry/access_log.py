@@ -31,11 +31,11 @@ class AccessLog:
         self._readable = readable
         self._wall = wall
 
-    def answered(  # noqa: PLR0913, PLR0917 -- what a line says
+    def log_request(  # noqa: PLR0913, PLR0917 -- what a line says
         self, request: Request, caller: str | None, method: str, route: str, status: int, seconds: float
     ) -> None:
         """Log and count a request by its route, such as ``/v1/users/{user_id}/roles``, and never by its path."""
-        metrics.answered(method, route, status, seconds)
+        metrics.record_request(method, route, status, seconds)
         decision = request.decision
         lines = self.requests if decision is None else self.decisions
         if lines is None:

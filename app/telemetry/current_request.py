@@ -45,7 +45,7 @@ class Request(msgspec.Struct):
     parent: Parent | None = None
     decision: object = None
 
-    def marks(self) -> list[tuple[bytes, bytes]]:
+    def id_headers(self) -> list[tuple[bytes, bytes]]:
         """Return the headers that identify its answer: one for each id."""
         return [(REQUEST_ID, each) for each in self.named]
 

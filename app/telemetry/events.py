@@ -63,7 +63,7 @@ def odd_data(counts: Mapping[str, int]) -> None:
 
 def unreadable(status: int) -> None:
     """Count and log that bytes which never became a request were answered with this status."""
-    metrics.answered("-", "-", status, 0)
+    metrics.record_request("-", "-", status, 0)
     log_event(Event.REQUEST_REJECTED, logging.INFO, "refused before it was a request: %s", status, status=status)
 
 

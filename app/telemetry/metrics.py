@@ -178,7 +178,7 @@ class Measures:
     ready: bool
 
 
-def answered(method: str, route: str, status: int, seconds: float) -> None:
+def record_request(method: str, route: str, status: int, seconds: float) -> None:
     """Count a request that was answered; it shows within a second."""
     requests, durations = _of_request(method, route, status // 100)
     _durations.append((durations, seconds))
@@ -194,10 +194,10 @@ _TOGETHER = 512
 def _count(counter: Counter, times: int) -> None:
     _counts.append((counter, times))
     if len(_counts) >= _TOGETHER:
-        settle()
+        flush()
 
 
-def settle() -> None:
+def flush() -> None:
     """Count what happened since the last time: requests, decisions, and lookups in the cache."""
     # Another thread may do the same, if several services share a process.
     with suppress(IndexError):
@@ -225,35 +225,35 @@ def counter(of: Counter, *labels: str) -> Counter:
     return of.labels(*labels)
 
 
-def looked_up(cached: str, outcome: str, times: int = 1) -> None:
+def record_cache_lookup(cached: str, outcome: str, times: int = 1) -> None:
     """Count lookups in the cache; they show within a second."""
     _count(counter(LOOKUPS, cached, outcome), times)
 
 
-def shared_looked_up(outcome: str) -> None:
+def record_shared_lookup(outcome: str) -> None:
     """Count a lookup in Redis."""
     counter(SHARED_LOOKUPS, outcome).inc()
 
 
-def decided(reason: str, times: int = 1) -> None:
+def record_decisions(reason: str, times: int = 1) -> None:
     """Count decisions with the same reason; they show within a second."""
     _count(counter(DECISIONS, reason), times)
 
 
-def clever_asked(endpoint: str, outcome: str, seconds: float) -> None:
+def record_clever_request(endpoint: str, outcome: str, seconds: float) -> None:
     """Count a request to Clever, and how long it took."""
     counter(CLEVER_REQUESTS, endpoint, outcome).inc()
     CLEVER_SECONDS.labels(endpoint).observe(seconds)
 
 
-def withheld(reason: str) -> None:
+def record_withheld(reason: str) -> None:
     """Count a request or fetch that was not sent to Clever."""
     counter(CLEVER_WITHHELD, reason).inc()
 
 
-def measured(measures: Measures) -> None:
+def set_gauges(measures: Measures) -> None:
     """Set the gauges."""
-    settle()
+    flush()
     REQUESTS_IN_PROGRESS.set(measures.requests_in_progress)
     READINGS_IN_PROGRESS.set(measures.readings_in_progress)
     READINGS_WAITING.set(measures.readings_waiting)

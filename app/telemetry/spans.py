@@ -18,7 +18,7 @@ class _Recorded:
         if method:
             span.set_attribute("http.request.method", method)
 
-    def says(self, key: str, value: str | int) -> None:
+    def set_attribute(self, key: str, value: str | int) -> None:
         self._span.set_attribute(key, value)
         if key == "http.route":
             self._span.update_name(f"{self._method} {value}")
@@ -26,7 +26,7 @@ class _Recorded:
     def forget(self) -> None:
         self.is_told = False
 
-    def failed(self, kind: str) -> None:
+    def set_error(self, kind: str) -> None:
         self._span.set_attribute("error.type", kind)
         self._span.set_status(Status(StatusCode.ERROR))
 
@@ -39,7 +39,7 @@ class Spans:
         self._tracer = tracer
 
     @contextmanager
-    def serving(self, request: Request, method: str) -> Iterator[_Recorded]:
+    def server_span(self, request: Request, method: str) -> Iterator[_Recorded]:
         """Make the span of a request, and give the request the trace of the span."""
         around = Context() if request.parent is None else _around(request.parent)
         with self._span(method, SpanKind.SERVER, around, ends=False) as span:
@@ -53,13 +53,13 @@ class Spans:
                     span.end()
 
     @contextmanager
-    def working(self, name: str) -> Iterator[_Recorded]:
+    def internal_span(self, name: str) -> Iterator[_Recorded]:
         """Make the span of a part of the work."""
         with self._span(name, SpanKind.INTERNAL) as span:
             yield _Recorded(span)
 
     @contextmanager
-    def asking(self, name: str) -> Iterator[_Recorded]:
+    def client_span(self, name: str) -> Iterator[_Recorded]:
         """Make the span of a request to another service."""
         with self._span(name, SpanKind.CLIENT) as span:
             yield _Recorded(span)

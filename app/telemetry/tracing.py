@@ -25,10 +25,10 @@ _NEEDED = ("opentelemetry", "opentelemetry.sdk", "opentelemetry.exporter", _EXPO
 class Span(Protocol):
     """A span: a piece of work that is timed."""
 
-    def says(self, key: str, value: str | int) -> None:
+    def set_attribute(self, key: str, value: str | int) -> None:
         """Set an attribute, in fixed words."""
 
-    def failed(self, kind: str) -> None:
+    def set_error(self, kind: str) -> None:
         """Mark it as failed, with the kind of error."""
 
     def forget(self) -> None:
@@ -38,21 +38,21 @@ class Span(Protocol):
 class Tracer(Protocol):
     """Makes spans of the work that is done for requests."""
 
-    def serving(self, request: Request, method: str) -> AbstractContextManager[Span]:
+    def server_span(self, request: Request, method: str) -> AbstractContextManager[Span]:
         """Make the span of a request, in the caller's trace or in a new one."""
 
-    def working(self, name: str) -> AbstractContextManager[Span]:
+    def internal_span(self, name: str) -> AbstractContextManager[Span]:
         """Make the span of a part of it."""
 
-    def asking(self, name: str) -> AbstractContextManager[Span]:
+    def client_span(self, name: str) -> AbstractContextManager[Span]:
         """Make the span of a request to another service."""
 
 
 class _Nobody:
-    def says(self, key: str, value: str | int) -> None:
+    def set_attribute(self, key: str, value: str | int) -> None:
         """Ignore it."""
 
-    def failed(self, kind: str) -> None:
+    def set_error(self, kind: str) -> None:
         """Ignore it."""
 
     def forget(self) -> None:
@@ -65,13 +65,13 @@ class _Off:
     def __init__(self) -> None:
         self._nothing: AbstractContextManager[Span] = nullcontext(_Nobody())
 
-    def serving(self, request: Request, method: str) -> AbstractContextManager[Span]:  # noqa: ARG002 -- the protocol's
+    def server_span(self, request: Request, method: str) -> AbstractContextManager[Span]:  # noqa: ARG002 -- the protocol's
         return self._nothing
 
-    def working(self, name: str) -> AbstractContextManager[Span]:  # noqa: ARG002 -- the protocol's
+    def internal_span(self, name: str) -> AbstractContextManager[Span]:  # noqa: ARG002 -- the protocol's
         return self._nothing
 
-    def asking(self, name: str) -> AbstractContextManager[Span]:  # noqa: ARG002 -- the protocol's
+    def client_span(self, name: str) -> AbstractContextManager[Span]:  # noqa: ARG002 -- the protocol's
         return self._nothing
 
 

@@ -109,7 +109,7 @@ class Stalled(SpanExporter):
 
 def test_the_end_does_not_wait_for_a_collector_that_takes_nothing() -> None:
     stalled = Stalled()
-    with tracing.switched_on(lambda: stalled, within=0.01), tracing.tracer().working("cache"):
+    with tracing.switched_on(lambda: stalled, within=0.01), tracing.tracer().internal_span("cache"):
         pass
     stalled.begun.wait()
     assert not stalled.ended.is_set()
