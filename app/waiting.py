@@ -1,6 +1,7 @@
-"""Waiting for others: until a deadline, once for many who wait, and with pauses that grow from try to try."""
+"""Waiting for others: until a deadline, once for many who wait, with growing pauses, and not at all while all fails."""
 
 import asyncio
+import math
 import random
 import time
 from collections.abc import AsyncGenerator, Callable, Coroutine
@@ -101,3 +102,100 @@ class Backoff:
     def reset(self) -> None:
         """Begin with the first pause again."""
         self._pause = self.first
+
+
+MOST_FAILURES = 5
+"""How many failures in a row open a circuit breaker."""
+
+FIRST_PAUSE, LONGEST_PAUSE = 1, 5
+"""Seconds until the first probe, and between two at most; each pause is twice as long as the one before."""
+
+_QUIET_SECONDS = 60
+_JITTERED = 0.2
+
+
+class CircuitBreaker:
+    """Stops requests for a moment after several failures in a row, or when the other side asks for a pause.
+
+    While the circuit is open no request is allowed. A probe that nobody waits for finds out whether all is well again;
+    if it fails, the next pause is longer. Any other failure while the circuit is open is of a request that was sent
+    before it opened, and changes nothing.
+
+    If there was no request for a minute, the next one is the test: it is sent, and the others are rejected until it
+    ends. While the other side wants a pause, not even a probe is sent.
+    """
+
+    def __init__(self, clock: Callable[[], float], jitter: Callable[[], float] = random.random) -> None:
+        """Take a clock of seconds that only go forward, and what draws the jitter of the pauses, from 0 up to 1."""
+        self._clock = clock
+        self._backoff = Backoff(FIRST_PAUSE, LONGEST_PAUSE, _JITTERED, jitter)
+        self._failures = 0
+        self._is_open = False
+        self._probe_at = 0.0
+        self._paused_until = -math.inf
+        self._last_request = 0.0
+        self._is_probing = False
+
+    def is_open(self) -> bool:
+        """Tell whether the circuit is open because of failures."""
+        return self._is_open
+
+    def is_paused(self) -> bool:
+        """Tell whether the other side has asked for a pause that is not over."""
+        return self._clock() < self._paused_until
+
+    def allows(self) -> bool:
+        """Tell whether requests may be sent."""
+        return not self.is_open() and not self.is_paused()
+
+    def rejects(self) -> bool:
+        """Tell whether a request made now is certain to be rejected, and note that one was made."""
+        now = self._clock()
+        is_due = now >= self._probe_at or now - self._last_request > _QUIET_SECONDS
+        if self.allows() or (is_due and not self.is_paused() and not self._is_probing):
+            return False
+        self._last_request = now
+        return True
+
+    def starts_test(self) -> bool:
+        """Tell whether this request is the test, and note that one was made; a test ends with ``probe_ended``."""
+        now = self._clock()
+        was_quiet, self._last_request = now - self._last_request > _QUIET_SECONDS, now
+        return was_quiet and self._starts()
+
+    def starts_probe(self) -> bool:
+        """Tell whether a probe is due and none is in progress; the caller then sends one, and calls ``probe_ended``."""
+        return self._clock() >= self._probe_at and self._starts()
+
+    def retry_after(self) -> int:
+        """Return after how many seconds, at least 1, it may help to ask again."""
+        until = max(self._probe_at if self.is_open() else -math.inf, self._paused_until)
+        return max(1, math.ceil(until - self._clock()))
+
+    def pause(self, seconds: float) -> None:
+        """Note that the other side asked for a pause."""
+        self._paused_until = max(self._paused_until, self._clock() + seconds)
+
+    def record_success(self) -> None:
+        """Note an answer to any request."""
+        self._failures, self._is_open = 0, False
+        self._backoff.reset()
+
+    def record_failure(self, *, probe: bool = False) -> None:
+        """Note a failure; ``probe`` tells whether it is that of the probe or test."""
+        self._failures += 1
+        if self.is_open() and not probe:
+            return
+        if self._failures >= MOST_FAILURES:
+            self._is_open, self._last_request = True, self._clock()
+            self._probe_at = self._last_request + self._backoff.next()
+
+    def probe_ended(self) -> None:
+        """Note that the probe or the test is over, however it ended."""
+        self._is_probing = False
+
+    def _starts(self) -> bool:
+        if not self.is_open() or self.is_paused() or self._is_probing:
+            return False
+        self._is_probing = True
+        return True

@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, TypeVar
+from urllib.request import getproxies, proxy_bypass
 
 import httpx
 
@@ -117,6 +118,31 @@ class _Body(httpx.AsyncByteStream):
             self._ended(False)  # noqa: FBT003 -- its only parameter
             raise
         self._ended(self._is_read)
+
+
+class ProxyTransport(httpx.AsyncBaseTransport):
+    """Sends requests directly, or, for https, through the proxy that the environment names."""
+
+    def __init__(self) -> None:
+        """Read the environment; nothing is connected yet."""
+        trusted = httpx.create_ssl_context()
+        proxies = getproxies()
+        proxy = proxies.get("https") or proxies.get("all")
+        self._direct = Connections(trusted)
+        self._proxied = Connections(trusted, proxy if "://" in proxy else f"http://{proxy}") if proxy else None
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send a request; raises ``httpx.HTTPError``."""
+        # Plain http is for loopback; a proxy would be sent the token in clear.
+        if self._proxied is None or request.url.scheme != "https" or proxy_bypass(request.url.host):
+            return await self._direct.handle_async_request(request)
+        return await self._proxied.handle_async_request(request)
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._direct.aclose()
+        if self._proxied is not None:
+            await self._proxied.aclose()
 
 
 T = TypeVar("T")

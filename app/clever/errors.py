@@ -70,18 +70,18 @@ def failure_of(raised: Exception) -> CleverError:
     return error(sentence)
 
 
-def refusal_of(status: int, *, told: int | None, by_client: bool = False) -> CleverError:
+def refusal_of(status: int, *, retry_after: int | None, by_client: bool = False) -> CleverError:
     """Return the domain error for a status other than 200 and 404.
 
     Args:
         status: the status.
-        told: after how many seconds to ask again, if the response says so.
+        retry_after: after how many seconds to ask again, if the response says so.
         by_client: whether the credential was a client id and secret, and not the token of a district.
     """
     if status == HTTPStatus.TOO_MANY_REQUESTS:
-        return _passing(CleverLimited("Clever's limit of requests a minute is used up for this token"), told)
+        return _passing(CleverLimited("Clever's limit of requests a minute is used up for this token"), retry_after)
     if is_failing(status):
-        return _passing(CleverFailed("Clever says that it is failing"), told)
+        return _passing(CleverFailed("Clever says that it is failing"), retry_after)
     if status == HTTPStatus.UNAUTHORIZED and by_client:
         return CleverRefusedToken(_CLIENT_REFUSED)
     error, sentence = _STATUSES.get(status, (CleverUnexpected, "Clever answered with a status that is not documented"))
@@ -124,8 +124,8 @@ def _is_object(body: bytes) -> bool:
         return False
 
 
-def _passing(error: CleverError, told: int | None) -> CleverError:
-    error.retry_after = told or error.retry_after
+def _passing(error: CleverError, retry_after: int | None) -> CleverError:
+    error.retry_after = retry_after or error.retry_after
     return error
 
 

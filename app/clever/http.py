@@ -5,22 +5,20 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import aclosing, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from importlib.metadata import version
 from typing import Generic, TypeVar
-from urllib.request import getproxies, proxy_bypass
 
 import httpx
 from pydantic import ValidationError
 
 from app.clever.body_limits import BodyMemory, ByteBudget, drained
-from app.clever.connections import Connections
 from app.clever.errors import FAILURES, failure_of, is_failing, is_json, missing, refusal_of
 from app.clever.models import Slim
 from app.clever.rate_limit import Rate, fields_of, rates_of, wait_of
-from app.clever.request_context import RequestContext
 from app.domain.errors import CleverError, CleverMalformed, CleverNotJson, CleverRecordMissing
+from app.domain.read_context import ReadContext
 from app.telemetry import metrics, tracing
 
 _HEADERS = (
@@ -32,31 +30,6 @@ _HEADERS = (
 _NO_BODY = httpx.ByteStream(b"")
 
 _EXTENSIONS = {"timeout": httpx.Timeout(5, connect=2).as_dict()}
-
-
-class ProxyTransport(httpx.AsyncBaseTransport):
-    """Sends requests directly, or, for https, through the proxy that the environment names."""
-
-    def __init__(self) -> None:
-        """Read the environment; nothing is connected yet."""
-        trusted = httpx.create_ssl_context()
-        proxies = getproxies()
-        proxy = proxies.get("https") or proxies.get("all")
-        self._direct = Connections(trusted)
-        self._proxied = Connections(trusted, proxy if "://" in proxy else f"http://{proxy}") if proxy else None
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send a request; raises ``httpx.HTTPError``."""
-        # Plain http is for loopback; a proxy would be sent the token in clear.
-        if self._proxied is None or request.url.scheme != "https" or proxy_bypass(request.url.host):
-            return await self._direct.handle_async_request(request)
-        return await self._proxied.handle_async_request(request)
-
-    async def aclose(self) -> None:
-        """Close the connections."""
-        await self._direct.aclose()
-        if self._proxied is not None:
-            await self._proxied.aclose()
 
 
 def request_for(url: httpx.URL | str, authorization: str) -> httpx.Request:
@@ -88,18 +61,50 @@ def parsed(body: bytearray, shape: type[S]) -> S:
 
 
 @dataclass(frozen=True, slots=True)
-class Question(Generic[S]):
-    """What to read.
+class RequestContext:
+    """What a request to Clever is made with.
+
+    Attributes:
+        authorization: the value of its header; a secret, which is never shown.
+        read_context: what the request is for.
+        until: when it has to be over, in seconds of the event loop's clock; it may be earlier than the read context's.
+    """
+
+    authorization: str = field(repr=False)
+    read_context: ReadContext
+    until: float
+
+    def is_of_client(self) -> bool:
+        """Tell whether the credential is a client id and secret, and not the token of a district."""
+        return self.authorization.startswith("Basic ")
+
+
+def bearer(token: str, read_context: ReadContext, until: float) -> RequestContext:
+    """Return the context of a request with a district token."""
+    return RequestContext(f"Bearer {token}", read_context, until)
+
+
+def latest_end(seconds: float, read_context: ReadContext) -> float:
+    """Return when a read has to be over, by the event loop's clock: after ``seconds``, or earlier if so asked."""
+    ends = asyncio.get_running_loop().time() + seconds
+    return ends if read_context.until is None else min(ends, read_context.until)
+
+
+@dataclass(frozen=True, slots=True)
+class ApiRequest(Generic[S]):
+    """A request for something to read.
 
     Attributes:
         url: where it is.
         shape: the model of the response.
         byte_budget: how large it may be; what is read is subtracted.
+        context: with which credential it is read, what for, and until when.
     """
 
     url: httpx.URL | str
     shape: type[S]
     byte_budget: ByteBudget
+    context: RequestContext
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,12 +114,12 @@ class Head:
     Attributes:
         status: the status.
         rates: what is left of each bucket of the rate limit, as far as the response says.
-        told: after how many seconds to ask again, if the response says so.
+        retry_after: after how many seconds to ask again, if the response says so.
     """
 
     status: int
     rates: tuple[Rate, ...]
-    told: int | None
+    retry_after: int | None
 
 
 class Exchanges:
@@ -124,53 +129,51 @@ class Exchanges:
     """
 
     def __init__(
-        self, way: httpx.AsyncBaseTransport, *, wall: Callable[[], float], seconds: float, bodies: BodyMemory
+        self, connections: httpx.AsyncBaseTransport, *, wall: Callable[[], float], seconds: float, bodies: BodyMemory
     ) -> None:
-        self._way = way
+        self._connections = connections
         self._wall = wall
         self._seconds = seconds
         self._bodies = bodies
 
-    async def answer(self, question: Question[S], request_context: RequestContext, heard: Callable[[Head], None]) -> S:
-        """GET and parse, or raise the ``CleverError`` that says why not; ``heard`` is called with the head."""
-        until = min(asyncio.get_running_loop().time() + self._seconds, request_context.until)
+    async def get(self, request: ApiRequest[S], on_head: Callable[[Head], None]) -> S:
+        """GET and parse, or raise the ``CleverError`` that says why not; ``on_head`` is called with the head."""
+        until = min(asyncio.get_running_loop().time() + self._seconds, request.context.until)
         try:
             with self._bodies.held() as body:
                 # The transport limits the wait for each piece of a body; one that drips in has to end, too.
                 async with asyncio.timeout_at(until):
-                    await self._fill(body, question, request_context, heard)
-                answer = parsed(body, question.shape)
-                question.byte_budget.left -= len(body)
+                    await self._fill(body, request, on_head)
+                answer = parsed(body, request.shape)
+                request.byte_budget.left -= len(body)
                 return answer
         except FAILURES as error:
             raise failure_of(error) from error
 
     async def aclose(self) -> None:
         """Close the connections."""
-        await self._way.aclose()
+        await self._connections.aclose()
 
-    async def _fill(
-        self, body: bytearray, question: Question[S], request_context: RequestContext, heard: Callable[[Head], None]
-    ) -> None:
-        response = await self._way.handle_async_request(request_for(question.url, request_context.authorization))
-        async with aclosing(response):
+    async def _fill(self, body: bytearray, request: ApiRequest[S], on_head: Callable[[Head], None]) -> None:
+        sent = request_for(request.url, request.context.authorization)
+        async with aclosing(await self._connections.handle_async_request(sent)) as response:
             head = _head_of(response, self._wall)
-            heard(head)
+            on_head(head)
             if head.status == HTTPStatus.NOT_FOUND:
                 raise missing(response, await drained(response))
             if head.status != HTTPStatus.OK:
                 await drained(response)
-                raise refusal_of(head.status, told=head.told, by_client=request_context.is_of_client())
+                raise refusal_of(head.status, retry_after=head.retry_after, by_client=request.context.is_of_client())
             if not is_json(response):
                 raise CleverNotJson("Clever answered with something else than JSON, such as the HTML page of a proxy")
-            await self._bodies.fill(body, response, question.byte_budget.most())
+            await self._bodies.fill(body, response, request.byte_budget.most())
 
 
 def _head_of(response: httpx.Response, wall: Callable[[], float]) -> Head:
     status, fields = response.status_code, fields_of(response.headers.raw)
     limited = status == HTTPStatus.TOO_MANY_REQUESTS
-    told = wait_of(fields, wall, limited=limited) if limited or is_failing(status) else None
-    return Head(status, rates_of(fields, wall), told)
+    retry_after = wait_of(fields, wall, limited=limited) if limited or is_failing(status) else None
+    return Head(status, rates_of(fields, wall), retry_after)
 
 
 _PATH = re.compile(r"/(v[0-9.]+|oauth)/([a-z]+)(/[^/]+)?(/[a-z]+)?/*$")

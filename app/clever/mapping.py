@@ -1,15 +1,13 @@
 """Turns records of API 3.0 and 3.1 into facts: which role reaches what, and which data grants nothing."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 from app.clever.models import (
     ContactRole,
     DistrictAdminRole,
-    Entry,
-    Page,
     Relationship,
     Roles,
     SchoolRecord,
@@ -232,43 +230,3 @@ def _free(value: str | None, reader: _RecordReader) -> tuple[str, ...]:
 
 def _filled(*pairs: tuple[K, tuple[str, ...]]) -> tuple[tuple[K, tuple[str, ...]], ...]:
     return tuple((name, values) for name, values in pairs if values)
-
-
-Version = Literal["v3.0", "v3.1"]
-
-
-@dataclass(frozen=True, slots=True)
-class Family:
-    """API versions that send the same where it matters.
-
-    Attributes:
-        user: the model of one user, `users` that of a page of them.
-        section: the model of one section, `sections` that of a page of them.
-        school: the model of one school, `schools` that of a page of them.
-        facts_of: turns what was read of a user into facts.
-        section_of: turns the record of a section into a section.
-    """
-
-    user: type[Entry[UserRecord]]
-    users: type[Page[UserRecord]]
-    section: type[Entry[SectionRecord]]
-    sections: type[Page[SectionRecord]]
-    school: type[Entry[SchoolRecord]]
-    schools: type[Page[SchoolRecord]]
-    facts_of: Callable[[Answers, DistrictId, IdShape], tuple[Facts, Counter[Oddity]]]
-    section_of: Callable[[SectionRecord, DistrictId, IdShape], tuple[Section, Counter[Oddity]]]
-
-
-_V3 = Family(
-    user=Entry[UserRecord],
-    users=Page[UserRecord],
-    section=Entry[SectionRecord],
-    sections=Page[SectionRecord],
-    school=Entry[SchoolRecord],
-    schools=Page[SchoolRecord],
-    facts_of=facts_of,
-    section_of=section_of,
-)
-
-FAMILIES: Mapping[Version, Family] = {"v3.0": _V3, "v3.1": _V3}
-"""The family of each supported version."""

@@ -1,47 +1,82 @@
-"""Reads lists page by page: follows `next` links as given, but never off the list's own origin and path."""
+"""Reads records of Clever: one alone, or a list page by page along its `next` links, which never leave the list."""
 
-from collections.abc import Iterable
-from typing import TypeVar
+from collections import Counter
+from collections.abc import AsyncGenerator, Iterable
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
 
 import httpx
 
 from app.clever.body_limits import ByteBudget, of_whole_list
-from app.clever.models import BarePage, Page
-from app.clever.request_context import RequestContext
+from app.clever.http import RequestContext
+from app.clever.models import BarePage, Entry, Page, SchoolRecord, SectionRecord, UserRecord
 from app.clever.resilience import Transport
-from app.domain.errors import CleverMalformed, CleverPagingBroken, CleverRecordMissing
+from app.domain.errors import CleverMalformed, CleverPagingBroken, CleverRecordMissing, RecordUnknown
+from app.domain.facts import Oddity
+from app.domain.ids import DistrictId, IdShape
 
 T = TypeVar("T")
+
+R = TypeVar("R", SchoolRecord, SectionRecord, UserRecord)
 
 MOST_PAGES = 1000
 """Pages of a list at most: two million records."""
 
+PAGE_LIMIT = 2000
+"""Records of a page; to parse a page of so many users takes 50 ms, in which no other task runs."""
 
-async def records_of(  # noqa: PLR0913 -- what is asked, and three bounds
+
+@dataclass(frozen=True, slots=True)
+class ReadPage(Generic[T]):
+    """A page of a list.
+
+    Attributes:
+        records: what is on it.
+        cursor: the URL of the next page, from which ``pages`` can go on later; None on the last page.
+    """
+
+    records: list[T]
+    cursor: str | None
+
+
+async def pages(  # noqa: PLR0913 -- what is read, from where on, and three bounds
     transport: Transport,
     first: str,
     request_context: RequestContext,
     shape: type[Page[T]] | type[BarePage[T]],
     *,
+    cursor: str | None = None,
     limit: int | None = None,
     most_pages: int = MOST_PAGES,
     byte_budget: ByteBudget | None = None,
-) -> list[T]:
-    """Read a whole list.
+) -> AsyncGenerator[ReadPage[T]]:
+    """Read a list page by page; this is the only way in which lists are read.
 
-    A list ends with a page without a `next` link or with an empty one (dev.clever.com/docs/paging-and-limits).
+    A list ends with a page without a `next` link or with an empty one (dev.clever.com/docs/paging-and-limits). That no
+    record comes twice is only known of the pages of one call, so whoever goes on from a cursor has to look at the ids.
+
+    Args:
+        transport: sends the requests.
+        first: the URL of the first page.
+        request_context: with which credential the list is read, and until when.
+        shape: the model of a page.
+        cursor: where to go on, as an earlier page said; None begins with the first page.
+        limit: how many records a page may have.
+        most_pages: how many pages are read at most.
+        byte_budget: how large the bodies may be.
 
     Raises:
-        CleverPagingBroken: a `next` link leads nowhere, in a circle, or off the origin or path of ``first``; there are
-            more than ``most_pages``; or the list changed while its pages were read.
-        CleverMalformed: a page has more records than the ``limit`` that was asked for, or another shape.
-        CleverError: a page could not be read; a part of a list is never returned.
+        CleverPagingBroken: a `next` link or the cursor leads nowhere, in a circle, or off the origin or path of
+            ``first``; there are more than ``most_pages``; or the list changed while its pages were read.
+        CleverMalformed: a page has more records than ``limit``, or another shape.
+        CleverRecordMissing: there is no such list.
+        CleverError: a page could not be read; those before it are no whole list.
     """
-    url = start = httpx.URL(first)
-    found: list[T] = []
-    seen, ids = {start}, set[str]()
+    start = httpx.URL(first)
+    url = start if cursor is None else _followed(start, cursor, start)
+    seen, ids = {start, url}, set[str]()
     byte_budget = byte_budget or of_whole_list()
-    while len(seen) <= most_pages:
+    for _ in range(most_pages):
         try:
             page = await transport.read(url, request_context, shape, byte_budget)
         except CleverRecordMissing as error:
@@ -53,14 +88,20 @@ async def records_of(  # noqa: PLR0913 -- what is asked, and three bounds
         if limit is not None and len(records) > limit:
             raise CleverMalformed("Clever sent a page with more records than it was asked for")
         _keep_apart(ids, page.ids())
-        found += records
         if not records or following is None:
-            return found
+            yield ReadPage(records, None)
+            return
         url = _followed(url, following, start)
         if url in seen:
             raise CleverPagingBroken("Clever's next link leads in a circle")
         seen.add(url)
+        yield ReadPage(records, str(url))
     raise CleverPagingBroken("Clever's list has more pages than any list should have")
+
+
+async def records_of(read: AsyncGenerator[ReadPage[T]]) -> list[T]:
+    """Return the records of all ``pages`` of a list, or raise what they raise: a part of a list is never returned."""
+    return [record async for page in read for record in page.records]
 
 
 def _keep_apart(ids: set[str], of_page: Iterable[str]) -> None:
@@ -86,3 +127,105 @@ def _followed(url: httpx.URL, following: str, start: httpx.URL) -> httpx.URL:
 
 def _list_of(url: httpx.URL) -> tuple[object, ...]:
     return url.scheme, url.userinfo, url.host, url.port, url.raw_path.partition(b"?")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where the API is, and how to read it.
+
+    Attributes:
+        api: Clever's API with its version, such as ``https://api.clever.com/v3.0``.
+        id_shape: the shape of ids; any other id grants nothing.
+        page_limit: records of a page; Clever's default is 100, its maximum 10 000.
+    """
+
+    api: str
+    id_shape: IdShape
+    page_limit: int = PAGE_LIMIT
+
+
+@dataclass(frozen=True, slots=True)
+class DistrictApi:
+    """The Data API as the token of one district reads it.
+
+    Attributes:
+        transport: sends the requests.
+        endpoint: where the API is, and how to read it.
+        district: whose records are read; those of any other district count as unknown.
+        request_context: with which token, for whom and until when.
+        odd: how much of what was read grants nothing, by kind.
+    """
+
+    transport: Transport
+    endpoint: Endpoint
+    district: DistrictId
+    request_context: RequestContext
+    odd: Counter[Oddity] = field(default_factory=Counter)
+
+    async def record(self, path: str, record_id: str, shape: type[Entry[R]]) -> R:
+        """Read the record with an id, which stands for ``{}`` in the path.
+
+        Raises:
+            RecordUnknown: Clever has no such record in the district.
+            CleverError: it could not be read for certain.
+        """
+        try:
+            record = (await self.transport.read(self._url(path, record_id), self.request_context, shape)).data
+        except CleverRecordMissing as error:
+            raise RecordUnknown from error
+        if record.id != record_id:
+            raise CleverMalformed("Clever answered with another record than the one asked for")
+        if record.district != self.district:
+            self.odd[Oddity.DISTRICT_FOREIGN] += 1
+            raise RecordUnknown
+        return record
+
+    def pages(  # noqa: PLR0913 -- as above
+        self,
+        path: str,
+        shape: type[Page[R]],
+        *,
+        of: str | None = None,
+        query: str = "",
+        cursor: str | None = None,
+        limit: int | None = None,
+        most_pages: int | None = None,
+        byte_budget: ByteBudget | None = None,
+    ) -> AsyncGenerator[ReadPage[R]]:
+        """Read a list page by page; see ``pages``.
+
+        Args:
+            path: where the list is, with ``{}`` for the id of the record to which it belongs.
+            shape: the model of a page.
+            of: that id; what cannot be an id raises ``RecordUnknown`` at once.
+            query: further parameters, such as ``&role=teacher``.
+            cursor: where to go on.
+            limit: records of a page, where there should be fewer than the endpoint's ``page_limit``.
+            most_pages: how many pages are read at most.
+            byte_budget: how large the bodies may be.
+        """
+        limit = self.endpoint.page_limit if limit is None else min(limit, self.endpoint.page_limit)
+        return pages(
+            self.transport,
+            f"{self.endpoint.api + path if of is None else self._url(path, of)}?limit={limit}{query}",
+            self.request_context,
+            shape,
+            cursor=cursor,
+            limit=limit,
+            most_pages=MOST_PAGES if most_pages is None else min(most_pages, MOST_PAGES),
+            byte_budget=byte_budget,
+        )
+
+    def own(self, records: Iterable[R]) -> list[R]:
+        """Return the district's own records with a proper id, each once, sorted by id; count the others."""
+        each = {record.id: record for record in records}
+        ours = [record for record in each.values() if record.district == self.district]
+        fit = [record for record in ours if self.endpoint.id_shape.fits(record.id)]
+        self.odd.update({Oddity.DISTRICT_FOREIGN: len(each) - len(ours), Oddity.ID_MALFORMED: len(ours) - len(fit)})
+        return sorted(fit, key=lambda record: record.id)
+
+    def _url(self, path: str, record_id: str) -> str:
+        # What cannot be an id is unknown, and never gets into a URL.
+        if not self.endpoint.id_shape.fits(record_id):
+            raise RecordUnknown
+        return self.endpoint.api + path.format(record_id)

@@ -352,7 +352,7 @@ class Budget:
         self._in_progress -= 1
         self._wake()
 
-    def told(self, *rates: Rate) -> None:
+    def record_rates(self, *rates: Rate) -> None:
         """Take in what a response says of each bucket; responses may arrive in another order than they were sent."""
         now = self._clock()
         self._turn(now)
@@ -370,7 +370,7 @@ class Budget:
             self._told = now
         self._wake()
 
-    def refused(self, seconds: int) -> None:
+    def pause(self, seconds: int) -> None:
         """Note for how many seconds requests are refused because of a rate limit.
 
         It may be a gateway that refuses, with a limit of its own, so this says nothing about what is left of Clever's.

@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import ExitStack, aclosing, suppress
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 import httpx
 import stamina
@@ -16,13 +16,11 @@ from cachetools import LRUCache
 
 from app import telemetry
 from app.clever.body_limits import BodyMemory, ByteBudget, of_record
-from app.clever.breaker import Breaker
 from app.clever.connections import RunningExchanges
 from app.clever.errors import RefusalLog
-from app.clever.http import Exchanges, Head, Question, recorded
+from app.clever.http import ApiRequest, Exchanges, Head, RequestContext, recorded
 from app.clever.models import Slim
 from app.clever.rate_limit import Budget
-from app.clever.request_context import RequestContext
 from app.domain.errors import (
     CleverBusy,
     CleverCircuitOpen,
@@ -36,12 +34,12 @@ from app.domain.errors import (
 )
 from app.domain.read_context import OWN, Urgency
 from app.telemetry import metrics
-from app.waiting import deadline
+from app.waiting import CircuitBreaker, deadline
 
 MOST_TOKENS = 20_000
 """How many tokens have a state; there are fewer districts in the country."""
 
-_OUTAGES = (CleverFailed, CleverUnreachable, CleverTimedOut)
+_TRANSIENT = (CleverFailed, CleverUnreachable, CleverTimedOut)
 
 
 @dataclass(slots=True)
@@ -53,35 +51,35 @@ class TokenState:
     """
 
     budget: Budget
-    breaker: Breaker
+    breaker: CircuitBreaker
     test: asyncio.Future[None] | None = None
 
-    def heard(self, head: Head) -> None:
+    def record_head(self, head: Head) -> None:
         """Take in the head of a response."""
         if head.rates:
-            self.budget.told(*head.rates)
-        if head.told is not None and head.status != HTTPStatus.TOO_MANY_REQUESTS:
-            self.breaker.shut(head.told)
+            self.budget.record_rates(*head.rates)
+        if head.retry_after is not None and head.status != HTTPStatus.TOO_MANY_REQUESTS:
+            self.breaker.pause(head.retry_after)
 
-    def note(self, error: CleverError | None, *, probe: bool = False, is_telling: bool = True) -> None:
+    def record_outcome(self, error: CleverError | None, *, probe: bool = False, is_conclusive: bool = True) -> None:
         """Take in how an exchange ended.
 
         Args:
             error: what it ended in, or None where it went well.
             probe: whether it was the breaker's probe or test.
-            is_telling: whether a failure means that Clever is down, and not merely that nobody waited long enough.
+            is_conclusive: whether a failure means that Clever is down, and not merely that nobody waited long enough.
         """
         if isinstance(error, CleverCrowded):
             # Clever was not asked.
             return
         was_open = self.breaker.is_open()
         if isinstance(error, CleverLimited):
-            self.budget.refused(error.retry_after)
-        if not isinstance(error, _OUTAGES):
+            self.budget.pause(error.retry_after)
+        if not isinstance(error, _TRANSIENT):
             # Any other error is a sign of life.
-            self.breaker.answered()
-        elif is_telling:
-            self.breaker.failed(probe=probe)
+            self.breaker.record_success()
+        elif is_conclusive:
+            self.breaker.record_failure(probe=probe)
         if self.breaker.is_open() is not was_open:
             (telemetry.breaker_closed if was_open else telemetry.breaker_opened)()
 
@@ -105,7 +103,7 @@ class TokenStates:
         """Return the state of a credential, by the value of its header."""
         token_state = self._token_states.get(authorization)
         if token_state is None:
-            token_state = TokenState(Budget(self.clock, self.caller_share), Breaker(self.clock, self.jitter))
+            token_state = TokenState(Budget(self.clock, self.caller_share), CircuitBreaker(self.clock, self.jitter))
             self._token_states[authorization] = token_state
         return token_state
 
@@ -116,71 +114,6 @@ class TokenStates:
     def breakers_open(self) -> int:
         """Return for how many tokens the circuit breaker is open."""
         return sum(token_state.breaker.is_open() for token_state in self._token_states.values())
-
-
-# Clever advises up to five retries, after 1, 2, 4, … seconds. That is for syncs by night: here somebody waits.
-_ATTEMPTS = 4
-
-_FIRST_WAIT, _JITTER, _LONGEST_WAIT = 0.5, 0.5, 2.5
-
-_LONGEST_TOLD = 2  # whoever waits keeps a slot that somebody else could use
-
-_TRANSIENT = (CleverFailed, CleverUnreachable, CleverTimedOut)
-
-
-class RetryPolicy:
-    """The retries of one request.
-
-    Attributes:
-        told: after how many seconds Clever said to ask again, in the response to the last attempt.
-    """
-
-    def __init__(self, request_context: RequestContext, breaker: Breaker) -> None:
-        self._request_context = request_context
-        self._breaker = breaker
-        self._next_wait = 0.0
-        self.told: int | None = None
-
-    def is_worth_another(self, error: CleverError) -> bool:
-        """Tell whether to try again after an attempt that ended in ``error``."""
-        # Nobody waits for a renewal, and the next request for the user starts another.
-        return self._request_context.read_context.urgency is not Urgency.RENEWAL and self._is_transient(error)
-
-    async def after(self, failed: CleverError) -> AsyncGenerator[stamina.Attempt]:
-        """Yield the attempts after the first, each after its pause, and raise the error of the last.
-
-        The first attempt is made without stamina, which costs a fifth less; stamina is only told how it ``failed``.
-        """
-        async for attempt in stamina.retry_context(
-            on=self._wait,
-            attempts=_ATTEMPTS,
-            timeout=None,
-            wait_initial=_FIRST_WAIT,
-            wait_jitter=_JITTER,
-            wait_max=_LONGEST_WAIT,
-        ):
-            self._next_wait = attempt.next_wait
-            if attempt.num == 1:
-                with attempt:
-                    raise failed
-            else:
-                self.told = None
-                yield attempt
-
-    def _is_transient(self, error: Exception) -> bool:
-        return isinstance(error, _TRANSIENT) or (isinstance(error, CleverLimited) and self.told is not None)
-
-    def _wait(self, error: Exception) -> bool | float:
-        """Tell stamina whether to retry: no, after its own pause, or after so many seconds."""
-        if not isinstance(error, CleverError) or not self._is_transient(error) or self._breaker.is_open():
-            return False
-        if self.told is not None and self.told > _LONGEST_TOLD:
-            return False
-        wait = max(self.told or 0, self._next_wait)
-        # To wait for what cannot come in time helps nobody.
-        if asyncio.get_running_loop().time() + wait >= self._request_context.until:
-            return False
-        return True if self.told is None else float(wait)
 
 
 _REFUSALS = frozenset({"token_refused", "forbidden"})
@@ -219,7 +152,78 @@ class CleverState:
 
 S = TypeVar("S", bound=Slim)
 
-_TELLING_SECONDS = 1.0  # a timeout after less says nothing of Clever: nobody waited longer
+# Clever advises up to five retries, after 1, 2, 4, … seconds. That is for syncs by night: here somebody waits.
+_ATTEMPTS = 4
+
+_FIRST_WAIT, _JITTER, _LONGEST_WAIT = 0.5, 0.5, 2.5
+
+_LONGEST_RETRY_AFTER = 2  # seconds; whoever waits keeps a slot that somebody else could use
+
+
+@dataclass(slots=True)
+class _Call(Generic[S]):
+    """A request with all its attempts.
+
+    Attributes:
+        retry_after: after how many seconds Clever said to ask again, in the response to the last attempt.
+    """
+
+    request: ApiRequest[S]
+    token_state: TokenState
+    retry_after: int | None = None
+    _next_wait: float = 0.0
+
+    def is_own(self) -> bool:
+        """Tell whether the service asks for itself."""
+        return self.request.context.read_context is OWN
+
+    def record_head(self, head: Head) -> None:
+        self.retry_after = head.retry_after
+        self.token_state.record_head(head)
+
+    def is_worth_another(self, error: CleverError) -> bool:
+        """Tell whether to try again after an attempt that ended in ``error``."""
+        # Nobody waits for a renewal, and the next request for the user starts another.
+        return self.request.context.read_context.urgency is not Urgency.RENEWAL and self._is_transient(error)
+
+    async def retries(self, failed: CleverError) -> AsyncGenerator[stamina.Attempt]:
+        """Yield the attempts after the first, each after its pause, and raise the error of the last.
+
+        The first attempt is made without stamina, which costs a fifth less; stamina only learns how it ``failed``.
+        """
+        async for attempt in stamina.retry_context(
+            on=self._wait,
+            attempts=_ATTEMPTS,
+            timeout=None,
+            wait_initial=_FIRST_WAIT,
+            wait_jitter=_JITTER,
+            wait_max=_LONGEST_WAIT,
+        ):
+            self._next_wait = attempt.next_wait
+            if attempt.num == 1:
+                with attempt:
+                    raise failed
+            else:
+                self.retry_after = None
+                yield attempt
+
+    def _is_transient(self, error: Exception) -> bool:
+        return isinstance(error, _TRANSIENT) or (isinstance(error, CleverLimited) and self.retry_after is not None)
+
+    def _wait(self, error: Exception) -> bool | float:
+        """Tell stamina whether to retry: no, after its own pause, or after so many seconds."""
+        if not self._is_transient(error) or self.token_state.breaker.is_open():
+            return False
+        if self.retry_after is not None and self.retry_after > _LONGEST_RETRY_AFTER:
+            return False
+        wait = max(self.retry_after or 0, self._next_wait)
+        # To wait for what cannot come in time helps nobody.
+        if asyncio.get_running_loop().time() + wait >= self.request.context.until:
+            return False
+        return True if self.retry_after is None else float(wait)
+
+
+_CONCLUSIVE_SECONDS = 1.0  # a timeout after less says nothing of Clever: nobody waited longer
 
 _TEST_SECONDS = 1.0  # how long others wait for the outcome of a test
 
@@ -227,7 +231,7 @@ _EARLY = 0.01  # timers may fire a little early
 
 _DOWN = "Clever failed several times in a row and is not asked for a moment"
 
-_TOLD_TO_STAY_AWAY = "Clever says that it is failing and when to ask again, and is not asked before"
+_PAUSED = "Clever says that it is failing and when to ask again, and is not asked before"
 
 
 class Transport:
@@ -244,7 +248,7 @@ class Transport:
 
     def __init__(  # noqa: PLR0913 -- two bounds of time, and the parts
         self,
-        way: httpx.AsyncBaseTransport,
+        connections: httpx.AsyncBaseTransport,
         *,
         wall: Callable[[], float] = time.time,
         seconds: float = 30,
@@ -257,7 +261,7 @@ class Transport:
         self._seconds = seconds
         self._probe_seconds = probe_seconds
         self.token_states = token_states or TokenStates(time.monotonic)
-        self._exchanges = Exchanges(way, wall=wall, seconds=seconds, bodies=bodies or BodyMemory())
+        self._exchanges = Exchanges(connections, wall=wall, seconds=seconds, bodies=bodies or BodyMemory())
         self.running = running or RunningExchanges()
         self._refusals = RefusalLog(self.token_states.clock)
         self._probes: set[asyncio.Task[None]] = set()
@@ -273,26 +277,25 @@ class Transport:
 
         Transient failures are retried; what this service itself refuses to send is not.
         """
-        question = Question(url, shape, byte_budget or of_record())
-        token_state = self.token_states.of(request_context.authorization)
-        tries = RetryPolicy(request_context, token_state.breaker)
+        request = ApiRequest(url, shape, byte_budget or of_record(), request_context)
+        call = _Call(request, self.token_states.of(request_context.authorization))
         try:
-            return await self._try(token_state, question, request_context, tries)
+            return await self._try(call)
         except CleverError as error:
-            if not tries.is_worth_another(error):
+            if not call.is_worth_another(error):
                 raise
             failed = error
-        async with aclosing(tries.after(failed)) as attempts:
+        async with aclosing(call.retries(failed)) as attempts:
             async for attempt in attempts:
                 metrics.CLEVER_RETRIES.inc()
                 with attempt:
-                    return await self._try(token_state, question, request_context, tries)
+                    return await self._try(call)
         raise AssertionError("the last attempt returns or raises")
 
     def circuit_open(self, authorization: str) -> CleverCircuitOpen | None:
-        """Return the error with which a request with this credential would be turned away, if it would."""
+        """Return the error with which a request with this credential would be rejected, if it would."""
         breaker = self.token_states.of(authorization).breaker
-        return _circuit_open(breaker) if breaker.turns_away() else None
+        return _circuit_open(breaker) if breaker.rejects() else None
 
     async def aclose(self) -> None:
         """Cancel what is in progress and close the connections."""
@@ -302,80 +305,72 @@ class Transport:
         await self.running.aclose()
         await self._exchanges.aclose()
 
-    async def _try(
-        self, token_state: TokenState, question: Question[S], request_context: RequestContext, tries: RetryPolicy
-    ) -> S:
+    async def _try(self, call: _Call[S]) -> S:
         """Make one attempt; while the circuit is open, raise ``CleverCircuitOpen``, and start a probe if one is due."""
-        breaker, is_own = token_state.breaker, request_context.read_context is OWN
-        if breaker.lets_through():
-            return await self._ask(token_state, question, request_context, tries)
-        if not is_own and breaker.wants_test():
-            return await self._test(token_state, question, request_context, tries)
+        token_state, breaker = call.token_state, call.token_state.breaker
+        if breaker.allows():
+            return await self._send(call, call.request)
+        if not call.is_own() and breaker.starts_test():
+            return await self._test(call)
         if token_state.test is not None:
             # It is often one of the three reads of a user, whose other two should not fail for being second.
             await asyncio.wait((token_state.test,), timeout=_TEST_SECONDS)
-            if breaker.lets_through():
-                return await self._ask(token_state, question, request_context, tries)
-        if breaker.wants_probe():
+            if breaker.allows():
+                return await self._send(call, call.request)
+        if breaker.starts_probe():
             # Before the first district is known nobody else asks, and readiness should not wait for another round.
-            if is_own:
-                return await self._probe(token_state, question, request_context, tries)
-            self._begin_probe(token_state, question, request_context)
+            if call.is_own():
+                return await self._probe(call)
+            self._start_probe(call)
         raise _circuit_open(breaker)
 
-    async def _test(
-        self, token_state: TokenState, question: Question[S], request_context: RequestContext, tries: RetryPolicy
-    ) -> S:
+    async def _test(self, call: _Call[S]) -> S:
+        token_state = call.token_state
         token_state.test = test = asyncio.get_running_loop().create_future()
 
         def ended() -> None:
-            token_state.breaker.probed()
+            token_state.breaker.probe_ended()
             token_state.test = None
             test.set_result(None)
 
-        return await self._ask(token_state, question, request_context, tries, probed=ended)
+        return await self._send(call, call.request, probe_ended=ended)
 
-    async def _probe(
-        self, token_state: TokenState, question: Question[S], request_context: RequestContext, tries: RetryPolicy
-    ) -> S:
+    async def _probe(self, call: _Call[S]) -> S:
         # Shorter than other requests: until it ends none is sent, and Clever may be back meanwhile.
-        until = min(request_context.until, asyncio.get_running_loop().time() + min(self._probe_seconds, self._seconds))
+        context = call.request.context
+        until = min(context.until, asyncio.get_running_loop().time() + min(self._probe_seconds, self._seconds))
+        request = replace(call.request, context=replace(context, until=until))
         async with deadline(until):
-            return await self._ask(
-                token_state, question, replace(request_context, until=until), tries, probed=token_state.breaker.probed
-            )
+            return await self._send(call, request, probe_ended=call.token_state.breaker.probe_ended)
 
-    def _begin_probe(self, token_state: TokenState, question: Question[S], request_context: RequestContext) -> None:
-        """Repeat a question in the background, only to find out whether Clever answers."""
-        again = replace(question, byte_budget=replace(question.byte_budget))
-        own = RequestContext(request_context.authorization, OWN, math.inf)
+    def _start_probe(self, call: _Call[S]) -> None:
+        """Repeat a request in the background, only to find out whether Clever answers."""
+        own = replace(
+            call.request,
+            byte_budget=replace(call.request.byte_budget),
+            context=RequestContext(call.request.context.authorization, OWN, math.inf),
+        )
 
         async def probe() -> None:
             with suppress(CleverError):
-                await self._probe(token_state, again, own, RetryPolicy(own, token_state.breaker))
+                await self._probe(_Call(own, call.token_state))
 
         task = asyncio.create_task(probe())
         self._probes.add(task)
         task.add_done_callback(self._probes.discard)
 
-    async def _ask(
-        self,
-        token_state: TokenState,
-        question: Question[S],
-        request_context: RequestContext,
-        tries: RetryPolicy,
-        *,
-        probed: Callable[[], None] | None = None,
+    async def _send(
+        self, call: _Call[S], request: ApiRequest[S], *, probe_ended: Callable[[], None] | None = None
     ) -> S:
-        """Ask once, as soon as limits allow; ``probed`` is called when a probe or test ends, even if nobody waits."""
+        """Send once, as soon as limits allow; ``probe_ended`` is called even if nobody waits any more."""
         with ExitStack() as ending:
-            if probed is not None:
-                ending.callback(probed)
-            await token_state.budget.enter(request_context.read_context)
-            ending.callback(token_state.budget.end)
+            if probe_ended is not None:
+                ending.callback(probe_ended)
+            await call.token_state.budget.enter(request.context.read_context)
+            ending.callback(call.token_state.budget.end)
             await self._enter()
             ending.callback(self.running.leave)
-            exchange = self._answer(token_state, question, request_context, tries, probe=probed is not None)
+            exchange = self._exchange(call, request, probe=probe_ended is not None)
             return await self.running.outcome(exchange, ending.pop_all().close)
 
     async def _enter(self) -> None:
@@ -386,46 +381,30 @@ class Transport:
             self.state = self.state.after(error)
             raise
 
-    async def _answer(
-        self,
-        token_state: TokenState,
-        question: Question[S],
-        request_context: RequestContext,
-        tries: RetryPolicy,
-        *,
-        probe: bool,
-    ) -> S:
-        """Make one exchange, and note how it ends."""
-        began = asyncio.get_running_loop().time()
-
-        def heard(head: Head) -> None:
-            tries.told = head.told
-            token_state.heard(head)
-
+    async def _exchange(self, call: _Call[S], request: ApiRequest[S], *, probe: bool) -> S:
+        """Make one exchange, and record how it ends."""
+        began, is_of_client = asyncio.get_running_loop().time(), request.context.is_of_client()
         try:
-            with recorded(question.url):
-                answer = await self._exchanges.answer(question, request_context, heard)
+            with recorded(request.url):
+                answer = await self._exchanges.get(request, call.record_head)
         except CleverError as error:
-            is_telling = not isinstance(error, CleverTimedOut) or self._waited(began)
-            token_state.note(error, probe=probe, is_telling=is_telling)
-            self._record(error, request_context)
+            is_conclusive = not isinstance(error, CleverTimedOut) or self._has_waited(began)
+            call.token_state.record_outcome(error, probe=probe, is_conclusive=is_conclusive)
+            # A lack of memory for its answer says nothing of Clever.
+            if not isinstance(error, CleverBusy):
+                self.state = self.state.after(error)
+            if not is_of_client:
+                self._refusals.log(error)
             raise
-        token_state.note(None)
-        self.state = self.state.after_listing() if request_context.is_of_client() else self.state.after(None)
+        call.token_state.record_outcome(None)
+        self.state = self.state.after_listing() if is_of_client else self.state.after(None)
         return answer
 
-    def _waited(self, began: float) -> bool:
+    def _has_waited(self, began: float) -> bool:
         lasted = asyncio.get_running_loop().time() - began
-        return lasted >= min(_TELLING_SECONDS, self._seconds) - _EARLY
-
-    def _record(self, error: CleverError, request_context: RequestContext) -> None:
-        # A lack of memory for its answer says nothing of Clever.
-        if not isinstance(error, CleverBusy):
-            self.state = self.state.after(error)
-        if not request_context.is_of_client():
-            self._refusals.log(error)
+        return lasted >= min(_CONCLUSIVE_SECONDS, self._seconds) - _EARLY
 
 
-def _circuit_open(breaker: Breaker) -> CleverCircuitOpen:
+def _circuit_open(breaker: CircuitBreaker) -> CleverCircuitOpen:
     metrics.record_withheld(CleverCircuitOpen.word)
-    return CleverCircuitOpen(_TOLD_TO_STAY_AWAY if breaker.is_shut() else _DOWN, retry_after=breaker.retry_after())
+    return CleverCircuitOpen(_PAUSED if breaker.is_paused() else _DOWN, retry_after=breaker.retry_after())

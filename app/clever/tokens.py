@@ -11,9 +11,9 @@ from typing import Annotated, Protocol, TypeVar
 
 from pydantic import BeforeValidator, SecretStr, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
 
+from app.clever.http import RequestContext, bearer, latest_end
 from app.clever.models import BarePage, IdRecord, Page, Slim
-from app.clever.pagination import records_of
-from app.clever.request_context import ReadTimeouts, RequestContext, bearer, latest_end
+from app.clever.pagination import pages, records_of
 from app.clever.resilience import Transport
 from app.domain.errors import CleverBusy, CleverError, CleverMalformed, CleverRefusedToken, CleverTimedOut, UserUnknown
 from app.domain.ids import DistrictId, IdShape
@@ -114,22 +114,24 @@ _REDISCOVERY_SECONDS, _LONGEST_DISCOVERY = 10, 60
 
 _RENEWAL_SECONDS = 2.0
 
+_PROOF_SECONDS = 15
+
 _LOOK_SECONDS, LOOK_PATIENCE = 5, 0.5
 
 
 class Tokens(Protocol):
     """The tokens of the connected districts."""
 
-    def known(self) -> frozenset[DistrictId] | None:
+    def known_districts(self) -> frozenset[DistrictId] | None:
         """Return the connected districts, or None if they are not known yet."""
 
     async def districts(self) -> frozenset[DistrictId]:
         """Return the connected districts, asking Clever if they are not known yet; raises ``CleverError``."""
 
     def is_settled(self) -> bool:
-        """Tell whether ``look`` would answer without a request to Clever."""
+        """Tell whether ``districts_now`` would answer without a request to Clever."""
 
-    async def look(self, after: float = -math.inf) -> frozenset[DistrictId]:
+    async def districts_now(self, after: float = -math.inf) -> frozenset[DistrictId]:
         """Return the connected districts, for a request about one that was not connected when Clever was last asked.
 
         Clever is asked every five seconds at most; in between its last answer counts.
@@ -137,8 +139,9 @@ class Tokens(Protocol):
         Args:
             after: when Clever has to have been asked at the earliest, by the clock.
 
-        Raises: CleverError: Clever cannot be asked, has not answered within half a second, or was last asked before
-            ``after``.
+        Raises:
+            CleverError: Clever cannot be asked, has not answered within half a second, or was last asked before
+                ``after``.
         """
 
     def known_token(self, district: DistrictId) -> str | None:
@@ -148,11 +151,11 @@ class Tokens(Protocol):
         """Return the token of a connected district.
 
         Raises:
-            UserUnknown: the district is not connected, as far as is known; ``look`` asks Clever again.
+            UserUnknown: the district is not connected, as far as is known; ``districts_now`` asks Clever again.
             CleverError: nothing is known yet and Clever cannot be asked.
         """
 
-    async def renewed(self, district: DistrictId, refused: str) -> str | None:
+    async def renewed_token(self, district: DistrictId, refused: str) -> str | None:
         """Return another token after Clever refused one, or None if there is no other; raises ``CleverError``."""
 
     async def refresh(self) -> None:
@@ -182,12 +185,12 @@ async def with_token(
 async def _renewed(tokens: Tokens, district: DistrictId, refused: str, patience: float) -> str | None:
     with suppress(CleverError):
         async with deadline(asyncio.get_running_loop().time() + patience):
-            return await tokens.renewed(district, refused)
+            return await tokens.renewed_token(district, refused)
     return None
 
 
 class OneToken:
-    """The one token of the settings; Clever says whose district it is."""
+    """The one token of the settings; Clever says whose district it is, which never changes."""
 
     def __init__(self, transport: Transport, api: str, token: str, shape: IdShape) -> None:
         self._transport = transport
@@ -195,23 +198,21 @@ class OneToken:
         self._token = checked(token)
         self._shape = shape
         self._districts: frozenset[DistrictId] | None = None
-        self._naming = SingleFlight(self._ask)
+        self._discovery = SingleFlight(self._discover)
 
-    def known(self) -> frozenset[DistrictId] | None:
+    def known_districts(self) -> frozenset[DistrictId] | None:
         """Return the token's district, or None if it is not known yet."""
         return self._districts
 
     async def districts(self) -> frozenset[DistrictId]:
         """Return the token's district."""
-        if self._districts is None:
-            self._districts = frozenset({await self._naming.join()})
-        return self._districts
+        return self._districts or await self._discovery.join()
 
     def is_settled(self) -> bool:
-        """Return True: a district token never changes its district."""
+        """Return True."""
         return True
 
-    async def look(self, after: float = -math.inf) -> frozenset[DistrictId]:  # noqa: ARG002 -- the protocol's
+    async def districts_now(self, after: float = -math.inf) -> frozenset[DistrictId]:  # noqa: ARG002 -- the protocol's
         """Return the token's district."""
         return await self.districts()
 
@@ -225,24 +226,25 @@ class OneToken:
             raise UserUnknown
         return self._token
 
-    async def renewed(self, district: DistrictId, refused: str) -> str | None:  # noqa: ARG002 -- the protocol's
+    async def renewed_token(self, district: DistrictId, refused: str) -> str | None:  # noqa: ARG002 -- the protocol's
         """Return None: there is no other token."""
         return None
 
     async def refresh(self) -> None:
-        """Do nothing: a district token never changes its district."""
+        """Do nothing."""
 
     async def aclose(self) -> None:
         """Cancel what is in progress."""
-        await self._naming.aclose()
+        await self._discovery.aclose()
 
-    async def _ask(self) -> DistrictId:
+    async def _discover(self) -> frozenset[DistrictId]:
         request_context = bearer(self._token, OWN, latest_end(_LONGEST_DISCOVERY, OWN))
         page = await self._transport.read(f"{self._api}/districts", request_context, Page[IdRecord])
         ids = {record.id for record in page.records()}
         if len(ids) != 1 or not all(map(self._shape.fits, ids)):
             raise CleverMalformed("the token of the settings does not read exactly one district with a proper id")
-        return DistrictId(ids.pop())
+        self._districts = frozenset(map(DistrictId, ids))
+        return self._districts
 
 
 class DiscoveredTokens:
@@ -259,9 +261,9 @@ class DiscoveredTokens:
         self._districts: frozenset[DistrictId] | None = None
         self._discovery = SingleFlight(self._discover, clock)
         self._clock = clock
-        self._looked_at, self._look_ends = -math.inf, 0.0
+        self._asked_at, self._wait_ends = -math.inf, 0.0
 
-    def known(self) -> frozenset[DistrictId] | None:
+    def known_districts(self) -> frozenset[DistrictId] | None:
         """Return the connected districts, or None if they are not known yet."""
         return self._districts
 
@@ -271,20 +273,20 @@ class DiscoveredTokens:
 
     def is_settled(self) -> bool:
         """Tell whether Clever was asked a moment ago, and has answered."""
-        return self._clock() - self._looked_at < _LOOK_SECONDS and self._discovery.is_over()
+        return self._clock() - self._asked_at < _LOOK_SECONDS and self._discovery.is_over()
 
-    async def look(self, after: float = -math.inf) -> frozenset[DistrictId]:
-        """Return the connected districts; see ``Tokens.look``."""
+    async def districts_now(self, after: float = -math.inf) -> frozenset[DistrictId]:
+        """Return the connected districts; see ``Tokens``."""
         now, loop = self._clock(), asyncio.get_running_loop()
-        is_due = now - self._looked_at >= _LOOK_SECONDS
+        is_due = now - self._asked_at >= _LOOK_SECONDS
         if is_due:
-            self._looked_at, self._look_ends = now, loop.time() + LOOK_PATIENCE
-        elif self._looked_at < after:
-            again = math.ceil(self._looked_at + _LOOK_SECONDS - now)
+            self._asked_at, self._wait_ends = now, loop.time() + LOOK_PATIENCE
+        elif self._asked_at < after:
+            again = math.ceil(self._asked_at + _LOOK_SECONDS - now)
             raise CleverBusy("which districts are connected was asked a moment ago", retry_after=max(1, again))
         # Those who join wait no longer than the first: a batch may ask for thousands of districts.
         try:
-            async with asyncio.timeout_at(self._look_ends):
+            async with asyncio.timeout_at(self._wait_ends):
                 return frozenset(await self._discovery.join(within=0 if is_due else math.inf))
         except TimeoutError as error:
             raise CleverTimedOut("which districts are connected is being looked up", retry_after=1) from error
@@ -300,7 +302,7 @@ class DiscoveredTokens:
             raise UserUnknown
         return token
 
-    async def renewed(self, district: DistrictId, refused: str) -> str | None:
+    async def renewed_token(self, district: DistrictId, refused: str) -> str | None:
         """Return the district's new token, asking Clever at most every ten seconds."""
         token = (await self._known()).get(district)
         if token == refused:
@@ -322,7 +324,7 @@ class DiscoveredTokens:
         until = latest_end(_LONGEST_DISCOVERY, OWN)
         async with deadline(until):
             request_context = RequestContext(self._basic, OWN, until)
-            records = await records_of(self._transport, self._url, request_context, BarePage[Listed])
+            records = await records_of(pages(self._transport, self._url, request_context, BarePage[Listed]))
         self._tokens = by_district(records, self._shape)
         self._districts = frozenset(self._tokens)
         return self._tokens
@@ -331,53 +333,56 @@ class DiscoveredTokens:
 _FIRST_PAUSE, _LONGEST_PAUSE, _REFRESH_SECONDS = 2, 30, 600
 
 
-class Following:
-    """Keeps the tokens up to date, and finds out whether Clever accepts one of them."""
+async def keep_connected(
+    transport: Transport,
+    tokens: Tokens,
+    api: str,
+    *,
+    sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+) -> None:
+    """Connect to Clever, trying as often as it takes; then ask every ten minutes which districts are connected.
 
-    def __init__(self, transport: Transport, tokens: Tokens, api: str) -> None:
-        self._transport = transport
-        self._tokens = tokens
-        self._api = api
-        self._turns = count()
+    Clever counts as connected once it has accepted the token of a district: that it lists tokens does not mean that it
+    accepts them, and readiness should not wait for traffic.
+    """
+    turns = count()
 
-    async def keep_connected(self, *, sleep: Callable[[float], Awaitable[object]] = asyncio.sleep) -> None:
-        """Connect to Clever, trying as often as it takes; then ask every ten minutes which districts are connected."""
-        pauses = Backoff(_FIRST_PAUSE, _LONGEST_PAUSE)
+    async def connect() -> None:
+        districts = sorted(await tokens.districts())
+        # Each time another district's token is tried: one that has just disconnected says nothing of the others.
+        if districts and not transport.state.accepted_once:
+            await with_token(tokens, districts[next(turns) % len(districts)], prove)
+
+    async def prove(token: str) -> None:
+        request_context = bearer(token, OWN, latest_end(_PROOF_SECONDS, OWN))
+        await transport.read(f"{api}/districts", request_context, Page[IdRecord])
+
+    async def refresh() -> None:
+        await tokens.refresh()
+        await connect()
+
+    pauses = Backoff(_FIRST_PAUSE, _LONGEST_PAUSE)
+    while True:
+        pause = pauses.next()
         # Until the first district is connected it is looked for more often than others are later.
-        while not await self._is_connected(pause := pauses.next()):
-            await sleep(pause)
-        while True:
-            await sleep(_REFRESH_SECONDS)
-            await _log_failure_of(
-                self._refresh(), Event.CLEVER_DISTRICTS_FAILED, "cannot ask Clever which districts are connected"
-            )
-
-    async def _is_connected(self, pause: float) -> bool:
-        attempt = self._connect() if self._tokens.known() else self._refresh()
         await _log_failure_of(
-            attempt, Event.CLEVER_CONNECT_FAILED, f"cannot connect to Clever, trying again in {pause:.0f} s"
+            connect() if tokens.known_districts() else refresh(),
+            Event.CLEVER_CONNECT_FAILED,
+            f"cannot connect to Clever, trying again in {pause:.0f} s",
         )
-        return self._transport.state.accepted_once
-
-    async def _refresh(self) -> None:
-        await self._tokens.refresh()
-        await self._connect()
-
-    async def _connect(self) -> None:
-        districts = sorted(await self._tokens.districts())
-        # That Clever lists tokens does not mean that it accepts them, and readiness should not wait for traffic. Each
-        # time another district's token is tried, since one that has just disconnected says nothing of the others.
-        if districts and not self._transport.state.accepted_once:
-            await with_token(self._tokens, districts[next(self._turns) % len(districts)], self._prove)
-
-    async def _prove(self, token: str) -> None:
-        request_context = bearer(token, OWN, latest_end(ReadTimeouts().snapshot, OWN))
-        await self._transport.read(f"{self._api}/districts", request_context, Page[IdRecord])
+        if transport.state.accepted_once:
+            break
+        await sleep(pause)
+    while True:
+        await sleep(_REFRESH_SECONDS)
+        await _log_failure_of(
+            refresh(), Event.CLEVER_DISTRICTS_FAILED, "cannot ask Clever which districts are connected"
+        )
 
 
-async def _log_failure_of(attempt: Awaitable[object], event: Event, failing: str) -> None:
+async def _log_failure_of(attempt: Awaitable[object], event: Event, message: str) -> None:
     """Wait for an attempt, and log its failure."""
     try:
         await attempt
     except CleverError as error:
-        log_event(event, logging.WARNING, "%s: %s", failing, error)
+        log_event(event, logging.WARNING, "%s: %s", message, error)

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 
 from app.clever.client import CleverClient, connect
-from app.clever.mapping import Version
+from app.clever.versions import Version
 from app.domain.ids import IdShape
 from tests.conftest import TOKEN, Sandbox
 

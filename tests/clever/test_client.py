@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 import httpx
 import pytest
 
-from app.clever.client import CleverClient, Endpoint, UserReads
-from app.clever.mapping import FAMILIES
-from app.clever.request_context import ReadTimeouts
+from app.clever.client import CleverClient, ReadTimeouts
+from app.clever.pagination import Endpoint
 from app.clever.resilience import CleverState, TokenStates, Transport
 from app.clever.tokens import DiscoveredTokens, OneToken
+from app.clever.versions import FAMILIES
 from app.domain.errors import (
     CleverCircuitOpen,
     CleverFailed,
@@ -88,17 +88,17 @@ class Clever:
             self.broken_off.append(path)
             raise
 
-    def client(self, *, discover: bool = False, timeouts: ReadTimeouts | None = None) -> CleverClient:
+    def client(self, *, discover: bool = False, snapshot: float = 15) -> CleverClient:
+        timeouts = ReadTimeouts(snapshot, grace=0.02)
         transport = Transport(httpx.MockTransport(self), token_states=TokenStates(lambda: self.now))
-        endpoint = Endpoint("https://clever.test/v3.0", FAMILIES["v3.0"], IdShape())
-        reads = UserReads(transport, endpoint, grace=0.02)
+        endpoint, family = Endpoint("https://clever.test/v3.0", IdShape()), FAMILIES["v3.0"]
         if discover:
             ticks = iter(range(0, 1000, 10))
             auth = "https://clever.test"
             found = DiscoveredTokens(transport, auth, ("id", "secret"), IdShape(), lambda: next(ticks))
-            return CleverClient(transport, found, endpoint, reads, timeouts=timeouts)
+            return CleverClient(transport, found, endpoint, family, timeouts)
         only = OneToken(transport, endpoint.api, "token", IdShape())
-        return CleverClient(transport, only, endpoint, reads, timeouts=timeouts)
+        return CleverClient(transport, only, endpoint, family, timeouts)
 
     async def facts(self, *, confirm_schools: bool = False) -> Facts:
         return await self.client().facts(ME, DISTRICT, READ_CONTEXT, confirm_schools=confirm_schools)
@@ -200,7 +200,7 @@ async def test_reads_of_a_caller_who_gives_up_go_on_and_end_with_their_answers()
 
 async def test_a_reading_that_takes_longer_than_it_may_is_broken_off() -> None:
     clever = Clever({"teacher": {}}, {"/sections": NEVER, "/schools": NEVER})
-    client = clever.client(timeouts=ReadTimeouts(snapshot=0.02))
+    client = clever.client(snapshot=0.02)
     before = asyncio.all_tasks()
     with pytest.raises(CleverTimedOut, match=r"^Clever was not read within the time that a request may take$"):
         await client.facts(ME, DISTRICT, READ_CONTEXT, confirm_schools=True)
@@ -214,7 +214,7 @@ async def test_whoever_waits_for_clever_to_name_the_districts_waits_no_longer_th
     *, discover: bool
 ) -> None:
     clever = Clever({}, {LISTING: NEVER, "/v3.0/districts": NEVER})
-    client = clever.client(discover=discover, timeouts=ReadTimeouts(snapshot=0.02))
+    client = clever.client(discover=discover, snapshot=0.02)
     with pytest.raises(CleverTimedOut):
         await client.facts(ME, DISTRICT, READ_CONTEXT, confirm_schools=True)
     assert clever.broken_off == []

@@ -9,8 +9,8 @@ import httpx
 import pytest
 
 from app.clever import connections
-from app.clever.connections import MOST_UNDER_WAY
-from app.clever.http import ProxyTransport, request_for
+from app.clever.connections import MOST_UNDER_WAY, ProxyTransport
+from app.clever.http import request_for
 from app.roster.concurrency import SlotLimits
 from tests.waiting import eventually
 

@@ -6,8 +6,8 @@ import math
 import httpx
 import pytest
 
+from app.clever.http import RequestContext
 from app.clever.models import IdRecord, Page
-from app.clever.request_context import RequestContext
 from app.clever.resilience import TokenStates, Transport
 from app.domain.errors import CleverError
 from app.domain.read_context import ReadContext

@@ -13,9 +13,9 @@ import pytest
 from pydantic import ValidationError
 
 from app.clever.body_limits import MIB, BodyMemory, ByteBudget, of_own_list
-from app.clever.http import MOST_LISTED, MOST_NESTED, ProxyTransport
+from app.clever.connections import ProxyTransport
+from app.clever.http import MOST_LISTED, MOST_NESTED, RequestContext
 from app.clever.models import BarePage, Entry, IdRecord, Page, SchoolRecord, SectionRecord, Slim, UserRecord
-from app.clever.request_context import RequestContext
 from app.clever.resilience import CleverState, Transport
 from app.domain.errors import (
     CleverBusy,

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from app.clever.resilience import CleverState, Transport
-from app.clever.tokens import DiscoveredTokens, Following, OneToken
+from app.clever.tokens import DiscoveredTokens, OneToken, keep_connected
 from app.domain.ids import IdShape
 
 NORTH, SOUTH = "1" * 24, "2" * 24
@@ -50,7 +50,7 @@ class Clever:
         found = DiscoveredTokens(self.transport, "https://clever.test", ("id", "secret"), IdShape(), self._ticks)
         tokens = OneToken(self.transport, API, only, IdShape()) if only else found
         with pytest.raises(asyncio.CancelledError):
-            await Following(self.transport, tokens, API).keep_connected(sleep=self._sleep)
+            await keep_connected(self.transport, tokens, API, sleep=self._sleep)
         return self.transport.state
 
     def _ticks(self) -> float:

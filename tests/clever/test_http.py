@@ -7,9 +7,9 @@ import pytest
 from stamina.instrumentation import get_on_retry_hooks
 
 from app.clever.client import connect
-from app.clever.http import ProxyTransport
+from app.clever.connections import ProxyTransport
+from app.clever.http import RequestContext
 from app.clever.models import IdRecord, Page
-from app.clever.request_context import RequestContext
 from app.clever.resilience import CleverState, Transport
 from app.domain.errors import CleverUnreachable
 from app.domain.ids import IdShape

@@ -57,7 +57,7 @@ class Replica:
     def __post_init__(self) -> None:
         self.budget = Budget(lambda: self.world.now)
         # The first thing that a process asks is which district the token reads.
-        self.budget.told(Rate(self.world.limit, self.world.limit, 60, 60))
+        self.budget.record_rates(Rate(self.world.limit, self.world.limit, 60, 60))
 
     def ask(self) -> None:
         while self.budget.refusal(OWN) is None and self.budget.room():
@@ -65,7 +65,7 @@ class Replica:
             self.world.send(self)
 
     def hears(self, rate: Rate) -> None:
-        self.budget.told(rate)
+        self.budget.record_rates(rate)
         self.budget.end()
         self.ask()
 

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 import httpx
 import pytest
 
-from app.clever.client import CleverClient, Endpoint
-from app.clever.mapping import FAMILIES
-from app.clever.request_context import ReadTimeouts
+from app.clever.client import CleverClient, ReadTimeouts
+from app.clever.pagination import Endpoint
 from app.clever.resilience import Transport
 from app.clever.tokens import DiscoveredTokens, OneToken
+from app.clever.versions import FAMILIES
 from app.domain.errors import (
     CleverFailed,
     CleverForbade,
@@ -86,8 +86,8 @@ class Clever:
         found = DiscoveredTokens(
             transport, "https://clever.test", ("id", "secret"), IdShape(), clock=lambda: next(ticks)
         )
-        endpoint = Endpoint("https://clever.test/v3.0", FAMILIES["v3.0"], IdShape())
-        return CleverClient(transport, found, endpoint, timeouts=timeouts)
+        endpoint = Endpoint("https://clever.test/v3.0", IdShape())
+        return CleverClient(transport, found, endpoint, FAMILIES["v3.0"], timeouts)
 
 
 def clever(answers: Mapping[str, object]) -> CleverClient:
@@ -492,7 +492,8 @@ async def test_a_section_that_is_unknown_leaves_no_read_of_its_people_behind() -
 async def test_the_token_of_the_settings_looks_up_too() -> None:
     fake = Clever(USUAL | {"/districts": several({"id": DISTRICT})})
     transport = Transport(httpx.MockTransport(fake))
-    endpoint = Endpoint("https://clever.test/v3.0", FAMILIES["v3.0"], IdShape())
-    client = CleverClient(transport, OneToken(transport, endpoint.api, "token", IdShape()), endpoint)
+    endpoint = Endpoint("https://clever.test/v3.0", IdShape())
+    only = OneToken(transport, endpoint.api, "token", IdShape())
+    client = CleverClient(transport, only, endpoint, FAMILIES["v3.0"])
     assert await client.school(NORTH, DISTRICT, READ_CONTEXT) == NORTH
     assert fake.asked == ["/districts", ONE_SCHOOL]

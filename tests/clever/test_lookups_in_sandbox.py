@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.clever.mapping import Version
+from app.clever.versions import Version
 from app.domain.errors import RecordUnknown
 from app.domain.facts import Facts, HeldRole, Role, Standing
 from app.domain.ids import DistrictId, SchoolId, SectionId, UserId

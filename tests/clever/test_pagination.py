@@ -5,9 +5,9 @@ import httpx
 import pytest
 
 from app.clever.body_limits import ByteBudget
+from app.clever.http import RequestContext
 from app.clever.models import IdRecord, Page
-from app.clever.pagination import MOST_PAGES, records_of
-from app.clever.request_context import RequestContext
+from app.clever.pagination import MOST_PAGES, pages, records_of
 from app.clever.resilience import Transport
 from app.domain.errors import CleverMalformed, CleverPagingBroken, CleverRecordMissing
 from app.domain.read_context import ReadContext
@@ -24,33 +24,33 @@ def page(*ids: str, following: str | None = None, rel: str = "next") -> dict[str
     return {"data": [{"data": {"id": one}, "uri": f"/v3.0/sections/{one}"} for one in ids], "links": links}
 
 
-async def walk(pages: Mapping[str, object], first: str = FIRST) -> list[str]:
+async def walk(sent: Mapping[str, object], first: str = FIRST) -> list[str]:
     """Read the list whose pages are these, by path and query."""
 
     def handler(request: httpx.Request) -> httpx.Response:
         assert request.headers["authorization"] == "Bearer t"
         assert request.url.host == "clever.test"
-        answer = pages.get(request.url.raw_path.decode())
+        answer = sent.get(request.url.raw_path.decode())
         return httpx.Response(404, json={}) if answer is None else httpx.Response(200, json=answer)
 
     transport = Transport(httpx.MockTransport(handler))
-    return [record.id for record in await records_of(transport, first, REQUEST_CONTEXT, Page[IdRecord])]
+    return [record.id for record in await records_of(pages(transport, first, REQUEST_CONTEXT, Page[IdRecord]))]
 
 
 @pytest.mark.parametrize("rel", ["next", "NEXT", "Next"])
 @pytest.mark.parametrize("origin", ["", ORIGIN, "https://clever.test:443", "https://CLEVER.test", "//clever.test"])
 async def test_a_next_link_is_followed_as_given_whether_a_path_or_a_whole_url(rel: str, origin: str) -> None:
     following = f"{PATH}?starting_after=b&limit=2&odd=%2F+x"
-    pages = {f"{PATH}?limit=2": page("a", "b", following=f"{origin}{following}", rel=rel), following: page("c")}
-    assert await walk(pages) == ["a", "b", "c"]
+    sent = {f"{PATH}?limit=2": page("a", "b", following=f"{origin}{following}", rel=rel), following: page("c")}
+    assert await walk(sent) == ["a", "b", "c"]
 
 
 async def test_a_list_ends_with_an_empty_page_even_if_that_has_a_next_link() -> None:
-    pages = {
+    sent = {
         f"{PATH}?limit=2": page("a", following=f"{PATH}?starting_after=a"),
         f"{PATH}?starting_after=a": page(following=f"{PATH}?starting_after=z"),
     }
-    assert await walk(pages) == ["a"]
+    assert await walk(sent) == ["a"]
 
 
 @pytest.mark.parametrize(
@@ -113,12 +113,12 @@ async def test_a_list_ends_with_an_empty_page_even_if_its_next_link_has_no_addre
 
 @pytest.mark.parametrize("back_to", [f"{PATH}?limit=2", f"{PATH}?page=2"])
 async def test_a_circle_of_next_links_is_left(back_to: str) -> None:
-    pages = {
+    sent = {
         f"{PATH}?limit=2": page("a", following=f"{PATH}?page=2"),
         f"{PATH}?page=2": page("b", following=back_to),
     }
     with pytest.raises(CleverPagingBroken):
-        await walk(pages)
+        await walk(sent)
 
 
 @pytest.mark.parametrize("most_pages", [MOST_PAGES, 7])
@@ -132,7 +132,7 @@ async def test_a_list_without_an_end_is_left(most_pages: int) -> None:
 
     transport = Transport(httpx.MockTransport(handler))
     with pytest.raises(CleverPagingBroken):
-        await records_of(transport, FIRST, REQUEST_CONTEXT, Page[IdRecord], most_pages=most_pages)
+        await records_of(pages(transport, FIRST, REQUEST_CONTEXT, Page[IdRecord], most_pages=most_pages))
     assert asked == most_pages
 
 
@@ -147,16 +147,16 @@ async def test_a_list_that_is_not_there_is_missing() -> None:
 
 
 async def test_a_list_that_changes_while_its_pages_are_read_is_no_list() -> None:
-    pages = {f"{PATH}?limit=2": page("a", "b", following=f"{PATH}?page=2"), f"{PATH}?page=2": page("b", "c")}
+    sent = {f"{PATH}?limit=2": page("a", "b", following=f"{PATH}?page=2"), f"{PATH}?page=2": page("b", "c")}
     with pytest.raises(CleverPagingBroken, match=r"^Clever's list changed while its pages were read$"):
-        await walk(pages)
+        await walk(sent)
 
 
 async def test_a_page_with_more_records_than_asked_for_is_no_page() -> None:
     transport = Transport(httpx.MockTransport(lambda _: httpx.Response(200, json=page("a", "b", "c"))))
-    assert len(await records_of(transport, FIRST, REQUEST_CONTEXT, Page[IdRecord], limit=3)) == 3
+    assert len(await records_of(pages(transport, FIRST, REQUEST_CONTEXT, Page[IdRecord], limit=3))) == 3
     with pytest.raises(CleverMalformed, match=r"^Clever sent a page with more records than it was asked for$"):
-        await records_of(transport, FIRST, REQUEST_CONTEXT, Page[IdRecord], limit=2)
+        await records_of(pages(transport, FIRST, REQUEST_CONTEXT, Page[IdRecord], limit=2))
 
 
 async def test_all_pages_of_a_list_together_are_read_up_to_a_limit() -> None:
@@ -166,4 +166,4 @@ async def test_all_pages_of_a_list_together_are_read_up_to_a_limit() -> None:
 
     transport = Transport(httpx.MockTransport(handler))
     with pytest.raises(CleverMalformed, match=r"^Clever sent a body that is larger than any answer should be$"):
-        await records_of(transport, FIRST, REQUEST_CONTEXT, Page[IdRecord], byte_budget=ByteBudget(1000, 1000))
+        await records_of(pages(transport, FIRST, REQUEST_CONTEXT, Page[IdRecord], byte_budget=ByteBudget(1000, 1000)))

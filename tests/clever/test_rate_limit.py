@@ -19,7 +19,7 @@ def told(clock: MovedClock, left: int, *, limit: int = 1200, seconds: float = 30
     for _ in range(limit - left):
         budget.begin(OWN)
         budget.end()
-    budget.told(Rate(limit, left, 60, seconds))
+    budget.record_rates(Rate(limit, left, 60, seconds))
     return budget
 
 
@@ -90,45 +90,45 @@ def test_a_caller_who_has_used_a_part_of_their_share_may_cause_the_rest_of_it(cl
 
 def test_of_several_buckets_each_has_its_own_window(clock: MovedClock) -> None:
     budget = Budget(clock, 1.0)
-    budget.told(Rate(1200, 900, 100, 50), Rate(200, 3, 70, 20))
+    budget.record_rates(Rate(1200, 900, 100, 50), Rate(200, 3, 70, 20))
     assert (budget.left(), budget.room()) == (3 / 200, 1)
-    budget.told(Rate(1200, 899, 100, 50), Rate(200, 0, 70, 20))
+    budget.record_rates(Rate(1200, 899, 100, 50), Rate(200, 0, 70, 20))
     assert outcome(budget, COLD) == (*USED_UP[:2], 20)
     clock.move(20)
     assert (budget.left(), outcome(budget, COLD)) == (899 / 1200, None)
-    budget.told(Rate(1200, 0, 100, 30), Rate(200, 199, 90, 20))
+    budget.record_rates(Rate(1200, 0, 100, 30), Rate(200, 199, 90, 20))
     assert outcome(budget, COLD) == (*USED_UP[:2], 30)
 
 
 def test_a_bucket_of_which_nothing_more_is_said_is_forgotten_with_its_window(clock: MovedClock) -> None:
     budget = Budget(clock)
-    budget.told(Rate(200, 0, 70, 20))
+    budget.record_rates(Rate(200, 0, 70, 20))
     clock.move(10)
-    budget.told(Rate(1200, 900, 100, 50))
+    budget.record_rates(Rate(1200, 900, 100, 50))
     assert budget.left() == 0
     clock.move(10)
     assert budget.left() == 900 / 1200
     for limit in range(1, 100):
-        budget.told(Rate(limit, limit, 100, 50))
+        budget.record_rates(Rate(limit, limit, 100, 50))
     assert outcome(budget, COLD) is None
 
 
 def test_a_window_whose_end_is_told_a_second_earlier_or_later_is_the_same(clock: MovedClock) -> None:
     budget = Budget(clock, 0.5)
-    budget.told(Rate(1200, 1200, 1_000_060, 60))
+    budget.record_rates(Rate(1200, 1200, 1_000_060, 60))
     for asked in range(600):
         budget.begin(COLD)
         budget.end()
-        budget.told(Rate(1200, 1199 - asked, 1_000_060 + asked % 2, 60))
+        budget.record_rates(Rate(1200, 1199 - asked, 1_000_060 + asked % 2, 60))
     assert isinstance(budget.refusal(COLD), CallerOverspent)
 
 
 def test_a_window_that_lasts_longer_than_a_minute_is_not_over_after_one(clock: MovedClock) -> None:
     budget = Budget(clock)
-    budget.told(Rate(200, 2, 3600, 60))
+    budget.record_rates(Rate(200, 2, 3600, 60))
     clock.move(60)
     assert budget.left() == 1.0
-    budget.told(Rate(200, 1, 3600, 60))
+    budget.record_rates(Rate(200, 1, 3600, 60))
     assert budget.left() == 1 / 200
 
 
@@ -147,23 +147,23 @@ def test_where_others_use_the_token_the_last_requests_are_left_to_them(
     clock: MovedClock, limit: int, kept: int
 ) -> None:
     budget = Budget(clock)
-    budget.told(Rate(limit, kept + 1, 60, 30))
+    budget.record_rates(Rate(limit, kept + 1, 60, 30))
     assert outcome(budget, COLD) is None
-    budget.told(Rate(limit, kept, 60, 30))
+    budget.record_rates(Rate(limit, kept, 60, 30))
     assert outcome(budget, COLD) == USED_UP
 
 
 def test_answers_in_another_order_than_sent_take_nothing_back(clock: MovedClock) -> None:
     budget = told(clock, 5, limit=20)
-    budget.told(Rate(20, 0, 60, 30))
+    budget.record_rates(Rate(20, 0, 60, 30))
     for late in (Rate(20, 9, 60, 30), Rate(20, 19, 0, 30)):
-        budget.told(late)
+        budget.record_rates(late)
         assert outcome(budget, COLD) == USED_UP
 
 
 def test_a_new_window_begins_when_clever_says_so(clock: MovedClock) -> None:
     budget = told(clock, 0)
-    budget.told(Rate(1200, 1199, 120, 60))
+    budget.record_rates(Rate(1200, 1199, 120, 60))
     assert outcome(budget, RENEWAL) is None
 
 
@@ -172,22 +172,22 @@ def test_a_new_window_begins_when_the_old_one_is_over_though_late_answers_tell_o
     clock.move(29.9)
     assert budget.refusal(COLD) is not None
     clock.move(0.2)
-    budget.told(Rate(1200, 0, 60, 0))
+    budget.record_rates(Rate(1200, 0, 60, 0))
     assert outcome(budget, RENEWAL) is None
 
 
 def test_a_window_that_clever_names_absurdly_is_over_like_any_other(clock: MovedClock) -> None:
     budget = Budget(clock)
-    budget.told(Rate(1200, 0, 10**11, 60))
+    budget.record_rates(Rate(1200, 0, 10**11, 60))
     clock.move(60)
     assert budget.refusal(COLD) is None
-    budget.told(Rate(1200, 0, 120, 40))
+    budget.record_rates(Rate(1200, 0, 120, 40))
     assert budget.refusal(COLD) is not None
 
 
 def test_after_a_429_nothing_is_sent_for_as_long_as_it_says(clock: MovedClock) -> None:
     budget = Budget(clock)
-    budget.refused(7)
+    budget.pause(7)
     clock.move(6.5)
     assert outcome(budget, COLD) == (*USED_UP[:2], 1)
     clock.move(0.5)
@@ -196,7 +196,7 @@ def test_after_a_429_nothing_is_sent_for_as_long_as_it_says(clock: MovedClock) -
 
 def test_a_429_of_a_gateway_says_nothing_of_what_is_left_afterwards(clock: MovedClock) -> None:
     budget = told(clock, 1000)
-    budget.refused(1)
+    budget.pause(1)
     assert outcome(budget, COLD) == (*USED_UP[:2], 1)
     clock.move(1.5)
     assert [outcome(budget, read_context) for read_context in EVERY] == [None] * 4
@@ -244,7 +244,7 @@ def test_without_news_few_are_under_way(clock: MovedClock) -> None:
     budget = told(clock, 1200)
     clock.move(1.1)
     assert budget.room() == 8
-    budget.told(Rate(1200, 1100, 60, 29))
+    budget.record_rates(Rate(1200, 1100, 60, 29))
     assert budget.room() == 68
 
 
@@ -278,7 +278,7 @@ async def test_all_who_wait_are_refused_when_nothing_is_left(clock: MovedClock) 
     budget = told(clock, 31)
     await entered(budget)
     waiting = [await entered(budget) for _ in range(5)]
-    budget.told(Rate(1200, 0, 60, 30))
+    budget.record_rates(Rate(1200, 0, 60, 30))
     budget.end()
     outcomes = await asyncio.gather(*waiting, return_exceptions=True)
     assert [type(one) for one in outcomes] == [CleverLimited] * 5

@@ -10,10 +10,10 @@ import httpx
 import pytest
 
 from app.clever.body_limits import ByteBudget
+from app.clever.connections import ProxyTransport
 from app.clever.errors import FAILURES, failure_of
-from app.clever.http import ProxyTransport
+from app.clever.http import RequestContext
 from app.clever.models import Entry, UserRecord
-from app.clever.request_context import RequestContext
 from app.clever.resilience import CleverState, Transport
 from app.domain import errors
 from app.domain.errors import (

@@ -10,8 +10,8 @@ import httpx
 import pytest
 import stamina
 
+from app.clever.http import RequestContext
 from app.clever.models import IdRecord, Page
-from app.clever.request_context import RequestContext
 from app.clever.resilience import CleverState, TokenStates, Transport
 from app.domain.errors import (
     CallerOverspent,

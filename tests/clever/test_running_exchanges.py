@@ -13,8 +13,8 @@ import pytest
 
 from app.clever.client import CleverClient, connect
 from app.clever.connections import RunningExchanges
+from app.clever.http import RequestContext
 from app.clever.models import IdRecord, Page
-from app.clever.request_context import RequestContext
 from app.clever.resilience import CleverState, Transport
 from app.domain.errors import CleverCrowded, RosterguardError
 from app.domain.ids import DistrictId, IdShape, UserId

@@ -3,8 +3,8 @@
 import pytest
 
 from app.clever.client import CleverClient, connect
-from app.clever.mapping import Version
 from app.clever.resilience import CleverState
+from app.clever.versions import Version
 from app.domain.errors import CleverNotJson, CleverPagingBroken, CleverRefusedToken, UserUnknown
 from app.domain.facts import Facts, HeldRole, Role, Standing
 from app.domain.ids import DistrictId, IdShape, UserId

@@ -95,7 +95,7 @@ async def test_the_only_token_is_never_renewed() -> None:
     clever = Clever({})
     tokens = clever.one()
     await tokens.refresh()
-    assert await tokens.renewed(NORTH, "token-n") is None
+    assert await tokens.renewed_token(NORTH, "token-n") is None
     assert clever.asked == []
 
 
@@ -170,7 +170,7 @@ async def test_a_district_that_connected_is_found_by_a_look_for_however_many_wai
     await tokens.districts()
     clever.answers[LISTING] = listing(entry(NORTH, "token-n"), entry(SOUTH, "token-s"))
     assert not tokens.is_settled()
-    assert await asyncio.gather(*(tokens.look() for _ in range(5))) == [{NORTH, SOUTH}] * 5
+    assert await asyncio.gather(*(tokens.districts_now() for _ in range(5))) == [{NORTH, SOUTH}] * 5
     assert (await tokens.token(SOUTH), tokens.is_settled()) == ("token-s", True)
     assert len(clever.asked) == 2
 
@@ -178,15 +178,15 @@ async def test_a_district_that_connected_is_found_by_a_look_for_however_many_wai
 async def test_looks_are_five_seconds_apart_and_the_last_one_counts_meanwhile() -> None:
     clever = Clever({LISTING: listing(entry(NORTH, "token-n"))})
     tokens = clever.discovered()
-    assert await tokens.look() == {NORTH}
+    assert await tokens.districts_now() == {NORTH}
     clever.answers[LISTING] = listing(entry(NORTH, "token-n"), entry(SOUTH, "token-s"))
     clever.now += 4.9
-    assert await tokens.look(after=100) == {NORTH}
+    assert await tokens.districts_now(after=100) == {NORTH}
     with pytest.raises(CleverBusy) as early:
-        await tokens.look(after=clever.now)
+        await tokens.districts_now(after=clever.now)
     assert (early.value.retry_after, len(clever.asked)) == (1, 1)
     clever.now += 0.1
-    assert await tokens.look(after=clever.now) == {NORTH, SOUTH}
+    assert await tokens.districts_now(after=clever.now) == {NORTH, SOUTH}
 
 
 async def test_a_look_that_fails_is_not_made_again_for_five_seconds_and_is_told_to_all() -> None:
@@ -196,12 +196,12 @@ async def test_a_look_that_fails_is_not_made_again_for_five_seconds_and_is_told_
     clever.answers[LISTING] = 503
     for _ in range(3):
         with pytest.raises(CleverFailed):
-            await tokens.look()
+            await tokens.districts_now()
     assert await tokens.districts() == {NORTH}
     assert len(clever.asked) == 1 + 4
     clever.answers[LISTING] = listing(entry(SOUTH, "token-s"))
     clever.now += 5
-    assert await tokens.look() == {SOUTH}
+    assert await tokens.districts_now() == {SOUTH}
 
 
 async def test_nobody_waits_long_for_a_look_and_it_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -211,11 +211,11 @@ async def test_nobody_waits_long_for_a_look_and_it_goes_on(monkeypatch: pytest.M
     clever.wakes.clear()
     for _ in range(1000):
         with pytest.raises(CleverTimedOut) as late:
-            await tokens.look()
+            await tokens.districts_now()
         assert (late.value.retry_after, tokens.is_settled()) == (1, False)
     clever.wakes.set()
     await tokens.districts()
-    assert await tokens.look() == {NORTH}
+    assert await tokens.districts_now() == {NORTH}
     assert len(clever.asked) == 1
 
 
@@ -223,7 +223,7 @@ async def test_with_one_token_there_is_nothing_to_look_for() -> None:
     clever = Clever({"/v3.0/districts": districts(NORTH)})
     tokens = clever.one()
     for _ in range(3):
-        assert await tokens.look(after=1e9) == {NORTH}
+        assert await tokens.districts_now(after=1e9) == {NORTH}
         assert tokens.is_settled()
     assert len(clever.asked) == 1
 
@@ -234,8 +234,8 @@ async def test_a_refused_token_is_discovered_again_once_for_however_many_wait() 
     await tokens.districts()
     clever.answers[LISTING] = listing(entry(NORTH, "new"))
     clever.now += 10
-    assert await asyncio.gather(*(tokens.renewed(NORTH, "old") for _ in range(5))) == ["new"] * 5
-    assert await tokens.renewed(NORTH, "old") == "new"
+    assert await asyncio.gather(*(tokens.renewed_token(NORTH, "old") for _ in range(5))) == ["new"] * 5
+    assert await tokens.renewed_token(NORTH, "old") == "new"
     assert await tokens.token(NORTH) == "new"
     assert len(clever.asked) == 2
 
@@ -245,10 +245,10 @@ async def test_discovery_because_of_refused_tokens_waits_ten_seconds_after_the_l
     tokens = clever.discovered()
     await tokens.districts()
     clever.now += 9.9
-    assert await tokens.renewed(NORTH, "old") is None
+    assert await tokens.renewed_token(NORTH, "old") is None
     assert len(clever.asked) == 1
     clever.now += 0.1
-    assert await tokens.renewed(NORTH, "old") is None
+    assert await tokens.renewed_token(NORTH, "old") is None
     assert len(clever.asked) == 2
 
 
@@ -260,7 +260,7 @@ async def test_whether_a_token_was_rightly_refused_stays_unknown_while_discovery
     clever.now += 10
     for _ in range(2):
         with pytest.raises(CleverFailed):
-            await tokens.renewed(NORTH, "old")
+            await tokens.renewed_token(NORTH, "old")
     assert len(clever.asked) == 5
 
 
@@ -297,7 +297,7 @@ async def test_another_token_than_a_refused_one_is_not_waited_for_long() -> None
         assert str(await refusal(tokens, patience=0.01)) == "refused"
     clever.answers[LISTING] = listing(entry(NORTH, "new"))
     clever.wakes.set()
-    assert await tokens.renewed(NORTH, "old") == "new"
+    assert await tokens.renewed_token(NORTH, "old") == "new"
 
 
 async def test_a_district_that_disconnected_is_unknown_from_the_next_refresh_on() -> None:

@@ -1,0 +1,151 @@
+"""The reads of API 3.0 and 3.1: where each thing is found; `models` says in which shape, `mapping` what it means."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import TypeVar
+
+from app.clever.body_limits import of_own_list
+from app.clever.mapping import Answers, facts_of, has_schools_to_confirm, needs_sections, section_of
+from app.clever.models import Entry, Page, SchoolRecord, SectionRecord, UserRecord
+from app.clever.pagination import DistrictApi, R, ReadPage, records_of
+from app.domain.errors import CleverRecordMissing, RecordUnknown, UserUnknown
+from app.domain.facts import Facts, Role
+from app.domain.ids import SchoolId, SectionId, UserId
+from app.domain.places import Place, Section
+from app.domain.scopes import Scope
+
+T = TypeVar("T")
+
+# Made once: to name a generic model's parameter takes as long as to parse a small record.
+_USER, _USERS = Entry[UserRecord], Page[UserRecord]
+_SECTION, _SECTIONS = Entry[SectionRecord], Page[SectionRecord]
+_SCHOOL, _SCHOOLS = Entry[SchoolRecord], Page[SchoolRecord]
+
+_OWN_LIMIT, _OWN_PAGES = 1000, 100  # of one user's lists: more than anybody has, and less memory than a district's
+
+_SECTION_PATHS: Mapping[Scope, str] = {Scope.DISTRICT: "/sections", Scope.SCHOOL: "/schools/{}/sections"}
+
+_PEOPLE: Mapping[Scope, tuple[str, frozenset[Role]]] = {
+    Scope.DISTRICT: ("/users", frozenset(Role)),
+    Scope.SCHOOL: ("/schools/{}/users", frozenset({Role.STAFF, Role.TEACHER, Role.STUDENT})),
+    Scope.SECTION: ("/sections/{}/users", frozenset({Role.TEACHER, Role.STUDENT})),
+    Scope.STUDENT: ("/users/{}/mycontacts", frozenset()),
+}
+"""Where Clever lists the people of a place, and the roles for which it can be asked there (dev.clever.com's spec)."""
+
+_AT_A_STRETCH = 200  # users; a whole district at once would keep other tasks waiting for seconds
+
+
+async def read_user(api: DistrictApi, user: UserId, *, confirm_schools: bool, grace: float) -> Facts:
+    """Read a user, their sections and their schools, all at once."""
+    reading = asyncio.create_task(api.record("/users/{}", user, _USER))
+    sections = asyncio.create_task(_own_list(api, "/users/{}/sections", user, _SECTIONS))
+    schools = asyncio.create_task(_own_list(api, "/users/{}/schools", user, _SCHOOLS))
+    async with _cancelled_at_end(reading, sections, schools):
+        try:
+            record = await reading
+        except RecordUnknown as error:
+            raise UserUnknown from error
+        # What no role needs may fail or be late; since it has been requested anyway, it gets a moment.
+        taught = await (sections if needs_sections(record) else _result_in(sections, grace))
+        confirming = confirm_schools and has_schools_to_confirm(record)
+        answers = Answers(record, taught or (), await (schools if confirming else _result_in(schools, grace)))
+    return _facts_of(api, answers)
+
+
+async def read_section(api: DistrictApi, section: SectionId) -> Section:
+    """Read one section."""
+    return _section_of(api, await api.record("/sections/{}", section, _SECTION))
+
+
+async def read_school(api: DistrictApi, school: SchoolId) -> SchoolId:
+    """Read whether there is such a school."""
+    return SchoolId((await api.record("/schools/{}", school, _SCHOOL)).id)
+
+
+async def read_sections(api: DistrictApi, place: Place, most_pages: int | None) -> tuple[Section, ...]:
+    """Read all sections of a school or of the district, by ascending id."""
+    if place[0] not in _SECTION_PATHS:
+        raise ValueError(f"Clever lists no sections of a {place[0]}")
+    pages = api.pages(_SECTION_PATHS[place[0]], _SECTIONS, of=place[1], most_pages=most_pages)
+    records = await _all_of(place, pages)
+    return tuple(_section_of(api, record) for record in api.own(records))
+
+
+async def read_schools(api: DistrictApi) -> tuple[SchoolId, ...]:
+    """Read the ids of all schools of the district, in ascending order."""
+    records = await records_of(api.pages("/schools", _SCHOOLS))
+    return tuple(SchoolId(record.id) for record in api.own(records))
+
+
+async def read_people(api: DistrictApi, place: Place, role: Role | None, most_pages: int | None) -> tuple[Facts, ...]:
+    """Read the people of a place, by ascending id."""
+    path, roles = _PEOPLE.get(place[0], ("", frozenset()))
+    if not path or (role is not None and role not in roles):
+        raise ValueError(f"Clever cannot be asked for the people of a {place[0]} by the role {role}")
+    pages = api.pages(path, _USERS, of=place[1], query=f"&role={role}" if role else "", most_pages=most_pages)
+    users = asyncio.create_task(_all_of(place, pages))
+    async with _cancelled_at_end(users):
+        of_section = place[0] is Scope.SECTION
+        sections = (await api.record("/sections/{}", place[1], _SECTION),) if of_section else ()
+        return await _people_of(api, await users, sections, role)
+
+
+async def _people_of(
+    api: DistrictApi, records: Iterable[UserRecord], sections: Sequence[SectionRecord], role: Role | None
+) -> tuple[Facts, ...]:
+    found = []
+    for number, record in enumerate(api.own(records), 1):
+        facts = _facts_of(api, Answers(record, sections, schools=None))
+        # A server that ignores the parameter must not widen the answer.
+        if role is None or role in facts.held():
+            found.append(facts)
+        if number % _AT_A_STRETCH == 0:
+            await asyncio.sleep(0)
+    return tuple(found)
+
+
+async def _own_list(api: DistrictApi, path: str, user: UserId, shape: type[Page[R]]) -> list[R]:
+    return await records_of(
+        api.pages(path, shape, of=user, limit=_OWN_LIMIT, most_pages=_OWN_PAGES, byte_budget=of_own_list())
+    )
+
+
+async def _all_of(place: Place, pages: AsyncGenerator[ReadPage[R]]) -> list[R]:
+    try:
+        return await records_of(pages)
+    except CleverRecordMissing as error:
+        # That a list of a whole district is missing says nothing of any record.
+        if place[0] is Scope.DISTRICT:
+            raise
+        raise RecordUnknown from error
+
+
+def _facts_of(api: DistrictApi, answers: Answers) -> Facts:
+    facts, odd = facts_of(answers, api.district, api.endpoint.id_shape)
+    api.odd.update(odd)
+    return facts
+
+
+def _section_of(api: DistrictApi, record: SectionRecord) -> Section:
+    section, odd = section_of(record, api.district, api.endpoint.id_shape)
+    api.odd.update(odd)
+    return section
+
+
+@asynccontextmanager
+async def _cancelled_at_end(*tasks: asyncio.Task[object]) -> AsyncGenerator[None]:
+    """Cancel the tasks, however the block ends; an exchange with Clever that they wait for goes on for a moment."""
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _result_in(task: asyncio.Task[T], grace: float) -> T | None:
+    """Return the result of a task that is not needed, or None if it failed or is late."""
+    await asyncio.wait((task,), timeout=grace)
+    return None if not task.done() or task.exception() is not None else task.result()
