@@ -181,6 +181,6 @@ def _rendered(found: Explained, role: Role | None) -> bytes:
 
 def _ground(ground: Ground) -> GroundBody:
     body = GroundBody.model_validate(ground)
-    if ground.asks is None:
+    if ground.condition is None:
         return body
-    return body.model_copy(update={"when": dict(ground.asks.when), "unless": dict(ground.asks.unless)})
+    return body.model_copy(update={"when": dict(ground.condition.when), "unless": dict(ground.condition.unless)})

@@ -39,11 +39,11 @@ class PolicyInForce(BaseModel):
 async def get_policy(request: Request, context: CurrentContext) -> Response:
     """Tell the policy in force, what is odd in it, and its revision, which every permission set names."""
     policy = context.policy
-    tag = f'"{"-".join([policy.revision, *([_digest(policy.odd)] if policy.odd else [])])}"'
+    tag = f'"{"-".join([policy.revision, *([_digest(policy.warnings)] if policy.warnings else [])])}"'
     headers = {"Cache-Control": "private, no-cache", "ETag": tag, "Vary": "Authorization"}
     if has(request, tag):
         return Response(status_code=304, headers=headers)
-    told = PolicyInForce(revision=policy.revision, policy=policy.file, warnings=list(policy.odd))
+    told = PolicyInForce(revision=policy.revision, policy=policy.file, warnings=list(policy.warnings))
     # Its default says before_launch: deny, which would look as if that were in force.
     states = policy.file.district
     unsaid = states == DistrictStates() and "before_launch" not in states.model_fields_set

@@ -31,7 +31,7 @@ def check(
     policy = _read(file)
     for where, wildcard, names in expansions(policy.file):
         typer.echo(f"{where}: {wildcard} stands for {', '.join(names) or 'nothing that applies there'}")
-    for warning in policy.odd:
+    for warning in policy.warnings:
         typer.echo(f"warning: {warning}")
     typer.echo(f"OK: rule {policy.rule}, revision {policy.revision}")
 

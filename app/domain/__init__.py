@@ -1,1 +1,1 @@
-"""What is true of permissions, whoever asks and wherever facts come from: pure, without I/O, clock or logging."""
+"""The rules of permissions, as pure code: no I/O, no clock, no logging."""

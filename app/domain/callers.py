@@ -1,4 +1,4 @@
-"""Who asks: a backend of the application, what it may ask, and about which districts."""
+"""Callers: the backends that ask, their scopes and their districts."""
 
 import hashlib
 from collections.abc import Collection
@@ -10,21 +10,21 @@ from app.domain.ids import DistrictId
 
 
 class CallerScope(StrEnum):
-    """What a caller may be allowed to ask: scopes as OAuth has them (RFC 6749 section 3.3)."""
+    """What a caller may ask, as OAuth scopes (RFC 6749 section 3.3)."""
 
     PERMISSIONS_READ = "permissions:read"
     ACCESS_EVALUATE = "access:evaluate"
     ACCESS_SEARCH = "access:search"
     POLICY_READ = "policy:read"
     FACTS_REFRESH = "facts:refresh"
-    """Have something read from Clever although it is still fresh."""
+    """Read from Clever again what is still fresh."""
     METRICS_READ = "metrics:read"
 
 
 USUAL_SCOPES = frozenset(
     {CallerScope.PERMISSIONS_READ, CallerScope.ACCESS_EVALUATE, CallerScope.ACCESS_SEARCH, CallerScope.POLICY_READ}
 )
-"""What a caller may ask of whom nothing else is said."""
+"""The scopes of a caller that is configured without any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +32,10 @@ class Caller:
     """A backend that asks.
 
     Attributes:
-        name: what operators call it.
-        digest: tells it from other callers, the same whichever of its keys and tokens it presents; see ``digest_of``.
+        name: its name in the configuration, for operators.
+        digest: identifies the caller, whichever of its keys or tokens it presents; see ``digest_of``.
         scopes: what it may ask.
-        districts: about which it may ask; None for whichever is connected.
+        districts: the districts that it may ask about; None for every connected one.
     """
 
     name: str
@@ -44,20 +44,20 @@ class Caller:
     districts: frozenset[DistrictId] | None = None
 
     def require(self, scope: CallerScope) -> None:
-        """Raise ``CallerMayNot`` unless the caller may ask this."""
+        """Raise ``CallerMayNot`` if the caller lacks a scope."""
         if scope not in self.scopes:
             raise CallerMayNot(scope)
 
     def may_ask_about(self, district: DistrictId) -> bool:
-        """Tell whether the caller may ask about a district, connected or not."""
+        """Whether the caller may ask about a district, connected or not."""
         return self.districts is None or district in self.districts
 
 
 def digest_of(*parts: str) -> bytes:
-    """Return what stands for a caller: whoever vouches for it, such as an issuer, and what it is called there."""
+    """Return the digest of a caller: of the authority that names it, such as an issuer, and of its name there."""
     # The length of each part keeps ("a", "bc") from being ("ab", "c").
     return hashlib.sha256("".join(f"{len(part)}:{part}" for part in parts).encode(errors="surrogatepass")).digest()
 
 
 ANYONE = Caller("anyone", b"", frozenset(CallerScope))
-"""Whoever asks where no credential is wanted, on loopback."""
+"""The caller of every request with ``--no-auth``."""

@@ -1,4 +1,4 @@
-"""Conditions on what a request says of resource, action or context: small, typed, and resting on nothing else."""
+"""Conditions on the properties that a request sends for its resource, action and context."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,63 +11,68 @@ from app.domain.text import LONGEST, normal
 REQUEST_PARTS = ("resource.", "action.", "context.")
 
 
-class Asked(Protocol):
-    """What a request says, by key: ``resource.status``, ``action.soft``, ``context.purpose``; values are JSON's."""
+class RequestValues(Protocol):
+    """The JSON values of a request by key: ``resource.status``, ``action.soft``, ``context.purpose``."""
 
     def get(self, key: str, /) -> object:
-        """Return what is said under ``key``, or None where nothing is."""
+        """Return the value of ``key``, or None if the request has none."""
 
 
-Written = tuple[tuple[str, tuple[Value, ...]], ...]
+ConditionEntries = tuple[tuple[str, tuple[Value, ...]], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class RequestCondition:
-    """What a request has to say for a statement to hold.
+    """A condition on a request.
 
-    Text equals text as policies compare it, booleans and numbers equal their like. Of a list each value counts. "" also
-    means that nothing is said.
+    Texts are compared in their normal form; booleans and numbers equal only their own kind. Every value of a list is
+    compared. "" also matches a missing value.
 
     Attributes:
-        when: for each key the values of which the request must have one.
-        unless: for each key the values of which it must have none. Where it says nothing, or a value of another kind
-            than all of these, the condition is not met; "" counts for no kind beside others.
+        when: for each key, the request must have one of these values.
+        unless: for each key, the request must have none of these values. The condition fails if the value is missing,
+            or is of another kind than all of these; "" has no kind beside other values.
     """
 
-    when: Written = ()
-    unless: Written = ()
+    when: ConditionEntries = ()
+    unless: ConditionEntries = ()
 
-    def holds(self, asked: Asked) -> bool:
-        """Tell whether a request meets the condition."""
-        return self._rules_nothing_out(asked) and not self._incomparable(asked)
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The keys that the condition reads."""
+        return tuple(key for key, _ in (*self.when, *self.unless))
 
-    def not_comparable(self, asked: Asked) -> tuple[str, ...]:
-        """Return the keys for which alone it does not hold: what is said under them cannot be compared."""
-        return self._incomparable(asked) if self._rules_nothing_out(asked) else ()
+    def holds(self, request: RequestValues) -> bool:
+        """Whether a request meets the condition."""
+        return self._rules_nothing_out(request) and not self._incomparable(request)
 
-    def _rules_nothing_out(self, asked: Asked) -> bool:
-        return all(_has(asked.get(key), wanted) for key, wanted in self.when) and not any(
-            _has(asked.get(key), unwanted) for key, unwanted in self.unless
+    def not_comparable(self, request: RequestValues) -> tuple[str, ...]:
+        """Return the keys whose values cannot be compared, if the condition fails for that reason alone."""
+        return self._incomparable(request) if self._rules_nothing_out(request) else ()
+
+    def _rules_nothing_out(self, request: RequestValues) -> bool:
+        return all(_has(request.get(key), wanted) for key, wanted in self.when) and not any(
+            _has(request.get(key), unwanted) for key, unwanted in self.unless
         )
 
-    def _incomparable(self, asked: Asked) -> tuple[str, ...]:
-        return tuple(key for key, unwanted in self.unless if not _can_be_compared(asked.get(key), unwanted))
+    def _incomparable(self, request: RequestValues) -> tuple[str, ...]:
+        return tuple(key for key, unwanted in self.unless if not _can_be_compared(request.get(key), unwanted))
 
 
 def is_of_request(key: str) -> bool:
-    """Tell whether a condition's key reads the request, and not a field of the role."""
+    """Whether a condition's key reads the request rather than a field of the role."""
     return key.startswith(REQUEST_PARTS)
 
 
 _Form = tuple[str, Value]
-"""A value in the form in which it is compared, behind its kind: Python takes 1 for true, and we do not."""
+"""The kind of a value and its compared form; the kind is needed because Python takes 1 for true."""
 
 _EXACT = 2.0**53
-"""From here on a float may stand for another number than was written."""
+"""From here on a float may differ from the number that was written."""
 
 
 def _form(value: object) -> _Form | None:
-    """Return None for what equals nothing: objects and lists, floats that are not exact, and over-long text."""
+    """Return None for values that equal nothing: objects, lists, inexact floats and over-long text."""
     if isinstance(value, bool):
         return "boolean", value
     if isinstance(value, str):
@@ -88,7 +93,7 @@ def _has(said: object, wanted: Iterable[Value]) -> bool:
 
 def _can_be_compared(said: object, values: Iterable[Value]) -> bool:
     written = [_written(value) for value in values]
-    # "" stands for nothing said: beside true it must not make every text comparable.
+    # "" matches a missing value: beside true it must not make every text comparable.
     alone = all(form == _NONE for form in written)
     kinds = {form[0] for form in written if form and (alone or form != _NONE)}
     forms = _forms(said)

@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from app.domain.conditions import Asked
+from app.domain.conditions import RequestValues
 from app.domain.evaluation import Access
 from app.domain.places import Location
 from app.domain.policy import Policy
@@ -10,7 +10,7 @@ from app.domain.scopes import CLEVER_TYPES, Scope, applies_in
 
 
 class Reason(StrEnum):
-    """Why a permission is held or not; the list is published and only grows."""
+    """Why a permission is held or not. Published: values may be added, never removed."""
 
     GRANTED = "granted"
     UNKNOWN_SUBJECT = "unknown_subject"
@@ -33,55 +33,55 @@ SCOPE_OF = {
     "student": Scope.STUDENT,
     "user": Scope.SELF,
 }
-"""The kind of place that a resource of one of Clever's types is."""
+"""The scope of a resource of each of Clever's types."""
 
 
-def may_be_asked(permission: str, resource_type: str) -> bool:
-    """Tell whether a permission makes sense on a resource of a type: its own type can lie inside the resource's."""
+def is_applicable(permission: str, resource_type: str) -> bool:
+    """Whether a permission makes sense on a resource type: its own type can lie inside that type."""
     if resource_type in CLEVER_TYPES:
         return applies_in(permission, SCOPE_OF[resource_type])
     return permission.partition(":")[0] not in CLEVER_TYPES
 
 
-def unanswerable(policy: Policy, permission: str, resource_type: str) -> Reason | None:
-    """Return why a permission on a type of resource, as the caller wrote it, is denied to everybody, if it is."""
-    if permission not in policy.named:
+def denied_to_everyone(policy: Policy, permission: str, resource_type: str) -> Reason | None:
+    """Return why every user is denied a permission on a resource type (as the caller wrote it), or None."""
+    if permission not in policy.permissions:
         return Reason.UNKNOWN_ACTION
-    if not may_be_asked(permission, policy.type_of(resource_type)):
+    if not is_applicable(permission, policy.type_of(resource_type)):
         return Reason.NOT_APPLICABLE
     return None
 
 
-def by_facts_alone(access: Access, permission: str, kind: str, named: str) -> Reason | None:
-    """Decide where the user holds the permission nowhere, or on the very thing that is asked about."""
+def decide_without_location(access: Access, permission: str, kind: str, named: str) -> Reason | None:
+    """Decide if that needs no location: the user holds the permission nowhere, or on the resource itself."""
     if permission not in access.anywhere:
         return Reason.NOT_PERMITTED
     here = (SCOPE_OF[kind], named) if kind in CLEVER_TYPES else None
     return Reason.GRANTED if here and permission in access.at.get(here, ()) else None
 
 
-def decided(access: Access, permission: str, location: Location, asked: Asked) -> Reason:
-    """Decide whether a permission is held on something.
+def decide(access: Access, permission: str, location: Location, request: RequestValues) -> Reason:
+    """Decide whether a permission is held on a resource.
 
     Args:
         access: what the user may do.
-        permission: ``type:action``, with Clever's type for an alias.
-        location: every place in which the thing lies.
-        asked: what the request says, for conditions that read it.
+        permission: ``type:action``, with Clever's type in place of an alias.
+        location: every place in which the resource lies.
+        request: the request's values, for conditions that read them.
     """
     for place in location:
         if permission in access.at.get(place, ()):
             return Reason.GRANTED
     there = [
-        asks
+        condition
         for given in access.conditional
-        if (asks := given.clause.asks)
+        if (condition := given.clause.condition)
         and permission in given.clause.permissions
         and not location.isdisjoint(given.places)
     ]
-    if any(asks.holds(asked) for asks in there):
+    if any(condition.holds(request) for condition in there):
         return Reason.GRANTED
-    if any(asks.not_comparable(asked) for asks in there):
+    if any(condition.not_comparable(request) for condition in there):
         return Reason.CONDITION_NOT_COMPARABLE
     if there:
         return Reason.CONDITION_NOT_MET

@@ -1,33 +1,33 @@
-"""Everything that can go wrong, as a tree; nothing here knows HTTP.
+"""The tree of errors; nothing here knows HTTP.
 
 RosterguardError
-├── QuestionError                what was asked cannot be answered as it stands
+├── QuestionError                the question cannot be answered as it is; asking again does not help
 │   ├── MalformedId              an id without the shape of one
-│   ├── DistrictUnnamed          several districts are connected and none was named
+│   ├── DistrictUnnamed          several districts are connected, and the question names none
 │   ├── RoleNotHeld              a role context of a role that the user does not hold
-│   ├── UserUnknown              Clever knows no such user, or does not share them with us
-│   └── RecordUnknown            Clever knows no such section or school, or does not share it with us
-├── CallerMayNot                 the caller's credential does not reach as far as the question
-├── ProviderUnreachable          the keys of the OpenID provider are not known, so no token can be verified
-├── NotCached                    only the cache was allowed to answer, and it cannot
-├── PolicyUnusable               no policy is in force: its file could never be used
-├── CleverError                  Clever could not be read for certain
-│   ├── CleverRefusedToken       401: the token is not valid (any more)
-│   ├── CleverForbade            403: the token may not read this
-│   ├── CleverRecordMissing      404 on a part of a user who exists
-│   ├── CleverLimited            429: the token's requests are used up, or what is left is kept for the more urgent
-│   ├── CleverCircuitOpen        it failed several times in a row and is not asked for a moment
+│   ├── UserUnknown              Clever has no such user, or does not share them with this application
+│   └── RecordUnknown            Clever has no such section or school, or does not share it
+├── CallerMayNot                 the caller's credential lacks the scope that the question needs
+├── ProviderUnreachable          the keys of the OpenID provider are unavailable, so no token can be verified
+├── NotCached                    the caller allows cached answers only, and nothing recent enough is cached
+├── PolicyUnusable               no policy is in force, because its file is invalid
+├── CleverError                  Clever could not be read completely
+│   ├── CleverRefusedToken       401: the district token is invalid, or the district has disconnected
+│   ├── CleverForbade            403: the token may not read this; usually it lacks Secure Sync
+│   ├── CleverRecordMissing      404 on a part of a user who exists: unavailable, never an empty list
+│   ├── CleverLimited            429: the token's requests are used up, or the rest is reserved for urgent reads
+│   ├── CleverCircuitOpen        Clever failed several times in a row and is not called for a moment
 │   ├── CleverBusy               too many fetches are in progress or waiting
-│   ├── CleverCrowded            every connection to Clever is in use, and none became free in time
-│   ├── CallerOverspent          one caller has caused more requests than their share
-│   ├── CleverFailed             5xx: Clever says that it is failing
-│   ├── CleverUnexpected         any other status that its documentation does not lead one to expect
-│   ├── CleverUnreachable        no connection, or one that broke off
+│   ├── CleverCrowded            no connection to Clever became free in time; this says nothing about Clever
+│   ├── CallerOverspent          the caller has used up its share of the token's requests in this minute
+│   ├── CleverFailed             5xx: Clever reports a failure
+│   ├── CleverUnexpected         any other status that Clever does not document
+│   ├── CleverUnreachable        no connection, or a broken one
 │   ├── CleverTimedOut           no answer within the time limit
-│   ├── CleverNotJson            a body that is no JSON, such as an HTML page
-│   ├── CleverMalformed          JSON that is cut short or has another shape than documented
-│   └── CleverPagingBroken       a `next` link that loops or leaves Clever's own origin and path
-└── PolicyMistakes               a policy file that cannot be used, with every mistake in it
+│   ├── CleverNotJson            a body other than JSON, such as the HTML page of a proxy
+│   ├── CleverMalformed          JSON that is cut short, or of another shape than documented
+│   └── CleverPagingBroken       a `next` link that loops, or leaves Clever's origin and path
+└── PolicyMistakes               a policy file with mistakes, all of which it lists
 """
 
 from collections.abc import Sequence
@@ -38,15 +38,15 @@ from app.domain.snapshot import Staleness
 
 
 class RosterguardError(Exception):
-    """The root of all errors that are raised on purpose."""
+    """The root of all errors that the service raises on purpose."""
 
 
 class QuestionError(RosterguardError):
-    """What was asked cannot be answered as it stands; asking again changes nothing."""
+    """The question cannot be answered as it is; asking again does not help."""
 
 
 class MalformedId(QuestionError):
-    """An id without the shape of one; the text itself is not repeated."""
+    """An id without the shape of one; its text is not repeated."""
 
     def __init__(self, kind: str, pattern: str) -> None:
         super().__init__(f"the {kind} id does not match {pattern}")
@@ -54,19 +54,19 @@ class MalformedId(QuestionError):
 
 
 class DistrictUnnamed(QuestionError):
-    """Several districts are connected and the question names none."""
+    """Several districts are connected, and the question names none."""
 
     def __init__(self) -> None:
         super().__init__("several districts are connected and none is named: say which in `district`")
 
 
 class RoleNotHeld(QuestionError):
-    """A role context was asked for that the user does not hold.
+    """The question is about a role that the user does not hold.
 
     Attributes:
-        role: what was asked for.
-        held: what they do hold.
-        stale: how stale that is; None where it is fresh.
+        role: the role in question.
+        held: the roles that the user holds.
+        stale: the staleness of the user's facts; None if they are fresh.
     """
 
     def __init__(self, role: str, held: Sequence[str], stale: Staleness | None = None) -> None:
@@ -77,14 +77,14 @@ class RoleNotHeld(QuestionError):
 
 
 class UserUnknown(QuestionError):
-    """Clever knows no such user, or does not share them with this application."""
+    """Clever has no such user, or does not share them with this application."""
 
     def __init__(self) -> None:
         super().__init__("no such user is shared with this application")
 
 
 class RecordUnknown(QuestionError):
-    """Clever knows no such section or school, or does not share it with this application."""
+    """Clever has no such section or school, or does not share it with this application."""
 
     def __init__(self) -> None:
         super().__init__("no such record is shared with this application")
@@ -99,7 +99,7 @@ class CallerMayNot(RosterguardError):
 
 
 class ProviderUnreachable(RosterguardError):
-    """The keys of the OpenID provider are not known and cannot be read, so that no token can be judged.
+    """The keys of the OpenID provider are unavailable, so no token can be verified.
 
     Attributes:
         retry_after: seconds after which asking again may help.
@@ -108,18 +108,18 @@ class ProviderUnreachable(RosterguardError):
     retry_after = 5
 
     def __init__(self) -> None:
-        super().__init__("the keys of the OpenID provider cannot be read, and so no token can be judged")
+        super().__init__("the keys of the OpenID provider cannot be read, so no token can be verified")
 
 
 class NotCached(RosterguardError):
-    """Only the cache was allowed to answer, and it holds nothing recent enough."""
+    """The caller allows cached answers only, and nothing recent enough is cached."""
 
     def __init__(self) -> None:
         super().__init__("nothing recent enough is cached, and only-if-cached forbids reading it")
 
 
 class PolicyUnusable(RosterguardError):
-    """No policy is in force: the process began on a file that cannot be used, and waits for it to be mended.
+    """No policy is in force: the process started with an invalid file, and waits for a valid one.
 
     Attributes:
         retry_after: seconds after which asking again may help.
@@ -128,14 +128,14 @@ class PolicyUnusable(RosterguardError):
     retry_after = 5
 
     def __init__(self) -> None:
-        super().__init__("the policy file cannot be used, and so nothing is answered until it is mended")
+        super().__init__("the policy file is invalid, and no question is answered until it is corrected")
 
 
 class CleverError(RosterguardError):
-    """Clever could not be read for certain.
+    """Clever could not be read completely.
 
     Attributes:
-        word: what came of it, in one fixed word that is safe to show to anybody.
+        word: a fixed code for the kind of failure, safe to show to anybody.
         retry_after: seconds after which asking again may help.
     """
 
@@ -147,7 +147,7 @@ class CleverError(RosterguardError):
 
 
 class CleverRefusedToken(CleverError):
-    """401: the district token is missing, invalid, or died when the district disconnected."""
+    """401: the district token is invalid, or the district has disconnected."""
 
     word = "token_refused"
 
@@ -165,47 +165,47 @@ class CleverRecordMissing(CleverError):
 
 
 class CleverLimited(CleverError):
-    """429: the token's requests of this minute are used up, or what is left is kept for the more urgent."""
+    """429: the token's requests of this minute are used up, or the rest is reserved for urgent reads."""
 
     word = "rate_limited"
 
 
 class CleverCircuitOpen(CleverError):
-    """Clever failed several times in a row, and is not asked again for a moment."""
+    """Clever failed several times in a row and is not called for a moment."""
 
     word = "barred"
 
 
 class CleverBusy(CleverError):
-    """Too many fetches are in progress or waiting for a slot."""
+    """Too many fetches are in progress or waiting."""
 
     word = "busy"
 
 
 class CleverCrowded(CleverError):
-    """Every connection to Clever is in use, and none became free in time; of Clever it says nothing."""
+    """No connection to Clever became free in time; this says nothing about Clever."""
 
     word = "no_connection"
 
 
 class CallerOverspent(CleverError):
-    """One caller has caused more of a token's requests this minute than any may."""
+    """The caller has used up its share of the token's requests in this minute."""
 
     word = "caller_limited"
 
 
 class CleverFailed(CleverError):
-    """5xx: Clever says that it is failing."""
+    """5xx: Clever reports a failure."""
 
     word = "failing"
 
 
 class CleverUnexpected(CleverError):
-    """A status that Clever's documentation does not lead one to expect."""
+    """A status that Clever does not document."""
 
 
 class CleverUnreachable(CleverError):
-    """No connection to Clever, or one that broke off."""
+    """No connection to Clever, or a broken one."""
 
     word = "unreachable"
 
@@ -217,25 +217,25 @@ class CleverTimedOut(CleverError):
 
 
 class CleverNotJson(CleverError):
-    """A body that is no JSON, such as the HTML page of a proxy."""
+    """A body other than JSON, such as the HTML page of a proxy."""
 
 
 class CleverMalformed(CleverError):
-    """JSON that is cut short or has another shape than documented."""
+    """JSON that is cut short, or of another shape than documented."""
 
 
 class CleverPagingBroken(CleverError):
-    """A `next` link that loops or leaves Clever's own origin and path."""
+    """A `next` link that loops, or leaves Clever's origin and path."""
 
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
-    """One mistake in a policy file: where it stands and what is wrong there.
+    """A mistake in a policy file.
 
     Attributes:
         path: keys and positions from the top, such as ``("roles", "staff", 0, "over")``.
-        message: what is wrong, for whoever writes the policy.
-        line: the line in the file, from 1, where it is known.
+        message: what is wrong.
+        line: the line in the file, from 1, if it is known.
     """
 
     path: tuple[str | int, ...]
@@ -248,13 +248,13 @@ class Mistake:
 
     @property
     def where(self) -> str:
-        """The path as one writes it: ``roles.staff[0].over``."""
+        """The path as text: ``roles.staff[0].over``."""
         steps = (f"[{step}]" if isinstance(step, int) else f".{step}" for step in self.path)
         return "".join(steps).removeprefix(".") or "the file"
 
 
 class PolicyMistakes(RosterguardError):
-    """A policy that cannot be used, with every mistake in it."""
+    """A policy file with mistakes, all of which it lists."""
 
     def __init__(self, mistakes: Sequence[Mistake]) -> None:
         super().__init__("; ".join(str(mistake) for mistake in mistakes))

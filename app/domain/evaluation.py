@@ -1,4 +1,4 @@
-"""Access: everything that one user may do, in the form in which questions are decided."""
+"""Evaluation: from a user's facts and a policy to everything that the user may do."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from app.domain.grants import ConditionalGrant, Grant, PermissionSet
 from app.domain.places import Place
 from app.domain.policy import Policy
 from app.domain.policy_schema import Rule
-from app.domain.rules import NOTHING, Given, Holdings, Names, combined, given_to
+from app.domain.rules import NOTHING, AppliedClause, Holdings, Names, applied_clauses, combine
 from app.domain.scopes import Scope
 
 
@@ -18,29 +18,29 @@ class Access:
     """What a user, or a user in one role, may do under one policy.
 
     Attributes:
-        facts: what it rests on.
-        role: the role context, None for the whole user.
-        holdings: for each place, what each role gives there without any condition.
-        at: for each place, all that is given there without any condition.
-        conditional: what is given where a request meets a condition.
-        anywhere: the permissions that are held at some place, be it on a condition.
+        facts: the user's facts.
+        role: the role context; None for all roles.
+        holdings: for each place, the permissions that each role gives there, whatever the request.
+        at: for each place, all permissions held there, whatever the request.
+        conditional: the clauses that apply if a request meets their condition.
+        anywhere: the permissions held at any place, with or without a condition.
     """
 
     facts: Facts
     role: Role | None
     holdings: Holdings
     at: Mapping[Place, Names]
-    conditional: tuple[Given, ...]
+    conditional: tuple[AppliedClause, ...]
     anywhere: Names
 
 
 def access_of(facts: Facts, policy: Policy, role: Role | None = None) -> Access:
-    """Work out what a user may do.
+    """Evaluate what a user may do.
 
     Args:
-        facts: what Clever says of the user, complete.
+        facts: the user's facts, complete.
         policy: the policy in force.
-        role: a role context: the same user with every other role struck out, cut down to what they hold as a whole.
+        role: a role context: the user without their other roles, limited to what they hold with all of them.
 
     Raises:
         RoleNotHeld: the user does not hold ``role``.
@@ -53,17 +53,18 @@ def access_of(facts: Facts, policy: Policy, role: Role | None = None) -> Access:
     alone = Facts(facts.user, facts.district, tuple(each for each in facts.roles if each.role is role))
     whole = _access(facts, policy)
     part = _access(alone, policy)
-    return _made(facts, role, _cut_down(part.holdings, whole.at), part.conditional)
+    return _access_with(facts, role, _cut_down(part.holdings, whole.at), part.conditional)
 
 
 def _access(facts: Facts, policy: Policy) -> Access:
-    given = tuple(given_to(facts, policy))
-    # The rule that keeps to what every role gives has no room for what a role gives at times.
-    asking = () if policy.rule is Rule.MINIMUM else tuple(each for each in given if each.clause.asks and each.places)
-    return _made(facts, None, combined(facts, policy, given), asking)
+    given = tuple(applied_clauses(facts, policy))
+    # Under rule minimum every role has to give a permission, and a conditional clause gives it only at times.
+    conditional = () if policy.rule is Rule.MINIMUM else given
+    conditional = tuple(each for each in conditional if each.clause.condition and each.places)
+    return _access_with(facts, None, combine(facts, policy, given), conditional)
 
 
-def _made(facts: Facts, role: Role | None, holdings: Holdings, conditional: tuple[Given, ...]) -> Access:
+def _access_with(facts: Facts, role: Role | None, holdings: Holdings, conditional: tuple[AppliedClause, ...]) -> Access:
     at = {place: NOTHING.union(*by_role.values()) for place, by_role in holdings.items()}
     anywhere = NOTHING.union(*at.values(), *(given.clause.permissions for given in conditional))
     return Access(facts, role, holdings, at, conditional, anywhere)
@@ -81,12 +82,12 @@ _RANK = {scope: rank for rank, scope in enumerate(Scope)}
 
 
 def permission_set(facts: Facts, policy: Policy, role: Role | None = None) -> PermissionSet:
-    """Work out everything that a user may do, and where; ``role`` and what is raised are those of ``access_of``."""
-    return set_of(access_of(facts, policy, role), policy)
+    """Evaluate a user's permission set; arguments and errors are those of ``access_of``."""
+    return permission_set_of(access_of(facts, policy, role), policy)
 
 
-def set_of(access: Access, policy: Policy) -> PermissionSet:
-    """Put an access into the form in which it is answered."""
+def permission_set_of(access: Access, policy: Policy) -> PermissionSet:
+    """Return an access as a permission set, the form of answers."""
     return PermissionSet(
         user=access.facts.user,
         district=access.facts.district,
@@ -100,7 +101,7 @@ def set_of(access: Access, policy: Policy) -> PermissionSet:
 
 
 def _grants(access: Access) -> Iterator[Grant]:
-    """Put the places where the same roles give the same permissions into one grant, in the order of answers."""
+    """Merge places where the same roles give the same permissions into one grant, in the order of answers."""
     alike: dict[tuple[Scope, Names, frozenset[Role]], list[str]] = {}
     for (scope, place), by_role in access.holdings.items():
         alike.setdefault((scope, access.at[scope, place], frozenset(by_role)), []).append(place)
@@ -109,12 +110,12 @@ def _grants(access: Access) -> Iterator[Grant]:
 
 
 def _conditional(access: Access) -> Iterator[ConditionalGrant]:
-    """Put what is given on the same condition into grants likewise."""
-    # Told apart by what is written, for Python takes a condition on 1 for the same as one on true.
-    conditions = {repr(asks): asks for given in access.conditional if (asks := given.clause.asks)}
+    """Merge permissions with equal conditions into grants in the same way."""
+    # By repr, because for Python a condition on 1 equals one on true.
+    conditions = {repr(condition): condition for given in access.conditional if (condition := given.clause.condition)}
     roles: dict[tuple[Scope, Names, str], dict[str, set[Role]]] = {}
     for given in access.conditional:
-        by_place = roles.setdefault((given.clause.scope, given.clause.permissions, repr(given.clause.asks)), {})
+        by_place = roles.setdefault((given.clause.scope, given.clause.permissions, repr(given.clause.condition)), {})
         for _, place in given.places:
             by_place.setdefault(place, set()).add(given.role)
     grants = (
@@ -123,9 +124,9 @@ def _conditional(access: Access) -> Iterator[ConditionalGrant]:
             tuple(sorted(place for place, giving in by_place.items() if giving == via)),
             tuple(sorted(names)),
             tuple(sorted(via)),
-            conditions[asks],
+            conditions[condition],
         )
-        for (scope, names, asks), by_place in roles.items()
+        for (scope, names, condition), by_place in roles.items()
         for via in {frozenset(giving) for giving in by_place.values()}
     )
-    yield from sorted(grants, key=lambda grant: (_RANK[grant.scope], grant.ids, grant.permissions, repr(grant.asks)))
+    yield from sorted(grants, key=lambda each: (_RANK[each.scope], each.ids, each.permissions, repr(each.condition)))

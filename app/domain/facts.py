@@ -1,7 +1,7 @@
-"""Facts: what Clever says of one user, cut down to what permissions can rest on.
+"""Facts: the part of Clever's data about one user that permissions depend on.
 
-Ids and role fields only. The only free text is a role's title and department, the name of a staff role, and a label of
-a relationship, in the form in which they are compared; no names, emails, birthdays or SIS ids ever get here.
+Ids and role fields only. The only free text is a role's title and department, the name of a staff role, and the label
+of a relationship, each in its compared form. No names, emails, birthdays or SIS ids.
 """
 
 from collections.abc import Iterator
@@ -16,8 +16,8 @@ from app.domain.scopes import Scope
 class Role(StrEnum):
     """A role of Clever API 3.x, the most senior first; one user can hold several.
 
-    Clever names no primary role; its one hint is to open the admin view first
-    (dev.clever.com/docs/multi-role-users-in-clever), hence the order.
+    Clever names no primary role. The order follows its one hint, to open the admin view first
+    (dev.clever.com/docs/multi-role-users-in-clever).
     """
 
     DISTRICT_ADMIN = "district_admin"
@@ -28,24 +28,24 @@ class Role(StrEnum):
 
 
 EMPLOYEES = frozenset({Role.DISTRICT_ADMIN, Role.STAFF, Role.TEACHER})
-"""The roles of those who work for the district. What a student or a contact may do rests on who they are to a section
-or to a student, so their places lend no other role anything, and under no rule."""
+"""The roles of employees. Students and contacts hold permissions through their relation to one section or student, so
+their places count for no other role, whatever the rule."""
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
     """One way in which a role is held: the fields that a condition may read, and the places it reaches.
 
-    Most roles have one standing. A contact has one for each relationship, so that a right rests on the entry of *that*
-    student and on no other.
+    Most roles have one standing. A contact has one for each relationship, so that a permission depends on the entry of
+    that one student.
 
     Attributes:
-        places: ids by kind of place, such as ``((Scope.SECTION, ("…",)),)``; each kind once, ids sorted.
-        fields: values by name of the field, such as ``(("title", ("principal",)),)``; in their normal form but for the
-            names of staff roles that Clever documents; an absent field is left out, and nothing else is.
-        unconfirmed: those of the schools above that Clever's list of the user's schools lacks; ``None`` where that
-            list could not be read.
-        section_schools: the schools in which the sections above lie, sorted; they need not be the user's own.
+        places: ids by scope, such as ``((Scope.SECTION, ("…",)),)``; each scope once, ids sorted.
+        fields: values by field, such as ``(("title", ("principal",)),)``; in their normal form, except the staff roles
+            that Clever documents. Only absent fields are left out.
+        unconfirmed: the schools of ``places`` that Clever's list of the user's schools lacks; None if that list could
+            not be read.
+        section_schools: the schools of the sections in ``places``, sorted; they need not be the user's own schools.
     """
 
     places: tuple[tuple[Scope, tuple[str, ...]], ...] = ()
@@ -54,34 +54,34 @@ class Standing:
     section_schools: tuple[str, ...] = ()
 
     def ids(self, scope: Scope) -> tuple[str, ...]:
-        """Return the ids of the places of kind ``scope``."""
+        """Return the ids of the places of one scope."""
         return next((ids for kind, ids in self.places if kind is scope), ())
 
     def values(self, field: str) -> tuple[str, ...]:
-        """Return the values of ``field``, none where it is absent."""
+        """Return the values of a field; none if it is absent."""
         return next((values for name, values in self.fields if name == field), ())
 
     def readable(self, field: str) -> tuple[str, ...]:
-        """Return the values of ``field`` that can be told."""
+        """Return the values of a field without ``UNREADABLE``."""
         return tuple(value for value in self.values(field) if value != UNREADABLE)
 
 
 @dataclass(frozen=True, slots=True)
 class HeldRole:
-    """A role that the user holds: at least one standing, and the role's id from before API 3.0 where Clever has it."""
+    """A role that the user holds: at least one standing, and the role's id from before API 3.0 if Clever has one."""
 
     role: Role
     standings: tuple[Standing, ...] = (Standing(),)
     legacy_id: str | None = None
 
     def ids(self, scope: Scope) -> tuple[str, ...]:
-        """Return the ids of all places of kind ``scope``, sorted."""
+        """Return the ids of all places of one scope, sorted."""
         return tuple(sorted({place for standing in self.standings for place in standing.ids(scope)}))
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What Clever says of one user: their district and their roles, each at most once, the most senior first."""
+    """One user's district and roles; each role at most once, the most senior first."""
 
     user: UserId
     district: DistrictId
@@ -92,7 +92,7 @@ class Facts:
         return tuple(held.role for held in self.roles)
 
     def confirmed(self) -> bool:
-        """Tell whether Clever's list of the user's schools was there to hold administered schools against."""
+        """Whether administered schools could be checked against Clever's list of the user's schools."""
         return all(standing.unconfirmed is not None for standing in self._standings())
 
     def _standings(self) -> Iterator[Standing]:
@@ -100,7 +100,7 @@ class Facts:
 
 
 class Oddity(StrEnum):
-    """Something in Clever's data that grants nothing and is counted, since it may explain a missing permission."""
+    """Odd data from Clever that grants nothing; it is counted because it may explain a missing permission."""
 
     FIELD_UNKNOWN = "field_unknown"
     ROLE_UNKNOWN = "role_unknown"

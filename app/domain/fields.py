@@ -1,6 +1,6 @@
-"""The fields of roles that conditions read: what is kept of each, and how a condition is held against it.
+"""The fields of roles that conditions read: which values are kept, and how conditions compare them.
 
-Whatever Clever says is kept in some form: were an unknown value left out, `unless` would take it for absent and pass.
+Every value is kept in some form: if an unknown value were dropped, `unless` would take it for absent and hold.
 """
 
 import re
@@ -21,8 +21,7 @@ _RELATIONSHIPS = (
     *("Parent/Guardian", "Emergency", "Primary", "Secondary", "Family"),
 )
 RELATIONSHIPS = frozenset(name.casefold() for name in _RELATIONSHIPS)
-"""What Clever documents for a relationship and for its type, casefolded, in one: some SISs put into one what belongs in
-the other."""
+"""The relationships and their types that Clever documents, casefolded; one set, since SISs mix them up."""
 
 DOCUMENTED: Mapping[str, frozenset[str]] = {
     "roles": frozenset(STAFF_ROLES),
@@ -34,18 +33,18 @@ DOCUMENTED: Mapping[str, frozenset[str]] = {
 _SPELT = {normal(name): name for name in (*STAFF_ROLES.values(), *_RELATIONSHIPS)}
 
 UNREADABLE = "\0unreadable"
-"""Stands for a text that is there and not kept, so that nobody knows whether it is one that a condition names."""
+"""Replaces a text that is not kept, which may or may not equal a value in a condition."""
 
 _LONGEST_LABEL = 40
 _OTHER = "other"
 _MARKS = frozenset(" /-'.&()")
 _PERSONAL = re.compile(r"@|[0-9](?:[ ./()-]*[0-9]){6}")
 _RANK = re.compile(r"(?<=[^\W\d_]) ?[0-9]$")
-"""The digit of a label such as ``emergency 2``; no phone number and no date is as short."""
+"""The digit of a label such as ``emergency 2``; no phone number or date is this short."""
 
 
 def free_text(text: str | None) -> Values:
-    """Return what is kept of a title or department; Clever sends "" for what is not there."""
+    """Return the kept value of a title or department; Clever sends "" if there is none."""
     seen = shown(text or "")
     if len(seen) > LONGEST:
         return (UNREADABLE,)
@@ -54,9 +53,9 @@ def free_text(text: str | None) -> Values:
 
 
 def staff_roles(texts: tuple[str, ...]) -> Values:
-    """Return what is kept of the roles of staff, sorted: documented ones as Clever spells them, others as free text.
+    """Return the kept staff roles, sorted: documented ones in Clever's spelling, others as free text.
 
-    Of an email, a phone number or an over-long text ``other`` and ``UNREADABLE`` are kept.
+    An email, a phone number or an over-long text is replaced by ``other`` and ``UNREADABLE``.
     """
     return tuple(sorted({STAFF_ROLES.get(kept, kept) for text in texts for kept in _role_name(text)}))
 
@@ -67,10 +66,10 @@ def _role_name(text: str) -> Values:
 
 
 def label(text: str | None) -> Values:
-    """Return what is kept of a contact's relationship or type.
+    """Return the kept value of a contact's relationship or type.
 
-    What Clever does not document is kept where it looks like a label. Anything else may be a number or an address: of
-    that, ``other`` and ``UNREADABLE`` are kept.
+    An undocumented value is kept if it looks like a label. Anything else may be a phone number or an address, and is
+    replaced by ``other`` and ``UNREADABLE``.
     """
     kept = free_text(text)
     if all(value in RELATIONSHIPS or _is_label(value) for value in kept):
@@ -85,27 +84,27 @@ def _is_label(text: str) -> bool:
 
 
 _form = lru_cache(maxsize=1_000)(normal)
-"""Few values are those of many people."""
+"""Cached: many people share few values."""
 
 
 def has(values: Values, wanted: frozenset[str]) -> bool:
-    """Tell whether a field has one of the ``wanted`` values, in their normal form; "" means that it has none at all."""
+    """Whether a field has one of the ``wanted`` values, which are in normal form; "" matches an absent field."""
     return any(value != UNREADABLE and _form(value) in wanted for value in values) if values else "" in wanted
 
 
 def may_have(field: str, values: Values, unwanted: frozenset[str]) -> bool:
-    """Tell whether a field has one of the ``unwanted`` values, or may have, since what it says is unreadable."""
+    """Whether a field has one of the ``unwanted`` values, or may have one because it is unreadable."""
     if UNREADABLE in values and not unwanted <= DOCUMENTED.get(field, frozenset()) | {""}:
         return True
     return has(values, unwanted)
 
 
 def spellings(field: str) -> tuple[str, ...]:
-    """Return the values that Clever documents for a field, as it spells them."""
+    """Return the values that Clever documents for a field, in its spelling."""
     return tuple(name for kept, name in _SPELT.items() if kept in DOCUMENTED[field])
 
 
 def nearest(field: str, text: str) -> str | None:
-    """Return the documented value that ``text`` may be a misspelling of, as Clever spells it, or None."""
+    """Return the documented value most like ``text``, in Clever's spelling, or None."""
     found = get_close_matches(normal(text), sorted(DOCUMENTED[field] - {_OTHER}), 1)
     return _SPELT[found[0]] if found else None

@@ -1,4 +1,4 @@
-"""What comes out: grants, and the permission set that they make up. Sorted throughout, so that equal is equal bytes."""
+"""Grants, and the permission set of a user. Everything is sorted, so that equal sets render to equal bytes."""
 
 from dataclasses import dataclass
 
@@ -11,12 +11,12 @@ from app.domain.scopes import Scope
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """Permissions that hold on some places of one kind.
+    """Permissions held at places of one scope.
 
     Attributes:
         scope: the kind of place.
-        ids: the places, sorted; under ``self`` the user, under ``district`` the district.
-        permissions: full names, sorted; each says something inside this scope.
+        ids: the places, sorted; for ``self`` the user, for ``district`` the district.
+        permissions: full names, sorted; each applies in this scope.
         via: every held role that gives one of these permissions there under the rule, sorted by name.
     """
 
@@ -28,13 +28,9 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class ConditionalGrant(Grant):
-    """Permissions that hold on some places where a request meets a condition.
+    """Permissions held if a request meets a condition."""
 
-    Attributes:
-        asks: what the request has to say.
-    """
-
-    asks: RequestCondition
+    condition: RequestCondition
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +39,9 @@ class PermissionSet:
 
     Attributes:
         role: the role context, where one was asked for.
-        roles: every role held, sorted by name, in a role context too.
-        grants: from the widest scope to the narrowest, then by ids; each place stands in exactly one.
-        conditional: what a request may hold beyond that, in the same order.
+        roles: every role held, sorted by name; the same in a role context.
+        grants: from the widest scope to the narrowest, then by ids; each place is in exactly one.
+        conditional: further grants that depend on the request, in the same order.
         revision: that of the policy.
     """
 
@@ -60,5 +56,5 @@ class PermissionSet:
 
     @property
     def permissions(self) -> tuple[str, ...]:
-        """The names that hold anywhere, sorted: for switching features on and off."""
+        """The permissions held anywhere, sorted: for switching features on and off."""
         return tuple(sorted({name for grant in self.grants for name in grant.permissions}))

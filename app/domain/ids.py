@@ -1,4 +1,4 @@
-"""Identifiers of Clever's records: a type for each kind, and the shape that a text must have to become one."""
+"""Ids of Clever's records: a type for each kind, and the pattern that they must match."""
 
 import re
 from dataclasses import dataclass
@@ -19,17 +19,17 @@ _LAXEST = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 @dataclass(frozen=True, slots=True)
 class IdShape:
-    """The shape of an id in this deployment.
+    """The shape of ids in this deployment.
 
     Attributes:
-        pattern: what a whole id must match; whatever it says, an id stays within ``[A-Za-z0-9_-]{1,64}``, so that it
-            is safe in a URL, a log line and a cache key.
+        pattern: must match a whole id. An id must also match ``[A-Za-z0-9_-]{1,64}``, so that it is safe in a URL, a
+            log line and a cache key.
     """
 
     pattern: re.Pattern[str] = re.compile(CLEVER_ID)
 
     def fits(self, text: str) -> bool:
-        """Tell whether ``text`` has the shape of an id."""
+        """Whether ``text`` has the shape of an id."""
         return self.pattern.fullmatch(text) is not None and _LAXEST.fullmatch(text) is not None
 
     def user(self, text: str) -> UserId:

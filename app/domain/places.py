@@ -1,4 +1,4 @@
-"""Where a resource lies: the places that hold it, from itself to its district."""
+"""Locations: the places in which a resource lies, from itself to its district."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -9,20 +9,20 @@ from app.domain.ids import DistrictId, SchoolId, SectionId
 from app.domain.scopes import Scope
 
 Place = tuple[Scope, str]
-"""A kind of place and its id."""
+"""A scope and an id."""
 
 Location = frozenset[Place]
-"""Every place in which something lies; a grant on any one of them covers it."""
+"""Every place in which a resource lies; a grant on any one of them covers it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """What Clever says of one section, cut down to where it lies and who stands in it.
+    """A section: where it lies, and who is in it.
 
     Attributes:
-        school: the school of the section itself, which need not be that of its people; None where Clever names none.
-        students: ids of those enrolled, sorted; some may not be shared with this application.
-        teachers: ids of those who teach it, sorted.
+        school: the section's own school, which need not be that of its people; None if Clever names none.
+        students: ids of the enrolled students, sorted; some may not be shared with this application.
+        teachers: ids of its teachers, sorted.
     """
 
     id: SectionId
@@ -43,7 +43,7 @@ def location_of_school(school: str, district: DistrictId) -> Location:
 
 
 def location_of_section(section: Section) -> Location:
-    """Return where a section lies: in its own school, whatever the schools of its people, and in its district."""
+    """Return where a section lies: in itself, its own school, whatever the schools of its people, and its district."""
     schools = {(Scope.SCHOOL, section.school)} if section.school else set()
     return frozenset({(Scope.SECTION, section.id), *schools, (Scope.DISTRICT, section.district)})
 
@@ -61,7 +61,7 @@ def location_of_user(facts: Facts) -> Location:
     return frozenset({(Scope.SELF, facts.user), (Scope.DISTRICT, facts.district)})
 
 
-def location_of_named(
+def location_of_resource(
     district: DistrictId,
     *,
     section: Section | None = None,
@@ -69,20 +69,19 @@ def location_of_named(
     student: Facts | None = None,
     user: Facts | None = None,
 ) -> Location | None:
-    """Return where a thing of the application's lies that is said to lie in all the places given, or None.
+    """Return the location of an application's resource that lies in all the given places, or None if they contradict.
 
-    None is returned where they do not fit together as Clever has them: a section lies in its school, a student stands
-    in section and school, and a user has to do with each of the others. That they fit says only that they do not
-    contradict one another, and gives nothing: whatever is allowed on a thing that lies in several places is allowed on
-    one that lies in one of them alone. A student's other sections and schools count only where the student is named
-    alone.
+    Places fit together if Clever's data relates them: a section lies in its school, a student is in the section and at
+    the school, and a user is related to each of the others. Naming several places gives no extra rights: whatever is
+    allowed then is also allowed on a resource in one of the places alone. A student's other sections and schools count
+    only if the student is the only place named.
 
-    A user has to do with
+    A user is related to
 
-    - all of the district that they are a district admin of;
-    - a student who they are, whom they are a contact of or with whom they stand in a section, and what is named of that
-      student's; a section with a student whom they are a contact of;
-    - the sections and schools that they stand in, and the sections and students of a school that they work at.
+    - everything in the district that they are a district admin of;
+    - a student who is the user, has the user as a contact, or shares a section with them, and that student's places;
+      a section with a student whose contact the user is;
+    - their own sections and schools, and the sections and students of a school where they work.
     """
     there: Location = frozenset().union(
         location_of_section(section) if section else (), location_of_school(school, district) if school else ()
@@ -91,7 +90,7 @@ def location_of_named(
         return None
     if student and not _learns_in(student, section, school):
         return None
-    if user and not _has_to_do(user, _Named(district, section, school, student)):
+    if user and not _is_related(user, _Named(district, section, school, student)):
         return None
     if student:
         there |= {(Scope.STUDENT, student.user)} if there or user else location_of_student(student)
@@ -101,7 +100,7 @@ def location_of_named(
 
 
 def with_sections(person: Facts, sections: Iterable[Section]) -> Facts:
-    """Return facts that lack sections completed by those of these in which the person teaches or learns."""
+    """Return facts without sections, completed by those of ``sections`` in which the person teaches or learns."""
     every = tuple(sections)
     return replace(person, roles=tuple(_in_sections(held, person.user, every) for held in person.roles))
 
@@ -122,7 +121,7 @@ def _in_sections(held: HeldRole, user: str, sections: Iterable[Section]) -> Held
 
 
 class _Named(NamedTuple):
-    """What a user is named beside."""
+    """The places named together with a user."""
 
     district: DistrictId
     section: Section | None
@@ -135,7 +134,7 @@ def _learns_in(student: Facts, section: Section | None, school: SchoolId | None)
     return (not section or section.id in sections) and (not school or school in schools)
 
 
-def _has_to_do(user: Facts, named: _Named) -> bool:
+def _is_related(user: Facts, named: _Named) -> bool:
     if any(named.district in standing.ids(Scope.DISTRICT) for standing in _standings(user, Role.DISTRICT_ADMIN)):
         return True
     theirs = {student for standing in _standings(user, Role.CONTACT) for student in standing.ids(Scope.STUDENT)}
@@ -148,13 +147,13 @@ def _has_to_do(user: Facts, named: _Named) -> bool:
         if sections.isdisjoint(learning_in) and at_work.isdisjoint(learning_at):
             return False
     if named.section and named.section.id not in sections and named.section.school not in at_work:
-        # A contact stands in no section, nor in a school.
+        # A contact is in no section and at no school.
         return not named.student and not theirs.isdisjoint(named.section.students)
     return not named.school or named.school in schools | at_work
 
 
 def _stands_in(person: Facts, *roles: Role) -> tuple[set[str], set[str]]:
-    """Return the sections that somebody stands in, and the schools of these and their own."""
+    """Return a person's sections, and their schools together with those of the sections."""
     standings = _standings(person, *roles)
     sections = {section for each in standings for section in each.ids(Scope.SECTION)}
     return sections, {school for each in standings for school in (*each.ids(Scope.SCHOOL), *each.section_schools)}

@@ -1,4 +1,4 @@
-"""The policy as the engine reads it: checked as a whole, wildcards expanded, seniority worked out."""
+"""The policy as the engine reads it: validated, with wildcards expanded and seniority resolved."""
 
 import hashlib
 import json
@@ -10,7 +10,7 @@ from app.domain.errors import PolicyMistakes
 from app.domain.facts import Role, Standing
 from app.domain.fields import has, may_have
 from app.domain.policy_lint import given_by, mistakes_in, warnings
-from app.domain.policy_schema import OVER, PolicyFile, Rule, Values, all_juniors, named_in_full
+from app.domain.policy_schema import OVER, PolicyFile, Rule, Values, all_juniors, full_names
 from app.domain.scopes import Scope, applies_in
 from app.domain.text import normal
 
@@ -21,22 +21,22 @@ FIRST_SCOPE: Mapping[Role, Scope] = {
     Role.STUDENT: Scope.SECTION,
     Role.CONTACT: Scope.STUDENT,
 }
-"""What a senior role reaches whatever its statements say, lest a condition on one of them gate its whole level."""
+"""What a senior role always reaches: otherwise a condition on one statement would gate all that its level gives."""
 
 Conditions = tuple[tuple[str, frozenset[str]], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Clause:
-    """A statement of the policy with its wildcards expanded and cut down to what can apply over its places.
+    """A statement of the policy with its wildcards expanded, limited to permissions that apply in its scope.
 
     Attributes:
-        path: where it stands in the file, such as ``roles.staff[1]``.
-        scope: the kind of place it stands over.
-        permissions: full names only, with Clever's types for aliases; never empty.
-        when: for each field the values, in their normal form, of which it must have one; "" means none at all.
-        unless: for each field the values likewise of which it must have none.
-        asks: what a request has to say, where the conditions read it.
+        path: its path in the file, such as ``roles.staff[1]``.
+        scope: the kind of place that it applies to.
+        permissions: full names only, with Clever's types in place of aliases; never empty.
+        when: for each field, it must have one of these values, which are in normal form; "" matches an absent field.
+        unless: for each field, it must have none of these values.
+        condition: the condition on the request, if the statement has one.
     """
 
     path: str
@@ -44,55 +44,55 @@ class Clause:
     permissions: frozenset[str]
     when: Conditions = ()
     unless: Conditions = ()
-    asks: RequestCondition | None = None
+    condition: RequestCondition | None = None
 
     def holds(self, standing: Standing) -> bool:
-        """Tell whether the conditions on the role hold for ``standing``."""
+        """Whether the conditions on the role hold for a standing."""
         return all(has(standing.values(field), wanted) for field, wanted in self.when) and not any(
             may_have(field, standing.values(field), unwanted) for field, unwanted in self.unless
         )
 
     @property
     def unconditional(self) -> bool:
-        """Whether it holds for everyone in the role, whatever they ask."""
-        return not (self.when or self.unless or self.asks)
+        """Whether it applies to everyone in the role, whatever the request."""
+        return not (self.when or self.unless or self.condition)
 
     @property
     def ruled(self) -> bool:
-        """Whether the rules combine it with others: what is over self or reads the request keeps to its places."""
-        return self.scope is not Scope.SELF and self.asks is None
+        """Whether the rule combines it with others; not those over self or on a request's condition."""
+        return self.scope is not Scope.SELF and self.condition is None
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """A policy that can be used.
+    """A valid policy.
 
     Attributes:
-        file: what was written.
-        revision: eight hex digits that change with what was written, though not with its layout or comments.
-        clauses: what each role allows; a role without any is missing.
-        juniors: under ``rule: superset`` each senior's juniors and theirs, as far as that goes; else empty.
-        named: every permission that the policy names in full.
-        inside: for each kind of place, those of them that say something there.
-        odd: a sentence for each thing that is allowed and yet seldom meant.
+        file: the policy as written.
+        revision: eight hex digits that change with the policy's content, though not with its layout or comments.
+        clauses: the clauses of each role that has any.
+        juniors: under ``rule: superset`` each senior's juniors, direct and indirect; else empty.
+        permissions: every permission that the policy names without a wildcard.
+        permissions_in: for each scope, those of them that apply there.
+        warnings: a sentence for each part that is valid and yet seldom meant.
     """
 
     file: PolicyFile
     revision: str
     clauses: Mapping[Role, tuple[Clause, ...]]
     juniors: Mapping[Role, frozenset[Role]]
-    named: frozenset[str]
-    inside: Mapping[Scope, frozenset[str]]
-    odd: tuple[str, ...] = ()
+    permissions: frozenset[str]
+    permissions_in: Mapping[Scope, frozenset[str]]
+    warnings: tuple[str, ...] = ()
 
     @property
     def rule(self) -> Rule:
-        """How the roles of one user combine."""
+        """The rule by which the roles of one user combine."""
         return self.file.rule
 
     @property
     def drops_unconfirmed_schools(self) -> bool:
-        """Whether an administered school counts only if Clever's list of the user's schools has it too."""
+        """Whether an administered school counts only if Clever's list of the user's schools has it."""
         return self.file.schools.unconfirmed == "drop"
 
     def type_of(self, written: str) -> str:
@@ -101,18 +101,18 @@ class Policy:
 
 
 def policy_of(file: PolicyFile) -> Policy:
-    """Make the policy of a file, or raise ``PolicyMistakes`` with everything that is wrong with it as a whole."""
+    """Return the policy of a file; raises ``PolicyMistakes`` with every mistake in the file as a whole."""
     if mistakes := tuple(mistakes_in(file)):
         raise PolicyMistakes(mistakes)
-    named = named_in_full(file)
+    named = full_names(file)
     return Policy(
         file=file,
         revision=_revision(file),
         clauses={role: clauses for role in Role if (clauses := tuple(_clauses(file, role, named)))},
         juniors=all_juniors(file) if file.rule is Rule.SUPERSET else {},
-        named=named,
-        inside={scope: frozenset(name for name in named if applies_in(name, scope)) for scope in Scope},
-        odd=tuple(warnings(file)),
+        permissions=named,
+        permissions_in={scope: frozenset(name for name in named if applies_in(name, scope)) for scope in Scope},
+        warnings=tuple(warnings(file)),
     )
 
 
@@ -137,7 +137,7 @@ def _clauses(file: PolicyFile, role: Role, named: frozenset[str]) -> Iterator[Cl
 
 
 def _texts(conditions: Mapping[str, Values]) -> Conditions:
-    # Every field of a role is text: a number or a boolean is never compared as text, so it can match none of them.
+    # Every field of a role is text, and a number or a boolean never equals a text.
     return tuple(
         (field, frozenset(normal(value) for value in values if isinstance(value, str)))
         for field, values in sorted(conditions.items())
@@ -146,7 +146,7 @@ def _texts(conditions: Mapping[str, Values]) -> Conditions:
 
 
 def _asks(when: Mapping[str, Values], unless: Mapping[str, Values]) -> RequestCondition | None:
-    asks = RequestCondition(
+    condition = RequestCondition(
         *(tuple((key, values) for key, values in sorted(each.items()) if is_of_request(key)) for each in (when, unless))
     )
-    return asks if asks.when or asks.unless else None
+    return condition if condition.when or condition.unless else None

@@ -1,4 +1,4 @@
-"""What is wrong, odd or worth knowing about a policy file as a whole."""
+"""Mistakes and warnings that need the whole policy file to be seen."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -14,23 +14,23 @@ from app.domain.policy_schema import (
     Statement,
     Value,
     all_juniors,
+    full_names,
     matches,
-    named_in_full,
-    names_of,
     plain,
+    written_permissions,
 )
 from app.domain.scopes import CLEVER_TYPES, applies_in
 from app.domain.text import normal
 
 
 def without_effect(file: PolicyFile) -> Iterator[str]:
-    """Yield what is written and changes no answer: whoever wrote it takes it for something that it is not."""
-    named = named_in_full(file)
+    """Yield a warning for each part of the file that has no effect."""
+    named = full_names(file)
     for role in Role:
         gives = [given_by(statement, file, named) for statement in file.statements(role)]
         for position, statement in enumerate(file.statements(role)):
             path = f"roles.{role}[{position}]"
-            yield from (f"{path}{odd}" for odd in _without_effect_in(statement, file, named))
+            yield from (f"{path}{warning}" for warning in _without_effect_in(statement, file, named))
             if (other := _covering(file.statements(role), gives, position)) is not None:
                 yield f"{path} adds nothing: roles.{role}[{other}] gives all of it without a condition"
     yield from _seniority_without_effect(file, named)
@@ -51,20 +51,20 @@ def _without_effect_in(statement: Statement[str, str], file: PolicyFile, named: 
     for entry, names in enumerate(fitting if any(fitting) else ()):
         if not names:
             yield f".allow[{entry}]: {statement.allow[entry]} stands for nothing that applies over {statement.over}"
-    if file.rule is Rule.MINIMUM and asks(statement):
+    if file.rule is Rule.MINIMUM and reads_request(statement):
         yield " has no effect: rule minimum leaves out statements whose conditions read the request"
     for key in statement.when:
-        if set(map(_told, statement.when[key])) <= set(map(_told, statement.unless.get(key, ()))):
+        if set(map(_compared, statement.when[key])) <= set(map(_compared, statement.unless.get(key, ()))):
             yield f" never holds: whatever its when wants of {key}, its unless rules out"
 
 
 def _covering(statements: Sequence[Statement[str, str]], gives: Sequence[frozenset[str]], position: int) -> int | None:
-    """Return the position of a statement without conditions that gives all that another does, or None."""
+    """Return the position of an unconditional statement that gives everything that this one gives, or None."""
     statement, own = statements[position], gives[position]
     conditional = statement.when or statement.unless
     for other, each in enumerate(statements):
         plain_there = each.over == statement.over and not (each.when or each.unless)
-        # Of two that are alike the first counts.
+        # Of two equal statements the first counts.
         wider = own < gives[other] or (own == gives[other] and (conditional or other < position))
         if own and plain_there and wider:
             return other
@@ -80,34 +80,35 @@ def _seniority_without_effect(file: PolicyFile, named: frozenset[str]) -> Iterat
             yield f"superset.{senior} has no effect: no junior is named"
         for place, junior in enumerate(juniors):
             counting = (
-                one.over != "self" and not asks(one) and given_by(one, file, named) for one in file.statements(junior)
+                one.over != "self" and not reads_request(one) and given_by(one, file, named)
+                for one in file.statements(junior)
             )
             if not any(counting) and not file.superset.get(junior):
                 yield f"superset.{senior}[{place}] has no effect: no statement of {junior} gives a senior anything"
 
 
 def given_by(statement: Statement[str, str], file: PolicyFile, named: frozenset[str]) -> frozenset[str]:
-    """Return what a statement gives: its permissions, wildcards expanded by what is ``named``, that apply there."""
+    """Return the permissions of a statement that apply in its scope, with wildcards expanded to those ``named``."""
     fitting = (match for name in statement.allow for match in matches(plain(name, file), named))
     return frozenset(name for name in fitting if applies_in(name, OVER[statement.over]))
 
 
-def asks(statement: Statement[str, str]) -> bool:
-    """Tell whether a statement's conditions read the request."""
+def reads_request(statement: Statement[str, str]) -> bool:
+    """Whether a statement's conditions read the request."""
     return any(is_of_request(key) for key in (*statement.when, *statement.unless))
 
 
-def _told(value: Value) -> tuple[str, object]:
-    """Write a value so that what a condition takes for the same is the same, and true is not 1."""
+def _compared(value: Value) -> tuple[str, object]:
+    """Return a value in the form in which conditions compare it; for Python true equals 1."""
     if isinstance(value, str):
         return "text", normal(value)
     return "number" if not isinstance(value, bool) else "boolean", value
 
 
 def mistakes_in(file: PolicyFile) -> Iterator[Mistake]:
-    """Yield every mistake that shows only when the file is looked at as a whole."""
-    named = named_in_full(file)
-    for role, position, entry, written in names_of(file):
+    """Yield every mistake in the file as a whole."""
+    named = full_names(file)
+    for role, position, entry, written in written_permissions(file):
         path = ("roles", role.value, position, "allow", entry)
         name, over = plain(written, file), file.statements(role)[position].over
         if "*" not in name and not applies_in(name, OVER[over]):
@@ -122,8 +123,8 @@ def mistakes_in(file: PolicyFile) -> Iterator[Mistake]:
 
 
 def warnings(file: PolicyFile) -> Iterator[str]:
-    """Yield what is allowed in a policy and yet seldom meant, with the path of each."""
-    named = named_in_full(file)
+    """Yield a warning with its path for each part that is valid and yet seldom meant."""
+    named = full_names(file)
     for role in Role:
         for position, statement in enumerate(file.statements(role)):
             path = f"roles.{role}[{position}]"
@@ -131,21 +132,21 @@ def warnings(file: PolicyFile) -> Iterator[str]:
                 yield f"{path} says nothing: none of its permissions applies over {statement.over}"
             elif role is Role.TEACHER and _spreads_over_schools(statement, file.rule):
                 yield f"{path} reaches schools that are merely taught at: rule {file.rule} gives staff rights there"
-            yield from (f"{path}: {odd}" for odd in _odd_conditions(statement))
+            yield from (f"{path}: {warning}" for warning in _odd_conditions(statement))
             if role is Role.CONTACT and {"type", "relationship"} & statement.unless.keys():
                 yield f"{path}: an unless lets contacts of all other types pass: name those that you trust in a when"
     yield from without_effect(file)
 
 
 def _odd_conditions(statement: Statement[str, str]) -> Iterator[str]:
-    """Yield the values of conditions that compare otherwise than whoever wrote them may think."""
+    """Yield the values of conditions that compare differently than their author may expect."""
     for conditions in (statement.when, statement.unless):
         for key, values in conditions.items():
             for value in values:
                 of_kind = _odd_in_request(value) if is_of_request(key) else _odd_in_field(key, value)
                 if odd := _odd_blank(value) or of_kind:
-                    told = repr(value) if isinstance(value, str) else json.dumps(value)
-                    yield f"{odd[0]} {told} for {key}{odd[1] if conditions is statement.when else odd[-1]}"
+                    written = repr(value) if isinstance(value, str) else json.dumps(value)
+                    yield f"{odd[0]} {written} for {key}{odd[1] if conditions is statement.when else odd[-1]}"
 
 
 def _odd_blank(value: Value) -> tuple[str, ...] | None:
@@ -161,10 +162,7 @@ def _odd_in_request(value: Value) -> tuple[str, ...] | None:
 
 
 def _odd_in_field(key: str, value: Value) -> tuple[str, ...] | None:
-    """Fields are text, some of few words that Clever documents; of others only what looks like a label is kept.
-
-    What is returned stands before the value, after it, and in its place after it in an unless.
-    """
+    """Return the warning about a value of a field: the part before the value, that after it, and that in an unless."""
     if not isinstance(value, str):
         in_unless = ", so that an unless rules nobody out by it: text is written in quotes"
         return "no user has", ", so that a when never holds for it", in_unless
@@ -185,13 +183,13 @@ _LABELS = frozenset({"relationship", "type"})
 
 
 def _spreads_over_schools(statement: Statement[str, str], rule: Rule) -> bool:
-    return statement.over == "schools" and rule in (Rule.SUPERSET, Rule.MAXIMUM) and not asks(statement)
+    return statement.over == "schools" and rule in (Rule.SUPERSET, Rule.MAXIMUM) and not reads_request(statement)
 
 
 def expansions(file: PolicyFile) -> Iterator[tuple[str, str, tuple[str, ...]]]:
-    """Yield each wildcard of the file: its path, itself, and the permissions that it stands for there, sorted."""
-    named = named_in_full(file)
-    for role, position, entry, name in names_of(file):
+    """Yield each wildcard of the file: its path, the wildcard, and the permissions that it expands to, sorted."""
+    named = full_names(file)
+    for role, position, entry, name in written_permissions(file):
         if "*" in name:
             scope = OVER[file.statements(role)[position].over]
             fitting = (match for match in matches(plain(name, file), named) if applies_in(match, scope))
@@ -202,7 +200,7 @@ def expansions(file: PolicyFile) -> Iterator[tuple[str, str, tuple[str, ...]]]:
 
 
 def _written_read_only(file: PolicyFile) -> tuple[str, ...]:
-    """Return what is left under read_only where the file says so; our own default cannot be the file's mistake."""
+    """Return ``read_only`` if the file sets it; the default cannot be a mistake of the file."""
     return file.district.read_only if "read_only" in file.district.model_fields_set else ()
 
 

@@ -1,6 +1,6 @@
-"""The policy as it is written: the YAML file as a model, whose JSON Schema lets an editor complete and check it.
+"""The policy file as a model. Its JSON Schema lets an editor complete and check the YAML.
 
-What may stand where is said by a class for each role, so that the schema says it too.
+Each role has a class of its own, so that the schema knows which places and conditions the role may have.
 """
 
 from collections.abc import Iterator, Mapping
@@ -49,7 +49,7 @@ def _listed(given: object) -> tuple[Value, ...]:
 
 
 def _is_value(given: object) -> bool:
-    # Answers tell conditions as JSON, which has no infinity and no NaN.
+    # Answers show conditions as JSON, which has no infinity and no NaN.
     return isinstance(given, Value) and not (isinstance(given, float) and not isfinite(given))
 
 
@@ -83,19 +83,19 @@ def _known_key(key: object, validated: ValidatorFunctionWrapHandler) -> object:
 
 
 def _key_schema(*fields: str) -> WithJsonSchema:
-    # As one pattern, since pydantic leaves out of a dict's schema what is said of its keys in any other way.
+    # One pattern, since pydantic drops every other schema of a dict's keys.
     return WithJsonSchema({"type": "string", "pattern": f"^({'|'.join([*fields, _REQUEST_KEY])})$"})
 
 
-_TOLD = WrapValidator(_known_key)
+_KNOWN_KEY = WrapValidator(_known_key)
 
-StudentKey = Annotated[RequestKey, _TOLD, _key_schema()]
+StudentKey = Annotated[RequestKey, _KNOWN_KEY, _key_schema()]
 
-TitleKey = Annotated[TitleField | RequestKey, _TOLD, _key_schema(*get_args(TitleField))]
+TitleKey = Annotated[TitleField | RequestKey, _KNOWN_KEY, _key_schema(*get_args(TitleField))]
 
-StaffKey = Annotated[StaffField | RequestKey, _TOLD, _key_schema(*get_args(StaffField))]
+StaffKey = Annotated[StaffField | RequestKey, _KNOWN_KEY, _key_schema(*get_args(StaffField))]
 
-ContactKey = Annotated[ContactField | RequestKey, _TOLD, _key_schema(*get_args(ContactField))]
+ContactKey = Annotated[ContactField | RequestKey, _KNOWN_KEY, _key_schema(*get_args(ContactField))]
 
 Alias = Annotated[str, Field(pattern=rf"^{_WORD}$")]
 
@@ -135,60 +135,60 @@ class Rule(StrEnum):
     MINIMUM = "minimum"
 
 
-class _Written(BaseModel):
-    """A part of the file: an unknown key is a mistake, for it may be a misspelt restriction."""
+class _Strict(BaseModel):
+    """A part of the file; an unknown key is a mistake, since it may be a misspelt restriction."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Statement(_Written, Generic[Over, Key]):
-    """What a role allows, over which of its places, and on what condition."""
+class Statement(_Strict, Generic[Over, Key]):
+    """What a role allows, at which of its places, and on which condition."""
 
     allow: Annotated[tuple[Permission, ...], Field(min_length=1, description="The permissions given.")]
     over: Annotated[Over, Field(description="The places where they are given.")]
     when: Annotated[
         dict[Key, Values],
         Field(
-            description="Holds where each key named has one of its values. Text compares without case, blanks of any "
-            "kind count as one; a number, true and false equal their like alone. An absent key has no value, which is "
-            'what `""` means. A key is a field of the role, or what a request says: `resource.status`, '
-            "`action.soft`, `context.purpose`.",
+            description="For each key, the value must be one of these. Text is compared without case, with every run "
+            "of blanks as one; numbers and booleans equal only their own kind. "
+            '`""` matches a missing value. A key is a field of the role, or a property of the request: '
+            "`resource.status`, `action.soft`, `context.purpose`.",
             json_schema_extra={"additionalProperties": False},
         ),
     ] = {}
     unless: Annotated[
         dict[Key, Values],
         Field(
-            description="Holds where no key named has one of its values. A field of the role that is absent has none. "
-            "Of a key that reads the request, it does not hold if the request leaves the key out or sends a value of "
-            "another kind (text, number, boolean) than all of these; of a list each value is looked at. "
-            '`""` counts for no kind beside others.',
+            description="For each key, the value must be none of these. An absent field of the role passes. A key of "
+            "the request fails if the request leaves it out, or sends a value of another kind (text, number, boolean) "
+            "than all of these; every value of a list is compared. "
+            '`""` has no kind beside other values.',
             json_schema_extra={"additionalProperties": False},
         ),
     ] = {}
 
 
 class StudentStatement(Statement[Literal["sections", "schools", "self"], StudentKey]):
-    """Over `sections`: those they are enrolled in; `schools`: their primary school and all others."""
+    """Over `sections`: those that they are enrolled in; `schools`: their primary school and all others."""
 
 
 class ContactStatement(Statement[Literal["students", "self"], ContactKey]):
-    """Over `students`: those they are a contact of; a condition is read of each relationship by itself."""
+    """Over `students`: those whose contact they are; a condition is checked for each relationship separately."""
 
 
 class TeacherStatement(Statement[Literal["sections", "schools", "self"], TitleKey]):
-    """Over `sections`: those they teach; `schools`: those they teach at, which says nothing of administering."""
+    """Over `sections`: those that they teach; `schools`: those where they teach, which they need not administer."""
 
 
 class StaffStatement(Statement[Literal["schools", "self"], StaffKey]):
-    """Over `schools`: those they administer."""
+    """Over `schools`: those that they administer."""
 
 
 class DistrictAdminStatement(Statement[Literal["district", "self"], TitleKey]):
-    """Over `district`: their own, whole."""
+    """Over `district`: their whole district."""
 
 
-class Roles(_Written):
+class Roles(_Strict):
     """What each role allows."""
 
     district_admin: tuple[DistrictAdminStatement, ...] = ()
@@ -198,18 +198,18 @@ class Roles(_Written):
     contact: tuple[ContactStatement, ...] = ()
 
 
-class DistrictStates(_Written):
-    """What is left of the permissions while a district is paused or not yet launched; it has no effect yet."""
+class DistrictStates(_Strict):
+    """Limits on permissions while a district is paused or not yet launched; they have no effect yet."""
 
     paused: Annotated[
-        Literal["allow", "read_only", "deny"], Field(description="While the district's data is last year's.")
+        Literal["allow", "read_only", "deny"], Field(description="While the district's data is from last year.")
     ] = "allow"
     before_launch: Annotated[Literal["allow", "deny"], Field(description="Before the district's launch date.")] = "deny"
-    read_only: Annotated[tuple[Permission, ...], Field(description="What is left under `read_only`.")] = ("*:view",)
+    read_only: Annotated[tuple[Permission, ...], Field(description="The permissions under `read_only`.")] = ("*:view",)
 
 
-class Schools(_Written):
-    """What the schools that Clever lists for a user do to those that the staff role administers."""
+class Schools(_Strict):
+    """How Clever's list of a user's schools affects the schools that the staff role administers."""
 
     unconfirmed: Annotated[
         Literal["keep", "drop"],
@@ -217,18 +217,18 @@ class Schools(_Written):
     ] = "keep"
 
 
-class PolicyFile(_Written):
+class PolicyFile(_Strict):
     """Which role gives which permissions where, and how roles combine."""
 
     version: Annotated[Literal[1], BeforeValidator(_whole), Field(description="The version of this language.")]
     rule: Annotated[
         Rule,
         Field(
-            description="`scoped`: each statement over its own places. `superset`: as scoped, and a senior role always "
-            "holds what its juniors hold. `maximum`: every permission of any role on every place of a teacher, staff "
-            "or a district admin; what is reached as a student or a contact holds what that very statement gives. "
-            "`minimum`: only what every role gives. What a contact's statement gives on a condition counts for the "
-            "students whose entries meet it and nowhere else, under every rule."
+            description="`scoped`: each statement applies at its own places. `superset`: as scoped, and a senior role "
+            "always holds what its juniors hold. `maximum`: every permission of any role applies at every place of a "
+            "teacher, staff or district admin role; places of a student or contact role keep to their own statements. "
+            "`minimum`: only permissions that every role gives. Under every rule, a contact's statement with a "
+            "condition applies only to the students whose entries meet it."
         ),
     ]
     superset: Annotated[
@@ -238,7 +238,7 @@ class PolicyFile(_Written):
     aliases: Annotated[
         dict[Alias, CleverType],
         Field(
-            description="The application's own names for types of Clever's, such as `classroom: section`.",
+            description="The application's names for Clever's types, such as `classroom: section`.",
             json_schema_extra={"additionalProperties": False},
         ),
     ] = {}
@@ -247,9 +247,9 @@ class PolicyFile(_Written):
     schools: Schools = Schools()
 
     def statements(self, role: Role) -> tuple[Statement[str, str], ...]:
-        """Return what the file says of ``role``, in its order."""
-        said: tuple[Statement[str, str], ...] = getattr(self.roles, role.value)
-        return said
+        """Return the statements of a role, in the file's order."""
+        statements: tuple[Statement[str, str], ...] = getattr(self.roles, role.value)
+        return statements
 
 
 OVER: Mapping[str, Scope] = {
@@ -262,32 +262,32 @@ OVER: Mapping[str, Scope] = {
 
 
 def plain(name: str, file: PolicyFile) -> str:
-    """Return a permission with Clever's own type in place of an alias."""
+    """Return a permission with Clever's type in place of an alias."""
     kind, _, action = name.partition(":")
     return f"{file.aliases.get(kind, kind)}:{action}"
 
 
-def names_of(file: PolicyFile) -> Iterator[tuple[Role, int, int, str]]:
-    """Yield each permission as written, with its role, the position of its statement, and its own in that."""
+def written_permissions(file: PolicyFile) -> Iterator[tuple[Role, int, int, str]]:
+    """Yield each permission as written, after its role, its statement's position, and its position there."""
     for role in Role:
         for position, statement in enumerate(file.statements(role)):
             for entry, name in enumerate(statement.allow):
                 yield role, position, entry, name
 
 
-def named_in_full(file: PolicyFile) -> frozenset[str]:
-    """Return the permissions that the statements name without a wildcard, with Clever's types for aliases."""
-    return frozenset(plain(name, file) for _, _, _, name in names_of(file) if "*" not in name)
+def full_names(file: PolicyFile) -> frozenset[str]:
+    """Return the permissions named without a wildcard, with Clever's types in place of aliases."""
+    return frozenset(plain(name, file) for _, _, _, name in written_permissions(file) if "*" not in name)
 
 
 def matches(name: str, named: frozenset[str]) -> frozenset[str]:
-    """Return the permissions that a name stands for: itself, or for a wildcard whatever of ``named`` it matches."""
+    """Return the permissions that a name stands for: itself, or for a wildcard all of ``named`` that match it."""
     return frozenset(match for match in named if fnmatchcase(match, name)) if "*" in name else frozenset({name})
 
 
 def all_juniors(file: PolicyFile) -> dict[Role, frozenset[Role]]:
-    """Follow ``superset`` to its end; a senior in a circle is its own junior."""
-    found: dict[Role, frozenset[Role]] = {}
+    """Return each senior's juniors, direct and indirect; a senior in a circle is its own junior."""
+    juniors: dict[Role, frozenset[Role]] = {}
     for senior in file.superset:
         seen: set[Role] = set()
         left = list(file.superset[senior])
@@ -297,5 +297,5 @@ def all_juniors(file: PolicyFile) -> dict[Role, frozenset[Role]]:
                 seen.add(junior)
                 left.extend(file.superset.get(junior, ()))
         if seen:
-            found[senior] = frozenset(seen)
-    return found
+            juniors[senior] = frozenset(seen)
+    return juniors

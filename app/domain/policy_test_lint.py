@@ -1,4 +1,4 @@
-"""What is wrong with a case as a whole: what no request could ask, and what Clever would hardly say."""
+"""Mistakes in a policy test as a whole: questions that no request can ask, and data that Clever cannot send."""
 
 from collections.abc import Iterator, Mapping
 
@@ -22,11 +22,11 @@ _HOLDS: Mapping[str, tuple[str, ...]] = {
     "student": ("district", "school", "section"),
     "user": ("district",),
 }
-"""The kinds of place in which a resource of one of Clever's types lies, beside itself."""
+"""The other kinds of place in which a resource of each of Clever's types lies."""
 
 
 def mistakes_in(case: CaseFile, policy: Policy) -> Iterator[Mistake]:
-    """Yield every mistake of a case that shows only beside its policy, or when it is looked at as a whole."""
+    """Yield every mistake in a case as a whole and with its policy."""
     yield from _undocumented(("facts", "roles"), case.facts.roles, case, policy)
     for user, roles in case.people.items():
         if user == case.facts.user:
@@ -42,7 +42,7 @@ def mistakes_in(case: CaseFile, policy: Policy) -> Iterator[Mistake]:
 
 
 def _of_clevers(kind: str, resource: Resource, case: CaseFile) -> Iterator[Mistake]:
-    """Yield what Clever cannot say of a resource of one of its types."""
+    """Yield places that Clever cannot give a resource of one of its types."""
     own = (resource.id,) if resource.id else getattr(resource.places, kind)
     for other in SCOPE_OF:
         named = getattr(resource.places, other)
@@ -64,9 +64,9 @@ def _of_clevers(kind: str, resource: Resource, case: CaseFile) -> Iterator[Mista
 
 
 def _of_the_applications(resource: Resource, policy: Policy) -> Iterator[Mistake]:
-    """Yield what a request cannot say of a thing of the application's.
+    """Yield places that a request cannot give a resource of the application's.
 
-    The service looks such a place up at Clever, with all that holds it; a case would lie nowhere, and deny for that.
+    For a request the service looks up the place that a property names; in a case such a resource would lie nowhere.
     """
     places = resource.places
     for key, value in resource.properties.items():
@@ -96,7 +96,8 @@ def _read_by_conditions(resource: Resource, policy: Policy) -> Iterator[Mistake]
         key.partition(".")[2]
         for clauses in policy.clauses.values()
         for clause in clauses
-        for key, _ in (*(clause.asks.when if clause.asks else ()), *(clause.asks.unless if clause.asks else ()))
+        if clause.condition
+        for key in clause.condition.keys
         if key.startswith("resource.")
     }
     for key in sorted(read - resource.properties.keys()):
@@ -106,7 +107,7 @@ def _read_by_conditions(resource: Resource, policy: Policy) -> Iterator[Mistake]
 
 
 def _undocumented(path: Path, roles: RoleFacts, case: CaseFile, policy: Policy) -> Iterator[Mistake]:
-    """Yield the values that Clever does not document and the policy does not name: misspelt ones, as a rule."""
+    """Yield values that neither Clever documents nor the policy names: they are usually misspelt."""
     for entry, value in enumerate(roles.staff.roles if roles.staff else ()):
         yield from _unless_known((*path, "staff", "roles", entry), value, case, _named(policy, Role.STAFF, "roles"))
     for entry, each in enumerate(roles.contact or ()):

@@ -1,7 +1,7 @@
-"""Where the things of a case lie: what the service would find at Clever, from what the case says of it.
+"""Locations of the resources in a policy test, from the case instead of Clever.
 
-A case need not say everything, so whereabouts come in two readings: one by what is said alone, and one in which all
-that is left unsaid favours whoever asks. Where an answer differs by the two, the case does not say enough for it.
+A case may leave things open, so a resource has two locations: one from the case alone, and one in which everything left
+open favours the user. If they lead to different answers, the case is incomplete.
 """
 
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from app.domain.places import (
     Place,
     Section,
     location_of_district,
-    location_of_named,
+    location_of_resource,
     location_of_school,
     location_of_section,
     location_of_student,
@@ -25,18 +25,18 @@ from app.domain.policy import Policy
 from app.domain.policy_test_schema import CaseFacts, CaseFile, Places, Resource
 from app.domain.scopes import CLEVER_TYPES, Scope
 
-Whereabouts = Location | Reason
-"""Where something lies, or why it lies nowhere."""
+LocationOrReason = Location | Reason
+"""A location, or why there is none."""
 
 
-def whereabouts(resource: Resource, case: CaseFile, policy: Policy) -> tuple[Whereabouts, Whereabouts]:
-    """Return where a resource lies by what the case says, and where it may lie at most."""
+def locations(resource: Resource, case: CaseFile, policy: Policy) -> tuple[LocationOrReason, LocationOrReason]:
+    """Return the location of a resource from the case alone, and the widest one that the case leaves open."""
     kind = policy.type_of(resource.type)
     return _Reading(case, most=False).of(kind, resource), _Reading(case, most=True).of(kind, resource)
 
 
 def known_person(user: str, case: CaseFile) -> Facts | None:
-    """Return the facts of somebody, with the schools of their sections, or None where the case says nothing of them."""
+    """Return a person's facts with the schools of their sections, or None if the case has none."""
     asking = case.facts
     if user == asking.user:
         return _with_schools(asking.facts(), case)
@@ -47,17 +47,17 @@ def known_person(user: str, case: CaseFile) -> Facts | None:
 
 
 def known_section(section: str, case: CaseFile) -> Section | None:
-    """Return a section, or None where the case says nothing of it."""
-    said = case.sections.get(section)
-    if said is None:
+    """Return a section, or None if the case has no facts about it."""
+    facts = case.sections.get(section)
+    if facts is None:
         return None
-    school = SchoolId(said.school) if said.school else None
-    return Section(SectionId(section), DistrictId(case.facts.district), school, said.students)
+    school = SchoolId(facts.school) if facts.school else None
+    return Section(SectionId(section), DistrictId(case.facts.district), school, facts.students)
 
 
 @dataclass(frozen=True)
 class _Reading:
-    """What is said in a case; with ``most`` what is left unsaid is as good as it can be."""
+    """A reading of a case; with ``most`` everything that the case leaves open favours the user."""
 
     case: CaseFile
     most: bool
@@ -66,8 +66,8 @@ class _Reading:
     def district(self) -> DistrictId:
         return DistrictId(self.case.facts.district)
 
-    def of(self, kind: str, resource: Resource) -> Whereabouts:
-        """Return where a resource of a kind lies, looked up or as it is named, as by the service."""
+    def of(self, kind: str, resource: Resource) -> LocationOrReason:
+        """Return the location of a resource as the service would find it."""
         places = resource.places
         districts = {*places.district, *([resource.id] if kind == "district" and resource.id else [])}
         if districts - {self.district}:
@@ -77,7 +77,7 @@ class _Reading:
         named = (resource.id,) if resource.id else getattr(places, kind)
         return self._of_clevers(kind, named[0], places) if named else self._listed(places, kind)
 
-    def _of_clevers(self, kind: str, named: str, places: Places) -> Whereabouts:
+    def _of_clevers(self, kind: str, named: str, places: Places) -> LocationOrReason:
         if kind == "district":
             return location_of_district(self.district)
         if kind == "school":
@@ -91,9 +91,9 @@ class _Reading:
             return self._listed(places.model_copy(update={"student": (named,)}), kind)
         return location_of_student(student) if _learns(student) else Reason.UNKNOWN_RESOURCE
 
-    def _of_the_applications(self, places: Places) -> Whereabouts:
+    def _of_the_applications(self, places: Places) -> LocationOrReason:
         if any(len(getattr(places, kind)) > 1 for kind in SCOPE_OF):
-            # A list is of a student's places, and no request names several of a kind.
+            # Only a student's places form a list; no request names several of a kind.
             return Reason.PLACES_DISAGREE if places.user else self._listed(places, "student" if places.student else "")
         if not _pairs(places):
             return Reason.NO_PLACE
@@ -103,14 +103,14 @@ class _Reading:
         school = SchoolId(places.school[0]) if places.school else None
         sections = self._sections(places.section[0], places) if places.section else [None]
         found = [
-            location_of_named(self.district, section=each, school=school, student=student, user=user)
+            location_of_resource(self.district, section=each, school=school, student=student, user=user)
             for each in sections
         ]
         fitting = [each for each in found if each is not None]
         return frozenset[Place]().union(*fitting) if fitting else Reason.PLACES_DISAGREE
 
-    def _listed(self, places: Places, kind: str) -> Whereabouts:
-        """Return all the places that hold something, as they are listed; a kind of which nothing is said is unsaid."""
+    def _listed(self, places: Places, kind: str) -> LocationOrReason:
+        """Return the places that the case lists; with ``most`` also all places of the kinds that it leaves out."""
         there = _pairs(places)
         if not there:
             return Reason.NO_PLACE
@@ -122,7 +122,7 @@ class _Reading:
         return there | location_of_district(self.district)
 
     def _sections(self, named: str, places: Places) -> list[Section]:
-        """Return what a section may be: what is said of it, or else one in each school that could count."""
+        """Return the section from the case, or else a candidate for each school that could matter."""
         known = known_section(named, self.case)
         if known:
             return [known]
@@ -163,7 +163,7 @@ class _Reading:
         return known_person(places.user[0], self.case) or unknown
 
     def _reached(self) -> set[Place]:
-        """Return every place that anybody is said to reach: no other can make a difference."""
+        """Return every place that anybody in the case reaches: no other can make a difference."""
         people = (known_person(user, self.case) for user in (self.case.facts.user, *self.case.people))
         return {place for person in people if person for place in _places_of(person, *Role)}
 

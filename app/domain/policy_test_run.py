@@ -1,11 +1,11 @@
-"""The verdict on a policy by a case: what is otherwise than the case wants it."""
+"""Running a policy test: how the policy's answers differ from what the case expects."""
 
 import json
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 
-from app.domain.conditions import RequestCondition, Written
-from app.domain.decision import SCOPE_OF, Reason, by_facts_alone, decided, unanswerable
+from app.domain.conditions import ConditionEntries, RequestCondition
+from app.domain.decision import SCOPE_OF, Reason, decide, decide_without_location, denied_to_everyone
 from app.domain.errors import RoleNotHeld
 from app.domain.evaluation import access_of, permission_set
 from app.domain.facts import Role
@@ -13,37 +13,37 @@ from app.domain.grants import ConditionalGrant, Grant
 from app.domain.places import Location
 from app.domain.policy import Policy
 from app.domain.policy_schema import plain
-from app.domain.policy_test_places import known_person, known_section, whereabouts
+from app.domain.policy_test_places import known_person, known_section, locations
 from app.domain.policy_test_schema import CaseFile, Question, WantedGrant
 from app.domain.scopes import Scope
 
 
-def complaints(case: CaseFile, policy: Policy) -> tuple[str, ...]:
-    """Return a line for each thing that is otherwise than wanted; none where the case passes."""
+def failures(case: CaseFile, policy: Policy) -> tuple[str, ...]:
+    """Return a line for each difference from what the case expects; none if it passes."""
     if case.wanted is not None:
         return tuple(_of_grants(case, case.wanted, policy))
     return tuple(
-        f"questions[{place}], {_told(question)}: {complaint}"
+        f"questions[{place}], {_described(question)}: {failure}"
         for place, question in enumerate(case.questions or ())
-        if (complaint := _complaint(question, case, policy))
+        if (failure := _failure(question, case, policy))
     )
 
 
 def answer(question: Question, case: CaseFile, policy: Policy) -> tuple[Reason, Reason]:
-    """Decide a question as the service does: by what the case says, and by the most that it leaves open."""
+    """Decide a question as the service does, once by the case alone and once by all that it leaves open."""
     permission = _permission(question, policy)
-    if (reason := unanswerable(policy, permission, question.resource.type)) is not None:
+    if (reason := denied_to_everyone(policy, permission, question.resource.type)) is not None:
         return reason, reason
     try:
         access = access_of(case.facts.facts(), policy, question.role or case.role)
     except RoleNotHeld:
         return Reason.ROLE_NOT_HELD, Reason.ROLE_NOT_HELD
     kind = policy.type_of(question.resource.type)
-    if (reason := by_facts_alone(access, permission, kind, question.resource.id or "")) is not None:
+    if (reason := decide_without_location(access, permission, kind, question.resource.id or "")) is not None:
         return reason, reason
     least, most = (
-        there if isinstance(there, Reason) else decided(access, permission, there, question.asked)
-        for there in whereabouts(question.resource, case, policy)
+        there if isinstance(there, Reason) else decide(access, permission, there, question.request)
+        for there in locations(question.resource, case, policy)
     )
     return least, most
 
@@ -53,7 +53,7 @@ def _permission(question: Question, policy: Policy) -> str:
     return plain(name if ":" in name else f"{question.resource.type}:{name}", policy.file)
 
 
-def _complaint(question: Question, case: CaseFile, policy: Policy) -> str | None:
+def _failure(question: Question, case: CaseFile, policy: Policy) -> str | None:
     reason, most = answer(question, case, policy)
     meant = question.reason is reason and reason is not Reason.PLACES_DISAGREE
     if reason is not most and not (reason is Reason.GRANTED or meant):
@@ -69,7 +69,7 @@ def _complaint(question: Question, case: CaseFile, policy: Policy) -> str | None
 
 
 def _unsaid(question: Question, case: CaseFile, policy: Policy) -> str:
-    """Tell what the case would have to say, of those whom it names and of whom it says nothing."""
+    """Return what the case would have to add."""
     resource = question.resource
     named = {kind: list(getattr(resource.places, kind)) for kind in SCOPE_OF}
     if (kind := policy.type_of(resource.type)) in named and resource.id:
@@ -85,9 +85,9 @@ def _unsaid(question: Question, case: CaseFile, policy: Policy) -> str:
 
 
 def _why_never(reason: Reason, question: Question, case: CaseFile, policy: Policy) -> str | None:
-    """Tell why a question is denied whatever its policy gives to whom, or None where it could be granted."""
+    """Return why no policy could grant this, or None if one could."""
     permission, resource = _permission(question, policy), question.resource
-    near = get_close_matches(permission, sorted(policy.named), 1)
+    near = get_close_matches(permission, sorted(policy.permissions), 1)
     always = {
         Reason.UNKNOWN_ACTION: f"the policy names no {permission}{f' (did you mean {near[0]}?)' if near else ''}",
         Reason.NOT_APPLICABLE: f"{permission} says nothing on a {resource.type}",
@@ -95,7 +95,7 @@ def _why_never(reason: Reason, question: Question, case: CaseFile, policy: Polic
     }
     if reason in always:
         return always[reason]
-    _, most = whereabouts(resource, case, policy)
+    _, most = locations(resource, case, policy)
     return _NOWHERE[most] if isinstance(most, Reason) else _without_reach(most, question.role or case.role, case)
 
 
@@ -116,7 +116,7 @@ _NOWHERE = {
 }
 
 
-def _told(question: Question) -> str:
+def _described(question: Question) -> str:
     resource = question.resource
     thing = f"{resource.type} {resource.id}" if resource.id else resource.type
     return f"{question.action.name} on {thing}" + (f" as {question.role}" if question.role else "")
@@ -139,19 +139,19 @@ def _grant(wanted: WantedGrant) -> Grant:
     via = tuple(sorted(set(wanted.via)))
     if not (wanted.when or wanted.unless):
         return Grant(wanted.scope, ids, permissions, via)
-    asks = RequestCondition(tuple(sorted(wanted.when.items())), tuple(sorted(wanted.unless.items())))
-    return ConditionalGrant(wanted.scope, ids, permissions, via, asks)
+    condition = RequestCondition(tuple(sorted(wanted.when.items())), tuple(sorted(wanted.unless.items())))
+    return ConditionalGrant(wanted.scope, ids, permissions, via, condition)
 
 
 def _line(grant: Grant) -> str:
-    """Write a grant down; values as JSON, so that text, numbers and booleans differ."""
+    """Return a grant as text, with values as JSON, so that text, numbers and booleans differ."""
     line = f"{grant.scope} {', '.join(grant.ids)}: {', '.join(grant.permissions)} via {', '.join(grant.via)}"
     if isinstance(grant, ConditionalGrant):
-        line += _conditions("when", grant.asks.when) + _conditions("unless", grant.asks.unless)
+        line += _conditions("when", grant.condition.when) + _conditions("unless", grant.condition.unless)
     return line
 
 
-def _conditions(word: str, written: Written) -> str:
+def _conditions(word: str, written: ConditionEntries) -> str:
     return "".join(
         f", {word} {key} is {' or '.join(json.dumps(value, ensure_ascii=False) for value in values)}"
         for key, values in written

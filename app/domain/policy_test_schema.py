@@ -1,8 +1,7 @@
-"""A policy test as it is written: a case, whose JSON Schema lets an editor complete and check it.
+"""The file of a policy test as a model. Its JSON Schema lets an editor complete and check it.
 
-A case says what Clever says of one user, so that it needs no Clever, and what a policy shall make of it: the whole
-permission set, or the answers to questions. Which fields a role has is said by a class for each, so that the schema
-says it too.
+A case holds one user's facts in place of Clever's, and the expected result: the whole permission set, or answers to
+questions. Each role has a class of its own, so that the schema knows its fields.
 """
 
 from collections.abc import Mapping
@@ -32,92 +31,90 @@ Texts = tuple[Text, ...]
 SomeTexts = Annotated[Texts, Field(min_length=1)]
 
 
-def _said(given: object) -> object:
-    # In YAML a key with nothing behind it is null, and what was meant by it is anybody's guess.
+def _refuse_null(given: object) -> object:
+    # In YAML a key without a value is null, and its meaning would be a guess.
     if given is None:
         raise ValueError("nothing stands here: {} or [] says that it is there and empty")
     return given
 
 
-def _there(what: object) -> BeforeValidator:
-    return BeforeValidator(_said, json_schema_input_type=what)
+def _not_null(what: object) -> BeforeValidator:
+    return BeforeValidator(_refuse_null, json_schema_input_type=what)
 
 
 def _confirmed(given: object) -> object:
-    return None if given == "unread" else _said(given)
+    return None if given == "unread" else _refuse_null(given)
 
 
 def _listed(given: object) -> object:
-    return [given] if isinstance(given, str) else _said(given)
+    return [given] if isinstance(given, str) else _refuse_null(given)
 
 
-def _named(given: object) -> object:
+def _with_name(given: object) -> object:
     return {"name": given} if isinstance(given, str) else given
 
 
-def _asking(given: str) -> str:
+def _of_request(given: str) -> str:
     if not is_of_request(given):
         raise ValueError("a grant's condition reads what a request says: resource.…, action.… or context.…")
     return given
 
 
 def _policy(given: object) -> PolicyFile | str:
-    # Not left to a union, which would tell the mistakes of an inline policy twice, and by other paths.
+    # A union would report the mistakes of an inline policy twice, by other paths.
     return given if given and isinstance(given, str) else PolicyFile.model_validate(given)
 
 
 OneOrMany = Annotated[Texts, BeforeValidator(_listed, json_schema_input_type=Text | list[Text])]
 RequestKey = Annotated[
-    str, BeforeValidator(_asking), WithJsonSchema({"type": "string", "pattern": r"^(resource|action|context)\."})
+    str, BeforeValidator(_of_request), WithJsonSchema({"type": "string", "pattern": r"^(resource|action|context)\."})
 ]
 Asking = Annotated[dict[RequestKey, Values], Field(json_schema_extra={"additionalProperties": False})]
 
 
-class _Written(BaseModel):
-    """A part of a case: an unknown key is a mistake, for what it was meant to say would not be tested."""
+class _Strict(BaseModel):
+    """A part of a case; an unknown key is a mistake, since it would not be tested."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class StudentFacts(_Written):
-    """How a student stands."""
+class StudentFacts(_Strict):
+    """The facts of a student role."""
 
-    sections: Annotated[Texts, Field(description="Those they are enrolled in.")] = ()
+    sections: Annotated[Texts, Field(description="Those that they are enrolled in.")] = ()
     schools: Annotated[Texts, Field(description="Their primary school and all others.")] = ()
 
 
-class TeacherFacts(_Written):
-    """How a teacher stands."""
+class TeacherFacts(_Strict):
+    """The facts of a teacher role."""
 
-    sections: Annotated[Texts, Field(description="Those they teach.")] = ()
-    schools: Annotated[Texts, Field(description="Those they teach at.")] = ()
+    sections: Annotated[Texts, Field(description="Those that they teach.")] = ()
+    schools: Annotated[Texts, Field(description="Those where they teach.")] = ()
     title: str = ""
 
 
-class StaffFacts(_Written):
-    """How a member of staff stands."""
+class StaffFacts(_Strict):
+    """The facts of a staff role."""
 
-    schools: Annotated[Texts, Field(description="Those they administer.")] = ()
+    schools: Annotated[Texts, Field(description="Those that they administer.")] = ()
     unconfirmed: Annotated[
         Texts | None,
         BeforeValidator(_confirmed, json_schema_input_type=Literal["unread"] | list[Text]),
-        Field(
-            description="Those of them that Clever's own list of the user's schools lacks; `unread`: it was not read."
-        ),
+        Field(description="Those of them that Clever's list of the user's schools lacks; `unread`: it was not read."),
     ] = ()
     roles: Annotated[Texts, Field(description="Such as `SchoolTechLead`.")] = ()
     title: str = ""
     department: str = ""
 
 
-class DistrictAdminFacts(_Written):
-    """How a district admin stands: over their own district."""
+class DistrictAdminFacts(_Strict):
+    """The facts of a district admin role."""
 
     title: str = ""
 
 
-class Relationship(_Written):
-    """One student of a contact, and what the contact is to them."""
+class Relationship(_Strict):
+    """A student of a contact, and the contact's relationship to them."""
 
     student: Text
     type: str = ""
@@ -127,46 +124,46 @@ class Relationship(_Written):
 Relationships = tuple[Relationship, ...]
 
 
-class RoleFacts(_Written):
-    """The roles held: one that is left out is not held, one that is `{}` is."""
+class RoleFacts(_Strict):
+    """The roles that the user holds; a role that is left out is not held, and `{}` is a role without facts."""
 
-    district_admin: Annotated[DistrictAdminFacts | None, _there(DistrictAdminFacts)] = None
-    staff: Annotated[StaffFacts | None, _there(StaffFacts)] = None
-    teacher: Annotated[TeacherFacts | None, _there(TeacherFacts)] = None
-    student: Annotated[StudentFacts | None, _there(StudentFacts)] = None
-    contact: Annotated[Relationships | None, _there(Relationships)] = None
+    district_admin: Annotated[DistrictAdminFacts | None, _not_null(DistrictAdminFacts)] = None
+    staff: Annotated[StaffFacts | None, _not_null(StaffFacts)] = None
+    teacher: Annotated[TeacherFacts | None, _not_null(TeacherFacts)] = None
+    student: Annotated[StudentFacts | None, _not_null(StudentFacts)] = None
+    contact: Annotated[Relationships | None, _not_null(Relationships)] = None
 
 
-class CaseFacts(_Written):
-    """What Clever says of one user; any text is good for an id."""
+class CaseFacts(_Strict):
+    """The facts of one user; any text may be an id."""
 
     user: Text = "user"
     district: Text = "district"
     roles: RoleFacts
 
     def facts(self) -> Facts:
-        """Return them as the engine reads them."""
+        """Return the facts in the form that the engine reads."""
         return Facts(UserId(self.user), DistrictId(self.district), tuple(self._held()))
 
     def _held(self) -> list[HeldRole]:
-        said = {role: getattr(self.roles, role.value) for role in Role}
-        return [HeldRole(role, self._standings(role, some)) for role, some in said.items() if some is not None]
+        roles = {role: getattr(self.roles, role.value) for role in Role}
+        return [HeldRole(role, self._standings(role, facts)) for role, facts in roles.items() if facts is not None]
 
-    def _standings(self, role: Role, said: _Written | tuple[Relationship, ...]) -> tuple[Standing, ...]:
-        if isinstance(said, tuple):
-            return tuple(_standing(each, {Scope.STUDENT: (each.student,)}) for each in said) or (Standing(),)
-        return (_standing(said, {Scope.DISTRICT: (self.district,)} if role is Role.DISTRICT_ADMIN else {}),)
-
-
-class SectionFacts(_Written):
-    """What Clever says of a section."""
-
-    school: Annotated[Text | None, Field(description="Where it lies; without it in no school.")] = None
-    students: Annotated[Texts, Field(description="Those who are enrolled in it.")] = ()
+    def _standings(self, role: Role, facts: _Strict | tuple[Relationship, ...]) -> tuple[Standing, ...]:
+        if isinstance(facts, tuple):
+            return tuple(_standing(each, {Scope.STUDENT: (each.student,)}) for each in facts) or (Standing(),)
+        return (_standing(facts, {Scope.DISTRICT: (self.district,)} if role is Role.DISTRICT_ADMIN else {}),)
 
 
-class WantedGrant(_Written):
-    """A grant as an answer lists it; with `when` or `unless` one that stands there as conditional."""
+class SectionFacts(_Strict):
+    """The facts of a section."""
+
+    school: Annotated[Text | None, Field(description="Its school; without it, it lies in none.")] = None
+    students: Annotated[Texts, Field(description="The students who are enrolled in it.")] = ()
+
+
+class WantedGrant(_Strict):
+    """An expected grant; with `when` or `unless` a conditional one."""
 
     scope: Scope
     ids: SomeTexts
@@ -176,40 +173,40 @@ class WantedGrant(_Written):
     unless: Asking = {}
 
 
-class Action(_Written):
-    """What is asked to be done."""
+class Action(_Strict):
+    """The action of a question."""
 
     name: Annotated[Text, Field(description="`edit`, or a whole permission: `assignment:grade`.")]
     properties: Annotated[dict[str, object], Field(description="Conditions read them as `action.…`.")] = {}
 
 
-class Places(_Written):
-    """Every place in which a resource lies, by its type; of each one or, for those of a student, a list.
+class Places(_Strict):
+    """Every place in which a resource lies, by type; one of each, or a list for the places of a student.
 
-    Named together they have to fit, as they have to in a request: a section lies in its school, a student stands in
-    both, and a user has to do with each. What that rests on is said in `facts`, in `people` and in `sections`.
+    Places named together have to fit, as in a request: a section lies in its school, a student is in both, and a user
+    is related to each. They are checked by `facts`, `people` and `sections`.
     """
 
-    district: Annotated[OneOrMany, Field(description="The user's own, unless it is said here.")] = ()
+    district: Annotated[OneOrMany, Field(description="By default the user's own.")] = ()
     school: OneOrMany = ()
     section: OneOrMany = ()
     student: OneOrMany = ()
     user: OneOrMany = ()
 
 
-class Resource(_Written):
-    """What is asked about; without Clever, a case has to name every place that holds it."""
+class Resource(_Strict):
+    """The resource of a question; the case has to name every place in which it lies."""
 
     model_config = ConfigDict(json_schema_extra={"anyOf": [{"required": ["id"]}, {"required": ["in"]}]})
 
     type: Annotated[Text, Field(description="Clever's, an alias of it, or the application's own.")]
-    id: Annotated[Text | None, _there(Text)] = None
+    id: Annotated[Text | None, _not_null(Text)] = None
     places: Annotated[Places, Field(alias="in")] = Places()
     properties: Annotated[dict[str, object], Field(description="Conditions read them as `resource.…`.")] = {}
 
     @property
     def says_where(self) -> bool:
-        """Whether the case says where it lies, be it nowhere."""
+        """Whether the case gives its places, even if there are none."""
         return "places" in self.model_fields_set
 
     @model_validator(mode="after")
@@ -219,36 +216,36 @@ class Resource(_Written):
         return self
 
 
-class Question(_Written):
-    """May the user do this, and is the answer the wanted one?"""
+class Question(_Strict):
+    """Whether the user may do something, and the expected answer."""
 
-    action: Annotated[Action, BeforeValidator(_named, json_schema_input_type=Text | Action)]
+    action: Annotated[Action, BeforeValidator(_with_name, json_schema_input_type=Text | Action)]
     resource: Resource
     context: Annotated[dict[str, object], Field(description="Conditions read it as `context.…`.")] = {}
-    role: Annotated[Role | None, _there(Role), Field(description="Instead of the case's.")] = None
+    role: Annotated[Role | None, _not_null(Role), Field(description="Instead of the case's.")] = None
     wanted: StrictBool
     reason: Annotated[
         Reason | None,
-        _there(Reason),
+        _not_null(Reason),
         Field(
-            description="Compared where it is said. Where `false` is wanted of what no policy could grant this user, "
-            "such as a permission that is not named, the case passes only where it says so."
+            description="The expected reason, if it matters. It is required if no policy could grant this user what is "
+            "asked, such as a permission that the policy does not name."
         ),
     ] = None
 
     @property
-    def asked(self) -> Mapping[str, object]:
-        """What the question says, by the keys that conditions read."""
+    def request(self) -> Mapping[str, object]:
+        """The values of the question, by the keys that conditions read."""
         parts = {"resource": self.resource.properties, "action": self.action.properties, "context": self.context}
-        return {f"{part}.{key}": value for part, said in parts.items() for key, value in said.items()}
+        return {f"{part}.{key}": value for part, values in parts.items() for key, value in values.items()}
 
 
 Grants = tuple[WantedGrant, ...]
 Questions = Annotated[tuple[Question, ...], Field(min_length=1)]
 
 
-class CaseFile(_Written):
-    """Under this policy this user holds just these grants, or these questions are answered so."""
+class CaseFile(_Strict):
+    """A user's facts, and the grants or answers that are expected under a policy."""
 
     model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": ["wanted"]}, {"required": ["questions"]}]})
 
@@ -256,37 +253,37 @@ class CaseFile(_Written):
     policy: Annotated[
         PolicyFile | str | None,
         PlainValidator(_policy, json_schema_input_type=PolicyFile | Text),
-        Field(description="A policy, or the path of one from this file; without it the one that all cases are run on."),
+        Field(description="A policy, or its path from this file; without it, the policy that the command is given."),
     ] = None
     facts: CaseFacts
     people: Annotated[
         dict[Text, RoleFacts],
-        Field(description="What Clever says of the other people whom questions name, by their ids."),
+        Field(description="The roles of other people whom questions name, by id."),
     ] = {}
     sections: Annotated[
-        dict[Text, SectionFacts], Field(description="What Clever says of sections that questions name, by their ids.")
+        dict[Text, SectionFacts], Field(description="The facts of sections that questions name, by id.")
     ] = {}
     undocumented: Annotated[
         Texts,
         Field(
-            description="Staff roles, and types and relationships of contacts, that neither Clever documents nor a "
-            "condition of the policy names, and that stand here on purpose."
+            description="Values that are used on purpose although neither Clever documents them nor a condition names "
+            "them: staff roles, and types and relationships of contacts."
         ),
     ] = ()
     role: Annotated[
         Role | None,
-        _there(Role),
-        Field(description="The role context in which it is asked."),
+        _not_null(Role),
+        Field(description="The role context of the questions."),
     ] = None
     wanted: Annotated[
         Grants | None,
-        _there(Grants),
-        Field(description="Every grant; `[]`: none at all."),
+        _not_null(Grants),
+        Field(description="All expected grants; `[]` for none."),
     ] = None
     questions: Annotated[
         Questions | None,
-        _there(Questions),
-        Field(description="Each with the answer that is wanted."),
+        _not_null(Questions),
+        Field(description="Questions, each with the expected answer."),
     ] = None
 
     @model_validator(mode="after")
@@ -296,14 +293,14 @@ class CaseFile(_Written):
         return self
 
 
-def _standing(said: _Written, places: Mapping[Scope, Texts]) -> Standing:
-    """Put together how a role is held; of each field is kept what is kept of Clever's."""
-    ids = {**places, Scope.SCHOOL: getattr(said, "schools", ()), Scope.SECTION: getattr(said, "sections", ())}
-    kept = {name: free_text(getattr(said, name, "")) for name in ("title", "department")}
-    kept |= {name: label(getattr(said, name, "")) for name in ("type", "relationship")}
-    kept["roles"] = staff_roles(getattr(said, "roles", ()))
+def _standing(facts: _Strict, places: Mapping[Scope, Texts]) -> Standing:
+    """Return the standing of a role; the values of fields are kept in the same form as Clever's."""
+    ids = {**places, Scope.SCHOOL: getattr(facts, "schools", ()), Scope.SECTION: getattr(facts, "sections", ())}
+    kept = {name: free_text(getattr(facts, name, "")) for name in ("title", "department")}
+    kept |= {name: label(getattr(facts, name, "")) for name in ("type", "relationship")}
+    kept["roles"] = staff_roles(getattr(facts, "roles", ()))
     return Standing(
         tuple((scope, tuple(sorted(set(some)))) for scope, some in ids.items() if some),
         tuple((name, texts) for name, texts in kept.items() if texts),
-        getattr(said, "unconfirmed", ()),
+        getattr(facts, "unconfirmed", ()),
     )

@@ -1,4 +1,4 @@
-"""Who a fetch is for, how urgent it is, and until when: this decides who gives way when requests are scarce."""
+"""The caller, urgency and deadline of a fetch: they decide which fetch waits when requests are scarce."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -19,12 +19,12 @@ class Urgency(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ReadContext:
-    """What a fetch is for.
+    """The context of a fetch.
 
     Attributes:
-        caller: the digest of the caller whose share its requests count for; empty for the service itself.
+        caller: the digest of the caller whose share of requests it uses; empty for the service itself.
         urgency: who waits for it.
-        until: when it has to be over, in seconds of the event loop's clock; None leaves that to the reader.
+        until: its deadline, in seconds of the event loop's clock; None for the reader's own deadline.
     """
 
     caller: bytes = b""
@@ -33,4 +33,4 @@ class ReadContext:
 
 
 OWN = ReadContext()
-"""The context of what the service reads for itself, such as which districts are connected."""
+"""The context of the service's own reads, such as the list of connected districts."""

@@ -1,4 +1,4 @@
-"""How the roles of one user combine: the four rules, a function each. They know no role by name."""
+"""The four rules by which the roles of one user combine, a function each. They know no role by name."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -12,44 +12,44 @@ from app.domain.scopes import Scope
 
 Names = frozenset[str]
 Holdings = dict[Place, dict[Role, Names]]
-"""For each place, what each role gives there."""
+"""For each place, the permissions that each role gives there."""
 
 NOTHING: Names = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
-    """A clause that applies to a user: what it gives, where, and through which role."""
+class AppliedClause:
+    """A clause that applies to a user, with the role that it is of and the user's places in its scope."""
 
     role: Role
     clause: Clause
     places: tuple[Place, ...]
 
 
-def given_to(facts: Facts, policy: Policy) -> Iterator[Given]:
-    """Yield the clauses whose conditions on the role the user meets, with the places that they stand over."""
+def applied_clauses(facts: Facts, policy: Policy) -> Iterator[AppliedClause]:
+    """Yield the clauses whose conditions on the role the user meets, with the places where they apply."""
     for held in facts.roles:
         for clause in policy.clauses.get(held.role, ()):
             standings = tuple(standing for standing in held.standings if clause.holds(standing))
             if standings:
-                places = chain.from_iterable(stood_on(each, clause.scope, facts, policy) for each in standings)
-                yield Given(held.role, clause, tuple(dict.fromkeys(places)))
+                places = chain.from_iterable(reached_places(each, clause.scope, facts, policy) for each in standings)
+                yield AppliedClause(held.role, clause, tuple(dict.fromkeys(places)))
 
 
-def combined(facts: Facts, policy: Policy, given: Iterable[Given]) -> Holdings:
-    """Return what each role gives at each place under the policy's rule; nothing that says nothing there.
+def combine(facts: Facts, policy: Policy, given: Iterable[AppliedClause]) -> Holdings:
+    """Return what each role gives at each place under the policy's rule, limited to permissions that apply there.
 
-    What stands outside the rules keeps to its own places; what asks something of the request is left out.
+    Clauses over self keep to their own places under every rule; clauses with a condition on the request are left out.
     """
     given = tuple(given)
     holdings = _RULES[policy.rule](facts, policy, tuple(each for each in given if each.clause.ruled))
     for each in given:
-        if each.clause.scope is Scope.SELF and each.clause.asks is None:
+        if each.clause.scope is Scope.SELF and each.clause.condition is None:
             _add(holdings, each.places, each.role, each.clause.permissions)
     return holdings
 
 
-def _scoped(_facts: Facts, _policy: Policy, given: Iterable[Given]) -> Holdings:
+def _scoped(_facts: Facts, _policy: Policy, given: Iterable[AppliedClause]) -> Holdings:
     """Each statement gives its permissions over its own places."""
     holdings: Holdings = {}
     for each in given:
@@ -57,8 +57,8 @@ def _scoped(_facts: Facts, _policy: Policy, given: Iterable[Given]) -> Holdings:
     return holdings
 
 
-def _superset(facts: Facts, policy: Policy, given: tuple[Given, ...]) -> Holdings:
-    """As scoped; and a senior's whole level holds wherever the senior or a held junior reaches."""
+def _superset(facts: Facts, policy: Policy, given: tuple[AppliedClause, ...]) -> Holdings:
+    """As scoped; and a senior's level (its own and its juniors' permissions) holds at all places of both."""
     holdings = _scoped(facts, policy, given)
     names, reach = _names(given), _reach(given)
     for held in facts.roles:
@@ -76,19 +76,21 @@ def _superset(facts: Facts, policy: Policy, given: tuple[Given, ...]) -> Holding
     return holdings
 
 
-def _maximum(facts: Facts, policy: Policy, given: tuple[Given, ...]) -> Holdings:
-    """As scoped; and every name that any held role gives at large, on every place that an employee's role reaches."""
+def _maximum(facts: Facts, policy: Policy, given: tuple[AppliedClause, ...]) -> Holdings:
+    """As scoped; and every permission that a held role gives at large holds at all places of employees' roles."""
     holdings = _scoped(facts, policy, given)
     reach = set().union(*(places for role, places in _reach(given).items() if role in EMPLOYEES))
     _spread(holdings, reach, _names(filter(at_large, given)), policy)
     return holdings
 
 
-def _minimum(facts: Facts, policy: Policy, given: tuple[Given, ...]) -> Holdings:
-    """Of the scoped grants, only the names that every other held role gives at large."""
+def _minimum(facts: Facts, policy: Policy, given: tuple[AppliedClause, ...]) -> Holdings:
+    """As scoped, limited to permissions that every other held role gives at large."""
     names = _names(filter(at_large, given))
     common = {
-        role: policy.named.intersection(*(names.get(other, NOTHING) for other in facts.held() if other is not role))
+        role: policy.permissions.intersection(
+            *(names.get(other, NOTHING) for other in facts.held() if other is not role)
+        )
         for role in facts.held()
     }
     return {
@@ -98,7 +100,7 @@ def _minimum(facts: Facts, policy: Policy, given: tuple[Given, ...]) -> Holdings
     }
 
 
-_RULES: Mapping[Rule, Callable[[Facts, Policy, tuple[Given, ...]], Holdings]] = {
+_RULES: Mapping[Rule, Callable[[Facts, Policy, tuple[AppliedClause, ...]], Holdings]] = {
     Rule.SCOPED: _scoped,
     Rule.SUPERSET: _superset,
     Rule.MAXIMUM: _maximum,
@@ -106,17 +108,17 @@ _RULES: Mapping[Rule, Callable[[Facts, Policy, tuple[Given, ...]], Holdings]] = 
 }
 
 
-def at_large(given: Given) -> bool:
-    """Tell whether a clause speaks for its role as a whole, and not for some relationships of a contact alone."""
+def at_large(given: AppliedClause) -> bool:
+    """Whether a clause holds for its role as a whole, not just for some relationships of a contact."""
     return given.role in EMPLOYEES or given.clause.unconditional
 
 
 def _places(held: HeldRole, scope: Scope, facts: Facts, policy: Policy) -> Iterator[Place]:
-    return chain.from_iterable(stood_on(standing, scope, facts, policy) for standing in held.standings)
+    return chain.from_iterable(reached_places(standing, scope, facts, policy) for standing in held.standings)
 
 
-def stood_on(standing: Standing, scope: Scope, facts: Facts, policy: Policy) -> Iterator[Place]:
-    """Yield the places of kind ``scope`` that ``standing`` reaches, without schools that the policy drops."""
+def reached_places(standing: Standing, scope: Scope, facts: Facts, policy: Policy) -> Iterator[Place]:
+    """Yield the places of one scope that a standing reaches, without schools that the policy drops."""
     if scope is Scope.SELF:
         yield scope, facts.user
         return
@@ -127,14 +129,14 @@ def stood_on(standing: Standing, scope: Scope, facts: Facts, policy: Policy) -> 
     yield from ((scope, place) for place in ids)
 
 
-def _names(given: Iterable[Given]) -> dict[Role, Names]:
+def _names(given: Iterable[AppliedClause]) -> dict[Role, Names]:
     names: dict[Role, Names] = {}
     for each in given:
         names[each.role] = names.get(each.role, NOTHING) | each.clause.permissions
     return names
 
 
-def _reach(given: Iterable[Given]) -> dict[Role, set[Place]]:
+def _reach(given: Iterable[AppliedClause]) -> dict[Role, set[Place]]:
     reach: dict[Role, set[Place]] = {}
     for each in given:
         reach.setdefault(each.role, set()).update(each.places)
@@ -147,8 +149,10 @@ def _unconditional(policy: Policy, role: Role) -> Names:
 
 
 def _spread(holdings: Holdings, places: Iterable[Place], names: Mapping[Role, Names], policy: Policy) -> None:
-    """Give each role's names at every place, as far as they say something there."""
-    within = {scope: {role: some & inside for role, some in names.items()} for scope, inside in policy.inside.items()}
+    """Give each role's permissions at every place where they apply."""
+    within = {
+        scope: {role: some & inside for role, some in names.items()} for scope, inside in policy.permissions_in.items()
+    }
     for place in places:
         for role, some in within[place[0]].items():
             if some:

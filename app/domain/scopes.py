@@ -1,6 +1,7 @@
-"""Scopes: the kinds of place where a permission holds, and which permissions mean something inside them.
+"""Scopes: the kinds of place where a permission holds, and which permissions apply in each.
 
-A district holds its schools, a school its sections, a section its students: what is allowed on the outer holds within.
+A district contains its schools, a school its sections, a section its students: what is allowed on a place is allowed on
+everything in it.
 """
 
 from enum import StrEnum
@@ -30,10 +31,10 @@ CLEVER_TYPES = frozenset(_LIES_IN)
 
 
 def applies_in(permission: str, scope: Scope) -> bool:
-    """Tell whether ``permission`` (``type:action``) says anything inside a ``scope``.
+    """Whether a permission (``type:action``) applies in a scope.
 
-    Clever's own types lie where Clever puts them: ``school:view`` says nothing on a section. The application's own
-    types (``assignment``, ``report``) can lie inside any scope.
+    Clever's types apply only where Clever puts them: ``school:view`` does not apply in a section. The application's own
+    types (``assignment``, ``report``) can lie in any scope.
     """
     kind = permission.partition(":")[0]
     return scope in _LIES_IN.get(kind, _ANYWHERE)

@@ -1,7 +1,7 @@
-"""Facts in few bytes: what is kept of a user for as long as they may be asked about.
+"""The compact form in which facts are cached.
 
-As Python's own values they take some 1,800 bytes a user, most of it ids in 24 letters; packed some 200, and nothing
-that the garbage collector has to look through. They are unpacked only where something is worked out anew.
+As Python objects, the facts of a user take some 1,800 bytes, most of them in ids of 24 letters. Packed they take some
+200 bytes, and the garbage collector has nothing to trace. They are unpacked only for a new evaluation.
 """
 
 import re
@@ -15,11 +15,11 @@ from app.domain.ids import CLEVER_ID, DistrictId, UserId
 from app.domain.scopes import Scope
 
 PackedFacts = NewType("PackedFacts", bytes)
-"""The format, whether the user's schools are confirmed, and the facts as MessagePack, arrays without names."""
+"""A byte for the format, one that says whether the user's schools are confirmed, then the facts in MessagePack."""
 
 FORMAT = 2
-"""To be raised with whatever changes what the bytes mean: the order of roles and of scopes does. Format 1 left out of
-fields what Clever does not document, so that facts from then may grant too much."""
+"""Raise it with every change to the meaning of the bytes, such as the order of roles or scopes. Facts in format 1 lack
+undocumented values of fields, and so may grant too much."""
 
 _CONFIRMED = 1
 _HEAD_BYTES = 2
@@ -28,7 +28,7 @@ _HEXADECIMAL = re.compile(CLEVER_ID)
 
 _ID_BYTES = 12
 _Id = bytes
-"""Twelve bytes for an id of Clever's; any other as it is written, and made longer than that by spaces."""
+"""Twelve bytes for an id of Clever's; any other id as text, padded with spaces to at least thirteen bytes."""
 
 _Standing = tuple[
     tuple[tuple[Annotated[int, msgspec.Meta(ge=0, lt=len(_SCOPES))], tuple[_Id, ...]], ...],
@@ -44,26 +44,26 @@ _DECODER = msgspec.msgpack.Decoder(_Facts)
 
 
 def packed(facts: Facts) -> PackedFacts:
-    """Return facts in few bytes."""
+    """Return the compact form of facts."""
     roles = tuple((_ROLES.index(held.role), held.legacy_id, tuple(map(_put, held.standings))) for held in facts.roles)
     head = bytes((FORMAT, _CONFIRMED if facts.confirmed() else 0))
     return PackedFacts(head + _ENCODER.encode((_short(facts.user), _short(facts.district), roles)))
 
 
 def is_confirmed(facts: PackedFacts) -> bool:
-    """Tell what ``Facts.confirmed`` tells, without unpacking."""
+    """Return ``Facts.confirmed`` without unpacking."""
     return facts[1] == _CONFIRMED
 
 
 def unpacked(facts: PackedFacts) -> Facts:
-    """Return facts as they were packed; raises ``ValueError`` for bytes that are not of this format."""
+    """Return the facts of a compact form; raises ``ValueError`` for bytes of another format."""
     if facts[:1] != bytes((FORMAT,)):
-        raise ValueError("these are no facts of this format")
+        raise ValueError("these bytes are not facts in this format")
     try:
         user, district, roles = _DECODER.decode(memoryview(facts)[_HEAD_BYTES:])
         return Facts(UserId(_long(user)), DistrictId(_long(district)), tuple(map(_role, roles)))
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise ValueError("these are no facts of this format") from error
+        raise ValueError("these bytes are not facts in this format") from error
 
 
 def _put(standing: Standing) -> _Standing:

@@ -1,4 +1,4 @@
-"""A snapshot: something that Clever said, with its time, and with the answers rendered from it so far."""
+"""A snapshot: data from Clever, the time of its fetch, and the answers rendered from it so far."""
 
 import hashlib
 from collections.abc import Hashable, Iterable
@@ -14,8 +14,8 @@ class Staleness:
     """How stale an answer is.
 
     Attributes:
-        reason: such as ``unreachable``; the words are those of ``CleverError``, and ``slow`` and ``accepted``.
-        as_of: when the fetch of the oldest snapshot behind the answer began, in Unix seconds.
+        reason: why: a code of ``CleverError`` such as ``unreachable``, or ``slow``, or ``accepted``.
+        as_of: when the fetch of its oldest snapshot began, in Unix seconds.
     """
 
     reason: str
@@ -26,7 +26,7 @@ Said = TypeVar("Said")
 
 
 class Rendered(msgspec.Struct, frozen=True, gc=False):
-    """The body of an answer, its tag, which changes with it, and the question that it answers."""
+    """The body of an answer, a tag that changes with the body, and the question that it answers."""
 
     body: bytes
     tag: str
@@ -34,27 +34,27 @@ class Rendered(msgspec.Struct, frozen=True, gc=False):
 
     @classmethod
     def of(cls, body: bytes, question: Hashable = None) -> "Rendered":
-        """Tag ``body`` with a hash of it: equal answers are equal bytes, and so have equal tags."""
+        """Return a body tagged with its hash, so that equal answers have equal tags."""
         return cls(body, hashlib.blake2b(body, digest_size=12).hexdigest(), question)
 
 
 _MOST_RENDERED = 8
-"""How many answers are kept with one snapshot: enough for the few roles and views that are asked for."""
+"""Answers kept per snapshot: enough for the few roles and views that callers ask for."""
 
 
 class Snapshot(msgspec.Struct, Generic[Said], gc=False):
-    """What Clever said, and when.
+    """Data from Clever and the time of its fetch.
 
-    There may be a hundred thousand, so the garbage collector ignores them: none is ever part of a cycle.
+    A process may hold a hundred thousand. None is part of a reference cycle, so the garbage collector ignores them.
 
     Attributes:
-        facts: of one user, packed, and complete as far as the roles held need them; or a section, or a list.
+        facts: the packed facts of one user, complete for the roles held; or a section, or a list.
         began: when its fetch began, in seconds of the process's clock; the age of an answer counts from here.
         at: the same in Unix seconds.
-        renew_at: from when on a request has it renewed, by the process's clock.
-        stale: why it answers although it is not fresh; None while it is.
-        rendered: answers, the latest last; they are dropped with the snapshot.
-        fresh: if this is stale, the same snapshot as it was when it was fresh.
+        renew_at: from this time of the process's clock on, a request renews it.
+        stale: why it is used although it is not fresh; None while it is fresh.
+        rendered: answers, the latest last.
+        fresh: for a stale snapshot, the original.
     """
 
     facts: Said
@@ -70,31 +70,31 @@ class Snapshot(msgspec.Struct, Generic[Said], gc=False):
         return msgspec.structs.replace(self, stale=reason, rendered=(), fresh=self.fresh or self)
 
     def answer(self, question: Hashable) -> Rendered | None:
-        """Return the answer to ``question``, all that it depends on beside the snapshot, or None if there is none."""
+        """Return the kept answer to a question, which holds all that the answer depends on beside the snapshot."""
         for rendered in (self.fresh or self).rendered:
             if rendered.question == question:
                 return rendered
         return None
 
     def keep(self, answer: Rendered) -> Rendered:
-        """Keep an answer, in place of the oldest if there are too many, and return it."""
+        """Keep an answer, dropping the oldest if there are too many, and return it."""
         keeper = self.fresh or self
         keeper.rendered = (*keeper.rendered[1 - _MOST_RENDERED :], answer)
         return answer
 
     def staleness(self) -> Staleness | None:
-        """Return how stale it is, or None if it is fresh."""
+        """Return the staleness of an answer from this snapshot; None if it is fresh."""
         return None if self.stale is None else Staleness(self.stale, self.at)
 
 
 class Found(NamedTuple, Generic[Said]):
-    """What another process has read, and when its fetch began, in Unix seconds."""
+    """Data that another process read, and when its fetch began, in Unix seconds."""
 
     said: Said
     at: float
 
 
 def staleness_of(snapshots: Iterable[Snapshot[Any]]) -> Staleness | None:
-    """Return how stale an answer from several snapshots is: as its oldest stale one, or None if all are fresh."""
+    """Return the staleness of an answer from several snapshots: that of the oldest stale one, None if all are fresh."""
     stale = [snapshot for snapshot in snapshots if snapshot.stale is not None]
     return min(stale, key=lambda snapshot: snapshot.at).staleness() if stale else None

@@ -1,4 +1,4 @@
-"""The words of explanations: how a user stands to places, and what conditions ask for."""
+"""The phrases of explanations: how a user relates to places, and what conditions require."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -27,22 +27,22 @@ _IS = {
     Role.STUDENT: "a student",
     Role.CONTACT: "a contact",
 }
-_TOLD_BY_ROLES = frozenset({"roles", "title", "department"})
-"""The fields that the list of a user's roles shows as well; what others hold is not repeated."""
+_SHOWN_FIELDS = frozenset({"roles", "title", "department"})
+"""The fields that the roles of a user show as well; values of other fields are not repeated."""
 
 
 def nearness(scope: Scope) -> int:
-    """Return the rank of a kind of place by which answers go from the nearest place outwards."""
+    """Return the rank of a scope, the nearest first."""
     return -list(Scope).index(scope)
 
 
 def named(role: Role) -> str:
-    """Return a role as one says it."""
+    """Return a role in plain words."""
     return role.replace("_", " ")
 
 
 def standing_in(role: Role, place: Place, location: Location) -> str:
-    """Tell how a user in ``role`` stands to one of the places of ``location``: ``teaches this section``."""
+    """Return how a user in a role relates to one of the places of ``location``: ``teaches this section``."""
     scope, inner = place[0], _inner(location)
     if scope is inner:
         where = f"this {_called(scope)}"
@@ -54,7 +54,7 @@ def standing_in(role: Role, place: Place, location: Location) -> str:
 
 
 def standing_elsewhere(held: HeldRole, scope: Scope, location: Location) -> str:
-    """Tell how many places of a kind a role reaches, none of ``location``: ``teaches 3 sections, not this one``."""
+    """Return how many places of one scope a role reaches outside ``location``: ``teaches 3 sections, not this one``."""
     if scope is Scope.SELF:
         return f"as {_IS[held.role]}, over themselves only"
     stands, kind, many = _stands(held.role, scope), _called(scope), len(held.ids(scope))
@@ -64,42 +64,42 @@ def standing_elsewhere(held: HeldRole, scope: Scope, location: Location) -> str:
 
 
 def not_shared(role: Role) -> str:
-    """Tell what an absent role means: the district may well keep it from this application."""
+    """Return what an absent role means: the district may not share it with this application."""
     absent = f"no {named(role)} role is shared with this application"
     return f"{absent}: that grants nothing, and does not say that the person is not {_IS[role]}"
 
 
 def none_shared(roles: Iterable[Role]) -> str:
-    """Tell the same of several roles, shorter."""
+    """Return the same for several roles, in short."""
     *others, last = map(named, roles)
     absent = f"no {', '.join(others)}{' or ' if others else ''}{last} role is shared with this application"
     return f"{absent}, which grants nothing and does not say that the person has none"
 
 
 def not_met(role: Role, field: str, standing: Standing, wanted: tuple[Value, ...]) -> str:
-    """Tell what a field would have to be."""
-    told = " and ".join(standing.readable(field)) or ("unreadable" if standing.values(field) else "absent")
-    told = f"{told}, " if field in _TOLD_BY_ROLES else ""
-    return f"{_of_role(role, field)} {told}not {_either(wanted)}"
+    """Return which value a field lacks."""
+    value = " and ".join(standing.readable(field)) or ("unreadable" if standing.values(field) else "absent")
+    value = f"{value}, " if field in _SHOWN_FIELDS else ""
+    return f"{_of_role(role, field)} {value}not {_either(wanted)}"
 
 
 def ruled_out(role: Role, field: str, standing: Standing, unwanted: tuple[Value, ...]) -> str:
-    """Tell what a field must not be."""
+    """Return which value of a field rules it out."""
     if UNREADABLE in standing.values(field):
         return f"{_of_role(role, field)} unreadable and may be {_either(unwanted)}, which rules it out"
     return f"{_of_role(role, field)} {_either(unwanted)}, which rules it out"
 
 
-def condition(asks: RequestCondition) -> str:
-    """Tell what a request has to say: ``resource.status is not archived``."""
-    wanted = [f"{key} is {_either(values)}" for key, values in asks.when]
-    return " and ".join([*wanted, *(f"{key} is not {_either(values)}" for key, values in asks.unless)])
+def condition(condition: RequestCondition) -> str:
+    """Return what a condition requires of a request: ``resource.status is not archived``."""
+    wanted = [f"{key} is {_either(values)}" for key, values in condition.when]
+    return " and ".join([*wanted, *(f"{key} is not {_either(values)}" for key, values in condition.unless)])
 
 
-def not_comparable(said: Mapping[str, object]) -> str:
-    """Tell what of a request cannot be compared, by its kind alone: what callers say is not repeated."""
-    told = [f"{key} is {_KINDS.get(type(value), 'an object')}" for key, value in said.items()]
-    return f", and {' and '.join(told)} here, which cannot be compared with that" if told else ""
+def not_comparable(values: Mapping[str, object]) -> str:
+    """Return which values of a request cannot be compared, by their kind: callers' values are not repeated."""
+    kinds = [f"{key} is {_KINDS.get(type(value), 'an object')}" for key, value in values.items()]
+    return f", and {' and '.join(kinds)} here, which cannot be compared with that" if kinds else ""
 
 
 _KINDS: Mapping[type, str] = {

@@ -31,7 +31,7 @@ class ActivePolicy:
         self.state = FileState.OK
         if self.context is None:
             self.context = self._context_by(policy)
-        elif (self.context.policy.revision, self.context.policy.odd) != (policy.revision, policy.odd):
+        elif (self.context.policy.revision, self.context.policy.warnings) != (policy.revision, policy.warnings):
             # To write out a default changes nothing, but may add a warning.
             self.context = replace(self.context, policy=policy)
 
@@ -45,7 +45,7 @@ def policy_watch(file: Path, active_policy: ActivePolicy) -> FileWatch[Policy]:
 
     def take(policy: Policy) -> None:
         active_policy.take(policy)
-        telemetry.policy_taken(policy.revision, policy.odd)
+        telemetry.policy_taken(policy.revision, policy.warnings)
 
     def refuse(error: BaseException) -> None:
         active_policy.refuse()

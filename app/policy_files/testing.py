@@ -9,7 +9,7 @@ from app.domain.errors import Mistake, PolicyMistakes
 from app.domain.policy import Policy, policy_of
 from app.domain.policy_schema import PolicyFile
 from app.domain.policy_test_lint import mistakes_in
-from app.domain.policy_test_run import complaints
+from app.domain.policy_test_run import failures
 from app.domain.policy_test_schema import CaseFile
 from app.policy_files.yaml import Plain, made_of, read_policy
 
@@ -69,7 +69,7 @@ def read_case(file: Path, policy: Policy) -> tuple[CaseFile, Policy]:
 
 def _outcome(file: Path, policy: Policy) -> Outcome:
     case, own = read_case(file, policy)
-    wrong = complaints(case, own)
+    wrong = failures(case, own)
     return Outcome(file, Verdict.FAILED if wrong else Verdict.PASSED, case.description, wrong)
 
 

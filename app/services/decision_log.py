@@ -76,7 +76,7 @@ def _decided(context: Context, asked: Asked, answered: Answered) -> Decided:
         district if isinstance(district, str) else None,
         user,
         role if isinstance(role, str) and role in _ROLES else None,
-        permission if permission in context.policy.named else None,
+        permission if permission in context.policy.permissions else None,
         None if resource is None else _resource(context, resource),
         reason,
         age,
@@ -99,4 +99,4 @@ def _resource(context: Context, resource: Entity) -> tuple[str, str | None] | No
 
 
 def _is_named(policy: Policy, kind: str) -> bool:
-    return any(permission.startswith(f"{kind}:") for permission in policy.named)
+    return any(permission.startswith(f"{kind}:") for permission in policy.permissions)

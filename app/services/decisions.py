@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, TypeVar
 import msgspec
 from msgspec.structs import replace
 
-from app.domain.decision import Reason, by_facts_alone, decided, unanswerable
+from app.domain.decision import Reason, decide, decide_without_location, denied_to_everyone
 from app.domain.errors import (
     CleverError,
     CleverMalformed,
@@ -245,7 +245,7 @@ class _Cached:
         if holder is None:
             return None
         district, snapshot, known = holder
-        reason = by_facts_alone(known, permission, kind, resource.id)
+        reason = decide_without_location(known, permission, kind, resource.id)
         if reason is not None:
             return _Found(reason, district, (snapshot,), ("users",), permission)
         found = None
@@ -253,7 +253,7 @@ class _Cached:
             found = cached_location(self._context, district, kind, resource.id, self._freshness)
         if found is None:
             return None
-        reason = decided(known, permission, found.location, question)
+        reason = decide(known, permission, found.location, question)
         return _Found(reason, district, (snapshot, *found.snapshots), ("users", *found.caches), permission)
 
     def _asked(self, question: Question) -> tuple[str, str, Reason | None]:
@@ -350,7 +350,7 @@ async def _share_unread_subject(context: Context, questions: Sequence[Question],
 def _refused_unread(policy: Policy, permission: str, question: Question) -> Reason | None:
     if not is_user(policy, question.subject):
         return Reason.UNKNOWN_SUBJECT
-    return unanswerable(policy, permission, question.resource.type)
+    return denied_to_everyone(policy, permission, question.resource.type)
 
 
 async def _reason(lookup: ResourceLookup, question: Question, permission: str, user: UserId) -> Reason:
@@ -375,7 +375,7 @@ async def _decided(lookup: ResourceLookup, question: Question, permission: str, 
         lookup.snapshots.append(snapshot)
         known = access(lookup.context, snapshot, role)
         kind = lookup.context.policy.type_of(question.resource.type)
-        reason = by_facts_alone(known, permission, kind, question.resource.id)
+        reason = decide_without_location(known, permission, kind, question.resource.id)
         if reason is not None:
             return reason
         if _is_granted_by(lookup.partly(question.resource), lookup, known, permission, question):
@@ -385,7 +385,7 @@ async def _decided(lookup: ResourceLookup, question: Question, permission: str, 
         if located:
             located.cancel()
             await asyncio.gather(located, return_exceptions=True)
-    return decided(known, permission, location, question)
+    return decide(known, permission, location, question)
 
 
 def _is_granted_by(
@@ -394,7 +394,7 @@ def _is_granted_by(
     """Tell whether what is known of a student is enough: where else they may lie takes nothing away."""
     if part is None or Role.STUDENT not in part.facts.held():
         return False
-    is_granted = decided(known, permission, location_of_student(part.facts), question) is Reason.GRANTED
+    is_granted = decide(known, permission, location_of_student(part.facts), question) is Reason.GRANTED
     if is_granted:
         lookup.snapshots.append(part)
     return is_granted

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from app.domain.decision import SCOPE_OF, Reason, by_facts_alone
+from app.domain.decision import SCOPE_OF, Reason, decide_without_location
 from app.domain.errors import RoleNotHeld, UserUnknown
 from app.domain.evaluation import Access
-from app.domain.explanation import Explanation, explained, refused
+from app.domain.explanation import Explanation, explanation_of, explanation_of_denial
 from app.domain.facts import Facts
 from app.domain.ids import IdShape
 from app.domain.places import Location, location_of_district
@@ -87,24 +87,24 @@ def _check_shapes(shape: IdShape, places: Mapping[str, str]) -> None:
 async def _explanation(
     lookup: ResourceLookup, policy: Policy, known: Access, permission: str, places: Mapping[str, str]
 ) -> Explanation:
-    if permission not in policy.named:
-        return refused(permission, Reason.UNKNOWN_ACTION)
+    if permission not in policy.permissions:
+        return explanation_of_denial(permission, Reason.UNKNOWN_ACTION)
     if places and not any(applies_in(permission, SCOPE_OF[kind]) for kind in places):
-        return refused(permission, Reason.NOT_APPLICABLE)
+        return explanation_of_denial(permission, Reason.NOT_APPLICABLE)
     try:
         location = await _location(lookup, places)
     except NotLocated as error:
         if not _is_decided_by_facts(known, permission, places):
-            return refused(permission, error.reason)
+            return explanation_of_denial(permission, error.reason)
         # A check looks no place up where the facts decide, and so does not notice that it is not there.
         location = frozenset((SCOPE_OF[kind], place) for kind, place in places.items())
         location |= location_of_district(lookup.district)
-    return explained(known, policy, permission, location)
+    return explanation_of(known, policy, permission, location)
 
 
 def _is_decided_by_facts(known: Access, permission: str, places: Mapping[str, str]) -> bool:
     kind, place = next(iter(places.items())) if len(places) == 1 else ("", "")
-    return by_facts_alone(known, permission, kind, place) is not None
+    return decide_without_location(known, permission, kind, place) is not None
 
 
 async def _location(lookup: ResourceLookup, places: Mapping[str, str]) -> Location:

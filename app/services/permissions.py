@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from app.domain.callers import Caller
 from app.domain.errors import DistrictUnnamed, NotCached, RoleNotHeld, RosterguardError, UserUnknown
-from app.domain.evaluation import Access, access_of, set_of
+from app.domain.evaluation import Access, access_of, permission_set_of
 from app.domain.facts import Facts, Role
 from app.domain.grants import PermissionSet
 from app.domain.ids import DistrictId
@@ -87,7 +87,7 @@ async def permissions_of(
 
         def rendered() -> bytes:
             # It is rendered once, and need not be kept in the form in which questions are decided.
-            return render(set_of(_access(context, snapshot, subject.role), policy), snapshot.staleness())
+            return render(permission_set_of(_access(context, snapshot, subject.role), policy), snapshot.staleness())
 
         answer = _answer(context, snapshot, key, rendered)
     except (RoleNotHeld, UserUnknown) as error:

@@ -15,7 +15,7 @@ from app.domain.places import (
     Location,
     Section,
     location_of_district,
-    location_of_named,
+    location_of_resource,
     location_of_school,
     location_of_section,
     location_of_student,
@@ -228,7 +228,7 @@ class ResourceLookup:
             )
         except (MalformedId, RecordUnknown, UserUnknown) as error:
             raise NotLocated(Reason.PLACES_DISAGREE) from error
-        location = location_of_named(self.district, section=section, school=school, student=student, user=user)
+        location = location_of_resource(self.district, section=section, school=school, student=student, user=user)
         if location is None or named.get("district", self.district) != self.district:
             raise NotLocated(Reason.PLACES_DISAGREE)
         return location

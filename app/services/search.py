@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from msgspec import structs
 
-from app.domain.decision import SCOPE_OF, Reason, decided, may_be_asked, unanswerable
+from app.domain.decision import SCOPE_OF, Reason, decide, denied_to_everyone, is_applicable
 from app.domain.errors import MalformedId, RoleNotHeld, UserUnknown
 from app.domain.evaluation import Access, access_of
 from app.domain.facts import Facts
@@ -53,7 +53,7 @@ async def subjects(context: Context, question: Question, freshness: Freshness) -
 
 async def _subjects(context: Context, question: Question, freshness: Freshness) -> Found:
     permission = permission_asked(context.policy, question.action.name, question.resource.type)
-    if unanswerable(context.policy, permission, question.resource.type) or not is_user(
+    if denied_to_everyone(context.policy, permission, question.resource.type) or not is_user(
         context.policy, question.subject
     ):
         return _NOTHING
@@ -72,7 +72,7 @@ async def _subjects(context: Context, question: Question, freshness: Freshness) 
     async for person in _candidates(ListReader(lookup), location, permission):
         if role is None or role in person.held():
             known = access_of(person, context.policy, role)
-            if decided(known, permission, location, question) is Reason.GRANTED:
+            if decide(known, permission, location, question) is Reason.GRANTED:
                 found.add(person.user)
     return Found(sorted(found), lookup.staleness())
 
@@ -88,14 +88,14 @@ async def resources(context: Context, question: Question, freshness: Freshness) 
 async def _resources(context: Context, question: Question, freshness: Freshness) -> Found:
     kind = context.policy.type_of(question.resource.type)
     permission = permission_asked(context.policy, question.action.name, question.resource.type)
-    if kind not in CLEVER_TYPES or unanswerable(context.policy, permission, question.resource.type):
+    if kind not in CLEVER_TYPES or denied_to_everyone(context.policy, permission, question.resource.type):
         return _NOTHING
     subject = await _subject(context, question, freshness)
     if isinstance(subject, Found):
         return subject
     held = {place for place, names in subject.access.at.items() if permission in names}
     for given in subject.access.conditional:
-        if permission in given.clause.permissions and given.clause.asks and given.clause.asks.holds(question):
+        if permission in given.clause.permissions and given.clause.condition and given.clause.condition.holds(question):
             held.update(given.places)
     found = await ListReader(subject.lookup).lying_in(held, SCOPE_OF[kind])
     return Found(sorted(found), subject.lookup.staleness())
@@ -117,8 +117,8 @@ async def _actions(context: Context, question: Question, freshness: Freshness) -
     location = await _location_or_itself(subject.lookup, question, kind)
     found = sorted(
         permission.removeprefix(f"{kind}:")
-        for permission in context.policy.named
-        if may_be_asked(permission, kind) and decided(subject.access, permission, location, question) is Reason.GRANTED
+        for permission in context.policy.permissions
+        if is_applicable(permission, kind) and decide(subject.access, permission, location, question) is Reason.GRANTED
     )
     return Found(found, subject.lookup.staleness())
 
@@ -164,7 +164,7 @@ async def _candidates(list_reader: ListReader, location: Location, permission: s
     """Yield whoever stands in relation to one of the places, with what they are there, some more than once."""
     policy = list_reader.lookup.context.policy
     for place in sorted(location):
-        if place[0] in _reachable(policy) and permission in policy.inside[place[0]]:
+        if place[0] in _reachable(policy) and permission in policy.permissions_in[place[0]]:
             for person in await list_reader.people(place):
                 yield person
 

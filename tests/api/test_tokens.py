@@ -302,7 +302,7 @@ def test_while_no_key_is_known_a_token_is_neither_good_nor_bad(service: Service)
         "type": "urn:problem-type:rosterguard:provider-unreachable",
         "title": "OpenID provider cannot be read",
         "status": 503,
-        "detail": "the keys of the OpenID provider cannot be read, and so no token can be judged",
+        "detail": "the keys of the OpenID provider cannot be read, so no token can be verified",
     }
     assert httpx.get(f"{service.client.base_url}/readyz").json()["parts"]["provider"] == "unreachable"
     assert [service.status(KEY), service.status("no key and no token")] == [200, 401]

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 
-from app.domain.decision import Reason, decided
+from app.domain.decision import Reason, decide
 from app.domain.evaluation import access_of, permission_set
 from app.domain.ids import SchoolId, SectionId
 from app.domain.places import Location, Section, location_of_section
@@ -38,14 +38,14 @@ def _decisions() -> Iterator[Figure]:
     allowed, denied = ([*map(_location, _sections_of(number))] for number in (1, 2))
 
     def per_second(locations: Sequence[Location]) -> float:
-        def decide() -> None:
+        def decide_all() -> None:
             for location in locations:
-                decided(access, "section:edit", location, {})
+                decide(access, "section:edit", location, {})
 
-        return len(locations) / seconds_of(decide, times=10_000)
+        return len(locations) / seconds_of(decide_all, times=10_000)
 
-    assert {decided(access, "section:edit", each, {}) for each in allowed} == {Reason.GRANTED}
-    assert {decided(access, "section:edit", each, {}) for each in denied} == {Reason.NOT_IN_REACH}
+    assert {decide(access, "section:edit", each, {}) for each in allowed} == {Reason.GRANTED}
+    assert {decide(access, "section:edit", each, {}) for each in denied} == {Reason.NOT_IN_REACH}
     yield at_least("decisions on cached access, half of them denials: a second", per_second(allowed + denied), 1e6)
     yield told("… that are granted: a second", per_second(allowed))
     yield told("… that are denied: a second", per_second(denied))

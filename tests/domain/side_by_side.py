@@ -28,7 +28,7 @@ from app.domain.places import Place, Section
 from app.domain.policy import Policy, policy_of
 from app.domain.policy_schema import PolicyFile
 from app.domain.policy_test_lint import mistakes_in
-from app.domain.policy_test_run import answer, complaints
+from app.domain.policy_test_run import answer, failures
 from app.domain.policy_test_schema import CaseFile
 from app.domain.read_context import ReadContext
 from app.domain.scopes import Scope
@@ -220,7 +220,7 @@ def grants_of(answer_of: PermissionSet) -> list[Record]:
 
     def written(grant: Grant) -> Record:
         asks = (
-            {word: {key: list(values) for key, values in getattr(grant.asks, word)} for word in ("when", "unless")}
+            {word: {key: list(values) for key, values in getattr(grant.condition, word)} for word in ("when", "unless")}
             if isinstance(grant, ConditionalGrant)
             else {}
         )
@@ -317,7 +317,7 @@ async def _sets(oracle: Oracle, context: Context) -> list[str]:
         differences.append(f"service {rendered.decode()}\n  engine {engine}")
     if can_be_written(world, user):
         case = CaseFile.model_validate(case_of(world, user, wanted=grants_of(engine)))
-        differences += [f"policy test {one}" for one in complaints(case, policy)]
+        differences += [f"policy test {one}" for one in failures(case, policy)]
     return differences
 
 

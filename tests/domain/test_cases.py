@@ -16,7 +16,7 @@ from app.domain.grants import ConditionalGrant, Grant, PermissionSet
 from app.domain.ids import DistrictId, UserId
 from app.domain.policy import Policy, policy_of
 from app.domain.policy_schema import PolicyFile, Rule
-from app.domain.policy_test_run import complaints
+from app.domain.policy_test_run import failures
 from app.domain.policy_test_schema import CaseFile, WantedGrant
 from app.domain.scopes import Scope
 from app.policy_files.testing import read_case
@@ -32,7 +32,7 @@ def case_of(name: str) -> tuple[CaseFile, Policy]:
 
 def listed(grant: Grant) -> WantedGrant:
     asks = (
-        {"when": dict(grant.asks.when), "unless": dict(grant.asks.unless)}
+        {"when": dict(grant.condition.when), "unless": dict(grant.condition.unless)}
         if isinstance(grant, ConditionalGrant)
         else {}
     )
@@ -44,7 +44,7 @@ def listed(grant: Grant) -> WantedGrant:
 @pytest.mark.parametrize("name", CASES)
 def test_case(name: str) -> None:
     case, policy = case_of(name)
-    assert complaints(case, policy) == ()
+    assert failures(case, policy) == ()
     if case.wanted is not None:
         found = permission_set(case.facts.facts(), policy, case.role)
         assert tuple(map(listed, (*found.grants, *found.conditional))) == case.wanted
@@ -63,7 +63,7 @@ def test_hardly_a_denial_that_is_wanted_is_found_under_an_unrelated_policy() -> 
     passing = [
         question
         for case, question in denials
-        if not complaints(case.model_copy(update={"questions": (question,)}), UNRELATED)
+        if not failures(case.model_copy(update={"questions": (question,)}), UNRELATED)
     ]
     assert len(denials) > 10
     assert [question.reason for question in passing] == [Reason.UNKNOWN_ACTION]

@@ -2,8 +2,8 @@ from typing import Any
 
 import pytest
 
-from app.domain.conditions import Asked
-from app.domain.decision import Reason, decided, may_be_asked
+from app.domain.conditions import RequestValues
+from app.domain.decision import Reason, decide, is_applicable
 from app.domain.errors import RoleNotHeld
 from app.domain.evaluation import Access, access_of
 from app.domain.facts import Facts, HeldRole, Role, Standing
@@ -46,9 +46,9 @@ ZETA = (Scope.DISTRICT, "zeta")
 SEC_A: Location = frozenset({(Scope.SECTION, "sec-a"), (Scope.SCHOOL, "south"), ZETA})
 SEC_B: Location = frozenset({(Scope.SECTION, "sec-b"), (Scope.SCHOOL, "north"), ZETA})
 SEC_C: Location = frozenset({(Scope.SECTION, "sec-c"), (Scope.SCHOOL, "south"), ZETA})
-ACTIVE: Asked = {"resource.status": "active"}
-ARCHIVED: Asked = {"resource.status": "archived"}
-REPAIR: Asked = {"resource.status": "archived", "context.purpose": "repair"}
+ACTIVE: RequestValues = {"resource.status": "active"}
+ARCHIVED: RequestValues = {"resource.status": "archived"}
+REPAIR: RequestValues = {"resource.status": "archived", "context.purpose": "repair"}
 
 
 def ada(role: Role | None = None) -> Access:
@@ -81,8 +81,8 @@ def ada(role: Role | None = None) -> Access:
         ("section:delete", SEC_A, {}, Reason.NOT_PERMITTED),
     ],
 )
-def test_decisions(permission: str, location: Location, asked: Asked, reason: Reason) -> None:
-    assert decided(ada(), permission, location, asked) is reason
+def test_decisions(permission: str, location: Location, asked: RequestValues, reason: Reason) -> None:
+    assert decide(ada(), permission, location, asked) is reason
 
 
 @pytest.mark.parametrize(
@@ -97,9 +97,9 @@ def test_decisions(permission: str, location: Location, asked: Asked, reason: Re
     ],
 )
 def test_decisions_in_a_role_context(
-    role: Role, permission: str, location: Location, asked: Asked, reason: Reason
+    role: Role, permission: str, location: Location, asked: RequestValues, reason: Reason
 ) -> None:
-    assert decided(ada(role), permission, location, asked) is reason
+    assert decide(ada(role), permission, location, asked) is reason
 
 
 def test_a_role_context_of_a_role_not_held_has_no_access() -> None:
@@ -133,7 +133,7 @@ def test_an_access_keeps_the_facts_whole_in_a_role_context() -> None:
     ],
 )
 def test_a_permission_is_asked_where_its_type_can_lie(permission: str, types: set[str]) -> None:
-    assert {each for each in (*CLEVER_TYPES, "assignment", "report") if may_be_asked(permission, each)} == types
+    assert {each for each in (*CLEVER_TYPES, "assignment", "report") if is_applicable(permission, each)} == types
 
 
 def test_reasons_are_words_that_can_be_published() -> None:

@@ -56,7 +56,7 @@ def test_clever_may_be_asked_again_after_a_while() -> None:
         (UserUnknown(), "no such user is shared with this application"),
         (RecordUnknown(), "no such record is shared with this application"),
         (NotCached(), "nothing recent enough is cached, and only-if-cached forbids reading it"),
-        (PolicyUnusable(), "the policy file cannot be used, and so nothing is answered until it is mended"),
+        (PolicyUnusable(), "the policy file is invalid, and no question is answered until it is corrected"),
     ],
 )
 def test_an_error_says_what_to_do(error: RosterguardError, message: str) -> None:

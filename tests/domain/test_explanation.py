@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain.conditions import Asked, RequestCondition
-from app.domain.decision import Reason, decided
+from app.domain.conditions import RequestCondition, RequestValues
+from app.domain.decision import Reason, decide
 from app.domain.evaluation import access_of
-from app.domain.explanation import Explanation, Ground, How, Lack, Missing, explained, refused
+from app.domain.explanation import Explanation, Ground, How, Lack, Missing, explanation_of, explanation_of_denial
 from app.domain.facts import Facts, HeldRole, Role, Standing
 from app.domain.fields import UNREADABLE
 from app.domain.ids import DistrictId, UserId
@@ -81,11 +81,11 @@ def why(
     location: Location,
     *,
     role: Role | None = None,
-    asked: Asked | None = None,
+    asked: RequestValues | None = None,
 ) -> Explanation:
     policy = policy_of(PolicyFile.model_validate({"version": 1, **written}))
     facts = Facts(UserId("ada"), DistrictId("zeta"), roles)
-    return explained(access_of(facts, policy, role), policy, permission, location, asked)
+    return explanation_of(access_of(facts, policy, role), policy, permission, location, asked)
 
 
 def granted(summary: str, *grounds: Ground) -> Explanation:
@@ -471,7 +471,7 @@ def test_a_condition_that_is_met_is_no_reason() -> None:
         ({"resource.status": "final"}, "teacher only where resource.status is draft"),
     ],
 )
-def test_missing_because_the_request_does_not_say_so(asked: Asked, detail: str) -> None:
+def test_missing_because_the_request_does_not_say_so(asked: RequestValues, detail: str) -> None:
     written = {"rule": "scoped", "roles": {"teacher": [{**TEACHER[0], "when": {"resource.status": "draft"}}]}}
     assert why(written, (teacher("algebra"),), "section:edit", ALGEBRA, asked=asked) == Explanation(
         Reason.CONDITION_NOT_MET,
@@ -507,7 +507,7 @@ def test_missing_because_the_request_does_not_say_so(asked: Asked, detail: str) 
         ),
     ],
 )
-def test_missing_because_what_the_request_says_cannot_be_compared(asked: Asked, detail: str) -> None:
+def test_missing_because_what_the_request_says_cannot_be_compared(asked: RequestValues, detail: str) -> None:
     unless = {"resource.archived": True, "action.hard": True}
     written = {"rule": "scoped", "roles": {"teacher": [{**TEACHER[0], "unless": unless}]}}
     found = why(written, (teacher("algebra"),), "section:edit", ALGEBRA, asked=asked)
@@ -556,22 +556,22 @@ def test_missing_under_minimum_is_whatever_reads_the_request() -> None:
     ],
 )
 def test_a_question_that_comes_to_nothing_misses_nothing_of_the_user(reason: Reason, summary: str) -> None:
-    assert refused("section:edit", reason) == Explanation(reason, (), (), summary)
+    assert explanation_of_denial("section:edit", reason) == Explanation(reason, (), (), summary)
 
 
 @law
 @given(people(), policies(), locations, requests, st.data())
 def test_what_is_held_has_grounds_and_what_is_denied_has_something_missing(
-    facts: Facts, written: Written, there: Location, asked: Asked, data: st.DataObject
+    facts: Facts, written: Written, there: Location, asked: RequestValues, data: st.DataObject
 ) -> None:
     location = there | {(Scope.DISTRICT, "a")}
     role = data.draw(st.sampled_from([None, *facts.held()]))
     for rule in RULES:
         policy = under(rule, written)
         access = access_of(facts, policy, role)
-        for permission in policy.named:
-            reason = decided(access, permission, location, asked)
-            found = explained(access, policy, permission, location, asked)
+        for permission in policy.permissions:
+            reason = decide(access, permission, location, asked)
+            found = explanation_of(access, policy, permission, location, asked)
             assert (found.reason, found.held) == (reason, reason is Reason.GRANTED)
             assert bool(found.grounds) == found.held
             assert bool(found.missing) == (not found.held)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.domain.evaluation import access_of, permission_set
-from app.domain.explanation import explained
+from app.domain.explanation import explanation_of
 from app.domain.facts import EMPLOYEES, Facts, HeldRole, Role, Standing
 from app.domain.ids import DistrictId, UserId
 from app.domain.scopes import Scope
@@ -73,8 +73,8 @@ def test_whatever_is_held_is_explained_by_what_gives_it_there(facts: Facts, writ
             access = access_of(facts, policy, role)
             for place, by_role in access.holdings.items():
                 for name in access.at[place]:
-                    grounds = explained(access, policy, name, frozenset({place})).grounds
-                    assert {ground.role for ground in grounds if not ground.asks} == {
+                    grounds = explanation_of(access, policy, name, frozenset({place})).grounds
+                    assert {ground.role for ground in grounds if not ground.condition} == {
                         role for role, names in by_role.items() if name in names
                     }
                     assert all(ground.statements for ground in grounds)
@@ -87,8 +87,8 @@ def test_whatever_is_not_held_is_explained_by_what_is_missing(facts: Facts, writ
         policy = under(rule, written)
         access = access_of(facts, policy)
         for scope in (Scope.SECTION, Scope.STUDENT):
-            for name in policy.inside[scope] - access.at.get((scope, "a"), frozenset()):
-                found = explained(access, policy, name, frozenset({(scope, "a")}))
+            for name in policy.permissions_in[scope] - access.at.get((scope, "a"), frozenset()):
+                found = explanation_of(access, policy, name, frozenset({(scope, "a")}))
                 assert found.held == bool(found.grounds)
                 assert found.held != bool(found.missing)
 
@@ -234,12 +234,14 @@ def test_conditional_grants_are_sorted_and_those_that_differ_in_places_only_are_
     for rule in RULES[:3]:
         some = permission_set(facts, under(rule, written)).conditional
         assert list(some) == sorted(some, key=lambda grant: (order.index(grant.scope), grant.ids, grant.permissions))
-        assert len({(grant.scope, grant.permissions, grant.via, repr(grant.asks)) for grant in some}) == len(some)
-        places = [(grant.scope, place, grant.permissions, repr(grant.asks)) for grant in some for place in grant.ids]
+        assert len({(grant.scope, grant.permissions, grant.via, repr(grant.condition)) for grant in some}) == len(some)
+        places = [
+            (grant.scope, place, grant.permissions, repr(grant.condition)) for grant in some for place in grant.ids
+        ]
         assert len(places) == len(set(places))
         for grant in some:
-            assert grant.asks.when or grant.asks.unless
-            assert {key for key, _ in (*grant.asks.when, *grant.asks.unless)} <= set(REQUEST_KEYS)
+            assert grant.condition.when or grant.condition.unless
+            assert {key for key, _ in (*grant.condition.when, *grant.condition.unless)} <= set(REQUEST_KEYS)
             assert all(name in NAMES and applies(name, grant.scope) for name in grant.permissions)
             for listed in (grant.ids, grant.permissions, grant.via):
                 assert listed

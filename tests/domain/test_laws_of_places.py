@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from app.domain.facts import Facts, Role, Standing
 from app.domain.ids import DistrictId, SchoolId, SectionId, UserId
-from app.domain.places import Section, location_of_named
+from app.domain.places import Section, location_of_resource
 from app.domain.scopes import Scope
 from tests.domain.worlds import law, people
 
@@ -19,7 +19,7 @@ anybody = st.builds(lambda facts, user: replace(facts, user=UserId(user)), peopl
 def test_what_lies_with_a_student_and_with_a_user_lies_with_these_two_and_nowhere_else_in_the_district(
     student: Facts, user: Facts
 ) -> None:
-    there = location_of_named(student.district, student=student, user=user)
+    there = location_of_resource(student.district, student=student, user=user)
     assert there in (
         None,
         {(Scope.STUDENT, student.user), (Scope.SELF, user.user), (Scope.DISTRICT, student.district)},
@@ -37,7 +37,7 @@ def test_nothing_lies_with_a_student_and_with_a_user_who_has_nothing_to_do_with_
     at_work = (learning - sections) & schools_and_sections(user, Role.TEACHER, Role.STAFF)
     related = student.user in {user.user, *ids(user, Scope.STUDENT, Role.CONTACT)} or bool(shared or at_work)
     related = related or Role.DISTRICT_ADMIN in user.held()
-    assert (location_of_named(student.district, student=student, user=user) is not None) == related
+    assert (location_of_resource(student.district, student=student, user=user) is not None) == related
 
 
 schools = st.none() | st.sampled_from("abc").map(SchoolId)
@@ -56,12 +56,12 @@ def test_naming_more_places_never_lets_a_thing_lie_where_none_of_them_alone_does
     section: Section | None, school: SchoolId | None, student: Facts | None, user: Facts | None
 ) -> None:
     district = DistrictId("a")
-    together = location_of_named(district, section=section, school=school, student=student, user=user)
+    together = location_of_resource(district, section=section, school=school, student=student, user=user)
     alone = (
-        location_of_named(district, section=section),
-        location_of_named(district, school=school),
-        location_of_named(district, student=student),
-        location_of_named(district, user=user),
+        location_of_resource(district, section=section),
+        location_of_resource(district, school=school),
+        location_of_resource(district, student=student),
+        location_of_resource(district, user=user),
     )
     assert together is None or together <= frozenset().union(*(each for each in alone if each))
 
@@ -75,7 +75,7 @@ def test_what_fits_still_fits_when_the_user_has_to_do_with_more(
         user, roles=tuple(replace(one, standings=(*one.standings, Standing(((scope, ("d",)),)))) for one in user.roles)
     )
     before, after = (
-        location_of_named(DistrictId("a"), section=section, school=school, student=student, user=each)
+        location_of_resource(DistrictId("a"), section=section, school=school, student=student, user=each)
         for each in (user, more)
     )
     assert before is None or before == after

@@ -8,7 +8,7 @@ from app.domain.places import (
     Place,
     Section,
     location_of_district,
-    location_of_named,
+    location_of_resource,
     location_of_school,
     location_of_section,
     location_of_student,
@@ -68,7 +68,7 @@ def test_a_user_lies_with_themselves() -> None:
 def named(
     section: Section | None = None, school: str | None = None, student: Facts | None = None, user: Facts | None = None
 ) -> AbstractSet[Place] | None:
-    return location_of_named(
+    return location_of_resource(
         DISTRICT, section=section, school=SchoolId(school) if school else None, student=student, user=user
     )
 

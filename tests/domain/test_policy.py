@@ -11,7 +11,7 @@ from app.domain.facts import Role, Standing
 from app.domain.fields import UNREADABLE
 from app.domain.policy import Clause, Policy, policy_of
 from app.domain.policy_lint import expansions, warnings
-from app.domain.policy_schema import PolicyFile, named_in_full
+from app.domain.policy_schema import PolicyFile, full_names
 from app.domain.scopes import Scope
 
 Written = dict[str, Any]
@@ -133,7 +133,7 @@ def test_a_clause_tells_conditions_on_the_role_from_those_on_the_request() -> No
         Scope.SECTION,
         frozenset({"section:edit"}),
         when=(("title", frozenset({"dean"})),),
-        asks=RequestCondition(
+        condition=RequestCondition(
             when=(("action.soft", (True,)), ("resource.status", ("Active", 1, True))),
             unless=(("context.purpose", ("fun",)),),
         ),
@@ -168,7 +168,7 @@ def test_an_alias_stands_for_its_type_wherever_a_type_is_read() -> None:
     assert found.clauses[Role.TEACHER] == (
         Clause("roles.teacher[0]", Scope.SECTION, frozenset({"section:edit", "student:view"})),
     )
-    assert found.named == {"section:edit", "student:view"}
+    assert found.permissions == {"section:edit", "student:view"}
     assert [found.type_of(each) for each in ("classroom", "pupil", "section", "report")] == [
         *("section", "student", "section", "report"),
     ]
@@ -232,7 +232,7 @@ def test_seniority_counts_under_superset_only(rule: str) -> None:
 def test_permissions_are_known_by_where_they_say_something() -> None:
     names = ["district:view", "school:view", "section:view", "student:view", "user:view", "report:export"]
     found = policy({"district_admin": [{"allow": names, "over": "district"}]})
-    assert found.inside == {
+    assert found.permissions_in == {
         Scope.DISTRICT: set(names),
         Scope.SCHOOL: {"school:view", "section:view", "student:view", "report:export"},
         Scope.SECTION: {"section:view", "student:view", "report:export"},
@@ -267,13 +267,13 @@ def test_expansions_of_aliases_are_told_with_the_types_of_clever() -> None:
         ("roles.teacher[0].allow[0]", "classroom:*", ("section:edit", "section:view")),
         ("district.read_only[0]", "classroom:*", ("section:edit", "section:view")),
     ]
-    assert named_in_full(file) == {"section:edit", "section:view"}
+    assert full_names(file) == {"section:edit", "section:view"}
     assert list(warnings(file)) == []
 
 
 def test_names_in_full() -> None:
     file = file_of({"teacher": [{"allow": ["*:view", "a:view"], "over": "self"}], "staff": []})
-    assert named_in_full(file) == {"a:view"}
+    assert full_names(file) == {"a:view"}
 
 
 def test_a_wildcard_stands_for_whole_parts_only() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from app.domain.policy import policy_of
 from app.domain.policy_schema import PolicyFile
-from app.domain.policy_test_run import complaints
+from app.domain.policy_test_run import failures
 from app.domain.policy_test_schema import CaseFile
 
 Written = dict[str, Any]
@@ -55,7 +55,7 @@ ASKS = (
 
 def told(*, role: str | None = None, **wants: object) -> list[str]:
     written = {"description": "One.", "facts": FACTS, **wants} | ({"role": role} if role else {})
-    return list(complaints(CaseFile.model_validate(written), POLICY))
+    return list(failures(CaseFile.model_validate(written), POLICY))
 
 
 def test_nothing_is_told_where_all_is_as_wanted_in_whatever_order() -> None:
@@ -206,7 +206,7 @@ def test_a_resource_lies_in_the_users_district_unless_another_is_named() -> None
             + [question("view", {"type": "section", "id": "sec-a"}, wanted=True)],
         }
     )
-    assert complaints(case, policy) == ("questions[2], write on note: wanted true, found false (places_disagree)",)
+    assert failures(case, policy) == ("questions[2], write on note: wanted true, found false (places_disagree)",)
 
 
 NEVER = "so this can never be true; if you mean that, add reason:"
@@ -269,7 +269,7 @@ def test_a_denial_that_no_policy_could_turn_shows_nothing_unless_the_case_names_
 )
 def test_a_denial_of_a_user_without_any_relation_shows_nothing(roles: Written, why: str | None) -> None:
     asked = question("view", {"type": "section", "id": "sec-a"}, wanted=False)
-    found = complaints(
+    found = failures(
         CaseFile.model_validate({"description": "One.", "facts": {"roles": roles}, "questions": [asked]}), POLICY
     )
     assert [complaint.partition(": ")[2] for complaint in found] == ([f"{why}, {NEVER} not_permitted"] if why else [])
@@ -279,7 +279,7 @@ def test_a_denial_on_themselves_shows_something_of_a_user_whose_roles_reach_no_p
     written = {"version": 1, "rule": "scoped", "roles": {"teacher": [{"allow": ["user:view"], "over": "self"}]}}
     asked = question("view", {"type": "user", "id": "user"}, wanted=False)
     case = CaseFile.model_validate({"description": "One.", "facts": {"roles": {"student": {}}}, "questions": [asked]})
-    assert complaints(case, policy_of(PolicyFile.model_validate(written))) == ()
+    assert failures(case, policy_of(PolicyFile.model_validate(written))) == ()
 
 
 NOTES: Written = {
@@ -303,7 +303,7 @@ def reasons_of(action: str, places: Written, *, roles: Written, wanted: bool, **
     asked = question(action, {"type": "note", "in": places}, wanted=wanted)
     written = {"description": "One.", "facts": {"user": "ada", "roles": roles}, "questions": [asked], **said}
     case = CaseFile.model_validate(written)
-    [complaint] = complaints(case, policy_of(PolicyFile.model_validate(NOTES))) or ("_: passed",)
+    [complaint] = failures(case, policy_of(PolicyFile.model_validate(NOTES))) or ("_: passed",)
     return complaint.partition(": ")[2]
 
 
@@ -414,7 +414,7 @@ def test_a_denial_for_want_of_a_place_that_is_left_unsaid_is_no_denial(
             "facts": {"roles": roles},
             "questions": [{**asked, **({"reason": reason} if reason else {})}],
         }
-        found = complaints(CaseFile.model_validate(written), policy_of(PolicyFile.model_validate(NOTES)))
+        found = failures(CaseFile.model_validate(written), policy_of(PolicyFile.model_validate(NOTES)))
         assert [complaint.partition(": ")[2] for complaint in found] == ([told] if told else [])
 
 
@@ -434,7 +434,7 @@ def test_a_denial_for_want_of_places_that_are_all_said_stands(resource: Written,
         "facts": {"roles": roles},
         "questions": [question("note:write", resource, wanted=False)],
     }
-    assert complaints(CaseFile.model_validate(written), policy_of(PolicyFile.model_validate(NOTES))) == ()
+    assert failures(CaseFile.model_validate(written), policy_of(PolicyFile.model_validate(NOTES))) == ()
 
 
 @pytest.mark.parametrize(
@@ -462,4 +462,4 @@ def test_whoever_and_whatever_the_case_tells_of_is_looked_up_there(resource: Wri
         "sections": {"sec-a": {"school": "north"}},
         "people": people,
     }
-    assert complaints(CaseFile.model_validate(written), policy_of(PolicyFile.model_validate(NOTES))) == ()
+    assert failures(CaseFile.model_validate(written), policy_of(PolicyFile.model_validate(NOTES))) == ()

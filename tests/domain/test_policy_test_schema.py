@@ -107,7 +107,7 @@ def test_what_a_question_says_is_known_by_the_keys_of_conditions() -> None:
             "wanted": False,
         }
     )
-    assert question.asked == {
+    assert question.request == {
         "resource.status": "draft",
         "resource.tags": [1],
         "action.soft": True,

@@ -46,7 +46,7 @@ def test_whatever_is_no_packed_facts_is_refused_or_is_facts(said: bytes) -> None
 
 @pytest.mark.parametrize("format_told", [b"", bytes((FORMAT + 1,)), b"\x00"])
 def test_facts_of_another_format_are_refused(format_told: bytes) -> None:
-    with pytest.raises(ValueError, match="no facts of this format"):
+    with pytest.raises(ValueError, match="not facts in this format"):
         unpacked(PackedFacts(format_told + packed(Facts(UserId("ann"), DistrictId("north")))[1:]))
 
 

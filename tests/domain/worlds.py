@@ -242,7 +242,7 @@ def held(facts: Facts, policy: Policy, role: Role | None = None) -> set[tuple[Sc
 def held_on_conditions(answer: PermissionSet) -> set[tuple[str, ...]]:
     """Return what may be held, as place, permission, role and the condition on the request."""
     return {
-        (grant.scope, place, name, role, as_json(grant.asks.when), as_json(grant.asks.unless))
+        (grant.scope, place, name, role, as_json(grant.condition.when), as_json(grant.condition.unless))
         for grant in answer.conditional
         for place in grant.ids
         for name in grant.permissions

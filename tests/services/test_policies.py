@@ -363,7 +363,7 @@ def test_what_an_escape_spells_and_cannot_be_written_is_a_mistake(written: str, 
 def test_a_text_that_is_too_long_to_be_compared_is_a_mistake() -> None:
     told = "a text that is compared has 500 characters at most"
     assert mistakes_in(titled("x" * 501)) == [f"line 7: roles.teacher[1].when.title: {told}"]
-    assert read_policy(titled("x" * 500)).named
+    assert read_policy(titled("x" * 500)).permissions
 
 
 def test_a_byte_order_mark_is_no_mistake() -> None:
@@ -407,7 +407,7 @@ def test_values_are_text_as_in_yaml_1_2(written: str, wanted: set[str]) -> None:
 )
 def test_values_of_requests_keep_their_kind(written: str, wanted: tuple[object, ...]) -> None:
     policy = read_policy(teacher(f"{{allow: [a:b], over: sections, when: {{resource.status: {written}}}}}"))
-    asks = policy.clauses[Role.TEACHER][1].asks
+    asks = policy.clauses[Role.TEACHER][1].condition
     assert asks is not None
     assert repr(asks.when) == repr((("resource.status", wanted),))
 

@@ -119,7 +119,7 @@ async def test_an_action_search_finds_exactly_the_actions_that_a_decision_grants
     users = [case.user for case in SMALL.cases.values()]
     resources = [("section", each) for each in there["section"][::9]] + [("school", each) for each in there["school"]]
     for kind, resource in [*resources, ("district", there["district"][0]), ("user", users[2]), ("student", users[0])]:
-        names = {name.removeprefix(f"{kind}:") for name in context.policy.named}
+        names = {name.removeprefix(f"{kind}:") for name in context.policy.permissions}
         for user in users:
             granted = {
                 name
