@@ -4,10 +4,10 @@ import asyncio
 import math
 import random
 import time
-from collections.abc import AsyncGenerator, Callable, Coroutine
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, Callable, Collection, Coroutine
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from app.domain.errors import CleverTimedOut
 
@@ -30,6 +30,28 @@ def _too_late() -> CleverTimedOut:
     return CleverTimedOut("Clever was not read within the time that a request may take")
 
 
+def start(coroutine: Coroutine[Any, Any, T], among: set[asyncio.Task[Any]]) -> asyncio.Task[T]:
+    """Start a task, which is in ``among`` until it is over; nobody has to look at its outcome."""
+    task = asyncio.create_task(coroutine)
+    among.add(task)
+
+    def over(_: asyncio.Task[T]) -> None:
+        among.discard(task)
+        # Otherwise asyncio would complain that a failure was never looked at.
+        if not task.cancelled():
+            task.exception()
+
+    task.add_done_callback(over)
+    return task
+
+
+async def cancel(tasks: Collection[asyncio.Task[Any]]) -> None:
+    """Cancel tasks, and wait until they are over."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
 class SingleFlight(Generic[T]):
     """A call that many may want at once and that is made once for all of them.
 
@@ -44,6 +66,7 @@ class SingleFlight(Generic[T]):
         self._clock = clock
         self._began = 0.0
         self._task: asyncio.Task[T] | None = None
+        self._running: set[asyncio.Task[T]] = set()
 
     async def join(self, *, within: float = 0) -> T:
         """Join the call in progress, or take the outcome of the last one if it began less than ``within`` seconds ago.
@@ -52,26 +75,17 @@ class SingleFlight(Generic[T]):
         """
         task = self._task
         if task is None or task.cancelled() or (task.done() and self._clock() - self._began >= within):
-            task = self._task = asyncio.create_task(self._call())
-            task.add_done_callback(_retrieve)
+            task = self._task = start(self._call(), self._running)
             self._began = self._clock()
         return await asyncio.shield(task)
 
     def is_over(self) -> bool:
         """Tell whether no call is in progress."""
-        return self._task is None or self._task.done()
+        return not self._running
 
     async def aclose(self) -> None:
         """Cancel the call in progress."""
-        if self._task is not None and self._task.cancel():
-            with suppress(asyncio.CancelledError):
-                await self._task
-
-
-def _retrieve(task: asyncio.Task[T]) -> None:
-    # When nobody waits any more, asyncio would complain that the failure was never looked at.
-    if not task.cancelled():
-        task.exception()
+        await cancel(self._running)
 
 
 @dataclass(slots=True)

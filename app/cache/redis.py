@@ -62,15 +62,17 @@ class SharedCache:
         """
         redis = redis_at(url)
         self._health = Health()
-        self._link = RedisClient(redis, self._health, patience)
-        self._leases = Leases(self._link, partial(os.urandom, _OWNER_BYTES))
+        self._client = RedisClient(redis, self._health, patience)
+        self._leases = Leases(self._client, partial(os.urandom, _OWNER_BYTES))
         self._names = Names(secret, "names in Redis")
         self._values, self._messages = Signer(secret, "facts in Redis"), Signer(secret, "messages in Redis")
         self._channel = f"{_CHANNEL}:{self._names.of(_CHANNEL)}"
-        self._announcements = Invalidations(redis, self._channel, take=self._heard, ended=self._link.check)
+        self._invalidations = Invalidations(
+            redis, self._channel, on_message=self._on_message, on_end=self._client.check
+        )
         self._keep_seconds = keep_seconds
         self._wall = wall
-        self._us = os.urandom(_OWNER_BYTES)
+        self._sender = os.urandom(_OWNER_BYTES)
         self._dropped: Dropped = lambda _key, _at: None
 
     def state(self) -> str:
@@ -81,7 +83,7 @@ class SharedCache:
     async def open(self, dropped: Dropped) -> AsyncGenerator[None]:
         """Connect and listen until the end of the block; ``dropped`` is called with what becomes outdated."""
         self._dropped = dropped
-        async with self._link.open(), self._announcements.listening():
+        async with self._client.open(), self._invalidations.listening():
             yield
 
     async def find(self, key: str) -> Found[PackedFacts] | None:
@@ -95,7 +97,7 @@ class SharedCache:
     async def lead(self, key: str, until: float | None) -> bool:
         """Take the lead in fetching, or wait for the replica that has it; see ``Shared.lead``."""
         with tracing.tracer().internal_span("lease"):
-            return await self._leases.take(self._value(key), until)
+            return await self._leases.acquire(self._value(key), until)
 
     def put(self, key: str, said: PackedFacts, at: float) -> None:
         """Share what was read ``at`` Unix seconds, unless there is something newer; nobody waits for that."""
@@ -107,7 +109,7 @@ class SharedCache:
 
     def give_up(self, key: str) -> None:
         """Let others take the lead: the fetch failed."""
-        self._leases.give_up(self._value(key))
+        self._leases.release(self._value(key))
 
     def _value(self, key: str) -> str:
         return f"{_PREFIX}:{self._names.of(key)}"
@@ -115,7 +117,7 @@ class SharedCache:
     async def _look(self, key: str) -> tuple[str, Found[PackedFacts] | None]:
         name = self._value(key)
         try:
-            there = await self._link.ask(partial(_get, name))
+            there = await self._client.ask(partial(_get, name))
         except Unavailable as error:
             return error.word, None
         if there is None:
@@ -123,7 +125,7 @@ class SharedCache:
         opened = self._opened(self._values, key, there)
         if opened is None:
             # Otherwise a forged time would keep newer snapshots from being put.
-            self._link.send(partial(_drop, name, there))
+            self._client.send(partial(_drop, name, there))
             return "refused", None
         if not opened.content or self._is_old(opened.at):
             return "miss", None
@@ -139,8 +141,8 @@ class SharedCache:
         return at < self._wall() - self._keep_seconds
 
     def _write(self, writing: _Writing) -> None:
-        owner = self._leases.given_up(self._value(writing.key))
-        self._link.send(partial(self._put, writing, owner))
+        owner = self._leases.forget(self._value(writing.key))
+        self._client.send(partial(self._put, writing, owner))
 
     async def _put(self, writing: _Writing, owner: bytes, redis: Redis) -> None:
         key, content, at, until = writing
@@ -148,7 +150,7 @@ class SharedCache:
         if until <= now:
             return
         signed = self._values.signed(key, content, at)
-        message = self._messages.signed(self._channel, self._us + key.encode(), at)
+        message = self._messages.signed(self._channel, self._sender + key.encode(), at)
         given = int((now + AHEAD_SECONDS) * _MICROSECONDS), int((until - now) * 1000) + 1, owner
         anyhow = 0 if content else 1
         for _ in range(2):
@@ -161,9 +163,9 @@ class SharedCache:
                 return
             await _drop(name, there, redis)
 
-    def _heard(self, message: bytes) -> None:
+    def _on_message(self, message: bytes) -> None:
         opened = self._opened(self._messages, self._channel, message)
-        if opened is not None and not self._is_old(opened.at) and not opened.content.startswith(self._us):
+        if opened is not None and not self._is_old(opened.at) and not opened.content.startswith(self._sender):
             self._dropped(opened.content[_OWNER_BYTES:].decode(), opened.at)
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import random
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from math import inf
 from typing import Any, TypeVar
@@ -15,16 +15,16 @@ from redis.exceptions import AuthenticationError, ReadOnlyError, RedisError, Res
 from redis.maint_notifications import MaintNotificationsConfig
 
 from app.telemetry import Event, log_event, metrics
-from app.waiting import Backoff
+from app.waiting import Backoff, cancel, start
 
 SLOW_IN_A_ROW = 5
-"""After so many slow moments in a row Redis counts as lost; a single one may be this process's own."""
+"""After so many timeouts in a row Redis counts as down; a single one may be this process's own fault."""
 
-_MOMENT = 0.01
+_SAME_MOMENT = 0.01
 
 _FIRST_PAUSE, _LONGEST_PAUSE, _JITTERED = 1.0, 5.0, 0.2
 
-_LASTING = 10.0  # whoever fails again within that has not recovered
+_RECOVERED_SECONDS = 10.0  # if Redis fails again before that, it had not recovered
 
 _LOGGED_AGAIN = 60.0
 
@@ -39,15 +39,14 @@ class Health:
     def __init__(self, jitter: Callable[[], float] = random.random) -> None:
         """Take what draws the jitter of the pauses between probes, from 0 up to 1."""
         self._pauses = Backoff(_FIRST_PAUSE, _LONGEST_PAUSE, _JITTERED, jitter)
-        self._up, self._down = asyncio.Event(), asyncio.Event()
-        self._slow = 0
-        self._known, self._lost_is_logged = asyncio.Event(), False
-        self._shut_out = False
-        self._lost_at = self._refused_at = self._slow_at = -_LOGGED_AGAIN
+        self._known, self._down = asyncio.Event(), asyncio.Event()
+        self._timeouts = 0
+        self._auth_failed = self._down_is_logged = False
+        self._down_logged_at = self._error_at = self._timeout_at = -_LOGGED_AGAIN
 
     def is_up(self) -> bool:
         """Tell whether Redis may be asked."""
-        return self._up.is_set()
+        return self._known.is_set() and not self._down.is_set()
 
     @property
     def state(self) -> str:
@@ -55,11 +54,11 @@ class Health:
 
         ``failing`` is a Redis that answered with an error in the last minute, or that refuses the user or password.
         """
-        if self._shut_out:
+        if self._auth_failed:
             return "failing"
         if not self.is_up():
             return "unreachable" if self._known.is_set() else "not_asked"
-        return "failing" if self._refused_at > _now() - _LOGGED_AGAIN else "ok"
+        return "failing" if self._error_at > _now() - _LOGGED_AGAIN else "ok"
 
     async def wait(self, seconds: float) -> None:
         """Wait until it is known whether Redis is up, for so many seconds at most."""
@@ -67,71 +66,67 @@ class Health:
             async with asyncio.timeout(seconds):
                 await self._known.wait()
 
-    def answered(self) -> None:
-        """Note an answer in time."""
-        self._slow = 0
+    def record_answer(self) -> None:
+        """Record an answer in time."""
+        self._timeouts = 0
 
-    def timed_out(self) -> None:
-        """Note that an answer did not come in time; several at the same moment count as one."""
-        if _now() - self._slow_at >= _MOMENT:
-            self._slow, self._slow_at = self._slow + 1, _now()
-        if self._slow >= SLOW_IN_A_ROW:
-            self.lost()
+    def record_timeout(self) -> None:
+        """Record that an answer did not come in time; several at the same moment count as one."""
+        if _now() - self._timeout_at >= _SAME_MOMENT:
+            self._timeouts, self._timeout_at = self._timeouts + 1, _now()
+        if self._timeouts >= SLOW_IN_A_ROW:
+            self.record_lost()
 
-    def refused(self) -> None:
-        """Note that Redis answered with an error, such as that it is full."""
-        if self._refused_at <= _now() - _LOGGED_AGAIN:
+    def record_error(self) -> None:
+        """Record that Redis answered with an error, such as that it is full."""
+        if self._error_at <= _now() - _LOGGED_AGAIN:
             message = "Redis answers with errors: what it does not take is not shared"
             log_event(Event.REDIS_ERROR, logging.WARNING, message)
-        self._refused_at = _now()
+        self._error_at = _now()
 
-    def shut_out(self) -> None:
-        """Note that Redis refuses the user or password."""
-        if not self._shut_out:
-            self._shut_out = self._lost_is_logged = True
-            self._lost_at = _now()
+    def record_auth_failure(self) -> None:
+        """Record that Redis refuses the user or password."""
+        if not self._auth_failed:
+            self._auth_failed = self._down_is_logged = True
+            self._down_logged_at = _now()
             message = "Redis refuses the user or password: this process goes on with its own cache alone"
             log_event(Event.REDIS_AUTH_FAILED, logging.WARNING, message)
-        self._go_down()
+        self._record_down()
 
-    def lost(self) -> None:
-        """Note that Redis cannot be reached, or does not answer."""
-        self._shut_out = False
-        self._go_down()
-
-    def _go_down(self) -> None:
-        if self.is_up() or not self._known.is_set():
-            self._known.set()
-            self._up.clear()
-            self._down.set()
-            self._log_lost()
+    def record_lost(self) -> None:
+        """Record that Redis cannot be reached, or does not answer."""
+        self._auth_failed = False
+        self._record_down()
 
     async def keep_probing(self, probe: Callable[[], Awaitable[bool]]) -> None:
         """Probe whenever Redis is down, until cancelled."""
         while True:
             if await probe():
-                self._found()
+                self._record_up()
                 since = _now()
                 await self._down.wait()
-                if _now() - since > _LASTING:
+                if _now() - since > _RECOVERED_SECONDS:
                     self._pauses.reset()
             else:
-                self._go_down()
+                self._record_down()
             await asyncio.sleep(self._pauses.next())
 
-    def _found(self) -> None:
-        self._slow, self._shut_out = 0, False
+    def _record_up(self) -> None:
+        self._timeouts, self._auth_failed = 0, False
         self._known.set()
         self._down.clear()
-        self._up.set()
-        if self._lost_is_logged:
-            self._lost_is_logged = False
+        if self._down_is_logged:
+            self._down_is_logged = False
             log_event(Event.REDIS_RECOVERED, logging.INFO, "Redis is back")
 
-    def _log_lost(self) -> None:
+    def _record_down(self) -> None:
+        if self._down.is_set():
+            return
+        self._known.set()
+        self._down.set()
         # If it comes and goes, that is logged once a minute.
-        if self._lost_at <= _now() - _LOGGED_AGAIN:
-            self._lost_at, self._lost_is_logged = _now(), True
+        if self._down_logged_at <= _now() - _LOGGED_AGAIN:
+            self._down_logged_at, self._down_is_logged = _now(), True
             message = "Redis cannot be reached: this process goes on with its own cache alone"
             log_event(Event.REDIS_UNREACHABLE, logging.WARNING, message)
 
@@ -201,9 +196,9 @@ class RedisClient:
         self._patience = patience
         self._room = asyncio.Semaphore(CONNECTIONS)
         self._background_room = asyncio.Semaphore(CONNECTIONS // 2)
-        self._waited_for: set[asyncio.Task[Any]] = set()
+        self._awaited: set[asyncio.Task[Any]] = set()
         self._background: set[asyncio.Task[Any]] = set()
-        self._swift_at = -inf
+        self._fast_at = -inf
 
     @asynccontextmanager
     async def open(self) -> AsyncGenerator[None]:
@@ -215,10 +210,7 @@ class RedisClient:
             if self._background:
                 await asyncio.wait(self._background, timeout=LONGEST)
         finally:
-            tasks = [probing, *self._waited_for, *self._background]
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await cancel((probing, *self._awaited, *self._background))
             await self.redis.aclose()
 
     async def ask(self, command: Command[T]) -> T:
@@ -226,21 +218,21 @@ class RedisClient:
 
         That is the patience given; some five times as much where this process is so busy that it may be its own fault.
         """
-        if not self._health.is_up() or len(self._waited_for) >= MOST_AT_ONCE:
+        if not self._health.is_up() or len(self._awaited) >= MOST_AT_ONCE:
             raise Unavailable("skipped")
-        return await self._in_time(_begun(self._done(command), self._waited_for))
+        return await self._in_time(start(self._done(command), self._awaited))
 
     def send(self, command: Command[None]) -> None:
         """Have ``command`` done while nobody waits; where that is not possible or fails it is dropped, and counted."""
         if self._health.is_up() and len(self._background) < MOST_QUEUED:
-            _begun(self._done_in_background(command), self._background)
+            start(self._done_in_background(command), self._background)
         else:
             metrics.SHARED_DROPPED.inc()
 
     def check(self) -> None:
         """Find out, while nobody waits, whether Redis is still there."""
         if self._health.is_up():
-            _begun(self._done(_ping), self._waited_for)
+            start(self._done(_ping), self._awaited)
 
     async def _in_time(self, task: asyncio.Task[T]) -> T:
         loop = asyncio.get_running_loop()
@@ -248,11 +240,11 @@ class RedisClient:
             began = loop.time()
             if (await asyncio.wait({task}, timeout=self._patience))[0]:
                 answer = task.result()
-                self._health.answered()
+                self._health.record_answer()
                 return answer
             # If this process is busy, its timers are late, or other commands are answered fast: then Redis is not slow.
-            if loop.time() - began < self._patience + _LATE and self._swift_at < began:
-                self._health.timed_out()
+            if loop.time() - began < self._patience + _LATE and self._fast_at < began:
+                self._health.record_timeout()
                 break
         raise Unavailable("error")
 
@@ -264,16 +256,16 @@ class RedisClient:
             # A server that has become a replica is the wrong one by now, and its name may lead to another. Before
             # Redis 7 a script that fails for this says so among other words.
             lost = isinstance(error, ReadOnlyError) or "READONLY" in str(error)
-            (self._health.lost if lost else self._health.refused)()
+            (self._health.record_lost if lost else self._health.record_error)()
             raise Unavailable("error") from error
         except TimeoutError as error:
-            self._health.timed_out()
+            self._health.record_timeout()
             raise Unavailable("error") from error
         except AuthenticationError as error:
-            self._health.shut_out()
+            self._health.record_auth_failure()
             raise Unavailable("error") from error
         except (RedisError, OSError) as error:
-            self._health.lost()
+            self._health.record_lost()
             raise Unavailable("error") from error
 
     async def _timed(self, command: Command[T]) -> T:
@@ -281,7 +273,7 @@ class RedisClient:
         began = loop.time()
         answer = await command(self.redis)
         if loop.time() - began < self._patience:
-            self._swift_at = loop.time()
+            self._fast_at = loop.time()
         return answer
 
     async def _done_in_background(self, command: Command[None]) -> None:
@@ -296,24 +288,10 @@ class RedisClient:
         with suppress(Unavailable, RedisError, OSError):
             await self.redis.connection_pool.disconnect(inuse_connections=False)
             await self._done(_ping, CONNECTING)
-            await self._in_time(_begun(self._done(_ping), self._waited_for))
+            await self._in_time(start(self._done(_ping), self._awaited))
             return True
         return False
 
 
 async def _ping(redis: Redis) -> None:
     await redis.ping()
-
-
-def _begun(doing: Coroutine[Any, Any, T], among: set[asyncio.Task[Any]]) -> asyncio.Task[T]:
-    """Start a task whose result nobody may look at in the end."""
-    task = asyncio.create_task(doing)
-    among.add(task)
-    task.add_done_callback(among.discard)
-    task.add_done_callback(_look)
-    return task
-
-
-def _look(task: asyncio.Task[Any]) -> None:
-    if not task.cancelled():
-        task.exception()

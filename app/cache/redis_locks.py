@@ -16,7 +16,7 @@ from redis.asyncio.client import PubSub
 from redis.exceptions import NoScriptError, RedisError
 
 from app.cache.redis_client import CONNECTING, RedisClient, Unavailable
-from app.waiting import Backoff
+from app.waiting import Backoff, cancel
 
 QUIET_SECONDS = 15.0
 
@@ -30,16 +30,16 @@ class Invalidations:
     Attributes:
         redis: the client, which is not closed.
         channel: the name of the channel.
-        take: is called with each message.
-        ended: is called when the connection is lost.
+        on_message: is called with each message.
+        on_end: is called when the connection is lost.
         quiet: after how many seconds without a message Redis is pinged.
         jitter: draws from 0 up to 1, so that replicas do not connect in step.
     """
 
     redis: Redis
     channel: str
-    take: Callable[[bytes], None]
-    ended: Callable[[], None]
+    on_message: Callable[[bytes], None]
+    on_end: Callable[[], None]
     quiet: float = QUIET_SECONDS
     jitter: Callable[[], float] = random.random
     _tried: asyncio.Event = field(default_factory=asyncio.Event, init=False)
@@ -54,8 +54,7 @@ class Invalidations:
                     await self._tried.wait()
             yield
         finally:
-            listening.cancel()
-            await asyncio.gather(listening, return_exceptions=True)
+            await cancel((listening,))
 
     async def _keep_listening(self) -> None:
         pauses = Backoff(_FIRST_PAUSE, _LONGEST_PAUSE, _JITTERED, self.jitter)
@@ -64,7 +63,7 @@ class Invalidations:
             with suppress(RedisError, OSError):
                 async with self.redis.pubsub() as channel:
                     await self._listen(channel)
-            self.ended()
+            self.on_end()
             self._tried.set()
             lasted = asyncio.get_running_loop().time() - began > _LONGEST_PAUSE
             await asyncio.sleep(pauses.next())
@@ -78,7 +77,7 @@ class Invalidations:
             if message["type"] == "subscribe":
                 self._tried.set()
             elif message["type"] == "message":
-                self.take(message["data"])
+                self.on_message(message["data"])
 
     async def _next(self, channel: PubSub) -> Any:
         """Return the next message, or None if Redis does not answer any more."""
@@ -167,15 +166,15 @@ class Leases:
     """The leases that this process holds; each expires by itself soon."""
 
     def __init__(
-        self, link: RedisClient, owner: Callable[[], bytes], jitter: Callable[[], float] = random.random
+        self, client: RedisClient, owner: Callable[[], bytes], jitter: Callable[[], float] = random.random
     ) -> None:
         """Take the client, what makes up an owner that no other process has, and what draws jitter, from 0 up to 1."""
-        self._link = link
+        self._client = client
         self._owner = owner
         self._jitter = jitter
         self._held: TTLCache[str, bytes] = TTLCache(_MOST_LEASES, LEASE_SECONDS)
 
-    async def take(self, value: str, until: float | None) -> bool:
+    async def acquire(self, value: str, until: float | None) -> bool:
         """Take the lease of a value, or wait for another process to put the value; see ``Shared.lead``.
 
         If this process holds the lease already, a more urgent fetch in it does not wait.
@@ -187,7 +186,7 @@ class Leases:
         owner, seen, pause = self._owner(), _FIRST, _FIRST_LOOK
         while True:
             try:
-                found = await self._link.ask(partial(_look, value, owner, seen))
+                found = await self._client.ask(partial(_try_acquire, value, owner, seen))
             except Unavailable:
                 found = _TAKEN  # perhaps it was, and the answer is late
             if not isinstance(found, bytes):
@@ -200,15 +199,15 @@ class Leases:
             await asyncio.sleep(min(pause * (1 - self._jitter() / 2), end - now()))
             seen, pause = found, min(pause * _LONGER, _LAST_LOOK)
 
-    def given_up(self, value: str) -> bytes:
+    def forget(self, value: str) -> bytes:
         """Forget the lease of a value, and return its owner, with which it can be deleted."""
         held: bytes = self._held.pop(value, b"")
         return held
 
-    def give_up(self, value: str) -> None:
+    def release(self, value: str) -> None:
         """Let others take the lease of a value."""
-        if owner := self.given_up(value):
-            self._link.send(partial(_delete, value, owner))
+        if owner := self.forget(value):
+            self._client.send(partial(_delete, value, owner))
 
 
 def lease_of(value: str) -> str:
@@ -216,7 +215,7 @@ def lease_of(value: str) -> str:
     return f"{value}:lease"
 
 
-async def _look(value: str, owner: bytes, seen: bytes, redis: Redis) -> Answer:
+async def _try_acquire(value: str, owner: bytes, seen: bytes, redis: Redis) -> Answer:
     return await LEAD.run(redis, (value, lease_of(value)), owner, int(LEASE_SECONDS * 1000), seen)
 
 

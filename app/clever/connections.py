@@ -19,6 +19,7 @@ import httpx
 
 from app.domain.errors import CleverCrowded
 from app.telemetry import metrics
+from app.waiting import cancel, start
 
 IDLE_SECONDS = 30
 
@@ -88,14 +89,7 @@ class Connections(httpx.AsyncBaseTransport):
 
     def _close(self, connection: httpx.AsyncHTTPTransport) -> None:
         # In a task of its own: whatever cancels an exchange must not cancel the closing, too.
-        closing = asyncio.create_task(connection.aclose())
-        self._closing.add(closing)
-        closing.add_done_callback(self._closed)
-
-    def _closed(self, closing: asyncio.Task[None]) -> None:
-        self._closing.discard(closing)
-        if not closing.cancelled():
-            closing.exception()
+        start(connection.aclose(), self._closing)
 
 
 class _Body(httpx.AsyncByteStream):
@@ -207,17 +201,8 @@ class RunningExchanges:
 
     async def outcome(self, exchange: Coroutine[Any, Any, T], ended: Callable[[], None]) -> T:
         """Start an exchange and return its result; ``ended`` is called when it is over, even if nobody waits."""
-        task = asyncio.create_task(exchange)
-        self._tasks.add(task)
-
-        def over(_: asyncio.Task[T]) -> None:
-            self._tasks.discard(task)
-            ended()
-            # When nobody waits any more, asyncio would complain that a failure was never looked at.
-            if not task.cancelled():
-                task.exception()
-
-        task.add_done_callback(over)
+        task = start(exchange, self._tasks)
+        task.add_done_callback(lambda _: ended())
         try:
             await asyncio.wait((task,))
         except asyncio.CancelledError:
@@ -227,6 +212,4 @@ class RunningExchanges:
 
     async def aclose(self) -> None:
         """Cancel the exchanges in progress."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await cancel(self._tasks)

@@ -34,7 +34,7 @@ _MOST_BUCKETS = 8
 
 _LONG_AGO = 86_400  # seconds; where a window seems to have ended before that, a gateway counts from now, as Envoy does
 
-_SAME_WINDOW_SECONDS = 1  # by which the end of one window differs where it is told in whole seconds from now
+_SAME_WINDOW_SECONDS = 1  # by which the end of one window differs where responses give it in whole seconds from now
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ def rates_of(fields: Fields, wall: Callable[[], float]) -> tuple[Rate, ...]:
 
     Args:
         fields: the headers of the response.
-        wall: tells Unix seconds, for responses that do not say what time it is at Clever.
+        wall: returns Unix seconds, for responses that do not say what time it is at Clever.
 
     Returns:
         A bucket for each limit, eight at most; none if the response does not say everything about any.
@@ -96,17 +96,17 @@ def wait_of(fields: Fields, wall: Callable[[], float], *, limited: bool) -> int 
         wall: as in ``rates_of``.
         limited: whether the rate limit is the reason; otherwise the end of the window does not matter.
     """
-    told = _retry_after(fields, wall)
-    rates = rates_of(fields, wall) if limited else ()
-    used_up = [rate.seconds for rate in rates if rate.left == 0]
-    if used_up:
-        again: float | None = max(used_up)
-    elif limited and not (rates and told is not None):
-        again = rates[0].seconds if rates else _until_reset(fields, wall, told)
-    else:
-        # No bucket of Clever is used up: a gateway in front of it refuses, and says for how long.
-        again = told
-    return None if again is None else min(max(math.ceil(again), 1), WINDOW_SECONDS)
+    wait = _retry_after(fields, wall)
+    if limited:
+        rates, resets = rates_of(fields, wall), [reset for reset in _resets(fields, wall) if reset is not None]
+        if used_up := [rate.seconds for rate in rates if rate.left == 0]:
+            wait = max(used_up)
+        elif not rates and resets:
+            wait = max(resets) - _now(fields, wall)
+        elif rates and wait is None:
+            wait = rates[0].seconds
+        # Else no bucket of Clever is used up: a gateway in front of it refuses, and says for how long.
+    return None if wait is None else min(max(math.ceil(wait), 1), WINDOW_SECONDS)
 
 
 Buckets = dict[int, tuple[int, int]]
@@ -142,11 +142,6 @@ def _resets(fields: Fields, wall: Callable[[], float]) -> list[int | None]:
     entries = _numbers(fields, b"x-ratelimit-reset")
     now = math.ceil(_now(fields, wall)) if entries else 0
     return [now + entry if entry is not None and entry < now - _LONG_AGO else entry for entry in entries]
-
-
-def _until_reset(fields: Fields, wall: Callable[[], float], otherwise: float | None) -> float | None:
-    resets = [reset for reset in _resets(fields, wall) if reset is not None]
-    return max(resets) - _now(fields, wall) if resets else otherwise
 
 
 def _retry_after(fields: Fields, wall: Callable[[], float]) -> float | None:
@@ -197,17 +192,26 @@ _RESERVED: Mapping[Urgency, float] = {
 }
 """Which part of the limit is kept for more urgent requests."""
 
-# A replica hears of the others' requests by the responses to its own, so half of what was left may be gone by now. If
-# each runs a sixteenth of that at once, eight replicas together still do not exceed what is left.
+# A replica learns of the others' requests from the responses to its own, so half of what was left may be gone by now.
+# If each runs a sixteenth of that at once, eight replicas together still do not exceed what is left.
 _AT_ONCE = 16  # this part of what is left may run at once; so many requests are left alone where others use the token
 
 _MOST_WINDOWS = 16  # of one token; more buckets would be nonsense
 
+_RECENT_SECONDS = 1.0
+
+_WITHOUT_RECENT = 8  # requests at once when the last response is so old that others may have used up what was left
+
+_USED_UP = "Clever's limit of requests a minute is used up for this token"
+
+_KEPT = "what is left of Clever's limit of requests a minute is kept for more urgent questions"
+
+_OVERSPENT = "this caller has used up its share of the requests to Clever of this minute"
+
 _TOO_FEW = "what is left of the requests to Clever of this minute does not suffice for all that is asked"
 
-_NEWS_SECONDS = 1.0
-
-_WITHOUT_NEWS = 8  # requests at once when the last response is so old that others may have used up what was left
+Sent = Counter[bytes | None]
+"""How many requests this process has sent, by the caller who pays for them; None for those that nobody pays for."""
 
 
 @dataclass(slots=True)
@@ -219,43 +223,42 @@ class _Window:
         left: how many are left.
         reset: when the next window begins by Clever's clock; it identifies the window.
         ends: the same by our clock.
-        told: when a response last spoke of it, by our clock.
-        own: how many requests this process has sent in it.
-        spent: how many of those each caller has caused.
-        supposed: whether no response has spoken of it yet, and it only must have begun, since the one before is over.
+        updated: when a response last reported it, by our clock.
+        sent: what this process has sent in it.
+        is_assumed: whether no response has reported it yet, and it only must have begun, since the one before is over.
     """
 
     limit: int
     left: int
     reset: int
     ends: float
-    told: float
-    own: int
-    spent: Counter[bytes]
-    supposed: bool = False
+    updated: float
+    sent: Sent
+    is_assumed: bool = False
 
-    def turned(self, now: float, running: int) -> "_Window":
+    def next(self, now: float, running: int) -> "_Window":
         """Return the next window, of which nothing is used; requests that are running may still count for it."""
-        ends, spent = now + WINDOW_SECONDS, Counter[bytes]()
-        return replace(self, left=self.limit, ends=ends, own=running, spent=spent, supposed=True)
+        return replace(self, left=self.limit, ends=now + WINDOW_SECONDS, sent=Sent({None: running}), is_assumed=True)
 
-    def take_in(self, rate: Rate, now: float, running: int) -> bool:
-        """Take in what a response says, unless it is about an earlier window; tell whether it was not."""
+    def update(self, rate: Rate, now: float, running: int) -> bool:
+        """Take in what a response says, and return True; return False if it is about an earlier window."""
         # A window that ends so late is not over: it lasts longer than the minute that it was taken for.
         is_near = abs(rate.reset - self.reset) <= _SAME_WINDOW_SECONDS
-        is_the_same = is_near and (not self.supposed or rate.seconds >= WINDOW_SECONDS)
-        if is_the_same:
-            self.supposed = False
+        if is_near and (not self.is_assumed or rate.seconds >= WINDOW_SECONDS):
             self.left, self.ends = min(self.left, rate.left), min(self.ends, now + rate.seconds)
-        elif rate.reset > self.reset or (self.supposed and rate.reset != self.reset):
-            if not self.supposed:
-                self.own, self.spent = running, Counter()
-            self.left, self.reset, self.supposed = rate.left, rate.reset, False
-            self.ends = now + rate.seconds
+        elif rate.reset > self.reset or (self.is_assumed and rate.reset != self.reset):
+            if not self.is_assumed:
+                self.sent = Sent({None: running})
+            self.left, self.reset, self.ends = rate.left, rate.reset, now + rate.seconds
         else:
             return False
-        self.told = now
+        self.is_assumed, self.updated = False, now
         return True
+
+    def left_to_others(self) -> float:
+        """Return how many of the last requests this process leaves alone, since others use the token."""
+        are_there_others = self.limit - self.left > self.sent.total()
+        return min(_AT_ONCE, self.limit / 4) if are_there_others else 0
 
 
 class Budget:
@@ -270,11 +273,10 @@ class Budget:
         self._clock = clock
         self._caller_share = caller_share
         self._windows: dict[int, _Window] = {}
-        self._told = -math.inf
-        self._shut_until = -math.inf
-        self._in_progress = 0
-        self._own = 0
-        self._spent: Counter[bytes] = Counter()
+        self._updated = -math.inf
+        self._paused_until = -math.inf
+        self._running = 0
+        self._sent = Sent()
         self._waiting: deque[asyncio.Future[None]] = deque()
 
     async def enter(self, read_context: ReadContext) -> None:
@@ -285,9 +287,9 @@ class Budget:
             CallerOverspent: the caller has used up its share of the window.
         """
         while (refusal := self.refusal(read_context)) is None and not self.room():
-            await self._some_return()
+            await self._wait_for_room()
         if refusal is not None:
-            # The next one in the queue has to be woken: it may have to hear the same.
+            # The next one in the queue has to be woken: it may be refused, too.
             self._wake()
             metrics.record_withheld(refusal.word)
             raise refusal
@@ -296,9 +298,9 @@ class Budget:
     def refusal(self, read_context: ReadContext) -> CleverError | None:
         """Return why no request is left in this read context, with the seconds until the window ends, or None."""
         now = self._clock()
-        if now < self._shut_until:
-            return _used_up(self._shut_until - now)
-        self._turn(now)
+        if now < self._paused_until:
+            return CleverLimited(_USED_UP, retry_after=_whole(self._paused_until - now))
+        self._begin_next_windows(now)
         refusals = [
             refusal for each in self._windows.values() if (refusal := self._refusal_of(each, read_context, now))
         ]
@@ -307,14 +309,13 @@ class Budget:
     def unaffordable(self, read_context: ReadContext, requests: int) -> CleverError | None:
         """Return why so many requests are not left, if a whole window would have them, else None."""
         now = self._clock()
-        self._turn(now)
+        self._begin_next_windows(now)
+        usable = 1 - _RESERVED[read_context.urgency]
+        if _payer(read_context) is not None:
+            usable = min(usable, self._caller_share)
         for window in self._windows.values():
-            in_all = (
-                min(1 - _RESERVED[read_context.urgency], self._caller_share if _is_charged(read_context) else 1)
-                * window.limit
-            )
-            refusal = self._refusal_of(window, read_context, now, requests) if requests <= in_all else None
-            if refusal is not None:
+            fits = requests <= usable * window.limit
+            if fits and (refusal := self._refusal_of(window, read_context, now, requests)) is not None:
                 metrics.record_withheld(refusal.word)
                 return type(refusal)(_TOO_FEW, retry_after=refusal.retry_after)
         return None
@@ -322,52 +323,49 @@ class Budget:
     def left(self) -> float:
         """Return which part of the window is left, from 0 to 1."""
         now = self._clock()
-        self._turn(now)
-        if now < self._shut_until:
+        self._begin_next_windows(now)
+        if now < self._paused_until:
             return 0.0
-        return min((max(0, each.left - self._in_progress) / each.limit for each in self._windows.values()), default=1.0)
+        return min((max(0, each.left - self._running) / each.limit for each in self._windows.values()), default=1.0)
 
     def room(self) -> int:
         """Return how many more requests may run at once."""
         if not self._windows:
             return 1
         most = max(1, min(each.left for each in self._windows.values()) // _AT_ONCE)
-        if self._clock() - self._told > _NEWS_SECONDS:
-            most = min(most, _WITHOUT_NEWS)
-        return max(0, most - self._in_progress)
+        if self._clock() - self._updated > _RECENT_SECONDS:
+            most = min(most, _WITHOUT_RECENT)
+        return max(0, most - self._running)
 
     def begin(self, read_context: ReadContext) -> None:
         """Count a request that is sent."""
-        self._in_progress += 1
-        self._own += 1
+        self._running += 1
+        payer = _payer(read_context)
+        self._sent[payer] += 1
         for window in self._windows.values():
-            window.own += 1
-        if _is_charged(read_context):
-            self._spent[read_context.caller] += 1
-            for window in self._windows.values():
-                window.spent[read_context.caller] += 1
+            window.sent[payer] += 1
 
     def end(self) -> None:
         """Note that a request has ended, however it did."""
-        self._in_progress -= 1
+        self._running -= 1
         self._wake()
 
     def record_rates(self, *rates: Rate) -> None:
         """Take in what a response says of each bucket; responses may arrive in another order than they were sent."""
         now = self._clock()
-        self._turn(now)
+        self._begin_next_windows(now)
         for rate in rates:
             window = self._windows.get(rate.limit)
             if window is None:
                 if len(self._windows) >= _MOST_WINDOWS:
-                    del self._windows[min(self._windows, key=lambda limit: self._windows[limit].told)]
+                    del self._windows[min(self._windows, key=lambda limit: self._windows[limit].updated)]
                 # What was sent before any response, or counted for other buckets, may count for this one, too.
                 self._windows[rate.limit] = _Window(
-                    rate.limit, rate.left, rate.reset, now + rate.seconds, now, self._own, self._spent.copy()
+                    rate.limit, rate.left, rate.reset, now + rate.seconds, now, self._sent.copy()
                 )
-            elif not window.take_in(rate, now, self._in_progress):
+            elif not window.update(rate, now, self._running):
                 continue
-            self._told = now
+            self._updated = now
         self._wake()
 
     def pause(self, seconds: int) -> None:
@@ -375,32 +373,32 @@ class Budget:
 
         It may be a gateway that refuses, with a limit of its own, so this says nothing about what is left of Clever's.
         """
-        self._shut_until = max(self._shut_until, self._clock() + seconds)
+        self._paused_until = max(self._paused_until, self._clock() + seconds)
 
     def _refusal_of(
         self, window: _Window, read_context: ReadContext, now: float, requests: int = 1
     ) -> CleverError | None:
-        further = requests - 1
-        usable, limit, ends = window.left - self._in_progress - further, window.limit, window.ends
-        if usable <= max(limit * _RESERVED[read_context.urgency], _left_to_others(window)):
+        further, payer = requests - 1, _payer(read_context)
+        usable, retry_after = window.left - self._running - further, _whole(window.ends - now)
+        if usable <= max(window.limit * _RESERVED[read_context.urgency], window.left_to_others()):
             is_used_up = usable <= 0 or read_context.urgency is Urgency.COLD
-            return _used_up(ends - now) if is_used_up else _reserved(ends - now)
-        if _is_charged(read_context) and window.spent[read_context.caller] + further >= limit * self._caller_share:
-            return _overspent(ends - now)
+            return CleverLimited(_USED_UP if is_used_up else _KEPT, retry_after=retry_after)
+        if payer is not None and window.sent[payer] + further >= window.limit * self._caller_share:
+            return CallerOverspent(_OVERSPENT, retry_after=retry_after)
         return None
 
-    def _turn(self, now: float) -> None:
+    def _begin_next_windows(self, now: float) -> None:
         """Replace each window that is over by the next one, of which nothing is used."""
         for limit, window in [*self._windows.items()]:
             if now >= window.ends:
-                self._own, self._spent = self._in_progress, Counter()
+                self._sent = Sent({None: self._running})
                 # A bucket that later responses did not mention may not exist any more.
-                if window.told < self._told:
+                if window.updated < self._updated:
                     del self._windows[limit]
                 else:
-                    self._windows[limit] = window.turned(now, self._in_progress)
+                    self._windows[limit] = window.next(now, self._running)
 
-    async def _some_return(self) -> None:
+    async def _wait_for_room(self) -> None:
         woken = asyncio.get_running_loop().create_future()
         self._waiting.append(woken)
         try:
@@ -419,31 +417,9 @@ class Budget:
                 room -= 1
 
 
-def _left_to_others(window: _Window) -> float:
-    are_there_others = window.limit - window.left > window.own
-    return min(_AT_ONCE, window.limit / 4) if are_there_others else 0
-
-
-def _is_charged(read_context: ReadContext) -> bool:
+def _payer(read_context: ReadContext) -> bytes | None:
     # By identity: a caller without a credential, where none is asked for, has the same empty digest.
-    return read_context is not OWN
-
-
-def _used_up(seconds: float) -> CleverLimited:
-    return CleverLimited("Clever's limit of requests a minute is used up for this token", retry_after=_whole(seconds))
-
-
-def _reserved(seconds: float) -> CleverLimited:
-    return CleverLimited(
-        "what is left of Clever's limit of requests a minute is kept for more urgent questions",
-        retry_after=_whole(seconds),
-    )
-
-
-def _overspent(seconds: float) -> CallerOverspent:
-    return CallerOverspent(
-        "this caller has used up its share of the requests to Clever of this minute", retry_after=_whole(seconds)
-    )
+    return None if read_context is OWN else read_context.caller
 
 
 def _whole(seconds: float) -> int:

@@ -34,7 +34,7 @@ from app.domain.errors import (
 )
 from app.domain.read_context import OWN, Urgency
 from app.telemetry import metrics
-from app.waiting import CircuitBreaker, deadline
+from app.waiting import CircuitBreaker, cancel, deadline, start
 
 MOST_TOKENS = 20_000
 """How many tokens have a state; there are fewer districts in the country."""
@@ -299,9 +299,7 @@ class Transport:
 
     async def aclose(self) -> None:
         """Cancel what is in progress and close the connections."""
-        for probe in self._probes:
-            probe.cancel()
-        await asyncio.gather(*self._probes, return_exceptions=True)
+        await cancel(self._probes)
         await self.running.aclose()
         await self._exchanges.aclose()
 
@@ -355,9 +353,7 @@ class Transport:
             with suppress(CleverError):
                 await self._probe(_Call(own, call.token_state))
 
-        task = asyncio.create_task(probe())
-        self._probes.add(task)
-        task.add_done_callback(self._probes.discard)
+        start(probe(), self._probes)
 
     async def _send(
         self, call: _Call[S], request: ApiRequest[S], *, probe_ended: Callable[[], None] | None = None

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
 from typing import TypeVar
 
 from app.clever.body_limits import of_own_list
@@ -14,6 +13,7 @@ from app.domain.facts import Facts, Role
 from app.domain.ids import SchoolId, SectionId, UserId
 from app.domain.places import Place, Section
 from app.domain.scopes import Scope
+from app.waiting import cancel
 
 T = TypeVar("T")
 
@@ -42,15 +42,17 @@ async def read_user(api: DistrictApi, user: UserId, *, confirm_schools: bool, gr
     reading = asyncio.create_task(api.record("/users/{}", user, _USER))
     sections = asyncio.create_task(_own_list(api, "/users/{}/sections", user, _SECTIONS))
     schools = asyncio.create_task(_own_list(api, "/users/{}/schools", user, _SCHOOLS))
-    async with _cancelled_at_end(reading, sections, schools):
-        try:
-            record = await reading
-        except RecordUnknown as error:
-            raise UserUnknown from error
+    try:
+        record = await reading
         # What no role needs may fail or be late; since it has been requested anyway, it gets a moment.
         taught = await (sections if needs_sections(record) else _result_in(sections, grace))
         confirming = confirm_schools and has_schools_to_confirm(record)
         answers = Answers(record, taught or (), await (schools if confirming else _result_in(schools, grace)))
+    except RecordUnknown as error:
+        raise UserUnknown from error
+    finally:
+        # Exchanges with Clever that the tasks wait for go on for a moment.
+        await cancel((reading, sections, schools))
     return _facts_of(api, answers)
 
 
@@ -86,10 +88,12 @@ async def read_people(api: DistrictApi, place: Place, role: Role | None, most_pa
         raise ValueError(f"Clever cannot be asked for the people of a {place[0]} by the role {role}")
     pages = api.pages(path, _USERS, of=place[1], query=f"&role={role}" if role else "", most_pages=most_pages)
     users = asyncio.create_task(_all_of(place, pages))
-    async with _cancelled_at_end(users):
+    try:
         of_section = place[0] is Scope.SECTION
         sections = (await api.record("/sections/{}", place[1], _SECTION),) if of_section else ()
         return await _people_of(api, await users, sections, role)
+    finally:
+        await cancel((users,))
 
 
 async def _people_of(
@@ -132,17 +136,6 @@ def _section_of(api: DistrictApi, record: SectionRecord) -> Section:
     section, odd = section_of(record, api.district, api.endpoint.id_shape)
     api.odd.update(odd)
     return section
-
-
-@asynccontextmanager
-async def _cancelled_at_end(*tasks: asyncio.Task[object]) -> AsyncGenerator[None]:
-    """Cancel the tasks, however the block ends; an exchange with Clever that they wait for goes on for a moment."""
-    try:
-        yield
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _result_in(task: asyncio.Task[T], grace: float) -> T | None:

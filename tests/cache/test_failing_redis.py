@@ -109,7 +109,7 @@ async def test_one_slow_moment_does_not_end_the_asking_however_many_wait_in_it()
     probing = asyncio.create_task(health.keep_probing(is_well))
     await health.wait(1)
     for _ in range(20):
-        health.timed_out()
+        health.record_timeout()
     assert health.is_up()
     probing.cancel()
 

@@ -25,8 +25,8 @@ class Heard:
 async def listening(server: Valkey, quiet: float) -> AsyncIterator[Heard]:
     heard = Heard()
     redis = redis_at(server.url)
-    announcements = Invalidations(redis, "channel", take=heard.messages.append, ended=heard.end, quiet=quiet)
-    async with announcements.listening():
+    invalidations = Invalidations(redis, "channel", on_message=heard.messages.append, on_end=heard.end, quiet=quiet)
+    async with invalidations.listening():
         yield heard
     await redis.aclose()
 

@@ -67,7 +67,7 @@ class Clever:
     def transport(self, *, seconds: float = 30, share: float = 0.5) -> Transport:
         way = httpx.MockTransport(self)
         token_states = TokenStates(self.clock, share, jitter=lambda: 0.0)
-        return Transport(way, wall=lambda: 0, seconds=seconds, probe_seconds=0.02, token_states=token_states)
+        return Transport(way, wall=lambda: 0, seconds=seconds, probe_seconds=0.1, token_states=token_states)
 
 
 async def read(transport: Transport, read_context: ReadContext | None = None, *, until: float = math.inf) -> object:
