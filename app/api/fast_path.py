@@ -8,12 +8,12 @@ to be waited for, goes on to the application.
 import logging
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from app.api.authentication import Known
 from app.api.authzen.evaluation import EVALUATION_PATH, EVALUATIONS_PATH
-from app.api.authzen.evaluations import well_formed_questions
-from app.api.authzen.requests import EvaluationRequest, read_as
+from app.api.authzen.evaluations import evaluations_in, questions_in
+from app.api.authzen.requests import EvaluationRequest, EvaluationsSemantic, question_of, read_as
 from app.api.authzen.responses import rendered as rendered_decision
 from app.api.authzen.responses import rendered_together
 from app.api.errors import Refused
@@ -26,7 +26,7 @@ from app.domain.callers import ANYONE, Caller, CallerScope
 from app.domain.facts import Role
 from app.policy_files.reload import ActivePolicy
 from app.roster.context import Context
-from app.services.decisions import cached_decision, cached_decisions
+from app.services.decisions import Question, cached_decision, cached_decisions
 from app.services.permissions import Subject, cached_permissions
 from app.telemetry import tracing
 from app.telemetry.access_log import AccessLog
@@ -149,12 +149,21 @@ def _decisions(context: Context, caller: Caller, headers: Headers, body: bytes, 
         return None
     freshness = default_freshness(context, caller)
     try:
-        said = object_in(body)
         if route == EVALUATION_PATH:
-            decision = cached_decision(context, read_as(EvaluationRequest, said).question(), freshness)
+            question = question_of(read_as(EvaluationRequest, object_in(body)))
+            decision = cached_decision(context, question, freshness)
             return None if decision is None else unkept(rendered_decision(context, decision))
-        questions = well_formed_questions(said, MOST_QUESTIONS)
+        questions = _few_questions(body)
     except Refused:
         return None
     decisions = questions and cached_decisions(context, questions, batch_freshness(context, freshness))
     return unkept(rendered_together(context, decisions)) if decisions else None
+
+
+def _few_questions(body: bytes) -> Sequence[Question]:
+    """Return the questions of a batch if they are few, well-formed, and all to be answered, else none."""
+    evaluations = evaluations_in(body)
+    if len(evaluations.items) > MOST_QUESTIONS or evaluations.semantic is not EvaluationsSemantic.EXECUTE_ALL:
+        return ()
+    questions = [item for item in questions_in(evaluations) if isinstance(item, Question)]
+    return questions if len(questions) == len(evaluations.items) else ()

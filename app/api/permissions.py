@@ -14,7 +14,7 @@ from app.api.http_caching import BatchFreshness, RequestedFreshness, dated_respo
 from app.api.openapi import CACHE_CONTROL
 from app.api.openapi_schemas import left_out
 from app.api.staleness import AsOf, Stale, StaleReason, members_of
-from app.api.strict_json import is_json, object_read_in
+from app.api.strict_json import is_json, object_in
 from app.domain.errors import RosterguardError
 from app.domain.facts import Role
 from app.domain.grants import ConditionalGrant, PermissionSet
@@ -121,7 +121,7 @@ async def _unambiguous(request: Request) -> None:
     if not is_json(request):
         raise RequestValidationError([{"loc": ("header", "Content-Type"), "msg": "this must be application/json"}])
     try:
-        await object_read_in(await request.body())
+        object_in(await request.body())
     except Refused as error:
         raise RequestValidationError([{"loc": ("body",), "msg": str(error)}]) from error
 

@@ -3,20 +3,13 @@
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
-from app.api.authzen.evaluations import items_in, outcomes_of
+from app.api.authzen.evaluations import evaluations_in, outcomes_of, questions_read
 from app.api.authzen.openapi import ERRORS, asks
-from app.api.authzen.requests import (
-    EvaluationRequest,
-    EvaluationsFrame,
-    EvaluationsOptions,
-    EvaluationsRequest,
-    EvaluationsSemantic,
-    read_as,
-)
+from app.api.authzen.requests import EvaluationRequest, EvaluationsRequest, question_of, read_as
 from app.api.authzen.responses import DecisionBody, EvaluationsAnswer, rendered, rendered_many
 from app.api.dependencies import CurrentContext, no_parameters
 from app.api.http_caching import BatchFreshness, RequestedFreshness, unkept_response
-from app.api.strict_json import Said, said_by
+from app.api.strict_json import Said, body_of
 from app.services.batch import let_go_of, one_at_a_time
 from app.services.decisions import evaluate
 
@@ -39,7 +32,7 @@ async def evaluate_access(context: CurrentContext, freshness: RequestedFreshness
     A denial is 200 with `"decision": false`, also for users, resources and actions that nobody knows; `context` tells
     why. Roles and schools come from Clever alone: what `properties` say of the subject gives nothing.
     """
-    question = read_as(EvaluationRequest, said).question()
+    question = question_of(read_as(EvaluationRequest, said))
     return unkept_response(rendered(context, await evaluate(context, question, freshness)))
 
 
@@ -56,18 +49,14 @@ async def evaluate_access_many(context: CurrentContext, freshness: BatchFreshnes
     A question that is incomplete, or whose data cannot be read, is answered in its place with `"decision": false` and
     `context.error`. Without `evaluations` the request is a single question and is answered as one.
     """
-    await request.body()
+    body = await body_of(request)
     # What is read of a body takes many times its length, until nothing but questions is left of it.
     async with one_at_a_time():
-        said = await said_by(request)
-        frame = read_as(EvaluationsFrame, said)
-        if frame.evaluations:
-            del said["evaluations"]
-        semantic = (frame.options or EvaluationsOptions()).evaluations_semantic or EvaluationsSemantic.EXECUTE_ALL
-        items = await items_in(frame, said)
+        evaluations = evaluations_in(body)
+        items = await questions_read(evaluations)
     if not items:
-        return await evaluate_access(context, freshness, said)
-    outcomes = await outcomes_of(context, items, semantic, freshness)
+        return await evaluate_access(context, freshness, evaluations.beside)
+    outcomes = await outcomes_of(context, items, evaluations.semantic, freshness)
     await let_go_of(items)
     response = unkept_response(await rendered_many(context, outcomes))
     await let_go_of(outcomes)

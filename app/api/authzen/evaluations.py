@@ -1,18 +1,14 @@
 """Many questions in one request (AuthZEN section 7): what they have in common, and which of them are answered."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TypeVar
+from typing import Any, NamedTuple, TypeVar
 
-from pydantic import BaseModel
+from msgspec import Raw
 
 from app.api.authzen.requests import (
     MOST_ITEMS,
-    AuthzenAction,
-    AuthzenObject,
-    AuthzenResource,
-    AuthzenSubject,
-    EvaluationRequest,
-    EvaluationsFrame,
+    EvaluationItem,
+    EvaluationsOptions,
     EvaluationsRequest,
     EvaluationsSemantic,
     read_as,
@@ -20,63 +16,107 @@ from app.api.authzen.requests import (
 )
 from app.api.authzen.responses import Outcome
 from app.api.errors import Refused
+from app.api.strict_json import items_in, members_in, part_in
 from app.roster.context import Context
 from app.roster.freshness import Freshness
 from app.services.batch import give_way
-from app.services.decisions import Decision, Question, evaluate_many, evaluate_until
+from app.services.decisions import Action, Decision, Question, evaluate_many, evaluate_until
 from app.services.resource_lookup import Entity
 
 Item = Question | Refused
 """One of many questions, or what is wrong with it."""
 
-_MEMBERS: Mapping[str, type[BaseModel]] = {
-    "subject": AuthzenSubject,
-    "action": AuthzenAction,
-    "resource": AuthzenResource,
-    "context": AuthzenObject,
-}
+
+class Evaluations(NamedTuple):
+    """A request for many answers: what is said beside the questions, these as they came, and which to answer."""
+
+    beside: dict[str, Any]
+    items: Sequence[Raw]
+    semantic: EvaluationsSemantic
 
 
-async def items_in(frame: EvaluationsFrame, said: Mapping[str, object]) -> list[Item]:
-    """Take the questions out of a request, each with what it lacks taken from beside them; raises ``Refused``.
-
-    Nothing is merged inside an entity: the id of one subject with the type of another would be somebody else.
-    """
-    items = frame.evaluations or []
+def evaluations_in(body: bytes) -> Evaluations:
+    """Take a request apart, without reading its questions; raises ``Refused``."""
+    members = members_in(body)
+    beside = {name: part_in(part) for name, part in members.items() if name != "evaluations"}
+    items = items_in(members["evaluations"], "evaluations") if "evaluations" in members else ()
     if len(items) > MOST_ITEMS:
         raise Refused(f"evaluations has {len(items)} items, and {MOST_ITEMS} is the most", 413)
-    shared = {key: _read_once(key, part) for key, part in _present(said).items()}
-    read = []
-    for place, item in enumerate(items):
-        read.append(_item(shared, item))
-        items[place] = None
-        await give_way(place)
-    return read
+    options = read_as(EvaluationsRequest, {"options": beside.get("options")}).options or EvaluationsOptions()
+    return Evaluations(beside, items, options.evaluations_semantic or EvaluationsSemantic.EXECUTE_ALL)
 
 
-def well_formed_questions(said: Mapping[str, object], most: int) -> list[Question] | None:
-    """Return the questions that ``items_in`` would, where there are few, all well-formed and all to be answered.
+def questions_in(evaluations: Evaluations) -> Iterator[Item]:
+    """Read the questions one after the other, each with what it lacks taken from beside them.
 
-    Else None, or ``Refused`` is raised; then they are to be read one by one.
+    Nothing is merged inside an entity: the id of one subject with the type of another would be somebody else.
+
+    Raises:
+        Refused: something is not JSON as it has to be, and so nothing is answered.
     """
-    asked = read_as(EvaluationsRequest, said)
-    items = asked.evaluations or []
-    if asked.options is not None or not 0 < len(items) <= most:
-        return None
-    subject, action = _entity(asked.subject), asked.action.action() if asked.action else None
-    resource, context = _entity(asked.resource), said_in(asked.context)
-    questions = []
-    for item in items:
-        who, what = _entity(item.subject) or subject, item.action.action() if item.action else action
-        which = _entity(item.resource) or resource
-        if who is None or what is None or which is None:
+    shared = _shared_in(evaluations.beside)
+    for item in evaluations.items:
+        yield _question(shared, part_in(item))
+
+
+async def questions_read(evaluations: Evaluations) -> list[Item]:
+    """Read the questions as ``questions_in`` does, and let others have their turn meanwhile."""
+    items = []
+    for place, item in enumerate(questions_in(evaluations)):
+        items.append(item)
+        await give_way(place)
+    return items
+
+
+class _Shared(NamedTuple):
+    """What questions have in common, and what is wrong with a question that needs a part which is not there."""
+
+    subject: Entity | None
+    action: Action | None
+    resource: Entity | None
+    context: Mapping[str, object] | None
+    faults: Mapping[str, Refused]
+
+
+_PARTS = _Shared._fields[:-1]
+
+
+def _shared_in(beside: Mapping[str, object]) -> _Shared:
+    """Read what questions have in common once, lest its length costs once for each."""
+    faults = {key: Refused(f"{key} is required") for key in _PARTS}
+
+    def part(key: str) -> Any:
+        try:
+            return getattr(read_as(EvaluationItem, {key: beside.get(key)}), key)
+        except Refused as error:
+            faults[key] = error
             return None
-        questions.append(Question(who, what, which, context if item.context is None else said_in(item.context)))
-    return questions
+
+    subject, action, resource, context = map(part, _PARTS)
+    return _Shared(
+        subject and subject.entity(),
+        action and action.action(),
+        resource and resource.entity(),
+        context if beside.get("context") is not None else said_in(None),
+        faults,
+    )
 
 
-def _entity(named: AuthzenSubject | AuthzenResource | None) -> Entity | None:
-    return None if named is None else named.entity(named.id)
+def _question(shared: _Shared, said: object) -> Item:
+    if not isinstance(said, dict):
+        return Refused("an evaluation must be an object")
+    try:
+        item = read_as(EvaluationItem, said)
+    except Refused as error:
+        return error
+    subject = shared.subject if item.subject is None else item.subject.entity()
+    action = shared.action if item.action is None else item.action.action()
+    resource = shared.resource if item.resource is None else item.resource.entity()
+    context = shared.context if item.context is None else item.context
+    if subject is None or action is None or resource is None or context is None:
+        parts = zip(_PARTS, (subject, action, resource, context), strict=True)
+        return next(shared.faults[key] for key, part in parts if part is None)
+    return Question(subject, action, resource, context)
 
 
 async def outcomes_of(
@@ -96,27 +136,6 @@ async def outcomes_of(
         decided = iter(await evaluate_until(context, questions, freshness, ends))
     outcomes: Iterator[Outcome] = (item if isinstance(item, Refused) else next(decided) for item in run)
     return list(_until(outcomes, ends))
-
-
-def _present(said: Mapping[str, object]) -> dict[str, object]:
-    return {key: said[key] for key in _MEMBERS if said.get(key) is not None}
-
-
-def _read_once(key: str, said: object) -> object:
-    """Read what questions have in common, lest its length costs once for each; mistakes are told by who needs it."""
-    try:
-        return read_as(_MEMBERS[key], said)
-    except Refused:
-        return said
-
-
-def _item(shared: Mapping[str, object], said: object) -> Item:
-    if not isinstance(said, dict):
-        return Refused("an evaluation must be an object")
-    try:
-        return read_as(EvaluationRequest, {**shared, **_present(said)}).question()
-    except Refused as error:
-        return error
 
 
 T = TypeVar("T")

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import BaseModel
+import msgspec
 
 from app.api.errors import MESSAGE_TYPE
 from app.api.openapi import CACHE_CONTROL, REQUEST_ID
@@ -40,7 +40,7 @@ ERRORS = messages(400, 401, 403, 413, 429, 502, 503, 504)
 """What may go wrong with a question."""
 
 
-def asks(model: type[BaseModel]) -> dict[str, Any]:
+def asks(model: type[msgspec.Struct]) -> dict[str, Any]:
     """Describe the body of an operation that reads it by itself, for its ``openapi_extra``."""
     schema = {"$ref": f"#/components/schemas/{model.__name__}"}
     return {

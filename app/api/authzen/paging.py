@@ -63,7 +63,7 @@ class Pager:
         return Page(results, len(found), self._token(_Start(results[-1], start.limit, start.properties)))
 
     def _start(self, asked: PageRequest) -> _Start:
-        properties = _digest(None if asked.properties is None else asked.properties.root)
+        properties = _digest(asked.properties)
         if not asked.token:
             return _Start(None, asked.limit, properties)
         start = self._start_in(asked.token)

@@ -3,65 +3,75 @@
 An optional member that is null counts as absent; a required one is a mistake.
 """
 
+import re
 from collections.abc import Mapping
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, RootModel, StrictInt, StrictStr, ValidationError
-from pydantic_core import ErrorDetails
+import msgspec
+from msgspec import Meta
 
 from app.api.errors import Refused
 from app.services.decisions import Action, Question
 from app.services.resource_lookup import Entity
 
+MOST_MEMBERS = 1_000
+"""How many members an object may have: each of ten thousand questions looks at what is said beside them."""
 
-class AuthzenObject(RootModel[dict[str, object]]):
-    """An object with whatever members the caller likes."""
+AuthzenObject = Annotated[
+    dict[str, Any],
+    Meta(
+        title="AuthzenObject",
+        description="An object with whatever members the caller likes.",
+        max_length=MOST_MEMBERS,
+    ),
+]
+
+Free = Annotated[AuthzenObject | None, Meta(description="Whatever the caller likes to say.")]
 
 
-Free = Annotated[AuthzenObject | None, Field(description="Whatever the caller likes to say.")]
-
-
-class Asked(BaseModel):
+class Asked(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """A part of a request."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
 
-
-class _Kind(Asked):
-    type: Annotated[StrictStr, Field(description="Such as `user`, `section`, or a type of the application's own.")]
+class _Kind(Asked, frozen=True, gc=False, kw_only=True):
+    type: Annotated[str, Meta(description="Such as `user`, `section`, or a type of the application's own.")]
     properties: Free = None
 
-    def entity(self, named: str = "") -> Entity:
+    def entity(self) -> Entity:
         """Return what is named, as services take it."""
-        return Entity(self.type, named, said_in(self.properties))
+        return Entity(self.type, "", said_in(self.properties))
 
 
-class AuthzenSubject(_Kind):
+class _Named(_Kind, frozen=True, gc=False, kw_only=True):
+    id: Annotated[str, Meta(description="Unique within its type: Clever's id, or the application's own.")]
+
+    def entity(self) -> Entity:
+        """Return what is named, as services take it."""
+        return Entity(self.type, self.id, said_in(self.properties))
+
+
+class AuthzenSubject(_Named, frozen=True, gc=False, kw_only=True):
     """Who asks: a user of Clever's. Its `properties` give no rights; `district` among them names the district."""
 
-    id: Annotated[StrictStr, Field(description="Unique within its type: the Clever id of the user.")]
 
-
-class AuthzenResource(_Kind):
+class AuthzenResource(_Named, frozen=True, gc=False, kw_only=True):
     """What is asked about; for a type of the application's own, `properties` say where it lies, such as `section`."""
 
-    id: Annotated[StrictStr, Field(description="Unique within its type: Clever's id, or the application's own.")]
 
-
-class AuthzenSubjectType(_Kind):
+class AuthzenSubjectType(_Kind, frozen=True, gc=False, kw_only=True):
     """The kind of subject that is searched; an `id` is ignored."""
 
 
-class AuthzenResourceType(_Kind):
+class AuthzenResourceType(_Kind, frozen=True, gc=False, kw_only=True):
     """The kind of resource that is searched; an `id` is ignored."""
 
 
-class AuthzenAction(Asked):
+class AuthzenAction(Asked, frozen=True, gc=False, kw_only=True):
     """What is to be done."""
 
-    name: Annotated[StrictStr, Field(description="Such as `edit`; with a colon it is a whole permission.")]
+    name: Annotated[str, Meta(description="Such as `edit`; with a colon it is a whole permission.")]
     properties: Free = None
 
     def action(self) -> Action:
@@ -69,46 +79,27 @@ class AuthzenAction(Asked):
         return Action(self.name, said_in(self.properties))
 
 
-M = TypeVar("M", bound=BaseModel)
+M = TypeVar("M", bound=msgspec.Struct)
 
 
 def read_as(model: type[M], said: object) -> M:
-    """Return what a request says as a ``model``, or raise ``Refused`` with everything that is wrong."""
+    """Return what a request says as a ``model``, or raise ``Refused`` with the first thing that is wrong."""
     try:
-        return model.model_validate(said)
-    except ValidationError as error:
-        raise Refused("; ".join(map(_mistake, error.errors(include_url=False, include_input=False)))) from None
+        return msgspec.convert(said, model)
+    except msgspec.ValidationError as error:
+        raise Refused(_mistake(str(error))) from None
 
 
-def said_in(free: AuthzenObject | None) -> Mapping[str, object]:
+def said_in(free: Mapping[str, object] | None) -> Mapping[str, object]:
     """Return what an optional object says; nothing where it is absent."""
-    return _NOTHING if free is None else free.root
+    return _NOTHING if free is None else free
 
 
 _NOTHING: Mapping[str, object] = MappingProxyType({})
 """One for all: of ten thousand questions most say nothing."""
 
-_MISTAKES = {
-    "missing": "is required",
-    "string_type": "must be a string",
-    "model_type": "must be an object",
-    "model_attributes_type": "must be an object",
-    "dict_type": "must be an object",
-    "list_type": "must be an array",
-    "int_type": "must be an integer",
-    "greater_than_equal": "must not be negative",
-}
 
-
-def _mistake(error: ErrorDetails) -> str:
-    where = ".".join(map(str, error["loc"]))
-    return f"{where} {_MISTAKES.get(error['type']) or error['msg'].removeprefix('Input ')}"
-
-
-MOST_ITEMS = 10_000
-
-
-class EvaluationRequest(Asked):
+class EvaluationRequest(Asked, frozen=True, gc=False, kw_only=True):
     """May this subject do this to that resource?"""
 
     subject: AuthzenSubject
@@ -116,13 +107,8 @@ class EvaluationRequest(Asked):
     resource: AuthzenResource
     context: Free = None
 
-    def question(self) -> Question:
-        """Return it as services take it."""
-        subject, resource = self.subject.entity(self.subject.id), self.resource.entity(self.resource.id)
-        return Question(subject, self.action.action(), resource, said_in(self.context))
 
-
-class EvaluationItem(Asked):
+class EvaluationItem(Asked, frozen=True, gc=False, kw_only=True):
     """One of many questions; what it lacks is taken whole from beside `evaluations`."""
 
     subject: AuthzenSubject | None = None
@@ -139,80 +125,70 @@ class EvaluationsSemantic(StrEnum):
     PERMIT_ON_FIRST_PERMIT = "permit_on_first_permit"
 
 
-class EvaluationsOptions(Asked):
+class EvaluationsOptions(Asked, frozen=True, gc=False, kw_only=True):
     """How to answer many questions."""
 
     evaluations_semantic: Annotated[
-        EvaluationsSemantic | None, Field(description="All questions are answered if it is not there.")
+        EvaluationsSemantic | None, Meta(description="All questions are answered if it is not there.")
     ] = None
 
 
-class EvaluationsRequest(EvaluationItem):
+MOST_ITEMS = 10_000
+
+
+class EvaluationsRequest(EvaluationItem, frozen=True, gc=False, kw_only=True):
     """Many questions, with what they have in common beside them; without any it is a single one itself."""
 
-    evaluations: Annotated[list[EvaluationItem] | None, Field(max_length=MOST_ITEMS)] = None
+    evaluations: Annotated[list[EvaluationItem], Meta(max_length=MOST_ITEMS)] | None = None
     options: EvaluationsOptions | None = None
 
 
-class EvaluationsFrame(Asked):
-    """The same before its questions are looked at, each of which may be wrong by itself."""
-
-    evaluations: list[object] | None = None
-    options: EvaluationsOptions | None = None
-
-
-class PageRequest(Asked):
+class PageRequest(Asked, frozen=True, gc=False, kw_only=True):
     """Which part of the results to send."""
 
-    token: Annotated[StrictStr | None, Field(description='`next_token` of the answer before; `""` is none.')] = None
+    token: Annotated[str | None, Meta(description='`next_token` of the answer before; `""` is none.')] = None
     limit: Annotated[
-        StrictInt | None,
-        Field(ge=0, description="How many results at most; a token remembers it. 0 asks for `total` alone."),
+        Annotated[int, Meta(ge=0)] | None,
+        Meta(description="How many results at most; a token remembers it. 0 asks for `total` alone."),
     ] = None
     properties: Free = None
 
 
-class _Search(Asked):
+class _Search(Asked, frozen=True, gc=False, kw_only=True):
     context: Free = None
     page: PageRequest | None = None
 
 
-class SubjectSearchRequest(_Search):
+class SubjectSearchRequest(_Search, frozen=True, gc=False, kw_only=True):
     """Who may do this to that resource?"""
 
     subject: AuthzenSubjectType
     action: AuthzenAction
     resource: AuthzenResource
 
-    def question(self) -> Question:
-        """Return it as services take it."""
-        resource = self.resource.entity(self.resource.id)
-        return Question(self.subject.entity(), self.action.action(), resource, said_in(self.context))
 
-
-class ResourceSearchRequest(_Search):
+class ResourceSearchRequest(_Search, frozen=True, gc=False, kw_only=True):
     """To which resources may this subject do this?"""
 
     subject: AuthzenSubject
     action: AuthzenAction
     resource: AuthzenResourceType
 
-    def question(self) -> Question:
-        """Return it as services take it."""
-        subject = self.subject.entity(self.subject.id)
-        return Question(subject, self.action.action(), self.resource.entity(), said_in(self.context))
 
-
-class ActionSearchRequest(_Search):
+class ActionSearchRequest(_Search, frozen=True, gc=False, kw_only=True):
     """What may this subject do to that resource?"""
 
     subject: AuthzenSubject
     resource: AuthzenResource
 
-    def question(self) -> Question:
-        """Return it as services take it."""
-        subject, resource = self.subject.entity(self.subject.id), self.resource.entity(self.resource.id)
-        return Question(subject, Action("", {}), resource, said_in(self.context))
+
+QuestionRequest = EvaluationRequest | SubjectSearchRequest | ResourceSearchRequest | ActionSearchRequest
+
+
+def question_of(request: QuestionRequest) -> Question:
+    """Return what a request asks, as services take it; what is searched for has no id or name."""
+    action = Action("", {}) if isinstance(request, ActionSearchRequest) else request.action.action()
+    return Question(request.subject.entity(), action, request.resource.entity(), said_in(request.context))
 
 
 REQUESTS = (
@@ -223,3 +199,25 @@ REQUESTS = (
     ActionSearchRequest,
 )
 """The models of bodies that routes read by themselves, so that the framework knows nothing of them."""
+
+_FAULT = re.compile(r"(?P<what>.*?)(?: - at `\$\.?(?P<where>.*)`)?")
+_MISSING = re.compile(r"Object missing required field `(.*)`")
+_MISTAKES = (
+    ("Expected `str", "must be a string"),
+    ("Expected `object` of length", f"must have no more than {MOST_MEMBERS} members"),
+    ("Expected `object", "must be an object"),
+    ("Expected `array", "must be an array"),
+    ("Expected `int` >= 0", "must not be negative"),
+    ("Expected `int", "must be an integer"),
+    ("Invalid enum value", "should be 'execute_all', 'deny_on_first_deny' or 'permit_on_first_permit'"),
+)
+
+
+def _mistake(error: str) -> str:
+    """Put what msgspec says of a mistake into our words, which hold nothing of what was sent."""
+    fault = _FAULT.fullmatch(error)
+    what, where = (error, None) if fault is None else fault.group("what", "where")
+    if missing := _MISSING.fullmatch(what):
+        return f"{where}.{missing[1]} is required" if where else f"{missing[1]} is required"
+    said = next((said for start, said in _MISTAKES if what.startswith(start)), "cannot be read")
+    return f"{where or 'the body'} {said}"

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Annotated
 
+import msgspec
 from fastapi import APIRouter, Depends
-from pydantic import BaseModel
 from starlette.responses import Response
 
 from app.api.authentication import CurrentCaller
@@ -13,8 +13,10 @@ from app.api.authzen.paging import DEFAULT_SIZE, Page, Pager, canonical, key_fro
 from app.api.authzen.requests import (
     ActionSearchRequest,
     PageRequest,
+    QuestionRequest,
     ResourceSearchRequest,
     SubjectSearchRequest,
+    question_of,
     read_as,
 )
 from app.api.authzen.responses import (
@@ -44,9 +46,10 @@ class _Asker:
     context: Context
     caller: Caller
 
-    def page(self, found: list[str], asked: BaseModel, page: PageRequest | None) -> tuple[Page, PageBody | None]:
+    def page(self, found: list[str], asked: QuestionRequest, page: PageRequest | None) -> tuple[Page, PageBody | None]:
         """Return a page of ``found``, and what to say of it; nothing where it is all and no page was asked for."""
-        question = [type(asked).__name__, asked.model_dump(exclude={"page"})]
+        asked_for = {key: said for key, said in msgspec.to_builtins(asked).items() if key != "page"}
+        question = [type(asked).__name__, asked_for]
         bound_to = canonical([question, self.caller.digest.hex(), self.context.policy.revision])
         part = Pager(key_from(self.context.secret), bound_to).page(found, page or PageRequest())
         if page is None and len(found) <= DEFAULT_SIZE:
@@ -74,7 +77,7 @@ async def search_subjects(asker: Asker, freshness: BatchFreshness, said: Said) -
     Where several districts are connected, `resource.properties.district` names the one to ask.
     """
     asked = read_as(SubjectSearchRequest, said)
-    found = await search.subjects(asker.context, asked.question(), freshness)
+    found = await search.subjects(asker.context, question_of(asked), freshness)
     part, page = asker.page(found.results, asked, asked.page)
     results = [FoundSubject(type=asked.subject.type, id=each) for each in part.results]
     answer = SubjectResults(page=page, context=search_context(asker.context, found.stale), results=results)
@@ -94,7 +97,7 @@ async def search_resources(asker: Asker, freshness: BatchFreshness, said: Said) 
     Types of the application's own cannot be enumerated: there are no results.
     """
     asked = read_as(ResourceSearchRequest, said)
-    found = await search.resources(asker.context, asked.question(), freshness)
+    found = await search.resources(asker.context, question_of(asked), freshness)
     part, page = asker.page(found.results, asked, asked.page)
     results = [FoundResource(type=asked.resource.type, id=each) for each in part.results]
     answer = ResourceResults(page=page, context=search_context(asker.context, found.stale), results=results)
@@ -111,7 +114,7 @@ async def search_resources(asker: Asker, freshness: BatchFreshness, said: Said) 
 async def search_actions(asker: Asker, freshness: BatchFreshness, said: Said) -> Response:
     """Tell what a user may do to a resource, by name as an evaluation takes it."""
     asked = read_as(ActionSearchRequest, said)
-    found = await search.actions(asker.context, asked.question(), freshness)
+    found = await search.actions(asker.context, question_of(asked), freshness)
     part, page = asker.page(found.results, asked, asked.page)
     results = [FoundAction(name=each) for each in part.results]
     answer = ActionResults(page=page, context=search_context(asker.context, found.stale), results=results)

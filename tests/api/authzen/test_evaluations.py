@@ -117,7 +117,7 @@ def test_an_incomplete_item_is_denied_in_its_place(service: httpx.Client, sandbo
     assert others == [
         error(400, "resource.type must be a string"),
         error(400, "an evaluation must be an object"),
-        error(400, "action must be an object; resource is required"),
+        error(400, "action must be an object"),
     ]
 
 
@@ -167,7 +167,7 @@ def test_the_semantic_says_where_the_run_ends(
         (
             {"options": {"evaluations_semantic": 1}},
             400,
-            "options.evaluations_semantic should be 'execute_all', 'deny_on_first_deny' or 'permit_on_first_permit'",
+            "options.evaluations_semantic must be a string",
         ),
         ({"evaluations": [{}] * 10_001}, 413, "evaluations has 10001 items, and 10000 is the most"),
     ],
