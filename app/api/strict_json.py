@@ -54,9 +54,8 @@ def object_in(body: bytes) -> dict[str, Any]:
     return said
 
 
-def value_in(part: bytes | Raw) -> Any:
-    """Return the value that a body, or a part of one, is; raises ``Refused``."""
-    text = bytes(part)
+def value_in(text: bytes) -> Any:
+    """Return the value that a text is; raises ``Refused``."""
     try:
         # Strings are not cached: what a caller says must not outlast the request.
         return jiter.from_json(text, allow_inf_nan=False, cache_mode="keys", catch_duplicate_keys=True)
@@ -66,9 +65,10 @@ def value_in(part: bytes | Raw) -> Any:
 
 def part_in(part: Raw) -> Any:
     """Return the value that a part of a long body is; raises ``Refused``, also where the part is itself too long."""
-    if len(memoryview(part)) > MOST_PART:
+    text = bytes(part)
+    if len(text) > MOST_PART:
         raise Refused(f"a part of the body is longer than {MOST_PART} bytes", 413)
-    return value_in(part)
+    return value_in(text)
 
 
 def members_in(body: bytes) -> dict[str, Raw]:

@@ -72,6 +72,12 @@ def decide(access: Access, permission: str, location: Location, request: Request
     for place in location:
         if permission in access.at.get(place, ()):
             return Reason.GRANTED
+    if access.conditional and (reason := _decide_on_condition(access, permission, location, request)):
+        return reason
+    return Reason.NOT_IN_REACH if permission in access.anywhere else Reason.NOT_PERMITTED
+
+
+def _decide_on_condition(access: Access, permission: str, location: Location, request: RequestValues) -> Reason | None:
     there = [
         condition
         for given in access.conditional
@@ -83,6 +89,4 @@ def decide(access: Access, permission: str, location: Location, request: Request
         return Reason.GRANTED
     if any(condition.not_comparable(request) for condition in there):
         return Reason.CONDITION_NOT_COMPARABLE
-    if there:
-        return Reason.CONDITION_NOT_MET
-    return Reason.NOT_IN_REACH if permission in access.anywhere else Reason.NOT_PERMITTED
+    return Reason.CONDITION_NOT_MET if there else None

@@ -44,8 +44,8 @@ def location_of_school(school: str, district: DistrictId) -> Location:
 
 def location_of_section(section: Section) -> Location:
     """Return where a section lies: in itself, its own school, whatever the schools of its people, and its district."""
-    schools = {(Scope.SCHOOL, section.school)} if section.school else set()
-    return frozenset({(Scope.SECTION, section.id), *schools, (Scope.DISTRICT, section.district)})
+    here = ((Scope.SECTION, section.id), (Scope.DISTRICT, section.district))
+    return frozenset((*here, (Scope.SCHOOL, section.school)) if section.school else here)
 
 
 def location_of_student(facts: Facts) -> Location:
