@@ -15,16 +15,6 @@ def opened(clock: MovedClock) -> CircuitBreaker:
     return breaker
 
 
-def test_five_failures_in_a_row_open_it_and_fewer_do_not(clock: MovedClock) -> None:
-    breaker = CircuitBreaker(clock)
-    for _ in range(3):
-        for _ in range(MOST_FAILURES - 1):
-            breaker.record_failure()
-        assert breaker.allows()
-        breaker.record_success()
-    assert not opened(clock).allows()
-
-
 def test_while_it_is_open_one_probe_at_a_time_is_wanted_and_later_each_time(clock: MovedClock) -> None:
     breaker, waits = opened(clock), []
     for _ in range(5):
@@ -39,12 +29,6 @@ def test_while_it_is_open_one_probe_at_a_time_is_wanted_and_later_each_time(cloc
     assert waits == [1, 2, 4, 5, 5]
 
 
-def test_any_answer_closes_it(clock: MovedClock) -> None:
-    breaker = opened(clock)
-    breaker.record_success()
-    assert (breaker.allows(), breaker.is_open(), breaker.starts_probe()) == (True, False, False)
-
-
 def test_failures_of_what_was_under_way_do_not_put_off_the_probe(clock: MovedClock) -> None:
     breaker = opened(clock)
     clock.move(0.9)
@@ -52,26 +36,6 @@ def test_failures_of_what_was_under_way_do_not_put_off_the_probe(clock: MovedClo
         breaker.record_failure()
     clock.move(0.1)
     assert breaker.starts_probe()
-
-
-def test_a_probe_that_was_broken_off_may_be_followed_by_another(clock: MovedClock) -> None:
-    breaker = opened(clock)
-    clock.move(1)
-    assert breaker.starts_probe()
-    breaker.probe_ended()
-    assert breaker.starts_probe()
-
-
-def test_after_a_minute_in_which_nobody_asked_one_request_is_the_test_and_the_rest_wait(clock: MovedClock) -> None:
-    breaker = opened(clock)
-    clock.move(60)
-    assert not breaker.starts_test()
-    clock.move(60.1)
-    assert [breaker.starts_test() for _ in range(3)] == [True, False, False]
-    assert (breaker.allows(), breaker.starts_probe()) == (False, False)
-    breaker.record_success()
-    breaker.probe_ended()
-    assert breaker.allows()
 
 
 def test_a_test_that_fails_or_is_broken_off_is_followed_by_probes(clock: MovedClock) -> None:
@@ -83,17 +47,6 @@ def test_a_test_that_fails_or_is_broken_off_is_followed_by_probes(clock: MovedCl
     breaker.record_failure(probe=True)
     breaker.probe_ended()
     assert (breaker.starts_probe(), breaker.retry_after()) == (False, 2)
-
-
-def test_who_said_for_how_long_to_stay_away_is_not_even_probed_before(clock: MovedClock) -> None:
-    for breaker in (CircuitBreaker(clock), opened(clock)):
-        breaker.pause(30)
-        breaker.pause(7)
-        clock.move(29.5)
-        asked = breaker.allows(), breaker.starts_test(), breaker.starts_probe()
-        assert (asked, breaker.retry_after()) == ((False, False, False), 1)
-        clock.move(0.5)
-        assert breaker.allows() or breaker.starts_probe()
 
 
 def test_an_answer_does_not_take_back_for_how_long_to_stay_away(clock: MovedClock) -> None:

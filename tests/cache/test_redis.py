@@ -40,14 +40,6 @@ def refused() -> float:
     return REGISTRY.get_sample_value("rosterguard_shared_lookups_total", {"outcome": "refused"}) or 0
 
 
-async def test_what_one_replica_puts_another_finds(pair: list[Replica], redis: Valkey) -> None:
-    here, there = pair
-    assert await there.shared.find(ANN) is None
-    await put(here, redis, facts(), NOW - 10)
-    assert await there.shared.find(ANN) == Found(facts(), NOW - 10)
-    assert await there.shared.find("north/ben") is None
-
-
 async def test_where_the_clock_of_another_is_ahead_nothing_is_of_the_future(pair: list[Replica], redis: Valkey) -> None:
     here, there = pair
     await put(here, redis, facts(), NOW + 4)

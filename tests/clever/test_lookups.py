@@ -12,7 +12,7 @@ import pytest
 from app.clever.client import CleverClient, ReadTimeouts
 from app.clever.pagination import Endpoint
 from app.clever.resilience import Transport
-from app.clever.tokens import DiscoveredTokens, OneToken
+from app.clever.tokens import DiscoveredTokens
 from app.clever.versions import FAMILIES
 from app.domain.errors import (
     CleverFailed,
@@ -123,12 +123,6 @@ async def test_a_section_is_its_school_and_its_students_once_in_order(caplog: py
         ALGEBRA, DISTRICT, SOUTH, (BOB, CY), (ADA,)
     )
     assert odd(caplog) == ["odd data from Clever: id_malformed=1"]
-
-
-async def test_a_school_is_its_id() -> None:
-    assert (
-        await clever({ONE_SCHOOL: one({"id": NORTH, "name": "North"})}).school(NORTH, DISTRICT, READ_CONTEXT) == NORTH
-    )
 
 
 @pytest.mark.parametrize("place", [SCHOOL, WHOLE])
@@ -487,13 +481,3 @@ async def test_a_section_that_is_unknown_leaves_no_read_of_its_people_behind() -
     with pytest.raises(RecordUnknown):
         await clever(USUAL | {ONE_SECTION: 404}).people(SECTION, DISTRICT, None, READ_CONTEXT)
     assert asyncio.all_tasks() == before
-
-
-async def test_the_token_of_the_settings_looks_up_too() -> None:
-    fake = Clever(USUAL | {"/districts": several({"id": DISTRICT})})
-    transport = Transport(httpx.MockTransport(fake))
-    endpoint = Endpoint("https://clever.test/v3.0", IdShape())
-    only = OneToken(transport, endpoint.api, "token", IdShape())
-    client = CleverClient(transport, only, endpoint, FAMILIES["v3.0"])
-    assert await client.school(NORTH, DISTRICT, READ_CONTEXT) == NORTH
-    assert fake.asked == ["/districts", ONE_SCHOOL]

@@ -167,3 +167,57 @@ async def test_all_pages_of_a_list_together_are_read_up_to_a_limit() -> None:
     transport = Transport(httpx.MockTransport(handler))
     with pytest.raises(CleverMalformed, match=r"^Clever sent a body that is larger than any answer should be$"):
         await records_of(pages(transport, FIRST, REQUEST_CONTEXT, Page[IdRecord], byte_budget=ByteBudget(1000, 1000)))
+
+
+async def test_a_list_goes_on_from_the_cursor_of_an_earlier_page() -> None:
+    handler, asked = in_pages()
+    first = await anext(pages(Transport(handler), FIRST, REQUEST_CONTEXT, Page[IdRecord]))
+    assert [record.id for record in first.records] == ["a"]
+    cursor = first.cursor
+    # Much later, perhaps in another process.
+    rest = [page async for page in pages(Transport(handler), FIRST, REQUEST_CONTEXT, Page[IdRecord], cursor=cursor)]
+    assert [([record.id for record in page.records], page.cursor is None) for page in rest] == [
+        (["b"], False),
+        (["c"], True),
+    ]
+    assert asked == [f"{PATH}?limit=2", f"{PATH}?page=2", f"{PATH}?page=3"]
+
+
+async def test_no_page_is_read_before_it_is_wanted() -> None:
+    handler, asked = in_pages()
+    read = pages(Transport(handler), FIRST, REQUEST_CONTEXT, Page[IdRecord])
+    await anext(read)
+    assert len(asked) == 1
+    await read.aclose()
+
+
+@pytest.mark.parametrize(
+    ("cursor", "error"),
+    [
+        ("", r"^Clever's next link has no address$"),
+        ("https://elsewhere.test/v3.0/users/u/sections?page=2", r"^Clever's next link leaves the list"),
+        (f"{ORIGIN}/v3.0/users/u/schools?page=2", r"^Clever's next link leaves the list"),
+        (f"{ORIGIN}{PATH}?page=9", r"^a page of Clever's list is missing$"),
+    ],
+)
+async def test_a_cursor_that_leads_nowhere_or_off_the_list_is_no_list(cursor: str, error: str) -> None:
+    handler, _ = in_pages()
+    with pytest.raises(CleverPagingBroken, match=error):
+        await anext(pages(Transport(handler), FIRST, REQUEST_CONTEXT, Page[IdRecord], cursor=cursor))
+
+
+def in_pages() -> tuple[httpx.MockTransport, list[str]]:
+    """Serve a list of three pages; return what serves it, and what it was asked."""
+    sent = {
+        f"{PATH}?limit=2": page("a", following=f"{PATH}?page=2"),
+        f"{PATH}?page=2": page("b", following=f"{PATH}?page=3"),
+        f"{PATH}?page=3": page("c"),
+    }
+    asked: list[str] = []
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        asked.append(request.url.raw_path.decode())
+        answer = sent.get(asked[-1])
+        return httpx.Response(404, json={}) if answer is None else httpx.Response(200, json=answer)
+
+    return httpx.MockTransport(handler), asked

@@ -185,23 +185,6 @@ def test_a_window_that_clever_names_absurdly_is_over_like_any_other(clock: Moved
     assert budget.refusal(COLD) is not None
 
 
-def test_after_a_429_nothing_is_sent_for_as_long_as_it_says(clock: MovedClock) -> None:
-    budget = Budget(clock)
-    budget.pause(7)
-    clock.move(6.5)
-    assert outcome(budget, COLD) == (*USED_UP[:2], 1)
-    clock.move(0.5)
-    assert outcome(budget, COLD) is None
-
-
-def test_a_429_of_a_gateway_says_nothing_of_what_is_left_afterwards(clock: MovedClock) -> None:
-    budget = told(clock, 1000)
-    budget.pause(1)
-    assert outcome(budget, COLD) == (*USED_UP[:2], 1)
-    clock.move(1.5)
-    assert [outcome(budget, read_context) for read_context in EVERY] == [None] * 4
-
-
 def test_one_caller_spends_their_share_of_a_window_and_no_more(clock: MovedClock) -> None:
     budget = told(clock, 1200, share=0.5)
     for _ in range(600):

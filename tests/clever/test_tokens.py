@@ -91,14 +91,6 @@ async def test_the_only_token_has_to_read_exactly_one_district(named: tuple[str,
         await Clever({"/v3.0/districts": districts(*named)}).one().districts()
 
 
-async def test_the_only_token_is_never_renewed() -> None:
-    clever = Clever({})
-    tokens = clever.one()
-    await tokens.refresh()
-    assert await tokens.renewed_token(NORTH, "token-n") is None
-    assert clever.asked == []
-
-
 async def test_a_failure_to_connect_is_shared_by_those_who_wait_and_then_forgotten() -> None:
     clever = Clever({"/v3.0/districts": 500})
     tokens = clever.one()
