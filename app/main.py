@@ -230,8 +230,8 @@ def _shared(settings: Settings, wall: Clock) -> "SharedCache | None":
         raise SettingsMistakes(["ROSTERGUARD_REDIS_URL: this needs what is not installed: install rosterguard[redis]"])
     from app.cache.redis import SharedCache  # noqa: PLC0415 -- the extra's
 
-    keep, patience = _keep_seconds(settings), settings.redis_deadline_seconds
-    return SharedCache(url, secret=secret.encode(), keep_seconds=keep, patience=patience, wall=wall)
+    keep, timeout = _keep_seconds(settings), settings.redis_deadline_seconds
+    return SharedCache(url, secret=secret.encode(), keep_seconds=keep, timeout=timeout, wall=wall)
 
 
 def _keep_seconds(settings: Settings) -> int:

@@ -49,7 +49,7 @@ class SharedCache:
     """Keeps facts in Redis, and tells all replicas which of theirs are outdated."""
 
     def __init__(
-        self, url: str, *, secret: bytes, keep_seconds: float, patience: float, wall: Callable[[], float]
+        self, url: str, *, secret: bytes, keep_seconds: float, timeout: float, wall: Callable[[], float]
     ) -> None:
         """Take where Redis is; nothing is connected yet.
 
@@ -57,12 +57,12 @@ class SharedCache:
             url: ``redis://`` or ``rediss://``, with the credentials that Redis asks for.
             secret: from which keys are derived; the same in every replica.
             keep_seconds: how long a snapshot is of use, from when its fetch began.
-            patience: how many seconds a caller waits for Redis.
+            timeout: how many seconds a caller waits for Redis.
             wall: tells Unix seconds.
         """
         redis = redis_at(url)
         self._health = Health()
-        self._client = RedisClient(redis, self._health, patience)
+        self._client = RedisClient(redis, self._health, timeout)
         self._leases = Leases(self._client, partial(os.urandom, _OWNER_BYTES))
         self._names = Names(secret, "names in Redis")
         self._values, self._messages = Signer(secret, "facts in Redis"), Signer(secret, "messages in Redis")

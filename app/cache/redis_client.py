@@ -1,4 +1,4 @@
-"""Commands to Redis: it has a few milliseconds to answer; after that the service goes on without it."""
+"""Commands to Redis, which has a few milliseconds to answer; after that the service goes on without it."""
 
 import asyncio
 import logging
@@ -189,11 +189,11 @@ class RedisClient:
     and while connecting takes longer than callers wait there would never be one.
     """
 
-    def __init__(self, redis: Redis, health: Health, patience: float) -> None:
+    def __init__(self, redis: Redis, health: Health, timeout: float) -> None:
         """Take the client, which is closed at the end, and how many seconds a caller waits."""
         self.redis = redis
         self._health = health
-        self._patience = patience
+        self._timeout = timeout
         self._room = asyncio.Semaphore(CONNECTIONS)
         self._background_room = asyncio.Semaphore(CONNECTIONS // 2)
         self._awaited: set[asyncio.Task[Any]] = set()
@@ -216,7 +216,7 @@ class RedisClient:
     async def ask(self, command: Command[T]) -> T:
         """Return what ``command`` comes to, or raise ``Unavailable``, within milliseconds.
 
-        That is the patience given; some five times as much where this process is so busy that it may be its own fault.
+        That is the timeout given; some five times as much where this process is so busy that it may be its own fault.
         """
         if not self._health.is_up() or len(self._awaited) >= MOST_AT_ONCE:
             raise Unavailable("skipped")
@@ -238,19 +238,19 @@ class RedisClient:
         loop = asyncio.get_running_loop()
         for _ in range(_MOST_WAITS):
             began = loop.time()
-            if (await asyncio.wait({task}, timeout=self._patience))[0]:
+            if (await asyncio.wait({task}, timeout=self._timeout))[0]:
                 answer = task.result()
                 self._health.record_answer()
                 return answer
             # If this process is busy, its timers are late, or other commands are answered fast: then Redis is not slow.
-            if loop.time() - began < self._patience + _LATE and self._fast_at < began:
+            if loop.time() - began < self._timeout + _LATE and self._fast_at < began:
                 self._health.record_timeout()
                 break
         raise Unavailable("error")
 
     async def _done(self, command: Command[T], within: float = LONGEST) -> T:
         try:
-            async with asyncio.timeout(max(within, self._patience)), self._room:
+            async with asyncio.timeout(max(within, self._timeout)), self._room:
                 return await self._timed(command)
         except ResponseError as error:
             # A server that has become a replica is the wrong one by now, and its name may lead to another. Before
@@ -272,7 +272,7 @@ class RedisClient:
         loop = asyncio.get_running_loop()
         began = loop.time()
         answer = await command(self.redis)
-        if loop.time() - began < self._patience:
+        if loop.time() - began < self._timeout:
             self._fast_at = loop.time()
         return answer
 

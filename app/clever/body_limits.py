@@ -57,8 +57,8 @@ def of_whole_list() -> ByteBudget:
 class BodyMemory:
     """Reads bodies, and holds ``most_at_once`` bytes of them at one time.
 
-    The part of each that a single record may need does not count, so that lists never keep single records from being
-    read.
+    Of each body, as much as a single record may need does not count, so that lists never keep single records from
+    being read.
     """
 
     def __init__(self, most_at_once: int = MOST_AT_ONCE) -> None:
@@ -67,12 +67,12 @@ class BodyMemory:
 
     @contextmanager
     def held(self) -> Generator[bytearray]:
-        """Yield a body to be filled; it counts until the end of the block."""
+        """Yield an empty body to fill; what it holds counts until the end of the block."""
         body = bytearray()
         try:
             yield body
         finally:
-            self._let_go(body)
+            self._release(body)
 
     async def fill(self, body: bytearray, response: httpx.Response, most: int) -> None:
         """Read the body of a response into ``body``.
@@ -85,17 +85,17 @@ class BodyMemory:
         async with aclosing(_unpacked(response)) as pieces:
             async for piece in pieces:
                 if len(body) + len(piece) > most:
-                    self._let_go(body)
+                    self._release(body)
                     raise CleverMalformed("Clever sent a body that is larger than any answer should be")
                 counted = _counted(len(body) + len(piece)) - _counted(len(body))
                 if self._held + counted > self._most_at_once:
                     # At once, before the connection is closed: others may need just this room.
-                    self._let_go(body)
+                    self._release(body)
                     raise CleverBusy("too many large answers are being read; ask again in a moment", retry_after=1)
                 self._held += counted
                 body += piece
 
-    def _let_go(self, body: bytearray) -> None:
+    def _release(self, body: bytearray) -> None:
         self._held -= _counted(len(body))
         body.clear()
 
@@ -104,7 +104,7 @@ def _counted(size: int) -> int:
     return max(0, size - _LARGEST_RECORD)
 
 
-async def drained(response: httpx.Response) -> bytes | None:
+async def drain(response: httpx.Response) -> bytes | None:
     """Return the short body of a refusal, or None if it cannot be read."""
     # Only a connection whose answer was read to the end is used again, and a 404 is an everyday answer.
     body = bytearray()

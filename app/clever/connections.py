@@ -1,4 +1,4 @@
-"""Connections that are reused, each by one exchange at a time and only after the one before went well.
+"""Connections to Clever, each used by one exchange at a time, and again only after the last one went well.
 
 Each is a transport of httpx with a pool of one connection. A single pool looks through all its connections before and
 after each request, which costs twice the processor time for one user alone, and several times as much for many at once.
@@ -36,7 +36,7 @@ class Connections(httpx.AsyncBaseTransport):
     """As many connections as there are exchanges; of the idle ones, the one that was used last is taken.
 
     This is a transport without httpx's client around it: that one merges headers and keeps cookies, history and hooks
-    for each request, none of which is needed here. The three requests for a user cost a fifth less without.
+    for each request, none of which is needed here. Without it the three requests for a user cost a fifth less.
     """
 
     def __init__(self, trusted: ssl.SSLContext, proxy: str | None = None) -> None:
@@ -152,21 +152,21 @@ _MOMENT_SECONDS = 1.0  # most exchanges that nobody waits for end by themselves 
 class RunningExchanges:
     """The exchanges in progress, ``most`` at once.
 
-    An exchange waits for a free place for ``patience`` seconds at most. One that nobody waits for any more is cancelled
-    after ``moment`` seconds.
+    An exchange waits for a free place for ``timeout`` seconds at most. One that nobody waits for any more is cancelled
+    after ``grace`` seconds.
     """
 
     def __init__(
         self,
         most: int = MOST_UNDER_WAY,
         *,
-        patience: float = _PATIENCE_SECONDS,
-        moment: float = _MOMENT_SECONDS,
+        timeout: float = _PATIENCE_SECONDS,
+        grace: float = _MOMENT_SECONDS,
     ) -> None:
         """Begin with none."""
         self._room = asyncio.Semaphore(most)
-        self._patience = patience
-        self._moment = moment
+        self._timeout = timeout
+        self._grace = grace
         self._tasks: set[asyncio.Task[Any]] = set()
 
     @property
@@ -185,7 +185,7 @@ class RunningExchanges:
             return
         began = time.perf_counter()
         try:
-            async with asyncio.timeout(self._patience):
+            async with asyncio.timeout(self._timeout):
                 await self._room.acquire()
         except TimeoutError as error:
             metrics.record_withheld(CleverCrowded.word)
@@ -206,7 +206,7 @@ class RunningExchanges:
         try:
             await asyncio.wait((task,))
         except asyncio.CancelledError:
-            asyncio.get_running_loop().call_later(self._moment, task.cancel)
+            asyncio.get_running_loop().call_later(self._grace, task.cancel)
             raise
         return task.result()
 

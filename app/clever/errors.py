@@ -106,7 +106,7 @@ def _names_json(kind: str) -> bool:
     return name == "application/json" or name.endswith("+json")
 
 
-def missing(response: httpx.Response, body: bytes | None) -> CleverError:
+def not_found_error(response: httpx.Response, body: bytes | None) -> CleverError:
     """Return the domain error for a 404; its body is None if it could not be read."""
     # For a record that does not exist Clever answers JSON. Its HTML means a wrong kind of token, or an unknown path.
     if is_json(response) and body is not None and _is_object(body):

@@ -13,9 +13,9 @@ from typing import Generic, TypeVar
 import httpx
 from pydantic import ValidationError
 
-from app.clever.body_limits import BodyMemory, ByteBudget, drained
-from app.clever.errors import FAILURES, failure_of, is_failing, is_json, missing, refusal_of
-from app.clever.models import Slim
+from app.clever.body_limits import BodyMemory, ByteBudget, drain
+from app.clever.errors import FAILURES, failure_of, is_failing, is_json, not_found_error, refusal_of
+from app.clever.models import ApiModel
 from app.clever.rate_limit import Rate, fields_of, rates_of, wait_of
 from app.domain.errors import CleverError, CleverMalformed, CleverNotJson, CleverRecordMissing
 from app.domain.read_context import ReadContext
@@ -40,7 +40,7 @@ def request_for(url: httpx.URL | str, authorization: str) -> httpx.Request:
     return httpx.Request("GET", parsed, headers=headers, stream=_NO_BODY, extensions=_EXTENSIONS)
 
 
-S = TypeVar("S", bound=Slim)
+S = TypeVar("S", bound=ApiModel)
 
 MOST_NESTED = 100_000
 """How many objects and lists a body may have; a page of 2000 users has some 25 000."""
@@ -49,7 +49,7 @@ MOST_LISTED = 500_000
 """How many commas a body may have; a page of 2000 sections of thirty students has some 100 000."""
 
 
-def parsed(body: bytearray, shape: type[S]) -> S:
+def parse(body: bytearray, shape: type[S]) -> S:
     """Parse a body; raises ``CleverMalformed`` if it has another shape, or more in it than any answer should have."""
     # The parser builds all of it before it judges: up to a kilobyte for each small object.
     if body.count(b"{") + body.count(b"[") > MOST_NESTED or body.count(b",") > MOST_LISTED:
@@ -74,7 +74,7 @@ class RequestContext:
     read_context: ReadContext
     until: float
 
-    def is_of_client(self) -> bool:
+    def has_client_credentials(self) -> bool:
         """Tell whether the credential is a client id and secret, and not the token of a district."""
         return self.authorization.startswith("Basic ")
 
@@ -144,7 +144,7 @@ class Exchanges:
                 # The transport limits the wait for each piece of a body; one that drips in has to end, too.
                 async with asyncio.timeout_at(until):
                     await self._fill(body, request, on_head)
-                answer = parsed(body, request.shape)
+                answer = parse(body, request.shape)
                 request.byte_budget.left -= len(body)
                 return answer
         except FAILURES as error:
@@ -160,10 +160,12 @@ class Exchanges:
             head = _head_of(response, self._wall)
             on_head(head)
             if head.status == HTTPStatus.NOT_FOUND:
-                raise missing(response, await drained(response))
+                raise not_found_error(response, await drain(response))
             if head.status != HTTPStatus.OK:
-                await drained(response)
-                raise refusal_of(head.status, retry_after=head.retry_after, by_client=request.context.is_of_client())
+                await drain(response)
+                raise refusal_of(
+                    head.status, retry_after=head.retry_after, by_client=request.context.has_client_credentials()
+                )
             if not is_json(response):
                 raise CleverNotJson("Clever answered with something else than JSON, such as the HTML page of a proxy")
             await self._bodies.fill(body, response, request.byte_budget.most())
@@ -202,7 +204,7 @@ def endpoint_of(url: httpx.URL | str) -> str:
 
 
 @contextmanager
-def recorded(url: httpx.URL | str) -> Iterator[None]:
+def record_request(url: httpx.URL | str) -> Iterator[None]:
     """Count, time and trace the request to ``url`` that the block makes, by endpoint and outcome."""
     endpoint, outcome, began = endpoint_of(url), "ok", time.perf_counter()
     with tracing.tracer().client_span(f"clever {endpoint}") as span:

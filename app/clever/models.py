@@ -28,13 +28,13 @@ def _names(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-class Slim(BaseModel):
+class ApiModel(BaseModel):
     """A record of which only the declared fields are read; its errors never show what was sent."""
 
     model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
 
 
-class Watched(Slim):
+class ApiModelWithExtras(ApiModel):
     """A record that keeps the names of undeclared fields, without their values, so that new ones can be counted."""
 
     model_config = ConfigDict(extra="allow")
@@ -48,7 +48,7 @@ class Watched(Slim):
         return len(self.__pydantic_extra__.keys() - self.documented)
 
 
-class StudentRole(Watched):
+class StudentRole(ApiModelWithExtras):
     """`roles.student`: at which schools they learn."""
 
     documented = _names(
@@ -61,7 +61,7 @@ class StudentRole(Watched):
     legacy_id: str | None = None
 
 
-class TeacherRole(Watched):
+class TeacherRole(ApiModelWithExtras):
     """`roles.teacher`: at which schools they teach, which does not mean that they administer them."""
 
     documented = _names("created credentials district ext last_modified name sis_id state_id teacher_number")
@@ -71,7 +71,7 @@ class TeacherRole(Watched):
     legacy_id: str | None = None
 
 
-class StaffRole(Watched):
+class StaffRole(ApiModelWithExtras):
     """`roles.staff`: its `schools` are the only list of administered schools."""
 
     documented = _names("credentials ext staff_id")
@@ -82,7 +82,7 @@ class StaffRole(Watched):
     legacy_id: str | None = None
 
 
-class DistrictAdminRole(Watched):
+class DistrictAdminRole(ApiModelWithExtras):
     """`roles.district_admin`: it has no schools and reaches the whole district."""
 
     documented = _names("credentials ext")
@@ -90,7 +90,7 @@ class DistrictAdminRole(Watched):
     legacy_id: str | None = None
 
 
-class Relationship(Slim):
+class Relationship(ApiModel):
     """An entry of `student_relationships`: which student, and what the contact is to them."""
 
     student: str | None = None
@@ -98,7 +98,7 @@ class Relationship(Slim):
     type: str | None = None
 
 
-class ContactRole(Watched):
+class ContactRole(ApiModelWithExtras):
     """`roles.contact`: whom they are a contact of; the fields of API 2.x may still stand beside it."""
 
     documented = _names("credentials ext phone phone_type relationship sis_id students type")
@@ -106,7 +106,7 @@ class ContactRole(Watched):
     legacy_id: str | None = None
 
 
-class Roles(Watched):
+class Roles(ApiModelWithExtras):
     """`roles`: an object keyed by role; a role that is null is not held, one that is `{}` is."""
 
     student: StudentRole | None = None
@@ -116,7 +116,7 @@ class Roles(Watched):
     contact: ContactRole | None = None
 
 
-class UserRecord(Watched):
+class UserRecord(ApiModelWithExtras):
     """A user of `/users/{id}`."""
 
     documented = _names("created email last_modified lms_status name")
@@ -125,7 +125,7 @@ class UserRecord(Watched):
     roles: Roles | None = None
 
 
-class SectionRecord(Slim):
+class SectionRecord(ApiModel):
     """A section: its school, and its people by user id."""
 
     id: str
@@ -145,7 +145,7 @@ class SectionRecord(Slim):
         return self.students or []
 
 
-class IdRecord(Slim):
+class IdRecord(ApiModel):
     """A school or a district, of which nothing but the id matters."""
 
     id: str
@@ -157,20 +157,20 @@ class SchoolRecord(IdRecord):
     district: str | None = None
 
 
-class Link(Slim):
+class Link(ApiModel):
     """An entry of `links`."""
 
     rel: str | None = None
     uri: str | None = None
 
 
-class Entry(Slim, Generic[T]):
+class Entry(ApiModel, Generic[T]):
     """One record of the Data API in its envelope."""
 
     data: T
 
 
-class Linked(Slim):
+class Linked(ApiModel):
     """A list with its links; a list without any is its own last page."""
 
     links: _Links[Link] | None = None
@@ -211,5 +211,5 @@ class BarePage(Linked, Generic[T]):
         return self.data
 
     def ids(self) -> list[str]:
-        """Return nothing: the entries are told apart otherwise."""
+        """Return nothing: its entries may have none."""
         return []

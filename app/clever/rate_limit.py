@@ -66,8 +66,8 @@ def fields_of(headers: Iterable[tuple[bytes, bytes]]) -> Fields:
 def rates_of(fields: Fields, wall: Callable[[], float]) -> tuple[Rate, ...]:
     """Return what a response says of each bucket, the one with the fewest requests left first.
 
-    The entries of the headers belong together by position. If they cannot, since their numbers differ or one is not a
-    number, they are taken for one bucket that is as small as any of them could be.
+    The n-th entries of the headers belong together. Where they cannot, since one header has more entries or an entry is
+    no number, all are taken for one bucket that is as small as any of them could be.
 
     Args:
         fields: the headers of the response.

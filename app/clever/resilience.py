@@ -18,8 +18,8 @@ from app import telemetry
 from app.clever.body_limits import BodyMemory, ByteBudget, of_record
 from app.clever.connections import RunningExchanges
 from app.clever.errors import RefusalLog
-from app.clever.http import ApiRequest, Exchanges, Head, RequestContext, recorded
-from app.clever.models import Slim
+from app.clever.http import ApiRequest, Exchanges, Head, RequestContext, record_request
+from app.clever.models import ApiModel
 from app.clever.rate_limit import Budget
 from app.domain.errors import (
     CleverBusy,
@@ -150,7 +150,7 @@ class CleverState:
         return CleverState(self.accepted_once, "ok" if self.accepted_once else "not_asked")
 
 
-S = TypeVar("S", bound=Slim)
+S = TypeVar("S", bound=ApiModel)
 
 # Clever advises up to five retries, after 1, 2, 4, … seconds. That is for syncs by night: here somebody waits.
 _ATTEMPTS = 4
@@ -379,9 +379,9 @@ class Transport:
 
     async def _exchange(self, call: _Call[S], request: ApiRequest[S], *, probe: bool) -> S:
         """Make one exchange, and record how it ends."""
-        began, is_of_client = asyncio.get_running_loop().time(), request.context.is_of_client()
+        began, is_of_client = asyncio.get_running_loop().time(), request.context.has_client_credentials()
         try:
-            with recorded(request.url):
+            with record_request(request.url):
                 answer = await self._exchanges.get(request, call.record_head)
         except CleverError as error:
             is_conclusive = not isinstance(error, CleverTimedOut) or self._has_waited(began)

@@ -12,7 +12,7 @@ from typing import Annotated, Protocol, TypeVar
 from pydantic import BeforeValidator, SecretStr, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
 
 from app.clever.http import RequestContext, bearer, latest_end
-from app.clever.models import BarePage, IdRecord, Page, Slim
+from app.clever.models import ApiModel, BarePage, IdRecord, Page
 from app.clever.pagination import pages, records_of
 from app.clever.resilience import Transport
 from app.domain.errors import CleverBusy, CleverError, CleverMalformed, CleverRefusedToken, CleverTimedOut, UserUnknown
@@ -22,7 +22,7 @@ from app.telemetry import Event, log_event
 from app.waiting import Backoff, SingleFlight, deadline
 
 
-def checked(token: str) -> str:
+def check_token(token: str) -> str:
     """Return a token that can be sent in a header, or raise ``ValueError``: httpx would show a bad one in its error."""
     if not token or not token.isascii() or not token.isprintable() or " " in token:
         raise ValueError("a token has visible ASCII characters only")
@@ -31,7 +31,7 @@ def checked(token: str) -> str:
 
 def _usable(token: object) -> object:
     try:
-        return checked(token) if isinstance(token, str) else None
+        return check_token(token) if isinstance(token, str) else None
     except ValueError:
         return None
 
@@ -47,15 +47,15 @@ def _or_none(record: object, read: ValidatorFunctionWrapHandler) -> object:
         return None
 
 
-class Owner(Slim):
+class Owner(ApiModel):
     """The owner of a listed token."""
 
     type: str | None = None
     id: str | None = None
 
 
-class TokenRecord(Slim):
-    """A listed token; one that cannot be used is read as None."""
+class TokenRecord(ApiModel):
+    """A token as Clever lists it; one that cannot be sent in a header is None."""
 
     created: Annotated[str | None, BeforeValidator(_text)] = None
     owner: Owner | None = None
@@ -77,7 +77,7 @@ Listed = Annotated[TokenRecord | None, WrapValidator(_or_none)]
 """A listed token, or None if it has another shape than documented."""
 
 
-def by_district(records: Iterable[TokenRecord | None], shape: IdShape) -> Mapping[DistrictId, str]:
+def tokens_by_district(records: Iterable[TokenRecord | None], shape: IdShape) -> Mapping[DistrictId, str]:
     """Return the newest token of each district.
 
     Raises:
@@ -116,7 +116,7 @@ _RENEWAL_SECONDS = 2.0
 
 _PROOF_SECONDS = 15
 
-_LOOK_SECONDS, LOOK_PATIENCE = 5, 0.5
+_LOOK_UP_SECONDS, LOOK_UP_TIMEOUT = 5, 0.5
 
 
 class Tokens(Protocol):
@@ -166,25 +166,25 @@ class Tokens(Protocol):
 
 
 async def with_token(
-    tokens: Tokens, district: DistrictId, fetch: Callable[[str], Awaitable[T]], *, patience: float = _RENEWAL_SECONDS
+    tokens: Tokens, district: DistrictId, fetch: Callable[[str], Awaitable[T]], *, within: float = _RENEWAL_SECONDS
 ) -> T:
     """Fetch with the token of a district, and once more with another one if Clever refuses the first.
 
-    A refusal is an answer: it is raised if there is no other token within ``patience`` seconds, whatever the reason.
+    A refusal is an answer: it is raised if there is no other token within ``within`` seconds, whatever the reason.
     """
     token = await tokens.token(district)
     try:
         return await fetch(token)
     except CleverRefusedToken:
-        renewed = await _renewed(tokens, district, token, patience)
+        renewed = await _renewed(tokens, district, token, within)
         if renewed is None:
             raise
     return await fetch(renewed)
 
 
-async def _renewed(tokens: Tokens, district: DistrictId, refused: str, patience: float) -> str | None:
+async def _renewed(tokens: Tokens, district: DistrictId, refused: str, within: float) -> str | None:
     with suppress(CleverError):
-        async with deadline(asyncio.get_running_loop().time() + patience):
+        async with deadline(asyncio.get_running_loop().time() + within):
             return await tokens.renewed_token(district, refused)
     return None
 
@@ -195,7 +195,7 @@ class OneToken:
     def __init__(self, transport: Transport, api: str, token: str, shape: IdShape) -> None:
         self._transport = transport
         self._api = api
-        self._token = checked(token)
+        self._token = check_token(token)
         self._shape = shape
         self._districts: frozenset[DistrictId] | None = None
         self._discovery = SingleFlight(self._discover)
@@ -273,16 +273,16 @@ class DiscoveredTokens:
 
     def is_settled(self) -> bool:
         """Tell whether Clever was asked a moment ago, and has answered."""
-        return self._clock() - self._asked_at < _LOOK_SECONDS and self._discovery.is_over()
+        return self._clock() - self._asked_at < _LOOK_UP_SECONDS and self._discovery.is_over()
 
     async def districts_now(self, after: float = -math.inf) -> frozenset[DistrictId]:
         """Return the connected districts; see ``Tokens``."""
         now, loop = self._clock(), asyncio.get_running_loop()
-        is_due = now - self._asked_at >= _LOOK_SECONDS
+        is_due = now - self._asked_at >= _LOOK_UP_SECONDS
         if is_due:
-            self._asked_at, self._wait_ends = now, loop.time() + LOOK_PATIENCE
+            self._asked_at, self._wait_ends = now, loop.time() + LOOK_UP_TIMEOUT
         elif self._asked_at < after:
-            again = math.ceil(self._asked_at + _LOOK_SECONDS - now)
+            again = math.ceil(self._asked_at + _LOOK_UP_SECONDS - now)
             raise CleverBusy("which districts are connected was asked a moment ago", retry_after=max(1, again))
         # Those who join wait no longer than the first: a batch may ask for thousands of districts.
         try:
@@ -325,7 +325,7 @@ class DiscoveredTokens:
         async with deadline(until):
             request_context = RequestContext(self._basic, OWN, until)
             records = await records_of(pages(self._transport, self._url, request_context, BarePage[Listed]))
-        self._tokens = by_district(records, self._shape)
+        self._tokens = tokens_by_district(records, self._shape)
         self._districts = frozenset(self._tokens)
         return self._tokens
 

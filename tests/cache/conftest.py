@@ -53,7 +53,7 @@ async def replicas(
     async with AsyncExitStack() as stack:
         made = []
         for _ in range(number):
-            shared = SharedCache(url, secret=secret.encode(), keep_seconds=KEEP_SECONDS, patience=patience, wall=wall)
+            shared = SharedCache(url, secret=secret.encode(), keep_seconds=KEEP_SECONDS, timeout=patience, wall=wall)
             made.append(replica := Replica(shared, wall))
 
             def drop(key: str, at: float, replica: Replica = replica) -> None:

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from app.clever.body_limits import MIB, BodyMemory, ByteBudget, of_own_list
 from app.clever.connections import ProxyTransport
 from app.clever.http import MOST_LISTED, MOST_NESTED, RequestContext
-from app.clever.models import BarePage, Entry, IdRecord, Page, SchoolRecord, SectionRecord, Slim, UserRecord
+from app.clever.models import ApiModel, BarePage, Entry, IdRecord, Page, SchoolRecord, SectionRecord, UserRecord
 from app.clever.resilience import CleverState, Transport
 from app.domain.errors import (
     CleverBusy,
@@ -220,14 +220,14 @@ async def test_large_bodies_leave_room_for_single_records() -> None:
         (BarePage[IdRecord], '{"data": [1, 1, 1]}'),
     ],
 )
-def test_of_a_list_of_nonsense_one_mistake_is_kept_and_not_one_of_each_entry(shape: type[Slim], said: str) -> None:
+def test_of_a_list_of_nonsense_one_mistake_is_kept_and_not_one_of_each_entry(shape: type[ApiModel], said: str) -> None:
     with pytest.raises(ValidationError) as caught:
         shape.model_validate_json(said)
     assert caught.value.error_count() == 1
 
 
 @pytest.mark.parametrize("shape", [Page[SectionRecord], Page[UserRecord], Page[SchoolRecord], BarePage[IdRecord]])
-def test_every_list_has_a_longest(shape: type[Slim]) -> None:
+def test_every_list_has_a_longest(shape: type[ApiModel]) -> None:
     lists = [one for one in objects_in(shape.model_json_schema()) if one.get("type") == "array"]
     assert lists
     assert {one.get("maxItems") for one in lists} <= {100, 10_000, 20_000}

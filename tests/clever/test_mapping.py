@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from app.clever.http import parsed
+from app.clever.http import parse
 from app.clever.mapping import Answers, facts_of, section_of
 from app.clever.models import Entry, SchoolRecord, SectionRecord, UserRecord
 from app.domain.errors import CleverMalformed
@@ -432,9 +432,7 @@ def test_a_section_lies_at_its_school_with_its_students(
 )
 def test_what_cannot_be_written_as_utf_8_is_malformed(fields: bytes) -> None:
     with pytest.raises(CleverMalformed):
-        parsed(
-            bytearray(b'{"data": {"id": "%s", "roles": {"staff": {%b}}}}' % (ME.encode(), fields)), Entry[UserRecord]
-        )
+        parse(bytearray(b'{"data": {"id": "%s", "roles": {"staff": {%b}}}}' % (ME.encode(), fields)), Entry[UserRecord])
 
 
 def scrambled(value: object, random: Random) -> object:

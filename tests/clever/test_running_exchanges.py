@@ -193,7 +193,7 @@ async def test_failures_that_nobody_waits_for_open_the_breaker_and_are_not_compl
 
 async def test_an_exchange_that_nobody_waits_for_is_broken_off_after_a_moment() -> None:
     clever = Slow()
-    transport = clever.transport(RunningExchanges(moment=0.02))
+    transport = clever.transport(RunningExchanges(grace=0.02))
     await given_up(clever, transport)
     assert transport.running.in_progress == 1
     await eventually(lambda: not transport.running.in_progress)
@@ -202,7 +202,7 @@ async def test_an_exchange_that_nobody_waits_for_is_broken_off_after_a_moment() 
 
 async def test_exchanges_that_nobody_waits_for_count_and_who_finds_no_room_is_told_so_without_blame_on_clever() -> None:
     clever = Slow()
-    transport = clever.transport(RunningExchanges(2, patience=0.02))
+    transport = clever.transport(RunningExchanges(2, timeout=0.02))
     timed_out = metrics.REGISTRY.get_sample_value(WITHHELD, NO_CONNECTION) or 0
     waited = metrics.REGISTRY.get_sample_value(WAITED) or 0
     await given_up(clever, transport)

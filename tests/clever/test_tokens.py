@@ -197,7 +197,7 @@ async def test_a_look_that_fails_is_not_made_again_for_five_seconds_and_is_told_
 
 
 async def test_nobody_waits_long_for_a_look_and_it_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.clever.tokens.LOOK_PATIENCE", 0.01)
+    monkeypatch.setattr("app.clever.tokens.LOOK_UP_TIMEOUT", 0.01)
     clever = Clever({LISTING: listing(entry(NORTH, "token-n"))})
     tokens = clever.discovered()
     clever.wakes.clear()
@@ -256,7 +256,7 @@ async def test_whether_a_token_was_rightly_refused_stays_unknown_while_discovery
     assert len(clever.asked) == 5
 
 
-async def refusal(tokens: DiscoveredTokens, *, patience: float = 2) -> CleverRefusedToken:
+async def refusal(tokens: DiscoveredTokens, *, within: float = 2) -> CleverRefusedToken:
     """What a reading ends in that Clever refuses with every token."""
     refused = CleverRefusedToken("refused")
 
@@ -264,7 +264,7 @@ async def refusal(tokens: DiscoveredTokens, *, patience: float = 2) -> CleverRef
         raise refused
 
     with pytest.raises(CleverRefusedToken) as caught:
-        await with_token(tokens, NORTH, snapshot, patience=patience)
+        await with_token(tokens, NORTH, snapshot, within=within)
     assert caught.value is refused
     return caught.value
 
@@ -286,7 +286,7 @@ async def test_another_token_than_a_refused_one_is_not_waited_for_long() -> None
     clever.wakes.clear()
     clever.now += 10
     async with asyncio.timeout(5):
-        assert str(await refusal(tokens, patience=0.01)) == "refused"
+        assert str(await refusal(tokens, within=0.01)) == "refused"
     clever.answers[LISTING] = listing(entry(NORTH, "new"))
     clever.wakes.set()
     assert await tokens.renewed_token(NORTH, "old") == "new"
