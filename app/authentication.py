@@ -1,4 +1,4 @@
-"""Who gets in: the keys and the OpenID provider that the settings name, put together."""
+"""The wiring of authentication: API keys and the OpenID provider from the settings."""
 
 import logging
 import re
@@ -20,8 +20,8 @@ from app.telemetry import Event, log_event
 from app.urls import is_safe_address
 from app.watched_file import FileWatch, Unreadable
 
-MOST_TOLD = 10
-"""How many mistakes in a file of keys are logged."""
+MOST_LOGGED = 10
+"""The most mistakes in a file of keys that are logged."""
 
 _DOTS_IN_TOKEN = 2
 
@@ -35,15 +35,15 @@ class Credentials:
         self._tokens = tokens
 
     def known(self, presented: bytes) -> Caller | None:
-        """Return the caller of a credential, or None if it is not valid or that is not known at once."""
+        """Return the caller of a credential, or None if it is invalid or has to be verified first."""
         known = self._tokens.known(presented) if self._tokens is not None and b"." in presented else None
         return known or self._keys.caller(presented)
 
     async def caller(self, presented: str) -> Caller | None:
-        """Return the caller of a credential, or None if it is not valid.
+        """Return the caller of a credential, or None if it is invalid.
 
         Raises:
-            ProviderUnreachable: it looks like a token, and no token can be verified just now.
+            ProviderUnreachable: it looks like a token, and no token can be verified now.
         """
         caller = self._keys.caller(presented.encode(errors="surrogatepass"))
         if caller is None and self._tokens is not None and presented.count(".") == _DOTS_IN_TOKEN:
@@ -56,9 +56,9 @@ class Authentication:
     """How callers are authenticated.
 
     Attributes:
-        caller_of: finds the caller of a credential; None to let anyone in.
-        known: finds it at once, if it is known already; None likewise.
-        parts: the status of each part that may fail, in fixed words, for `/readyz`.
+        caller_of: returns the caller of a credential; None to let anyone in.
+        known: returns the caller of an API key or an already verified token; None to let anyone in.
+        parts: the status of each part that can fail, for `/readyz`.
         watch: the file of keys, if there is one.
         provider: the OpenID provider, if there is one.
     """
@@ -81,10 +81,10 @@ class Authentication:
 
 
 def authentication_of(settings: Settings, *, no_auth: bool, clock: Clock, wall: Clock) -> Authentication:
-    """Put the parts together; a file of keys is read later, when the service starts.
+    """Return the authentication of a deployment; a file of keys is read later, when the service starts.
 
-    Raises: SettingsMistakes: keys that do not fit this deployment; or neither keys nor ``no_auth`` were given, or both
-        were.
+    Raises:
+        SettingsMistakes: keys do not fit the deployment, or neither keys nor ``no_auth`` is given, or both are.
     """
     file, provider = settings.api_keys_file, _provider(settings, clock)
     if no_auth == bool(settings.api_keys or file or provider):
@@ -127,16 +127,13 @@ def _watch(file: Path, keys: Keys, settings: Settings) -> FileWatch[Sequence[Key
 
     def refuse(error: BaseException) -> None:
         keys.refuse()
-        lines = error.lines if isinstance(error, SettingsMistakes) else [_word(error)]
-        shown = lines[:MOST_TOLD]
+        unreadable = str(error) if isinstance(error, Unreadable) else type(error).__name__
+        lines = error.lines if isinstance(error, SettingsMistakes) else [unreadable]
+        shown = lines[:MOST_LOGGED]
         message = "the file of API keys cannot be used: %s"
         log_event(Event.API_KEYS_REJECTED, logging.ERROR, message, "; ".join(shown), mistakes=shown)
 
     return FileWatch(file, lambda content: _read(content, settings), take, refuse)
-
-
-def _word(error: BaseException) -> str:
-    return str(error) if isinstance(error, Unreadable) else type(error).__name__
 
 
 def _read(content: bytes, settings: Settings) -> Sequence[Key]:

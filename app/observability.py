@@ -1,4 +1,4 @@
-"""Observability: logs, metrics and traces, put together from the settings."""
+"""The wiring of logs, metrics and traces from the settings."""
 
 import asyncio
 import os
@@ -22,7 +22,7 @@ from app.telemetry.metrics import Measures
 from app.watched_file import FileState
 
 MEASURED_SECONDS = 1.0
-"""How often gauges are measured, in each worker."""
+"""Seconds between two measurements of gauges, in each worker."""
 
 _SECRET_BYTES = 32
 
@@ -35,7 +35,7 @@ class Observability:
     """
 
     def __init__(self, settings: Settings, *, requests_to: Sink | None, wall: Clock) -> None:
-        """Take where requests are logged, None for nowhere; raises ``SettingsMistakes`` if that is impossible."""
+        """Log requests to a sink, None for nowhere; raises ``SettingsMistakes`` if a log cannot be written."""
         _check(settings)
         self.access_log = AccessLog(readable=logs.is_readable(settings.log_format), wall=wall)
         self._settings = settings
@@ -44,7 +44,7 @@ class Observability:
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[DecisionLog]:
-        """Log and trace for the block, and yield the decision log; at the end what waits to be written is written."""
+        """Log and trace for the block, and yield the decision log; at the end, pending lines are written."""
         with ExitStack() as opened:
             if self._settings.otel == "on":
                 opened.enter_context(tracing.switched_on())
@@ -68,7 +68,7 @@ class Observability:
 async def measured(
     active_policy: ActivePolicy, client: CleverClient, parts: Mapping[str, Callable[[], str]], access_log: AccessLog
 ) -> AsyncIterator[Callable[[], None]]:
-    """Measure gauges regularly for the block, and yield what measures at once; ``parts`` are those of `/readyz`."""
+    """Measure gauges regularly for the block; yields a function that measures now. ``parts`` are those of `/readyz`."""
 
     def measure() -> None:
         metrics.set_gauges(_measures(active_policy, client, parts, access_log))
@@ -107,13 +107,13 @@ def _measures(
 
 def _check(settings: Settings) -> None:
     if settings.otel == "on" and not tracing.is_installed():
-        raise SettingsMistakes(["ROSTERGUARD_OTEL: traces need what is not installed: install rosterguard[otel]"])
+        raise SettingsMistakes(["ROSTERGUARD_OTEL: OpenTelemetry is not installed: install rosterguard[otel]"])
     if settings.decision_log not in {"off", "stdout"} and not _is_usable(Path(settings.decision_log)):
         raise SettingsMistakes(["ROSTERGUARD_DECISION_LOG: the file cannot be read and written to"])
 
 
 def _is_usable(file: Path) -> bool:
-    """Tell whether a file can be appended to, or created."""
+    """Whether a file can be appended to, or created."""
     try:
         return not stat.S_ISDIR(file.stat().st_mode) and os.access(file, os.R_OK | os.W_OK)
     except FileNotFoundError:
@@ -122,8 +122,8 @@ def _is_usable(file: Path) -> bool:
         return False
 
 
-def _sink(named: str) -> Sink:
-    return log_writer.Stream(log_writer.STDOUT) if named == "stdout" else log_writer.File(Path(named))
+def _sink(target: str) -> Sink:
+    return log_writer.Stream(log_writer.STDOUT) if target == "stdout" else log_writer.File(Path(target))
 
 
 def _lines(opened: ExitStack, sink: Sink, log: str) -> LogWriter:

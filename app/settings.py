@@ -1,4 +1,4 @@
-"""The settings of the service: read once from the environment and `.env`, frozen, and passed in from there."""
+"""The settings of the service: read once from the environment and `.env`, then frozen."""
 
 import os
 import re
@@ -24,7 +24,7 @@ from app.urls import base_url, host_of, is_loopback, is_safe_address
 PREFIX = "ROSTERGUARD_"
 
 LEAST_SECRET = 16
-"""Characters of a secret."""
+"""The fewest characters of a secret."""
 
 _KUBERNETES = re.compile(rf"{PREFIX}(SERVICE_.*|PORT(_.*)?)")
 
@@ -33,14 +33,14 @@ _ADDRESS = re.compile(r"(https?)://[^/?#@\s]+(/[A-Za-z0-9._~-]+)*/?")
 _REDIS = re.compile(
     r"rediss?://([^/?#@\s]*@)?([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[1-9][0-9]{0,4})?(/[0-9]{0,4})?", re.IGNORECASE
 )
-"""A user and password have what is special in addresses written with `%`; options of the library are not taken."""
+"""Special characters in user and password are percent-encoded; options of the Redis library are not allowed."""
 
 _ORIGIN = re.compile(r"(https?)://[a-z0-9.\[\]:-]+(?<!:80)(?<!:443)")
-"""As browsers write it (RFC 6454 section 6.2): in small letters, without the usual port, path or end slash."""
+"""As browsers write it (RFC 6454 section 6.2): lower case, without default port, path or trailing slash."""
 
 
 class SettingsMistakes(Exception):
-    """Settings that the service cannot start with: a line for each mistake, none of which repeats a value."""
+    """Invalid settings: a line for each mistake, without the value."""
 
     def __init__(self, lines: list[str]) -> None:
         super().__init__("\n".join(lines))
@@ -48,16 +48,14 @@ class SettingsMistakes(Exception):
 
 
 class Settings(BaseModel):
-    """Everything that can be set; made directly it knows nothing of the environment."""
+    """All settings; made directly, they do not depend on the environment."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
-    clever_url: Annotated[str, Field(description="Where Clever's API is, without the version.")] = (
+    clever_url: Annotated[str, Field(description="The URL of Clever's API, without the version.")] = (
         "https://api.clever.com"
     )
-    clever_version: Annotated[Literal["v3.0", "v3.1"], Field(description="The version of Clever's API to read.")] = (
-        "v3.1"
-    )
+    clever_version: Annotated[Literal["v3.0", "v3.1"], Field(description="The version of Clever's API.")] = "v3.1"
     clever_token_file: Annotated[
         Path | None, Field(description="A file with the token below, instead of the token itself; read at the start.")
     ] = None
@@ -65,7 +63,7 @@ class Settings(BaseModel):
         SecretStr | None,
         Field(
             validate_default=True,
-            description="The token of the one connected district; or the client id and secret below.",
+            description="The token of the only connected district; for several, set the client id and secret below.",
         ),
     ] = None
     clever_client_id: Annotated[
@@ -78,36 +76,36 @@ class Settings(BaseModel):
         SecretStr | None,
         Field(validate_default=True, description="The application's client secret, to go with the id."),
     ] = None
-    clever_auth_url: Annotated[str, Field(description="Where Clever's token endpoints are.")] = "https://clever.com"
+    clever_auth_url: Annotated[str, Field(description="The URL of Clever's token endpoints.")] = "https://clever.com"
     policy: Annotated[
-        Path | None, Field(description="The policy file; unset, the default policy that ships with the package.")
+        Path | None, Field(description="The policy file; by default the policy that ships with the package.")
     ] = None
     api_keys: Annotated[
         ApiKeys,
         NoDecode,
         Field(
-            description='Who may ask: a JSON list of `{"name": …, "sha256": …}`, as `rosterguard key new` prints them.'
+            description='The API keys: a JSON list of `{"name": …, "sha256": …}`, as `rosterguard key new` prints them.'
         ),
     ] = ()
     api_keys_file: Annotated[
         Path | None,
-        Field(description="A file with that list, instead of the list itself; what it comes to say is in force."),
+        Field(description="A file with that list, instead of the list itself; changes take effect without a restart."),
     ] = None
     oidc_issuer: Annotated[
         str | None,
         Field(
-            description="The OpenID provider whose tokens are taken as well, as its tokens name it; unset, none are."
+            description="The OpenID provider whose tokens are accepted too: their `iss`. By default none are accepted."
         ),
     ] = None
     oidc_audience: Annotated[
-        str | None, Field(min_length=1, description="What tokens call this service: one of their `aud`.")
+        str | None, Field(min_length=1, description="The audience that tokens must have: one of their `aud`.")
     ] = None
     oidc_districts_claim: Annotated[
         str | None,
-        Field(min_length=1, description="The claim of a token with the districts that its caller may ask about."),
+        Field(min_length=1, description="The claim with the districts that the caller of a token may ask about."),
     ] = None
     oidc_jwks_url: Annotated[
-        str | None, Field(description="Where the provider's keys are; unset, it is asked where.")
+        str | None, Field(description="The URL of the provider's keys; by default it is discovered.")
     ] = None
     secret_file: Annotated[
         Path | None, Field(description="A file with the secret below, instead of the secret itself; read at the start.")
@@ -116,8 +114,8 @@ class Settings(BaseModel):
         SecretStr | None,
         Field(
             validate_default=True,
-            description="16 characters or more: what page tokens are signed with, and what stands in Redis; needed "
-            "with several workers or Redis, and the same in every replica. Unset, random.",
+            description="16 characters or more, to sign page tokens and the data in Redis. Required with several "
+            "workers or Redis, and the same in every replica; by default random.",
         ),
     ] = None
     redis_url_file: Annotated[
@@ -128,45 +126,45 @@ class Settings(BaseModel):
         Field(
             validate_default=True,
             description="The Redis or Valkey in which replicas share what they read, such as "
-            "`rediss://user:password@cache.example.org:6379/0`; unset, they share nothing.",
+            "`rediss://user:password@cache.example.org:6379/0`; by default they share nothing.",
         ),
     ] = None
     redis_deadline_seconds: Annotated[
-        float, Field(gt=0, le=1, description="How long Redis may take to answer; past it, Clever is asked.")
+        float, Field(gt=0, le=1, description="The time limit for Redis; after it, Clever is asked.")
     ] = 0.01
     public_url: Annotated[
         str | None,
         Field(
-            description="Where callers reach this service, as its metadata says; unset, its own address where it "
-            "listens on loopback, and else there is no metadata."
+            description="The URL at which callers reach this service, for its metadata. By default its own URL on "
+            "loopback; elsewhere there is no metadata without it."
         ),
     ] = None
     cors_origins: Annotated[
         tuple[str, ...],
         NoDecode,
         Field(
-            description="The sites whose pages may ask from a browser, separated by commas, such as "
-            "`https://app.example.org`; unset, none."
+            description="The sites whose pages may call the service from a browser, separated by commas, such as "
+            "`https://app.example.org`; by default none."
         ),
     ] = ()
-    reasons: Annotated[Literal["on", "off"], Field(description="Whether decisions say why: `on` or `off`.")] = "on"
+    reasons: Annotated[Literal["on", "off"], Field(description="Whether decisions give reasons: `on` or `off`.")] = "on"
     id_pattern: Annotated[
-        str, Field(description="What a whole id must match; it stays within `[A-Za-z0-9_-]{1,64}` whatever this says.")
+        str, Field(description="The pattern of ids; an id must also match `[A-Za-z0-9_-]{1,64}`.")
     ] = "[0-9a-f]{24}"
     fresh_seconds: Annotated[
-        int, Field(ge=1, le=86400, description="How long what was read from Clever answers without being read again.")
+        int, Field(ge=1, le=86400, description="How long data from Clever is used without being read again.")
     ] = 300
     stale_seconds: Annotated[
         int,
         Field(
             ge=0,
             le=604800,
-            description="How old what was read may be that answers, marked stale, where Clever cannot be read; counted "
-            "from when it was read, so more than the fresh time, or nothing stands in.",
+            description="The greatest age of data that is used, marked stale, while Clever cannot be read. Counted "
+            "from the read, so it has to exceed the fresh time.",
         ),
     ] = 3600
     deadline_seconds: Annotated[
-        float, Field(gt=0, le=60, description="How long a request for one user may take, with all that is read for it.")
+        float, Field(gt=0, le=60, description="The time limit of a request for one user, including reads from Clever.")
     ] = 6
     batch_deadline_seconds: Annotated[float, Field(gt=0, le=600, description="The same for a batch or a search.")] = 60
     idle_seconds: Annotated[
@@ -174,8 +172,7 @@ class Settings(BaseModel):
         Field(
             ge=1,
             le=86400,
-            description="How long a connection may idle before it is closed; longer than the proxy before the service "
-            "keeps its own.",
+            description="How long an idle connection stays open; it has to exceed the idle time of the proxy in front.",
         ),
     ] = 75
     shutdown_delay_seconds: Annotated[
@@ -183,8 +180,8 @@ class Settings(BaseModel):
         Field(
             ge=0,
             le=600,
-            description="How long to go on after SIGTERM, not ready any more, until the proxy before the service has "
-            "noticed.",
+            description="How long to go on answering after SIGTERM, while `/readyz` says 503, until the proxy in front "
+            "has noticed.",
         ),
     ] = 0
     caller_share: Annotated[
@@ -192,41 +189,41 @@ class Settings(BaseModel):
         Field(
             gt=0,
             le=1,
-            description="The part of a token's requests a minute that one caller may cause; 1 where there is only one.",
+            description="The part of a token's requests per minute that one caller may cause; 1 for a single caller.",
         ),
     ] = 0.5
-    cache_users: Annotated[int, Field(ge=1, description="How many users are cached at most.")] = 100_000
+    cache_users: Annotated[int, Field(ge=1, description="The most users in the cache.")] = 100_000
     log_format: Annotated[
         Literal["auto", "json", "console"],
-        Field(description="What logs look like: `json`, `console` for people, or `auto`: the latter in a terminal."),
+        Field(description="The format of logs: `json`, `console` for people, or `auto`: `console` in a terminal only."),
     ] = "auto"
     log_ids: Annotated[
         Literal["hashed", "plain"],
-        Field(description="How ids stand in the log of decisions: `hashed` by a key from the secret, or `plain`."),
+        Field(description="How the decision log shows ids: `hashed` with a key from the secret, or `plain`."),
     ] = "hashed"
     decision_log: Annotated[
         str,
         Field(
-            description="Where decisions are told: `off`, `stdout`, or a file that is appended to, such as "
+            description="Where decisions are logged: `off`, `stdout`, or a file that is appended to, such as "
             "`/var/log/decisions.log`."
         ),
     ] = "off"
     decision_sample: Annotated[
-        float, Field(ge=0, le=1, description="The part of all decisions that is told, from 0 to 1.")
+        float, Field(ge=0, le=1, description="The part of all decisions that is logged, from 0 to 1.")
     ] = 1
     decision_denials: Annotated[
         Literal["all", "sampled"],
-        Field(description="Whether `all` denials are told whatever the sample, or they are `sampled` like the rest."),
+        Field(description="Whether `all` denials are logged, or they are `sampled` like other decisions."),
     ] = "all"
     otel: Annotated[
         Literal["off", "on"],
-        Field(description="Whether traces are sent by OpenTelemetry, which the extra `rosterguard[otel]` installs."),
+        Field(description="Whether traces are sent by OpenTelemetry; needs the extra `rosterguard[otel]`."),
     ] = "off"
 
     @field_validator("*", mode="before")
     @classmethod
     def _writable(cls, given: object) -> object:
-        # The system hands over bytes that are no UTF-8 as halves of surrogate pairs.
+        # Python decodes environment bytes that are not UTF-8 to halves of surrogate pairs.
         try:
             if isinstance(given, str):
                 given.encode()
@@ -313,7 +310,7 @@ class Settings(BaseModel):
         try:
             re.compile(pattern)
         except (re.error, OverflowError, RecursionError) as error:
-            # What it says of itself repeats names that stand in the pattern.
+            # The error's own message would repeat names from the pattern.
             position = getattr(error, "pos", None)
             where = "" if position is None else f": look at position {position}"
             raise ValueError(f"this is not a regular expression{where}") from None
@@ -321,10 +318,10 @@ class Settings(BaseModel):
 
     @field_validator("decision_log")
     @classmethod
-    def _told_somewhere(cls, named: str) -> str:
-        if named not in {"off", "stdout"} and "/" not in named:
+    def _log_target(cls, target: str) -> str:
+        if target not in {"off", "stdout"} and "/" not in target:
             raise ValueError("this is `off`, `stdout` or a path such as /var/log/decisions.log")
-        return named
+        return target
 
     @model_validator(mode="after")
     def _who_may_ask(self) -> Self:
@@ -354,13 +351,13 @@ class Settings(BaseModel):
 
 
 class _Environment(BaseSettings, Settings):
-    """The settings as the environment and `.env` have them, by the name of each after ``ROSTERGUARD_``."""
+    """The settings from the environment and `.env`, each variable with the prefix ``ROSTERGUARD_``."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_file=".env", env_ignore_empty=True, extra="ignore")
 
 
 def _content(file: Path) -> str:
-    """Return the secret that a file holds, without the end of its line; raises ``ValueError``."""
+    """Return the secret in a file, without the newline at its end; raises ``ValueError``."""
     try:
         secret = file.read_text(encoding="utf-8").rstrip("\r\n")
     except (OSError, UnicodeDecodeError) as error:
@@ -371,7 +368,7 @@ def _content(file: Path) -> str:
 
 
 def read_settings() -> Settings:
-    """Read the settings from the environment and `.env`, or raise ``SettingsMistakes`` naming each mistake."""
+    """Read the settings from the environment and `.env`; raises ``SettingsMistakes``."""
     try:
         return _Environment()
     except (OSError, UnicodeDecodeError) as error:
@@ -381,10 +378,10 @@ def read_settings() -> Settings:
 
 
 def unknown_settings() -> list[str]:
-    """Return the variables of the environment and `.env` that look like settings of ours and are none.
+    """Return the variables with our prefix that are not settings: probably misspelt.
 
-    Kubernetes puts variables such as ``ROSTERGUARD_SERVICE_HOST`` and ``ROSTERGUARD_PORT_80_TCP`` beside a service of
-    that name; those are left out.
+    Variables that Kubernetes sets for a service named rosterguard, such as ``ROSTERGUARD_SERVICE_HOST`` and
+    ``ROSTERGUARD_PORT_80_TCP``, are left out.
     """
     known = {PREFIX + name.upper() for name in Settings.model_fields}
     there = {name.upper() for name in (*os.environ, *dotenv_values(".env"))}

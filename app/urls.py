@@ -1,4 +1,4 @@
-"""Addresses that the settings name: what can be asked at all, and where secrets may be sent: https, and loopback."""
+"""URLs in the settings: which are valid, and to which secrets may be sent (https, or http on loopback)."""
 
 import re
 from ipaddress import ip_address
@@ -13,7 +13,7 @@ _HIGHEST_PORT = 65535
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether ``host``, a name or an address, is this machine alone."""
+    """Whether a host name or address is loopback."""
     try:
         return ip_address(host).is_loopback
     except ValueError:
@@ -21,7 +21,7 @@ def is_loopback(host: str) -> bool:
 
 
 def host_of(url: str) -> str:
-    """Return the host of an address, or nothing where it has none or a port that is none."""
+    """Return the host of a URL; empty if it has none, or an invalid port."""
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -31,7 +31,7 @@ def host_of(url: str) -> str:
 
 
 def is_safe_address(url: str) -> bool:
-    """Tell whether ``url`` is https, or http on loopback, and is nothing but an address that can be asked."""
+    """Whether a URL can be requested safely: https, or http on loopback, without user or fragment."""
     host = host_of(url) if url.isascii() and url.isprintable() and " " not in url else ""
     if not host or "@" in url or "#" in url:
         return False
@@ -40,10 +40,10 @@ def is_safe_address(url: str) -> bool:
 
 
 def base_url(url: str) -> str:
-    """Return an address of Clever's below which secrets may be sent, without a slash at its end.
+    """Return the base URL of an API to which secrets may be sent, without a trailing slash.
 
     Raises:
-        ValueError: any other address; the message does not repeat it.
+        ValueError: the URL is not one; the message does not repeat it.
     """
     try:
         parsed = httpx.URL(url)

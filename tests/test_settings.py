@@ -187,14 +187,14 @@ VERSION = "this ends with a version, which is a setting of its own: leave the ve
         ),
         (
             {"API_KEYS": f'[{{"name": "a", "sha256": "{HASH}"}}, {{"name": "b", "sha256": "{HASH}"}}]'},
-            "ROSTERGUARD_API_KEYS: the same key stands here twice",
+            "ROSTERGUARD_API_KEYS: the same key is here twice",
         ),
         (
             {
                 "API_KEYS": f'[{{"name": "a", "sha256": "{HASH}"}}, '
                 f'{{"name": "a", "sha256": "{"1" * 64}", "scopes": ["metrics:read"]}}]'
             },
-            "ROSTERGUARD_API_KEYS: two keys of one name differ in scopes or districts: they are of one caller",
+            "ROSTERGUARD_API_KEYS: two keys of one name differ in scopes or districts, but belong to one caller",
         ),
         (
             {"API_KEYS": f'[{{"name": "a", "sha256": "{HASH}", "scopes": ["t0ken"]}}]'},

@@ -1,4 +1,4 @@
-"""Every error as `application/problem+json` (RFC 9457): one table from what went wrong to what the caller is told."""
+"""Errors as `application/problem+json` (RFC 9457), with one table from each domain error to its problem."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -29,7 +29,7 @@ MESSAGE_TYPE = "text/plain"
 
 
 class Refused(Exception):
-    """A request of the standard's that is refused, or an item of one: a status of HTTP and a message for the caller."""
+    """A refused AuthZEN request, or an item of one: an HTTP status and a message for the caller."""
 
     def __init__(self, message: str, status: int = 400) -> None:
         super().__init__(message)
@@ -37,12 +37,12 @@ class Refused(Exception):
 
 
 def are_wanted_at(path: str) -> bool:
-    """Tell whether ``path`` is one of the standard's."""
+    """Whether a path is one of the AuthZEN standard, whose errors are plain messages."""
     return path.startswith(("/access/", CONFIGURATION_PATH))
 
 
 def message_response(status: int, message: str, headers: Mapping[str, str] | None = None) -> Response:
-    """Send a message that nobody is to keep."""
+    """Return a plain message that may not be stored."""
     return Response(message, status, {"Cache-Control": "no-store", **(headers or {})}, MESSAGE_TYPE)
 
 
@@ -60,16 +60,16 @@ _OPERATOR = "The operator of this service has to"
 
 
 class Problem(BaseModel):
-    """What went wrong (RFC 9457)."""
+    """A problem (RFC 9457)."""
 
-    type: Annotated[str, Field(description="Which kind of problem; stable, to be compared with.")]
-    title: Annotated[str, Field(description="The kind in words.")]
-    status: Annotated[int, Field(description="The HTTP status, again.")]
-    detail: Annotated[str, Field(description="What is wrong this time, and what to do about it.")]
+    type: Annotated[str, Field(description="The kind of problem; stable, for comparisons.")]
+    title: Annotated[str, Field(description="The kind of problem in words.")]
+    status: Annotated[int, Field(description="The HTTP status.")]
+    detail: Annotated[str, Field(description="What is wrong with this request, and what to do about it.")]
 
 
 class InvalidPart(BaseModel):
-    """One part of a request that is wrong."""
+    """An invalid part of a request."""
 
     where: Annotated[Literal["path", "query", "header", "body"], Field(description="The part of the request.")]
     at: Annotated[str, Field(description="The name of the parameter, or a JSON Pointer (RFC 6901) into the body.")]
@@ -77,22 +77,22 @@ class InvalidPart(BaseModel):
 
 
 class InvalidRequest(Problem):
-    """A request with parts that are wrong; each is told."""
+    """A request with invalid parts."""
 
-    errors: Annotated[list[InvalidPart], Field(description="Each wrong part, where `detail` does not say it all.")] = []
+    errors: Annotated[list[InvalidPart], Field(description="The invalid parts; empty if `detail` says it all.")] = []
 
 
 class RoleNotHeldProblem(Problem):
-    """A role context that the user does not have."""
+    """The question is about a role that the user does not hold."""
 
-    held: Annotated[list[str], Field(description="The roles that the user does hold.")]
+    held: Annotated[list[str], Field(description="The roles that the user holds.")]
     stale: Stale = False
     as_of: AsOf = None
     stale_reason: StaleReason = None
 
 
 SCHEMAS = frozenset(model.__name__ for model in (Problem, InvalidRequest, RoleNotHeldProblem))
-"""The names of the models above in the OpenAPI document."""
+"""The names of the problem models in the OpenAPI document."""
 
 _KINDS: Mapping[type[RosterguardError], tuple[int, str, str]] = {
     errors.MalformedId: (422, "malformed-id", "Malformed id"),
@@ -105,11 +105,11 @@ _KINDS: Mapping[type[RosterguardError], tuple[int, str, str]] = {
     errors.NotCached: (504, "not-cached", "Not cached"),
     errors.PolicyUnusable: (503, "policy-unusable", "No policy in force"),
     errors.CleverRefusedToken: (502, "clever-refused-token", "Clever refuses the district token"),
-    errors.CleverForbade: (502, "clever-forbade", "Clever forbids the reading"),
+    errors.CleverForbade: (502, "clever-forbade", "Clever forbids the read"),
     errors.CleverRecordMissing: (502, "clever-record-missing", "Clever lacks a part of the user"),
     errors.CleverLimited: (503, "clever-limited", "Clever's rate limit is reached"),
-    errors.CleverCircuitOpen: (503, "clever-barred", "Clever is not asked for a moment"),
-    errors.CleverBusy: (503, "busy", "Too many readings at once"),
+    errors.CleverCircuitOpen: (503, "clever-barred", "Clever is not called for a moment"),
+    errors.CleverBusy: (503, "busy", "Too many reads at once"),
     errors.CleverCrowded: (503, "no-connection", "No connection to Clever is free"),
     errors.CallerOverspent: (429, "caller-overspent", "Caller's share of requests used up"),
     errors.CleverFailed: (503, "clever-failed", "Clever is failing"),
@@ -139,7 +139,7 @@ _EXAMPLES = (
     errors.CleverFailed("Clever says that it is failing"),
     errors.CallerOverspent("this caller has used up its share of the requests to Clever"),
 )
-"""What the reference shows of each status."""
+"""The examples of errors in the reference."""
 
 _MODELS: Mapping[int, type[Problem]] = {409: RoleNotHeldProblem, INVALID: InvalidRequest}
 
@@ -150,20 +150,20 @@ _STATUSES: Mapping[int, tuple[str, str, str]] = {
         "Credential missing or not valid",
         "send one header Authorization: Bearer <credential>, with a key of this service or a token of its provider",
     ),
-    404: ("no-such-path", "No such path", "nothing is served at this path; /docs tells what is"),
-    405: ("method-not-allowed", "Method not allowed", "the header Allow tells which methods this path takes"),
+    404: ("no-such-path", "No such path", "nothing is served at this path; /docs lists all paths"),
+    405: ("method-not-allowed", "Method not allowed", "the header Allow lists the methods of this path"),
     413: ("body-too-large", "Body too large", "the body is larger than this service reads"),
-    500: ("internal-error", "Internal error", "something went wrong that nobody foresaw; the log tells more"),
+    500: ("internal-error", "Internal error", "an unexpected error; the log says more"),
 }
 
 
 def problem_named(status: int, kind: str, title: str, detail: str) -> Problem:
-    """Return a problem that no error stands for, whose ``type`` ends in ``kind``."""
+    """Return a problem without a domain error; its ``type`` ends in ``kind``."""
     return Problem(type=_TYPE + kind, title=title, status=status, detail=detail)
 
 
 def problem_of(error: RosterguardError) -> Problem:
-    """Return what the caller is told of ``error``; it holds no token, name or email, for no error does."""
+    """Return the problem of a domain error; no error contains a token, name or email."""
     status, kind, title = _KINDS[type(error)]
     detail = f"{error}. {remedy}" if (remedy := _REMEDIES.get(type(error))) else str(error)
     problem = Problem(type=_TYPE + kind, title=title, status=status, detail=detail)
@@ -173,13 +173,13 @@ def problem_of(error: RosterguardError) -> Problem:
 
 
 def message_of(problem: Problem) -> tuple[int, str]:
-    """Return status and message of a problem as the standard has them: whatever is malformed is 400."""
+    """Return a problem's status and message for the AuthZEN standard, where an invalid request is 400."""
     details = [f"{part.at}: {part.detail}" for part in problem.errors] if isinstance(problem, InvalidRequest) else []
     return 400 if problem.status == INVALID else problem.status, "; ".join(details) or problem.detail
 
 
 def types() -> Mapping[str, list[str]]:
-    """Return, for the name of each model of a problem, every ``type`` that one is sent with, but for refusals."""
+    """Return every ``type`` of each problem model, by the model's name, except those in ``ALL``."""
     kinds = [(status, kind) for status, kind, _ in _KINDS.values()]
     kinds += [(status, kind) for status, (kind, _, _) in _STATUSES.items()]
     kinds += [(INVALID, _INVALID_KIND)]
@@ -189,7 +189,7 @@ def types() -> Mapping[str, list[str]]:
 
 
 def problem_response(scope: Scope, problem: Problem, headers: Mapping[str, str] | None = None) -> Response:
-    """Send ``problem`` to whoever asked at the path of ``scope``, on the standard's paths as a message."""
+    """Return the response for a problem; on AuthZEN paths a plain message."""
     if are_wanted_at(scope["path"]):
         return message_response(*message_of(problem), headers)
     body = problem.model_dump_json()
@@ -197,7 +197,7 @@ def problem_response(scope: Scope, problem: Problem, headers: Mapping[str, str] 
 
 
 def error_response(scope: Scope, error: RosterguardError) -> Response:
-    """Send what the caller is told of ``error``, with ``Retry-After`` in seconds where asking again may help."""
+    """Return the response for a domain error, with ``Retry-After`` in seconds if a retry may help."""
     problem = problem_of(error)
     if isinstance(error, (CleverError, PolicyUnusable, ProviderUnreachable)) and problem.status in _PASSING:
         return problem_response(scope, problem, {"Retry-After": str(error.retry_after)})
@@ -208,17 +208,17 @@ def error_response(scope: Scope, error: RosterguardError) -> Response:
 
 
 def status_response(scope: Scope, status: int, headers: Mapping[str, str] | None = None) -> Response:
-    """Send a problem that HTTP itself has a status for."""
+    """Return the response for an HTTP status without a domain error."""
     return problem_response(scope, _problem_of_status(status), headers)
 
 
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Describe the problems of an operation that reads a request: 401, 403, 413, 422, and those of ``statuses``."""
+    """Describe the problems of an authenticated operation: 401, 403, 413, 422, and those of ``statuses``."""
     return described(401, 403, 413, INVALID, *statuses)
 
 
 def described_as(*shown: Problem) -> dict[int | str, dict[str, Any]]:
-    """Describe single problems, each of a status of its own, for an operation's OpenAPI ``responses``."""
+    """Describe single problems with different statuses, for an operation's OpenAPI ``responses``."""
     return {
         problem.status: {
             "model": Problem,
@@ -242,7 +242,7 @@ def described(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 
 def install(app: FastAPI) -> None:
-    """Make every error of ``app`` a problem: ours, the framework's, and whatever nobody foresaw."""
+    """Install handlers that turn domain errors, the framework's errors and unexpected exceptions into problems."""
 
     @app.exception_handler(RosterguardError)
     async def ours(request: Request, error: RosterguardError) -> Response:
@@ -267,7 +267,7 @@ def install(app: FastAPI) -> None:
 
 
 def _with_head(headers: Mapping[str, str]) -> Mapping[str, str]:
-    """Return the headers of an answer whose Allow names HEAD wherever it names GET: it is answered there."""
+    """Add HEAD to ``Allow`` if it has GET, since the service answers both."""
     methods = set(headers.get("Allow", "").split(", "))
     return {**headers, "Allow": ", ".join(sorted(methods | {"HEAD"}))} if "GET" in methods else headers
 
@@ -283,13 +283,13 @@ def _invalid_request(parts: list[InvalidPart]) -> InvalidRequest:
         type=_TYPE + _INVALID_KIND,
         title="Invalid request",
         status=INVALID,
-        detail="the request has parts that are wrong, see errors",
+        detail="the request has invalid parts, see errors",
         errors=parts,
     )
 
 
 def _shown(status: int) -> Iterator[Problem]:
-    """Return the problems of ``status`` that the reference shows: all, but of Clever's failures a few."""
+    """Yield the examples of a status."""
     if status in _STATUSES and status != HTTPStatus.NOT_FOUND:
         yield _problem_of_status(status)
     if status == INVALID:
@@ -313,12 +313,12 @@ def _titles(status: int) -> Iterator[str]:
     yield from (title for code, _, title in _KINDS.values() if code == status)
 
 
-# A name that we do not know is the caller's text: what looks like none, an email perhaps, is not repeated.
+# An unknown name is the caller's text: anything that does not look like a name, such as an email, is not repeated.
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,31}")
 
 
 def _placed(found: Mapping[str, Any]) -> tuple[Sequence[int | str], str]:
-    """Return where a mistake is and what it is: what is no JSON has no places, and the framework counts characters."""
+    """Return the path and message of a mistake; invalid JSON has no path, only a character position."""
     if found.get("type") == "json_invalid":
         where, character = found["loc"]
         return (where,), f"the body is not JSON from character {character} on"
@@ -338,36 +338,36 @@ BROKEN_HTTP = problem_named(400, "broken-http", "Not HTTP", "what was sent is no
 
 TOO_SLOW = problem_named(408, "too-slow", "Request too slow", "the request did not arrive whole within the time limit")
 
-PATH_TOO_LONG = problem_named(414, "path-too-long", "Path too long", "path and query are longer than is read here")
+PATH_TOO_LONG = problem_named(414, "path-too-long", "Path too long", "path and query are longer than the limit")
 
-HEAD_TOO_LARGE = problem_named(431, "head-too-large", "Head too large", "the headers are larger than is read here")
+HEAD_TOO_LARGE = problem_named(431, "head-too-large", "Head too large", "the headers are larger than the limit")
 
 FOREIGN_HOST = problem_named(
     421,
     "foreign-host",
     "Host is not this machine",
-    "without keys only who calls this machine by a name for itself is answered, such as localhost or 127.0.0.1",
+    "with --no-auth, the Host of a request has to be a loopback name, such as localhost or 127.0.0.1",
 )
 
 BULK_BUSY = problem_named(
     503,
     "bulk-busy",
     "Too many batches and searches at once",
-    "too many batches and searches are under way; ask again in a moment, single questions are still answered",
+    "too many batches and searches are in progress; try again in a moment, single questions are still answered",
 )
 
 STOPPING = problem_named(
-    503, "stopping", "Service stopping", "the service stops and had no time to answer; ask again, another may answer"
+    503, "stopping", "Service stopping", "the service is stopping; try again, another process may answer"
 )
 
 ALL = (BROKEN_HTTP, TOO_SLOW, PATH_TOO_LONG, HEAD_TOO_LARGE, FOREIGN_HOST, BULK_BUSY, STOPPING)
 
 
 def retry_later(request: Request, problem: Problem, seconds: int) -> Response:
-    """Send ``problem`` and after how many seconds asking again may help."""
+    """Return the response for a problem with ``Retry-After`` in seconds."""
     return problem_response(request.scope, problem, {"Retry-After": str(seconds)})
 
 
 async def left_early(request: Request, _error: Exception) -> Response:
-    """Answer a caller who went away, or was cut off, before all of the body was there; it is for the log alone."""
+    """Answer a client that disconnected, or was cut off, before its whole body arrived; only the log sees this."""
     return problem_response(request.scope, TOO_SLOW)

@@ -1,4 +1,4 @@
-"""Why a user holds a permission somewhere, or what they lack for it."""
+"""Explanations: why a user holds a permission, or what they lack for it."""
 
 from typing import Annotated
 
@@ -37,23 +37,27 @@ PermissionQuery = Annotated[
     Query(
         pattern=rf"^{_WORD}:{_WORD}$",
         max_length=200,
-        description="`type:action`; the type is Clever's, an alias of the policy's, or your application's own.",
+        description="`type:action`; the type is Clever's, an alias in the policy, or your application's own.",
         examples=["section:edit"],
     ),
 ]
 SectionQuery = Annotated[
-    str | None, Query(description="A section in which it lies, by its Clever id.", examples=[SECTION_EXAMPLE])
+    str | None, Query(description="A section in which the resource lies, by Clever id.", examples=[SECTION_EXAMPLE])
 ]
 SchoolQuery = Annotated[
-    str | None, Query(description="A school in which it lies, by its Clever id.", examples=["66826200160e91311d000000"])
+    str | None,
+    Query(description="A school in which it lies, by Clever id.", examples=["66826200160e91311d000000"]),
 ]
 StudentQuery = Annotated[
     str | None,
-    Query(description="A student whom it concerns, by Clever id.", examples=["668262049155dac234000004"]),
+    Query(description="A student whom the resource concerns, by Clever id.", examples=["668262049155dac234000004"]),
 ]
 PlaceUserQuery = Annotated[
     str | None,
-    Query(description="A user whose own it is, by their Clever id: the place for `self`.", examples=[USER_EXAMPLE]),
+    Query(
+        description="The user to whom it belongs, by Clever id: the place for `self`.",
+        examples=[USER_EXAMPLE],
+    ),
 ]
 
 
@@ -65,40 +69,38 @@ class GroundBody(_Body):
     """One way in which the permission is held."""
 
     role: Annotated[Role, Field(description="The role that gives it.")]
-    scope: Annotated[Scope, Field(description="The kind of place that it is given on.")]
-    id: Annotated[str, Field(description="That place: the very one that was asked about, or one in which it lies.")]
-    statements: Annotated[
-        tuple[str, ...], Field(description="The statements of the policy that name the permission, by their paths.")
-    ]
+    scope: Annotated[Scope, Field(description="The kind of place where it is given.")]
+    id: Annotated[str, Field(description="That place: the resource itself, or a place in which it lies.")]
+    statements: Annotated[tuple[str, ...], Field(description="The policy's statements that give it, by path.")]
     how: Annotated[
         How,
         Field(
-            description="`statement`: the role's own, over this place. `level`: as a senior, by rule `superset`. "
-            "`maximum`: by that rule."
+            description="`statement`: by the role's own statement over this place. `level`: as a senior role, by rule "
+            "`superset`. `maximum`: by rule `maximum`."
         ),
     ]
-    through: Annotated[Role, Field(description="The held role that reaches the place; seldom another than `role`.")]
-    fact: Annotated[str, Field(description="What it rests on at Clever, in English.")]
+    through: Annotated[Role, Field(description="The held role that reaches the place, usually the same as `role`.")]
+    fact: Annotated[str, Field(description="The fact at Clever behind it, in English.")]
     when: When = {}
     unless: Unless = {}
 
 
 class MissingBody(_Body):
-    """One thing for want of which the permission is not held."""
+    """One reason why the permission is not held."""
 
     lack: Annotated[
         Lack,
         Field(
             description="`reach`: the role reaches other places. `unconfirmed`: the policy drops the school. "
-            "`condition`: a field of the role is otherwise. `request`: a check would have to say more. `rule`: rule "
-            "`minimum` takes it away. `context`: another role than the one asked about. `role`: not shared with this "
-            "application, which does not say that the person has none."
+            "`condition`: a field of the role does not match. `request`: it depends on properties of the request. "
+            "`rule`: rule `minimum` removes it. `context`: another role than the role context would give it. `role`: "
+            "the role is not shared with this application; the person may still hold it."
         ),
     ]
     role: Annotated[Role, Field(description="The role that lacks it, or that is itself missing.")]
     scope: Annotated[Scope | None, Field(description="The kind of place that the role would have to reach.")]
     statements: Annotated[
-        tuple[str, ...], Field(description="The statements of the policy that would give it then, by their paths.")
+        tuple[str, ...], Field(description="The policy's statements that would otherwise give it, by path.")
     ]
     detail: Annotated[str, Field(description="What is missing, in English.")]
 
@@ -108,17 +110,17 @@ class ExplanationBody(_Body):
 
     user: Annotated[str, Field(description="The Clever id of the user.")]
     district: Annotated[str, Field(description="The Clever id of the user's district.")]
-    role: Annotated[Role | None, Field(description="The role context that was asked for.")]
-    permission: Annotated[str, Field(description="What was asked for, with Clever's type in place of an alias.")]
-    held: Annotated[bool, Field(description="Whether it is held.")]
-    reason: Annotated[Reason, Field(description="The same in a word that a check would give as well.")]
+    role: Annotated[Role | None, Field(description="The role context of the request.")]
+    permission: Annotated[str, Field(description="The permission, with Clever's type in place of an alias.")]
+    held: Annotated[bool, Field(description="Whether the user holds it.")]
+    reason: Annotated[Reason, Field(description="The reason, the same as for an evaluation.")]
     rule: Annotated[Rule, Field(description="How the policy combines the roles of one user.")]
-    roles: Annotated[tuple[Role, ...], Field(description="Every role held, in a role context too.")]
-    summary: Annotated[str, Field(description="All that follows in one English sentence, for people who look into it.")]
+    roles: Annotated[tuple[Role, ...], Field(description="Every role held; the same in a role context.")]
+    summary: Annotated[str, Field(description="The explanation in one English sentence, for people.")]
     grounds: Annotated[tuple[GroundBody, ...], Field(description="Why it is held, from the nearest place outwards.")]
     missing: Annotated[
         tuple[MissingBody, ...],
-        Field(description="What is missing; nothing where the question itself comes to nothing, as `reason` says."),
+        Field(description="What is missing; empty if every user is denied, as `reason` says."),
     ]
     policy: PolicyMark
     stale: Stale = False
@@ -146,11 +148,11 @@ async def get_explanation(
     role: RoleQuery = None,
     district: DistrictQuery = None,
 ) -> Response:
-    """Tell whether a user holds a permission on something, and why, or what they lack for it.
+    """Explain why a user holds a permission on a resource, or what they lack for it.
 
-    Say where the thing lies; places named together have to fit as Clever has them, and with none named it is the whole
-    district that is asked about. A permission that the policy does not name and a place that is not there are denied
-    with a reason, as in a check. The sentences are for people and may change; go by `reason`, `how` and `lack`.
+    Name the places in which the resource lies; together they have to fit Clever's data. Without any, the question is
+    about the whole district. An unknown permission or place is denied with a reason, as in an evaluation. The sentences
+    are for people and may change; programs should use `reason`, `how` and `lack`.
     """
     named = {"section": section, "school": school, "student": student, "user": user}
     places = {kind: place for kind, place in named.items() if place is not None}

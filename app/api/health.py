@@ -1,4 +1,4 @@
-"""Whether the process is alive, and whether it is fit to take traffic."""
+"""Liveness and readiness of the process."""
 
 from collections.abc import Callable, Mapping
 from typing import Annotated, Literal
@@ -14,45 +14,44 @@ from app.policy_files.reload import ActivePolicy
 from app.roster.context import Clever
 
 PROCESS = "process"
-"""The part that is there while the process is about to end."""
+"""A part that exists only while the process is stopping."""
 
 router = APIRouter(tags=["health"])
 
 
 class Liveness(BaseModel):
-    """The process answers."""
+    """The process is alive."""
 
     status: Literal["alive"] = "alive"
 
 
 class Readiness(BaseModel):
-    """Whether the process can answer questions, and how each part of it fares, in fixed words."""
+    """Whether the process can answer questions, and the status of each part."""
 
     status: Literal["ready", "not_ready"]
     parts: Annotated[
         dict[str, str],
         Field(
-            description="`policy`: `ok`; `outdated`, while its file cannot be used and what it said before is in "
-            "force; `unusable`, while there is nothing to be in force. `clever`: `ok`, `not_asked`, or what its last "
-            "answer was: `token_refused`, `forbidden`, `rate_limited`, `failing`, `unreachable`, `timed_out`, "
-            "`garbled`; or `no_connection`, where it was not asked, since every connection to it had been in use for "
-            "too long. Clever failing after it has once accepted a token does not end readiness: cached users are "
-            "still answered. `keys`, where a file says them: as `policy`. `provider`, where there is one whose "
-            "tokens are taken: `ok`, `not_asked`, or why its keys could not be read: `unreachable`, `garbled`. "
-            "`redis`, where there is one: `ok`, `not_asked`, `unreachable`, or `failing` where it lately answered with "
-            "an error; it does not decide readiness. `process`, after it was told to end: `stopping`."
+            description="`policy`: `ok`; `outdated` if its file is invalid and the policy before is in force; "
+            "`unusable` if none is in force. `clever`: `ok`, `not_asked`, or the last failure: `token_refused`, "
+            "`forbidden`, `rate_limited`, `failing`, `unreachable`, `timed_out`, `garbled`, or `no_connection` if no "
+            "connection became free in time. Once Clever has accepted a token, its failures do not end readiness: "
+            "cached users are still answered. `keys`, if they are in a file: as `policy`. `provider`, if one is "
+            "configured: `ok`, `not_asked`, or why its keys could not be read: `unreachable`, `garbled`. `redis`, if "
+            "one is configured: `ok`, `not_asked`, `unreachable`, or `failing` if it lately answered with an error; it "
+            "does not affect readiness. `process`: `stopping`, after SIGTERM."
         ),
     ]
 
 
-_UNREAD = described_as(BROKEN_HTTP, PATH_TOO_LONG, FOREIGN_HOST, HEAD_TOO_LARGE)
-"""How a request is refused that no route has read; these take nothing, and so refuse nothing else."""
+_REFUSALS = described_as(BROKEN_HTTP, PATH_TOO_LONG, FOREIGN_HOST, HEAD_TOO_LARGE)
+"""The refusals before any route; these routes have no parameters, and so no other refusals."""
 
 
 def is_ready(active_policy: ActivePolicy, clever: Clever, parts: Mapping[str, Callable[[], str]]) -> bool:
-    """Tell whether to send traffic here: a policy and keys are in force and Clever accepted a token once.
+    """Whether to send traffic here: a policy and keys are in force, and Clever has accepted a token once.
 
-    Not to a process that is about to end.
+    A process that is stopping is not ready.
     """
     keys = parts.get("keys")
     if PROCESS in parts:
@@ -65,10 +64,10 @@ def is_ready(active_policy: ActivePolicy, clever: Clever, parts: Mapping[str, Ca
     operation_id="getLiveness",
     summary="Is the process alive",
     response_model=Liveness,
-    responses=_UNREAD,
+    responses=_REFUSALS,
 )
 async def get_liveness() -> Response:
-    """Tell that the process is alive; it asks nothing of anyone."""
+    """Say that the process is alive, without looking at anything else."""
     return unkept_response(Liveness().model_dump_json().encode())
 
 
@@ -77,15 +76,15 @@ async def get_liveness() -> Response:
     operation_id="getReadiness",
     summary="Is the service ready",
     response_model=Readiness,
-    responses={503: {"model": Readiness, "description": "Not ready"}, **_UNREAD},
+    responses={503: {"model": Readiness, "description": "Not ready"}, **_REFUSALS},
 )
 async def get_readiness(
     active_policy: CurrentActivePolicy, clever: CurrentClever, authentication: AuthenticationParts
 ) -> Response:
-    """Tell whether to send traffic here: a policy and keys are in force and Clever accepted a token once."""
+    """Say whether to send traffic here: a policy and keys are in force, and Clever has accepted a token once."""
     ready = is_ready(active_policy, clever, authentication)
     parts = {"policy": active_policy.state, "clever": clever.state().word} | {
-        name: told() for name, told in authentication.items()
+        name: status() for name, status in authentication.items()
     }
     readiness = Readiness(status="ready" if ready else "not_ready", parts=parts)
     return unkept_response(readiness.model_dump_json().encode(), 200 if ready else 503)

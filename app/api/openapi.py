@@ -1,4 +1,4 @@
-"""The OpenAPI document, made for generators: what FastAPI derives from the routes, with every part named and true."""
+"""The OpenAPI document: FastAPI's, completed for code generators."""
 
 import hashlib
 import json
@@ -28,22 +28,22 @@ from app.api.openapi_schemas import (
 from app.api.security_headers import RawHeaders, protecting
 
 TAGS = [
-    {"name": "permissions", "description": "What users may do, and where; and the roles that they can act in."},
-    {"name": "authzen", "description": "May they do this: the OpenID AuthZEN Authorization API 1.0."},
-    {"name": "policy", "description": "The policy that answers are computed by."},
-    {"name": "health", "description": "For whoever runs the service: is it alive, and fit to take traffic."},
+    {"name": "permissions", "description": "What users may do, and where; and their roles."},
+    {"name": "authzen", "description": "Decisions and searches: the OpenID AuthZEN Authorization API 1.0."},
+    {"name": "policy", "description": "The policy in force."},
+    {"name": "health", "description": "Whether the service is alive, and ready for traffic."},
 ]
 
 LICENSE = {"name": "Apache-2.0", "identifier": "Apache-2.0"}
 
-CONTACT = {"name": "Whoever runs this service"}
+CONTACT = {"name": "The operator of this service"}
 
 SERVERS = [{"url": "/", "description": "The service that this document was read from."}]
 
 JSON = "application/json"
 
 CACHE_CONTROL = {"$ref": "#/components/parameters/CacheControl"}
-"""The parameter of operations whose caller may say how recent the answer is."""
+"""The parameter of operations whose caller may limit the age of the answer."""
 
 REQUEST_ID = {"$ref": "#/components/parameters/RequestId"}
 
@@ -53,22 +53,22 @@ _PARAMETERS = {
     "CacheControl": {
         "name": "Cache-Control",
         "in": "header",
-        "description": "How recent the answer has to be: `max-age=N` seconds, `no-cache`, `only-if-cached`; or for how "
-        "many seconds past that an older one will do without waiting: `max-stale=N`.",
+        "description": "The greatest age of the answer: `max-age=N` seconds, `no-cache` for a new read, "
+        "`only-if-cached` for no read; `max-stale=N` accepts an answer up to N seconds older without waiting.",
         "schema": {"type": "string"},
         "example": "max-age=60",
     },
     "IfNoneMatch": {
         "name": "If-None-Match",
         "in": "header",
-        "description": "The `ETag` of the answer that the caller has: 304 while it is the same.",
+        "description": "The `ETag` of an earlier answer; the answer is 304 if it has not changed.",
         "schema": {"type": "string"},
         "example": '"b816b1c234b29ad887f0bee3"',
     },
     "RequestId": {
         "name": "X-Request-ID",
         "in": "header",
-        "description": "What the caller calls this request by; it comes back with the answer.",
+        "description": "The caller's id of the request; the answer has the same.",
         "schema": {"type": "string"},
         "example": "bfe9eb29-ab87-4ca3-be83-a1d5d8305716",
     },
@@ -76,21 +76,21 @@ _PARAMETERS = {
 
 _HEADERS = {
     "Age": {
-        "description": "How many seconds ago what the answer rests on was read from Clever.",
+        "description": "How many seconds ago the data of the answer was read from Clever.",
         "schema": {"type": "integer"},
     },
-    "ETag": {"description": "The mark of this answer, for `If-None-Match`.", "schema": {"type": "string"}},
-    "Retry-After": {"description": "After how many seconds to ask again.", "schema": {"type": "integer"}},
+    "ETag": {"description": "The tag of this answer, for `If-None-Match`.", "schema": {"type": "string"}},
+    "Retry-After": {"description": "After how many seconds to try again.", "schema": {"type": "integer"}},
     "WWW-Authenticate": {"description": "How to authenticate (RFC 6750).", "schema": {"type": "string"}},
 }
 
-_TOLD_WITH = {
+_ERROR_HEADERS = {
     "401": "WWW-Authenticate",
     "403": "WWW-Authenticate",
     "429": "Retry-After",
     "503": "Retry-After",
 }
-"""The header that an error of a status has."""
+"""The header of errors with each status."""
 
 EXAMPLES: Json = json.loads(files("app.api").joinpath("examples.json").read_text(encoding="utf-8"))
 """An example of each body, by the name of its schema: the sandbox's named cases give these answers.
@@ -132,9 +132,9 @@ def document_of(app: FastAPI) -> Json:
 
 
 def _read_by_routes() -> Json:
-    """Return the schemas of bodies that the framework does not know, since routes read them by themselves."""
+    """Return the schemas of bodies that routes parse themselves, so that FastAPI does not know them."""
     _, schemas = msgspec.json.schema_components(REQUESTS, ref_template=f"{REFERENCE}{{name}}")
-    # msgspec describes anew wherever it stands what is no model, and generators would make a class of each.
+    # msgspec repeats the schema of anything but a model, and generators would make a class of each copy.
     free = msgspec.json.schema(AuthzenObject)
     written = json.dumps(schemas).replace(json.dumps(free), json.dumps({"$ref": REFERENCE + free["title"]}))
     named: Json = json.loads(written)
@@ -155,7 +155,7 @@ def _operations(document: Json) -> Iterator[Json]:
 
 
 def _tell_problems_as_such(response: Json) -> None:
-    """Move a problem to its own media type: FastAPI knows one for all the responses of a route."""
+    """Move a problem to its own media type: FastAPI has one for all responses of a route."""
     content = response.get("content", {})
     name = content.get(JSON, {}).get("schema", {}).get("$ref", "").rpartition("/")[2]
     if name in errors.SCHEMAS:
@@ -164,7 +164,7 @@ def _tell_problems_as_such(response: Json) -> None:
 
 def _tell_headers(operation: Json) -> None:
     responses = operation["responses"]
-    for status, header in _TOLD_WITH.items():
+    for status, header in _ERROR_HEADERS.items():
         if not _ERRORS.isdisjoint(responses.get(status, {}).get("content", {})):
             _add_header(responses[status], header)
     if "304" in responses:
@@ -182,7 +182,7 @@ def _add_header(response: Json, name: str) -> None:
 
 
 def _leave_out_null(parameter: Json) -> None:
-    """Say of a parameter that may be left out just that: a query has no way to write null."""
+    """Remove null from an optional parameter: a query cannot express it."""
     schema = parameter.get("schema", {})
     kinds = [kind for kind in schema.get("anyOf", []) if kind != {"type": "null"}]
     if len(kinds) == 1:
@@ -196,9 +196,9 @@ ASSETS = "/docs/assets"
 
 
 def install(app: FastAPI) -> None:
-    """Serve the document, and its page with scripts and styles of our own host."""
+    """Serve the document, and its page with scripts and styles from this host."""
     app.mount(ASSETS, StaticFiles(packages=[("fastapi_swagger", "resources")]), name="reference-assets")
-    # FastAPI's own way to change the document, which is made when it is first asked for.
+    # The way that FastAPI documents for changing the document.
     app.openapi = cache(partial(document_of, app))  # type: ignore[method-assign]
 
     @app.get(PATH, include_in_schema=False)
@@ -207,9 +207,9 @@ def install(app: FastAPI) -> None:
 
 
 def protection() -> RawHeaders:
-    """Return the headers of the page: it may run its own scripts and no others, and ask nobody but us.
+    """Return the security headers of the page: it may run its own scripts only, and connect to this host only.
 
-    The reference styles what it shows piece by piece, and has its small pictures in its style sheet.
+    Swagger UI uses inline styles, and images in its style sheet.
     """
     [script] = re.findall(r"<script>(.*?)</script>", bytes(_page().body).decode(), re.DOTALL)
     digest = b64encode(hashlib.sha256(script.encode()).digest()).decode()
@@ -226,6 +226,6 @@ def _page() -> HTMLResponse:
         swagger_js_url=f"{ASSETS}/swagger-ui-bundle.js",
         swagger_css_url=f"{ASSETS}/swagger-ui.css",
         swagger_favicon_url=f"{ASSETS}/favicon-32x32.png",
-        # Its own default shows a badge of a site to which it tells where this document is.
+        # By default it loads a badge from a site, which would learn the URL of this document.
         swagger_ui_parameters={"validatorUrl": None},
     )

@@ -1,4 +1,4 @@
-"""The schemas of the OpenAPI document, as generators need them: named, told apart, and open where a list may grow."""
+"""Changes to the document's schemas for code generators: named parts, exact alternatives, extensible enumerations."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -8,28 +8,28 @@ Json = dict[str, Any]
 REFERENCE = "#/components/schemas/"
 
 _MAPS = frozenset({"$defs", "properties", "schemas", "responses", "parameters", "headers"})
-"""The keywords below which every key is a name, which may be that of a keyword."""
+"""The keywords whose keys are names; a name may equal a keyword."""
 
 _VALUES = frozenset({"const", "default", "enum", "example", "examples"})
-"""The keywords of plain values, which may look like schemas."""
+"""The keywords with plain values, which may look like schemas."""
 
 
-def open_words(description: str, known: list[Any]) -> Json:
-    """Return what a schema says of a word of which more may come: the known ones are told, and none is ruled out.
+def extensible_enum(description: str, known: list[Any]) -> Json:
+    """Return the schema of a value from a list that may grow.
 
-    A client that is made from a closed ``enum`` throws away a whole answer for one word that it does not know.
+    A generated client with a closed ``enum`` rejects a whole answer for one unknown value.
     """
-    words = ", ".join(f"`{word}`" for word in known)
-    return {"description": f"{description} Known: {words}; more may come.".lstrip(), "x-extensible-enum": known}
+    values = ", ".join(f"`{value}`" for value in known)
+    return {"description": f"{description} Known: {values}; more may come.".lstrip(), "x-extensible-enum": known}
 
 
 def left_out(schema: Json) -> None:
-    """Say of a member of an answer that it is left out where it is empty: a default says that it is always there."""
+    """Remove the default of a member that is left out if empty: generators take a default for always present."""
     schema.pop("default", None)
 
 
 def without_null_defaults(document: Json) -> Json:
-    """Say of what may be left out just that: whatever has a default, generators take for always there."""
+    """Remove defaults of null: generators take a member with a default for always present."""
 
     def changed(part: Json) -> Json:
         return {key: value for key, value in part.items() if key != "default" or value is not None}
@@ -39,7 +39,7 @@ def without_null_defaults(document: Json) -> Json:
 
 
 def with_alternatives_told_apart(document: Json) -> Json:
-    """Say ``oneOf`` of objects of which there is just one: of ``anyOf`` generators make one with the members of all."""
+    """Replace ``anyOf`` of objects by ``oneOf``: generators merge the members of ``anyOf`` into one object."""
 
     def changed(part: Json) -> Json:
         return {"oneOf" if key == "anyOf" and _is_of_objects(part) else key: value for key, value in part.items()}
@@ -49,9 +49,9 @@ def with_alternatives_told_apart(document: Json) -> Json:
 
 
 def with_open_answers(document: Json) -> Json:
-    """Let answers grow: their enumerations take words, and their objects members, that nobody knows today.
+    """Let answers have new values of enumerations and new members of objects.
 
-    What callers send stays as closed as it is read; an enumeration that they send, too, gets an open twin for answers.
+    Requests stay closed; an enumeration in both requests and answers gets a second, open schema for answers.
     """
     schemas: Json = document["components"]["schemas"]
     operations = [operation for methods in document["paths"].values() for operation in methods.values()]
@@ -67,7 +67,7 @@ def with_open_answers(document: Json) -> Json:
         )
         known = part.get("enum") or ([part["const"]] if "const" in part else [])
         rest = {key: value for key, value in part.items() if key not in closing}
-        return rest | open_words(rest.get("description", ""), known) if known else rest
+        return rest | extensible_enum(rest.get("description", ""), known) if known else rest
 
     for name in answered - sent:
         schemas[name] = _mapped(schemas[name], opened)
@@ -77,7 +77,7 @@ def with_open_answers(document: Json) -> Json:
 
 
 def name_every_part(schemas: Json) -> None:
-    """Give each object and enumeration inside a schema a schema of its own, else every generator invents a name."""
+    """Give each object and enumeration inside a schema its own named schema, so that generators need not invent one."""
     for owner in list(schemas):
         for key, part in schemas[owner].get("properties", {}).items():
             name = owner + "".join(word.capitalize() for word in key.split("_"))
@@ -106,14 +106,14 @@ def _is_of_objects(part: Json) -> bool:
 
 
 def _tell_keys_plainly(part: Json) -> None:
-    """Say of a map apart what its keys and what its values are: generators read no values out of patterns."""
+    """Describe keys and values of a map separately: generators ignore ``patternProperties``."""
     if len(part.get("patternProperties", {})) == 1:
         [(pattern, values)] = part.pop("patternProperties").items()
         part |= {"propertyNames": {"pattern": pattern}, "additionalProperties": values}
 
 
 def _mapped(part: Any, change: Callable[[Json], Json], *, names: bool = False) -> Any:
-    """Return ``part`` with ``change`` made to every object in it that is no plain value, from the inside out."""
+    """Return ``part`` with ``change`` applied to every schema object in it, from the inside out."""
     if isinstance(part, list):
         return [_mapped(each, change) for each in part]
     if not isinstance(part, dict):
@@ -126,7 +126,7 @@ def _mapped(part: Any, change: Callable[[Json], Json], *, names: bool = False) -
 
 
 def _reached(schemas: Json, parts: list[Any]) -> set[str]:
-    """Return the names of the schemas that ``parts`` refer to, and these again."""
+    """Return the names of the schemas that ``parts`` refer to, directly or indirectly."""
     reached: set[str] = set()
     waiting = list(_references(parts))
     while waiting:
@@ -145,6 +145,6 @@ def _references(part: object) -> Iterator[str]:
 
 
 def _name(part: Json) -> str:
-    """Return the name of the schema that ``part`` refers to, nothing where it refers to none."""
+    """Return the name of the schema that ``part`` refers to; empty if none."""
     reference = part.get("$ref")
     return reference.removeprefix(REFERENCE) if isinstance(reference, str) and reference.startswith(REFERENCE) else ""

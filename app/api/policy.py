@@ -16,15 +16,15 @@ router = APIRouter(prefix="/v1", tags=["policy"], dependencies=[Depends(no_other
 
 
 class PolicyInForce(BaseModel):
-    """The policy that answers are computed by."""
+    """The policy in force."""
 
-    revision: Annotated[str, Field(description="Changes with the policy, though not with its layout or comments.")]
+    revision: Annotated[str, Field(description="Changes with the policy, but not with its layout or comments.")]
     policy: PolicyFile
     warnings: Annotated[
         list[str],
         Field(
-            description="What is odd in it, a sentence each, as `rosterguard policy check` and the log tell it: what "
-            "has no effect, what no user can meet, what reaches further than is usually meant."
+            description="A sentence for each part that has no effect, that no user can meet, or that reaches further "
+            "than usually meant; `rosterguard policy check` and the log show the same."
         ),
     ]
 
@@ -37,20 +37,20 @@ class PolicyInForce(BaseModel):
     responses=documented(503) | {304: {"description": "Not modified"}},
 )
 async def get_policy(request: Request, context: CurrentContext) -> Response:
-    """Tell the policy in force, what is odd in it, and its revision, which every permission set names."""
+    """Return the policy in force, its warnings, and its revision, which is in every permission set."""
     policy = context.policy
     tag = f'"{"-".join([policy.revision, *([_digest(policy.warnings)] if policy.warnings else [])])}"'
     headers = {"Cache-Control": "private, no-cache", "ETag": tag, "Vary": "Authorization"}
     if has(request, tag):
         return Response(status_code=304, headers=headers)
-    told = PolicyInForce(revision=policy.revision, policy=policy.file, warnings=list(policy.warnings))
-    # Its default says before_launch: deny, which would look as if that were in force.
+    body = PolicyInForce(revision=policy.revision, policy=policy.file, warnings=list(policy.warnings))
+    # The default before_launch: deny would look as if it were in force.
     states = policy.file.district
-    unsaid = states == DistrictStates() and "before_launch" not in states.model_fields_set
-    left_out = {"policy": {"district"}} if unsaid else None
-    return Response(told.model_dump_json(exclude=left_out), headers=headers, media_type="application/json")
+    is_default = states == DistrictStates() and "before_launch" not in states.model_fields_set
+    exclude = {"policy": {"district"}} if is_default else None
+    return Response(body.model_dump_json(exclude=exclude), headers=headers, media_type="application/json")
 
 
 def _digest(sentences: tuple[str, ...]) -> str:
-    # They may change where the revision does not: with a release, or where a default is written out.
+    # Warnings can change without the revision: with a release, or when a default is written out.
     return hashlib.sha256("\n".join(sentences).encode()).hexdigest()[:8]

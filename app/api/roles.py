@@ -27,8 +27,8 @@ class RoleContext(BaseModel):
     qualifiers: Annotated[
         tuple[str, ...],
         Field(
-            description="Of staff: `PortalOnly`, `SchoolTechLead`, and the district's own, in lower case; "
-            "no measure of seniority."
+            description="Staff roles: `PortalOnly`, `SchoolTechLead`, and the district's own in lower case. They do "
+            "not rank people."
         ),
     ]
     title: Annotated[str | None, Field(description="Free text of the district, in lower case.")]
@@ -67,10 +67,9 @@ async def get_roles(
     user_id: UserPath,
     district: DistrictQuery = None,
 ) -> Response:
-    """Tell the roles that a user can act in, the most senior first, and the one to open with.
+    """Return the roles that a user can act in, the most senior first, and the one to open with.
 
-    Each can be asked for as the `role` of a permission set. Only roles that the district shares with this application
-    are there.
+    Each can be the `role` of a permission set. Roles that the district does not share with this application are absent.
     """
     answer = await roles_of(context, Subject(user_id, district), freshness, _rendered)
     return dated_response(request, answer, context.fresh_seconds)

@@ -1,4 +1,4 @@
-"""What an answer says of itself where it is older than the fresh time."""
+"""The members of an answer that say whether it is stale."""
 
 import operator
 from datetime import UTC, datetime
@@ -6,29 +6,28 @@ from typing import Annotated, TypedDict
 
 from pydantic import Field
 
-from app.api.openapi_schemas import open_words
+from app.api.openapi_schemas import extensible_enum
 from app.domain.errors import CleverError, CleverForbade, CleverRefusedToken
 from app.domain.snapshot import Staleness
 
 _FAILURES = {kind for kind in CleverError.__subclasses__() if kind not in {CleverForbade, CleverRefusedToken}}
-"""A token that Clever refuses is an answer: nothing stale takes its place."""
+"""A refused token is a definite answer: no stale data is used instead."""
 _REASONS = sorted({"accepted", "slow", *(kind.word for kind in _FAILURES)})
 
 Stale = Annotated[
     bool,
-    Field(description="Whether the answer rests on facts older than the fresh time: there were no newer ones in time."),
+    Field(description="Whether the answer uses data older than the fresh time, because newer data was unavailable."),
 ]
 AsOf = Annotated[
     datetime | None,
-    Field(description="Of a stale answer: when Clever said what it rests on.", exclude_if=operator.not_),
+    Field(description="For a stale answer, when its data was read from Clever.", exclude_if=operator.not_),
 ]
 StaleReason = Annotated[
     str | None,
     Field(
         exclude_if=operator.not_,
-        json_schema_extra=open_words(
-            "Of a stale answer: why Clever was not asked, in one word; `accepted` where the request's `max-stale` "
-            "allowed it.",
+        json_schema_extra=extensible_enum(
+            "For a stale answer, why newer data was unavailable; `accepted` if the request's `max-stale` allowed it.",
             _REASONS,
         ),
     ),
@@ -36,7 +35,7 @@ StaleReason = Annotated[
 
 
 class StalenessMembers(TypedDict, total=False):
-    """What an answer says of itself where it is stale."""
+    """The members of a stale answer."""
 
     stale: bool
     as_of: datetime
@@ -44,7 +43,7 @@ class StalenessMembers(TypedDict, total=False):
 
 
 def members_of(staleness: Staleness | None) -> StalenessMembers:
-    """Return what an answer says of itself; nothing while it is fresh."""
+    """Return the members of an answer that say how stale it is; none if it is fresh."""
     if staleness is None:
         return {}
     # Whole seconds, rounded down: it never claims to be more recent than it is.

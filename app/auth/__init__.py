@@ -1,1 +1,1 @@
-"""Who a caller is: by an API key, or by a token of an OpenID provider."""
+"""Authentication of callers by API keys or tokens of an OpenID provider."""

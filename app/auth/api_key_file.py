@@ -1,4 +1,4 @@
-"""The list of API keys as operators write it, in a setting or a file: who may ask what, about which districts."""
+"""The list of API keys, in a setting or a file: each caller's key, scopes and districts."""
 
 import json
 from collections.abc import Callable, Iterator, Sequence
@@ -24,23 +24,23 @@ class ApiKey(BaseModel):
     districts: frozenset[str] | None = None
 
 
-def _told_apart(keys: tuple[ApiKey, ...]) -> tuple[ApiKey, ...]:
-    """Refuse duplicates; a caller may have several keys, so that one can replace another, but with the same rights."""
+def _without_conflicts(keys: tuple[ApiKey, ...]) -> tuple[ApiKey, ...]:
+    """Refuse duplicate keys, and keys of one caller with different rights; a caller may have several keys."""
     if len({key.sha256 for key in keys}) < len(keys):
-        raise ValueError("the same key stands here twice")
+        raise ValueError("the same key is here twice")
     if len({(key.name, key.scopes, key.districts) for key in keys}) > len({key.name for key in keys}):
-        raise ValueError("two keys of one name differ in scopes or districts: they are of one caller")
+        raise ValueError("two keys of one name differ in scopes or districts, but belong to one caller")
     return keys
 
 
-ApiKeys = Annotated[tuple[ApiKey, ...], AfterValidator(_told_apart)]
-"""API keys, each once; those of one name belong to one caller."""
+ApiKeys = Annotated[tuple[ApiKey, ...], AfterValidator(_without_conflicts)]
+"""API keys, each once; keys of one name belong to one caller."""
 
 _LIST = TypeAdapter[tuple[ApiKey, ...]](ApiKeys)
 
 
 class KeyListMistakes(Exception):
-    """A list of keys that cannot be used: a line for each mistake, without anything that is in the list."""
+    """An invalid list of keys: a line for each mistake, without anything from the list."""
 
     def __init__(self, lines: list[str]) -> None:
         super().__init__("; ".join(lines))
@@ -48,7 +48,7 @@ class KeyListMistakes(Exception):
 
 
 def parsed(given: object) -> object:
-    """Parse a list from a JSON text, and return any other value as it is; raises ``ValueError``."""
+    """Parse a list from JSON text; any other value is returned as it is. Raises ``ValueError``."""
     if not isinstance(given, str | bytes):
         return given
     try:
@@ -74,22 +74,22 @@ def read_keys(content: bytes) -> tuple[ApiKey, ...]:
 
 
 def mistakes_in(keys: Sequence[ApiKey], *, several_districts: bool, fits: Callable[[str], bool]) -> Iterator[str]:
-    """Return a line for each mistake that keys have in this deployment.
+    """Yield a line for each mistake of the keys in this deployment.
 
     Args:
         keys: the keys.
-        several_districts: whether several districts may be connected, so that each key has to name its own.
-        fits: tells whether a text has the shape of an id.
+        several_districts: whether several districts can be connected, so that each key has to name its own.
+        fits: whether a text has the shape of an id.
     """
     for place, key in enumerate(keys):
         if key.districts is None and several_districts:
             yield f"[{place}].districts: several districts may be connected: name those that this caller may ask about"
         elif not all(map(fits, key.districts or ())):
-            yield f"[{place}].districts: what stands here is no id by ROSTERGUARD_ID_PATTERN"
+            yield f"[{place}].districts: a value does not match ROSTERGUARD_ID_PATTERN"
 
 
 def mistake_line(path: tuple[int | str, ...], message: str) -> str:
-    """Return a line for a mistake; of its path it shows positions and known field names only."""
+    """Return a line for a mistake; its path shows positions and known field names only."""
     known = (step if isinstance(step, int) or step in ApiKey.model_fields else "…" for step in path)
     inside = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in known)
     return f"{inside}: {message.removeprefix('Value error, ')}"

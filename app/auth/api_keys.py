@@ -1,4 +1,4 @@
-"""The API keys in force: finds the caller of a key by its SHA-256."""
+"""The API keys in force, found by their SHA-256."""
 
 import hashlib
 import hmac
@@ -14,19 +14,16 @@ KeysState = Literal["ok", "outdated", "unusable"]
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """An API key, known by its SHA-256; a caller may have several, while one replaces another.
-
-    A random key of 256 bits needs no slow hash: it cannot be guessed.
-    """
+    """An API key and its caller. A random key of 256 bits needs no slow hash: it cannot be guessed."""
 
     sha256: bytes
     caller: Caller
 
 
 def key_of(name: str, sha256: str, scopes: Iterable[str], districts: Iterable[str] | None) -> Key:
-    """Return the key of an entry as operators write it; raises ``ValueError`` for an unknown scope."""
-    theirs = None if districts is None else frozenset(map(DistrictId, districts))
-    caller = Caller(name, digest_of("api key", name), frozenset(map(CallerScope, scopes)), theirs)
+    """Return the key of an entry in the list; raises ``ValueError`` for an unknown scope."""
+    allowed = None if districts is None else frozenset(map(DistrictId, districts))
+    caller = Caller(name, digest_of("api key", name), frozenset(map(CallerScope, scopes)), allowed)
     return Key(bytes.fromhex(sha256), caller)
 
 
@@ -34,8 +31,8 @@ class Keys:
     """The keys in force.
 
     Attributes:
-        state: `ok`; `outdated`, if their file cannot be used and the keys before are still in force; or `unusable`, if
-            there are none, and every key is refused.
+        state: `ok`; `outdated` if their file is invalid and the keys before are still in force; `unusable` if there are
+            none, and every key is refused.
     """
 
     def __init__(self) -> None:
@@ -49,7 +46,7 @@ class Keys:
         self.state = "ok"
 
     def refuse(self) -> None:
-        """Note that the file cannot be used; the keys before stay in force."""
+        """Note that the file is invalid; the keys before stay in force."""
         self.state = "unusable" if self.state == "unusable" else "outdated"
 
     def caller(self, presented: bytes) -> Caller | None:
@@ -57,7 +54,7 @@ class Keys:
         sha256 = hashlib.sha256(presented).digest()
         found = None
         for known, caller in self._known:
-            # All are compared, each in constant time, so that the time shows nothing of which one came close.
+            # All keys are compared, each in constant time, so that the time reveals nothing about any of them.
             if hmac.compare_digest(known, sha256):
                 found = caller
         return found

@@ -1,4 +1,4 @@
-"""The keys of an OpenID provider: those of its JWK Set (RFC 7517) that tokens may be signed with."""
+"""The signing keys of an OpenID provider, from its JWK Set (RFC 7517)."""
 
 import asyncio
 import json
@@ -25,9 +25,9 @@ from app.waiting import SingleFlight
 ALGORITHMS: Mapping[str, tuple[str, str | None]] = MappingProxyType(
     {"RS256": ("RSA", None), "ES256": ("EC", "P-256"), "EdDSA": ("OKP", "Ed25519"), "Ed25519": ("OKP", "Ed25519")}
 )
-"""The accepted algorithms, each with the only type and curve of key that it may be used with (RFC 8725 section 3.1).
+"""The accepted algorithms, each with its only type and curve of key (RFC 8725 section 3.1).
 
-``Ed25519`` is what RFC 9864 calls ``EdDSA`` with a key of that curve.
+RFC 9864 names ``EdDSA`` with an Ed25519 key ``Ed25519``.
 """
 
 _MOST_KEYS = 100
@@ -41,7 +41,7 @@ _MEMBERS = {"RSA": ("n", "e"), "EC": ("crv", "x", "y"), "OKP": ("crv", "x")}
 
 
 def _or_none(entry: object, read: ValidatorFunctionWrapHandler) -> object:
-    # A key that cannot be read does not keep the others from being used (RFC 7517 section 5).
+    # An unreadable key does not prevent the use of the others (RFC 7517 section 5).
     try:
         return read(entry)
     except ValidationError:
@@ -61,7 +61,7 @@ class _Entry(BaseModel):
     y: StrictStr | None = None
 
     def verifies(self) -> bool:
-        """Tell whether the key is for signatures."""
+        """Whether the key is for signatures."""
         return self.use in {None, "sig"} and (self.key_ops is None or "verify" in self.key_ops)
 
     def algorithms(self) -> frozenset[str]:
@@ -74,8 +74,8 @@ def _same(algorithm: str) -> set[str]:
     return {"EdDSA", "Ed25519"} if algorithm in {"EdDSA", "Ed25519"} else {algorithm}
 
 
-class WrittenKeySet(BaseModel):
-    """A JWK Set as a provider sends it; an entry that is not a known kind of key is read as None."""
+class JwkSet(BaseModel):
+    """A JWK Set as a provider sends it; an entry of an unknown kind is read as None."""
 
     keys: list[Annotated[_Entry | None, WrapValidator(_or_none)]]
 
@@ -88,9 +88,9 @@ class _Usable:
 
 
 class KeySet:
-    """The public keys of a provider that tokens may be signed with."""
+    """The usable public keys of a provider."""
 
-    def __init__(self, written: WrittenKeySet) -> None:
+    def __init__(self, written: JwkSet) -> None:
         """Keep the usable keys of a JWK Set."""
         self._keys = tuple(_usable(written))
 
@@ -98,12 +98,12 @@ class KeySet:
         return len(self._keys)
 
     def key(self, kid: str | None, algorithm: str) -> Key | None:
-        """Return the key with an id for an algorithm; without an id the only one for it; or None."""
+        """Return the key with this id for an algorithm, without an id its only key; else None."""
         fitting = [each for each in self._keys if algorithm in each.algorithms and kid in {None, each.kid}]
         return fitting[0].key if len(fitting) == 1 or (fitting and kid is not None) else None
 
 
-def _usable(written: WrittenKeySet) -> Iterator[_Usable]:
+def _usable(written: JwkSet) -> Iterator[_Usable]:
     for entry in written.keys[:_MOST_KEYS]:
         if entry is None or not entry.verifies() or not (algorithms := entry.algorithms()):
             continue
@@ -132,18 +132,18 @@ class NotRead(Exception):
     """The provider's keys could not be read.
 
     Attributes:
-        word: why, in one fixed word: ``unreachable`` or ``garbled``.
+        outcome: why: ``unreachable`` or ``garbled``.
     """
 
-    def __init__(self, word: str) -> None:
-        super().__init__(word)
-        self.word = word
+    def __init__(self, outcome: str) -> None:
+        super().__init__(outcome)
+        self.outcome = outcome
 
 
 def provider_client(trusted: ssl.SSLContext) -> httpx.AsyncClient:
     """Return a client for one fetch, to be closed after it.
 
-    A fetch may be cancelled, after which a pool may count its connection as in use for ever.
+    If a fetch is cancelled, a pool may count its connection as in use for ever.
     """
     return httpx.AsyncClient(
         headers={"Accept": "application/json", "Accept-Encoding": "identity"},
@@ -199,7 +199,7 @@ PATIENCE_SECONDS = 0.5
 """How long a request waits for newer keys before it uses the older ones."""
 
 PAUSE_SECONDS = 30
-"""How long after a fetch no other is started, even if a token names an unknown key."""
+"""The shortest time between two fetches, even if a token names an unknown key."""
 
 SHORT_PAUSE_SECONDS = float(ProviderUnreachable.retry_after)
 """The same while there are no keys at all."""
@@ -218,8 +218,8 @@ class Issuer:
 
     Attributes:
         name: the issuer, exactly as its tokens name it; a URL.
-        key_set_url: where its keys are; None to find that in its configuration.
-        may_ask: tells whether a URL from its configuration may be requested.
+        key_set_url: the URL of its keys; None to read it from its configuration.
+        may_ask: whether a URL from its configuration may be requested.
     """
 
     name: str
@@ -232,7 +232,7 @@ class Provider:
 
     Attributes:
         state: `ok`, `not_asked`, or why the last fetch failed: `unreachable`, `garbled`.
-        seconds: how long a fetch may take.
+        seconds: the time limit of a fetch.
     """
 
     def __init__(
@@ -246,8 +246,8 @@ class Provider:
 
         Args:
             issuer: whose keys they are.
-            clock: tells seconds that only go forward.
-            seconds: how long a fetch may take.
+            clock: a monotonic clock, in seconds.
+            seconds: the time limit of a fetch.
             patience: how many seconds a request waits for a fetch if there are older keys.
         """
         self.state = "not_asked"
@@ -269,7 +269,7 @@ class Provider:
         keys = await self._current()
         found = keys.key(kid, algorithm)
         if found is None:
-            # The provider may use a new key by now.
+            # The provider may have a new key.
             await self._read_again()
             found = (self._keys or keys).key(kid, algorithm)
         return found
@@ -297,7 +297,7 @@ class Provider:
     async def _read_again(self, patience: float | None = None) -> None:
         """Join the fetch in progress, or start one unless the last was a moment ago; wait ``patience`` seconds at most.
 
-        It goes on when nobody waits any more. Where it fails, the keys that there were stay.
+        The fetch goes on if nobody waits for it. If it fails, the keys before stay.
         """
         if self._fetching.is_over() and not self._may_try():
             return
@@ -313,33 +313,33 @@ class Provider:
         except TimeoutError:
             self._failed("unreachable")
         except NotRead as error:
-            self._failed(error.word)
+            self._failed(error.outcome)
         else:
             self.state, self._read_at = "ok", began
 
-    def _failed(self, word: str) -> None:
-        if self.state != word:
+    def _failed(self, outcome: str) -> None:
+        if self.state != outcome:
             message = "the keys of the OpenID provider cannot be read: %s"
-            log_event(Event.OIDC_KEYS_UNAVAILABLE, logging.WARNING, message, word, outcome=word)
-        self.state = word
+            log_event(Event.OIDC_KEYS_UNAVAILABLE, logging.WARNING, message, outcome, outcome=outcome)
+        self.state = outcome
 
     async def _read(self) -> KeySet:
         async with provider_client(self._trusted) as client:
-            url = self._issuer.key_set_url or await self._named_url(client)
-            said = await read_json(client, url)
+            url = self._issuer.key_set_url or await self._discovered_url(client)
+            content = await read_json(client, url)
         try:
-            keys = KeySet(WrittenKeySet.model_validate(said))
+            keys = KeySet(JwkSet.model_validate(content))
         except ValidationError as error:
             raise NotRead("garbled") from error
         if not keys:
             raise NotRead("garbled")
         return keys
 
-    async def _named_url(self, client: httpx.AsyncClient) -> str:
-        """Return where the provider says that its keys are (OpenID Connect Discovery 1.0 section 4)."""
-        said = await read_json(client, f"{self._issuer.name.rstrip('/')}/.well-known/openid-configuration")
+    async def _discovered_url(self, client: httpx.AsyncClient) -> str:
+        """Return the URL of the keys in the provider's configuration (OpenID Connect Discovery 1.0 section 4)."""
+        content = await read_json(client, f"{self._issuer.name.rstrip('/')}/.well-known/openid-configuration")
         try:
-            configuration = _Configuration.model_validate(said)
+            configuration = _Configuration.model_validate(content)
         except ValidationError as error:
             raise NotRead("garbled") from error
         # Section 4.3: otherwise one provider could speak for another.

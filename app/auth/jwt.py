@@ -1,4 +1,4 @@
-"""Tokens of an OpenID provider: JWTs (RFC 7519), verified by RFC 8725 and RFC 9068 section 4."""
+"""Verification of an OpenID provider's tokens: JWTs (RFC 7519), by RFC 8725 and RFC 9068 section 4."""
 
 import hashlib
 import json
@@ -28,10 +28,10 @@ _LONGEST_NAME = 64
 
 
 def caller_of(claims: Claims, issuer: str, districts_claim: str) -> Caller:
-    """Return the caller that a token of ``issuer`` stands for; claims that are missing or malformed grant nothing.
+    """Return the caller of a token of ``issuer``; missing or malformed claims grant nothing.
 
-    Its name is that of the client: `client_id` (RFC 9068 section 2.2), or `azp`, which several providers write instead.
-    `sub` may be a person, so it tells callers apart but is not shown anywhere.
+    Its name is the client's: `client_id` (RFC 9068 section 2.2), or `azp`, which several providers use instead. `sub`
+    may be a person, so it only identifies the caller and is never shown.
     """
     client = _text(claims.get("client_id")) or _text(claims.get("azp"))
     name = _INVISIBLE.sub("", client)[:_LONGEST_NAME] or "unnamed"
@@ -40,30 +40,30 @@ def caller_of(claims: Claims, issuer: str, districts_claim: str) -> Caller:
 
 
 def _scopes(claims: Claims) -> frozenset[CallerScope]:
-    """Return the known scopes of `scope` (RFC 8693 section 4.2), or of `scp`, which some providers write instead."""
-    said = claims.get("scope", claims.get("scp"))
-    named = said.split(" ") if isinstance(said, str) else _texts(said)
-    return frozenset(_KNOWN[each] for each in named if each in _KNOWN)
+    """Return the known scopes of `scope` (RFC 8693 section 4.2), or of `scp`, which some providers use instead."""
+    value = claims.get("scope", claims.get("scp"))
+    scopes = value.split(" ") if isinstance(value, str) else _texts(value)
+    return frozenset(_KNOWN[each] for each in scopes if each in _KNOWN)
 
 
-def _districts(claims: Claims, named: str) -> frozenset[DistrictId]:
-    said = claims.get(named)
-    return frozenset(map(DistrictId, [said] if isinstance(said, str) else _texts(said)))
+def _districts(claims: Claims, claim: str) -> frozenset[DistrictId]:
+    value = claims.get(claim)
+    return frozenset(map(DistrictId, [value] if isinstance(value, str) else _texts(value)))
 
 
-def _texts(said: object) -> Iterable[str]:
-    return (each for each in said if isinstance(each, str)) if isinstance(said, list) else ()
+def _texts(value: object) -> Iterable[str]:
+    return (each for each in value if isinstance(each, str)) if isinstance(value, list) else ()
 
 
-def _text(said: object) -> str:
-    return said if isinstance(said, str) else ""
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
 
 
 SKEW_SECONDS = 60
-"""How far the clocks of provider and service may differ."""
+"""The greatest difference between the clocks of provider and service."""
 
 KEPT_SECONDS = 300
-"""How long a verified token is accepted without being verified again; after that a removed key counts."""
+"""How long a verified token is accepted without a new check of its key."""
 
 MOST_KEPT = 10_000
 
@@ -73,7 +73,7 @@ _TYPES = frozenset({"jwt", "at+jwt", "application/at+jwt"})
 
 
 class _Registry(JWSRegistry):
-    """The accepted algorithms; also under its old name, ``EdDSA``, Ed25519 is bound to its curve (RFC 9864)."""
+    """The accepted algorithms; the old name ``EdDSA`` means Ed25519 (RFC 9864)."""
 
     max_header_length = 4096  # the default of 512 is too short for the thumbprints that some providers add
 
@@ -88,7 +88,7 @@ _REGISTRY = _Registry(algorithms=list(ALGORITHMS), strict_check_header=False)
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What a token has to contain exactly: its issuer and its audience; and the claim that names districts."""
+    """The issuer and audience that a token must have, and the claim with its districts."""
 
     issuer: str
     audience: str
@@ -108,7 +108,7 @@ class Tokens:
     def __init__(
         self, expected: Expected, provider: Provider, *, clock: Callable[[], float], wall: Callable[[], float]
     ) -> None:
-        """Accept the tokens of ``provider``; ``clock`` tells seconds that only go forward, ``wall`` Unix seconds."""
+        """Accept the tokens of ``provider``; ``clock`` is monotonic, ``wall`` gives Unix seconds."""
         self._expected = expected
         self._provider = provider
         self._clock = clock
@@ -116,23 +116,23 @@ class Tokens:
         self._verified: FIFOCache[bytes, _Verified] = FIFOCache(MOST_KEPT)
 
     async def caller(self, token: str) -> Caller | None:
-        """Return the caller of a token, or None if it is not valid.
+        """Return the caller of a token, or None if it is invalid.
 
         Raises:
-            ProviderUnreachable: it cannot be verified, since the provider's keys are not known.
+            ProviderUnreachable: it cannot be verified, since the provider's keys are unavailable.
         """
         if len(token) > LONGEST or not token.isascii():
             return None
-        said = token.encode()
-        known = self.known(said)
+        encoded = token.encode()
+        known = self.known(encoded)
         if known is not None:
             return known
-        self._verified.pop(_key(said), None)
+        self._verified.pop(_key(encoded), None)
         try:
             verified = await self._verify(token)
         except _REFUSALS:
             return None
-        self._verified[_key(said)] = verified
+        self._verified[_key(encoded)] = verified
         return verified.caller
 
     def known(self, token: bytes) -> Caller | None:
@@ -158,7 +158,7 @@ class Tokens:
         return _Verified(caller, claims["exp"], began + KEPT_SECONDS)
 
     def _check(self, claims: dict[str, Any]) -> None:
-        # A token that is bound to a key of its holder (RFC 7800) is no bearer token; that key cannot be checked here.
+        # A token bound to a key of its holder (RFC 7800) is not a bearer token, and the binding cannot be checked here.
         if "cnf" in claims:
             raise _NotValid
         JWTClaimsRegistry(
@@ -171,27 +171,27 @@ class Tokens:
 
 
 def _key(token: bytes) -> bytes:
-    # Of the whole token: two that differ in their signature only are different.
+    # The hash covers the whole token, so that a forged signature is another key.
     return hashlib.sha256(token).digest()
 
 
 class _NotValid(Exception):
-    """The token is refused."""
+    """The token is invalid."""
 
 
-# For odd input, such as a header that is not an object, the library raises Python's own errors.
+# For odd input, such as a header that is not an object, the library raises built-in errors.
 _REFUSALS = (_NotValid, JoseError, ValueError, TypeError, OverflowError, RecursionError)
 
 
 def _read_head(signed: CompactSignature) -> tuple[str | None, str]:
-    """Return key id and algorithm, before any key is fetched; raises ``_NotValid``."""
+    """Return key id and algorithm; raises ``_NotValid`` before any key is fetched."""
     head: object = signed.headers()
     if not isinstance(head, dict) or "crit" in head:
         raise _NotValid
     kid, algorithm, kind = head.get("kid"), head.get("alg"), head.get("typ", "JWT")
     if not isinstance(algorithm, str) or algorithm not in ALGORITHMS or not (kid is None or isinstance(kid, str)):
         raise _NotValid
-    # Other tokens that the provider signs, such as a logout token, are not for this service (RFC 8725 section 3.11).
+    # Other kinds of tokens, such as logout tokens, are not accepted (RFC 8725 section 3.11).
     if not isinstance(kind, str) or kind.lower() not in _TYPES:
         raise _NotValid
     return kid, algorithm

@@ -77,8 +77,11 @@ async def test_a_key_replaces_another_without_a_restart(tmp_path: Path) -> None:
         (rb'[{"districts": ["t0p\ud800"]}]', ": a text here holds half of a surrogate pair, which is no character"),
         (rb'[{"t0p\udfff": 1}]', ": a text here holds half of a surrogate pair, which is no character"),
         (b'[{"name": "a", "t0p": "t0p"}]', "[0].sha256: Field required; ROSTERGUARD_API_KEYS_FILE[0].…: Extra inputs"),
-        (json.dumps([entry("a", "x"), entry("b", "x")]).encode(), ": the same key stands here twice"),
-        (json.dumps([entry("a", "x", districts=["t0p"])]).encode(), "[0].districts: what stands here is no id"),
+        (json.dumps([entry("a", "x"), entry("b", "x")]).encode(), ": the same key is here twice"),
+        (
+            json.dumps([entry("a", "x", districts=["t0p"])]).encode(),
+            "[0].districts: a value does not match ROSTERGUARD_ID_PATTERN",
+        ),
     ],
 )
 async def test_a_bad_file_leaves_what_there_was_and_is_logged_without_what_it_says(

@@ -17,7 +17,7 @@ from tests.conftest import KEY, Sandbox, Serve, api_key
 from tests.waiting import turn
 
 MOST_OF_ONE = MOST_BULK_REQUESTS // 2
-BULK_BUSY = "too many batches and searches are under way; ask again in a moment, single questions are still answered"
+BULK_BUSY = "too many batches and searches are in progress; try again in a moment, single questions are still answered"
 
 
 @contextmanager

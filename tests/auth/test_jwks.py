@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from joserfc.jwk import ECKey, OctKey, OKPKey
 
-from app.auth.jwks import ALGORITHMS, KeySet, WrittenKeySet
+from app.auth.jwks import ALGORITHMS, JwkSet, KeySet
 from tests.auth.provider import ed25519, p256, rsa
 
 
@@ -15,7 +15,7 @@ def public(key: Any, **said: Any) -> dict[str, Any]:
 
 
 def read(*entries: object) -> KeySet:
-    return KeySet(WrittenKeySet.model_validate({"keys": entries}))
+    return KeySet(JwkSet.model_validate({"keys": entries}))
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ _ERRORS: Mapping[int, tuple[str, str]] = {
         "send one header Authorization: Bearer <credential>, with a key of this service or a token of its provider",
     ),
     403: ("Scope missing", "this credential lacks the scope access:evaluate"),
-    404: ("No such path", "nothing is served at this path; /docs tells what is"),
+    404: ("No such path", "nothing is served at this path; /docs lists all paths"),
     413: ("Too much asked at once", "evaluations has 10001 items, and 10000 is the most"),
     429: ("Share of requests used up", "this caller has used up its share of the requests to Clever"),
     502: ("Clever does not answer as documented", "Clever refuses the token"),

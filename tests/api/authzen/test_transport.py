@@ -150,7 +150,7 @@ async def test_a_fault_of_ours_is_a_message_and_carries_the_id(sandbox: Sandbox)
         answer = await client.post("/access/v1/evaluation", json=WHOLE, headers={"X-Request-ID": "r"})
     assert (answer.status_code, answer.headers["content-type"]) == (500, TEXT)
     assert answer.headers["x-request-id"] == "r"
-    assert answer.text == "something went wrong that nobody foresaw; the log tells more"
+    assert answer.text == "an unexpected error; the log says more"
 
 
 @contextmanager
