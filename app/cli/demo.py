@@ -1,4 +1,4 @@
-"""`rosterguard demo`: the main job on the sandbox, in one command."""
+"""`rosterguard demo`: the service on a sandbox, in one command."""
 
 import json
 import time
@@ -20,7 +20,7 @@ SHOWN = ("teacher_only", "staff_who_also_teach_elsewhere", "all_three_roles", "c
 
 
 def demo(*, once: Annotated[bool, typer.Option("--once", help="End after printing.")] = False) -> None:
-    """Start a sandbox Clever and the service on free ports, and show what four people may do."""
+    """Start a sandbox Clever and the service on free ports, and print the permissions of four people."""
     world = generate()
     key, entry = new_key("demo")
     with in_background(create_sandbox(world)) as clever:

@@ -22,7 +22,7 @@ _MISTAKES = {
     "districts": "the id of a district has 1 to 64 letters, digits, hyphens and underscores.",
 }
 _ANY_ID = IdShape(re.compile(".*"))
-"""Which shape ids have in a deployment is not known here."""
+"""The shape of ids in the deployment is not known here."""
 
 
 @app.callback()
@@ -32,15 +32,15 @@ def _group() -> None:
 
 @app.command()
 def new(
-    name: Annotated[str, typer.Argument(help="Whose key it is, such as the name of a backend.")],
+    name: Annotated[str, typer.Argument(help="The caller's name, such as that of a backend.")],
     *,
     scope: Annotated[
-        list[str] | None, typer.Option(help="What the caller may ask; repeatable. Without: the usual four.")
+        list[str] | None, typer.Option(help="A scope of the caller; repeatable. By default the usual four.")
     ] = None,
     district: Annotated[
         list[str] | None,
         typer.Option(
-            help="A district that the caller may ask about; repeatable. Without: the one of a district token."
+            help="A district that the caller may ask about; repeatable. By default that of the district token."
         ),
     ] = None,
 ) -> None:
@@ -53,7 +53,7 @@ def new(
 def new_key(
     name: str, scopes: Sequence[str] | None = None, districts: Sequence[str] | None = None
 ) -> tuple[str, ApiKey]:
-    """Return a new random key of 256 bits and its entry; ends the command where what is given cannot be in one."""
+    """Return a new random key of 256 bits and its entry; ends the command if an argument is invalid."""
     key = f"rg_{secrets.token_urlsafe(32)}"
     rights = {"scopes": scopes or None, "districts": districts or None}
     given = {right: frozenset(listed) for right, listed in rights.items() if listed is not None}
@@ -72,6 +72,6 @@ def _end(wrong: Iterable[str]) -> NoReturn:
 
 
 def _written(entry: ApiKey) -> dict[str, object]:
-    """Return an entry as operators write it: what was not given is left out, and so keeps its default."""
+    """Return an entry as JSON, without the members that keep their defaults."""
     given = entry.model_dump(exclude_unset=True)
     return {name: value if isinstance(value, str) else sorted(value) for name, value in given.items()}

@@ -1,4 +1,4 @@
-"""`rosterguard openapi`: the description of the HTTP surface."""
+"""`rosterguard openapi`: the OpenAPI document."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""`rosterguard policy`: what whoever writes a policy wants to know."""
+"""`rosterguard policy`: check and test policy files, and print their schemas."""
 
 import json
 from collections import Counter
@@ -27,7 +27,7 @@ app = typer.Typer(
 def check(
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True, help="The policy file.")],
 ) -> None:
-    """Say OK, or name each mistake with its line; exit code 1 where there are any."""
+    """Print OK, or each mistake with its line; exit code 1 if there are any."""
     policy = _read(file)
     for where, wildcard, names in expansions(policy.file):
         typer.echo(f"{where}: {wildcard} stands for {', '.join(names) or 'nothing that applies there'}")
@@ -41,7 +41,7 @@ def run(
     folder: Annotated[
         Path,
         typer.Argument(
-            metavar="DIR", exists=True, file_okay=False, help="Where every *.yaml and *.yml is a case, also in folders."
+            metavar="DIR", exists=True, file_okay=False, help="The folder with the cases: all its *.yaml and *.yml."
         ),
     ],
     policy: Annotated[
@@ -50,17 +50,17 @@ def run(
             metavar="FILE",
             exists=True,
             dir_okay=False,
-            help="The policy for the cases that name none of their own; without it the default one.",
+            help="The policy for cases that name none; by default the one that ships with the package.",
         ),
     ] = None,
 ) -> None:
-    """Run policy tests and tell what is otherwise than wanted; exit code 1 where anything is, or nothing was run."""
+    """Run policy tests and print each failure; exit code 1 if there are any, or if there are no cases."""
     found = list(outcomes(folder, read_policy(default_policy()) if policy is None else _read(policy)))
     if not found:
         typer.echo(f"{folder}: there is no case here", err=True)
         raise typer.Exit(1)
     for outcome in found:
-        _tell(outcome)
+        _print(outcome)
     counts = Counter(outcome.verdict for outcome in found)
     parts = [f"{counts[Verdict.PASSED]} passed", f"{counts[Verdict.FAILED]} failed"]
     malformed = [f"{counts[Verdict.MALFORMED]} malformed"] if counts[Verdict.MALFORMED] else []
@@ -70,13 +70,13 @@ def run(
 
 @app.command()
 def schema() -> None:
-    """Print the JSON Schema of policy files, by which an editor completes and checks them."""
+    """Print the JSON Schema of policy files, for editors."""
     typer.echo(json.dumps(policy_schema(), indent=2))
 
 
 @app.command()
 def test_schema() -> None:
-    """Print the JSON Schema of policy tests, likewise."""
+    """Print the JSON Schema of policy tests, for editors."""
     typer.echo(json.dumps(case_schema(), indent=2))
 
 
@@ -92,7 +92,7 @@ def case_schema() -> dict[str, object]:
 
 def _schema(written: type[BaseModel]) -> dict[str, object]:
     schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **written.model_json_schema()}
-    return without_null_defaults(schema)  # an editor would write what the schema refuses
+    return without_null_defaults(schema)  # an editor would write a null, which the schema refuses
 
 
 def _read(file: Path) -> Policy:
@@ -107,11 +107,11 @@ def _read(file: Path) -> Policy:
         raise typer.Exit(1) from None
 
 
-def _tell(outcome: Outcome) -> None:
+def _print(outcome: Outcome) -> None:
     if outcome.verdict is Verdict.MALFORMED:
-        for mistake in outcome.told:
+        for mistake in outcome.messages:
             typer.echo(f"{outcome.file}: {mistake}")
     elif outcome.verdict is Verdict.FAILED:
         typer.echo(f"{outcome.file}: {' '.join(outcome.description.split())}")
-        for complaint in outcome.told:
-            typer.echo(f"  {complaint}")
+        for message in outcome.messages:
+            typer.echo(f"  {message}")

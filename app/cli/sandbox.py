@@ -1,4 +1,4 @@
-"""`rosterguard sandbox`: a Clever of one's own, to try the service on."""
+"""`rosterguard sandbox`: a sandbox Clever to try the service on."""
 
 import secrets
 from contextlib import suppress
@@ -18,10 +18,10 @@ from app.urls import is_loopback
 def sandbox(
     *,
     host: Annotated[
-        str, typer.Option(help="Where to listen; other than loopback needs a --token of one's own.")
+        str, typer.Option(help="The address to listen on; any but loopback needs a --token of your own.")
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")] = 8901,
-    seed: Annotated[int, typer.Option(help="The same seed makes the same districts, to the byte.")] = 7,
+    seed: Annotated[int, typer.Option(help="The seed; equal seeds make equal districts.")] = 7,
     schools: Annotated[int, typer.Option(min=1, max=10_000, help="Schools of each district.")] = 3,
     teachers: Annotated[int, typer.Option(min=1, max=20_000, help="Teachers of each district.")] = 40,
     students: Annotated[int, typer.Option(min=0, max=100_000, help="Students of each district.")] = 600,
@@ -29,20 +29,20 @@ def sandbox(
     token: Annotated[str, typer.Option(help="Token of the first district; the second has TOKEN-2, and so on.")] = TOKEN,
     client_id: Annotated[str, typer.Option(help="Client id for the discovery of tokens.")] = CLIENT_ID,
     client_secret: Annotated[str, typer.Option(help="Client secret for the discovery of tokens.")] = CLIENT_SECRET,
-    delay_ms: Annotated[int, typer.Option(min=0, max=600_000, help="Milliseconds by which every answer is late.")] = 0,
+    delay_ms: Annotated[int, typer.Option(min=0, max=600_000, help="The delay of every answer in milliseconds.")] = 0,
     rate_limit: Annotated[int, typer.Option(min=0, help="Requests a minute and token; 0 for no limit.")] = 1200,
     cases: Annotated[bool, typer.Option("--cases", help="Print the named cases and exit.")] = False,
 ) -> None:
-    """Serve a sandbox Clever: API 3.0 and 3.1 over generated districts that hold every case that matters.
+    """Serve a sandbox Clever: API 3.0 and 3.1 with generated districts and named test cases.
 
-    It fails on purpose and changes while it runs, over pages of its own:
+    It fails on purpose and changes while it runs, by its own endpoints:
     PUT, GET, DELETE /_sandbox/faults
     PATCH, DELETE /_sandbox/users/{id} and /_sandbox/sections/{id}
     PUT /_sandbox/limits, POST /_sandbox/reset
     GET, DELETE /_sandbox/requests, GET /_sandbox/cases
 
-    The README tells more under "Rehearse a failing Clever".
-    Where others can reach them, they need the token of the first district.
+    The README says more under "Rehearse a failing Clever".
+    On any host but loopback they need the token of the first district.
     """
     reachable = not is_loopback(host)
     if reachable:
@@ -70,13 +70,13 @@ def sandbox(
 
 
 def _guarded(host: str, token: str, client_secret: str) -> str:
-    """Refuse a token that everybody knows; a secret that everybody knows would only hand the token out."""
+    """Refuse the default token, and replace the default secret, which would give the token away."""
     if token in ("", TOKEN):
         typer.echo(f"Error: --host {host} can be reached from elsewhere: give a --token of your own.", err=True)
         raise typer.Exit(2)
     if client_secret not in ("", CLIENT_SECRET):
         return client_secret
-    typer.echo("Token discovery is closed, for want of a --client-secret of your own.", err=True)
+    typer.echo("Token discovery is closed: it needs a --client-secret of your own.", err=True)
     return secrets.token_urlsafe()
 
 

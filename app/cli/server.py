@@ -1,6 +1,6 @@
-"""Running uvicorn: the sockets to listen on, a server in the background, and how `serve` ends.
+"""Running uvicorn: sockets, a server in the background, and the end of `serve`.
 
-After a first signal `serve` is not ready any more and goes on for a while; a second ends it at once.
+After a first signal `serve` is not ready any more and goes on for a while; a second signal ends it at once.
 """
 
 import asyncio
@@ -19,11 +19,11 @@ from uvicorn.server import HANDLED_SIGNALS
 from uvicorn.supervisors import Multiprocess
 
 DRAIN_SECONDS = 5
-"""How long a server in the background waits at its end for requests under way: one that hangs must not keep it."""
+"""Seconds that a server in the background waits for requests in progress when it ends."""
 
 
 def listening(host: str, port: int) -> socket.socket:
-    """Bind before uvicorn does, so that port 0 is known when it is printed; exits with 1 where that fails."""
+    """Return a listening socket, bound before uvicorn runs so that its port is known; exits with 1 if that fails."""
     try:
         family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         return socket.create_server(address[:2], family=family)
@@ -33,7 +33,7 @@ def listening(host: str, port: int) -> socket.socket:
 
 
 def url_of(listener: socket.socket) -> str:
-    """Return the address of ``listener``, such as ``http://127.0.0.1:8900``."""
+    """Return the URL of a listening socket, such as ``http://127.0.0.1:8900``."""
     host, port = listener.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
@@ -42,21 +42,20 @@ def url_of(listener: socket.socket) -> str:
 def in_background(
     app: ASGIApp, host: str = "127.0.0.1", port: int = 0, *, http: type[asyncio.Protocol] | None = None
 ) -> Iterator[str]:
-    """Serve ``app`` from a thread of its own, and yield its address once it answers.
+    """Serve ``app`` in a thread for the block, and yield its URL.
 
-    ``http`` is the protocol to speak, of uvicorn's kind; else the one that the application brings along as
-    ``app.state.protocol``, as the sandbox does; else uvicorn's own.
+    ``http`` is the protocol class for uvicorn; by default ``app.state.protocol``, as the sandbox has it, or uvicorn's.
     """
-    spoken = http or getattr(getattr(app, "state", None), "protocol", None) or "auto"
+    protocol = http or getattr(getattr(app, "state", None), "protocol", None) or "auto"
     with listening(host, port) as listener:
         config = uvicorn.Config(
-            app, http=spoken, log_level="warning", access_log=False, timeout_graceful_shutdown=DRAIN_SECONDS
+            app, http=protocol, log_level="warning", access_log=False, timeout_graceful_shutdown=DRAIN_SECONDS
         )
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
         thread.start()
         try:
-            # The socket listens already: whoever connects before the start is over simply waits for it.
+            # The socket listens already, so a client that connects during the start just waits.
             yield url_of(listener)
         finally:
             server.should_exit = True
@@ -66,37 +65,37 @@ def in_background(
 TICK_SECONDS = 0.1
 
 
-def heed_signals(delay: float, when_told: Callable[[], None], *, is_worker: bool) -> None:
-    """Have the server of the running loop go on for ``delay`` seconds after it was told to stop.
+def handle_signals(delay: float, on_signal: Callable[[], None], *, is_worker: bool) -> None:
+    """Delay the server's stop by ``delay`` seconds after the first signal.
 
-    Load balancers need that long to notice that it is not ready, which ``when_told`` sees to. Workers leave a second
-    signal to the process that began them: they get one from the terminal or from systemd, and another from there.
+    In this time load balancers notice that it is not ready, which ``on_signal`` has to bring about. Workers ignore a
+    second signal: the terminal or systemd sends one to each, and so does the process that started them.
     """
     loop = asyncio.get_running_loop()
     usual = {number: signal.getsignal(number) for number in HANDLED_SIGNALS}
-    is_told = False
+    is_stopping = False
 
     def stop(number: int, frame: FrameType | None) -> None:
         handler = usual[signal.Signals(number)]
         if callable(handler):
             handler(number, frame)
 
-    def told(number: int, frame: FrameType | None) -> None:
-        nonlocal is_told
-        if not is_told:
-            is_told = True
-            when_told()
+    def handle(number: int, frame: FrameType | None) -> None:
+        nonlocal is_stopping
+        if not is_stopping:
+            is_stopping = True
+            on_signal()
             loop.call_soon_threadsafe(loop.call_later, delay, stop, number, frame)
         elif not is_worker:
             signal.signal(number, signal.SIG_DFL)
             signal.raise_signal(number)
 
     for number in HANDLED_SIGNALS:
-        signal.signal(number, told)
+        signal.signal(number, handle)
 
 
 class Workers(Multiprocess):
-    """Workers that a second signal ends at once, while the first is waited for."""
+    """uvicorn's workers, which a second signal ends at once."""
 
     def join_all(self) -> None:
         """Wait for the workers to end."""

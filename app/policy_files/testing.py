@@ -1,4 +1,4 @@
-"""Policy tests: runs every case of a folder on the policy that it names."""
+"""Runs the policy tests in a folder."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -26,18 +26,18 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The result of one file's case.
+    """The result of one case.
 
     Attributes:
         file: the file of the case.
         description: what the case shows; empty if it could not be read.
-        told: a line for each difference from what the case expects, or for each mistake in the file.
+        messages: a line for each difference from what the case expects, or for each mistake in the file.
     """
 
     file: Path
     verdict: Verdict
     description: str = ""
-    told: tuple[str, ...] = ()
+    messages: tuple[str, ...] = ()
 
 
 def outcomes(folder: Path, policy: Policy) -> Iterator[Outcome]:
@@ -51,7 +51,7 @@ def outcomes(folder: Path, policy: Policy) -> Iterator[Outcome]:
         try:
             yield _outcome(file, policy)
         except PolicyMistakes as error:
-            yield Outcome(file, Verdict.MALFORMED, told=tuple(str(mistake) for mistake in error.mistakes))
+            yield Outcome(file, Verdict.MALFORMED, messages=tuple(str(mistake) for mistake in error.mistakes))
 
 
 def read_case(file: Path, policy: Policy) -> tuple[CaseFile, Policy]:

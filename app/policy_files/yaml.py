@@ -1,7 +1,7 @@
-"""Reads YAML 1.2 into plain values, with the line of each: the core schema and nothing beyond it.
+"""Reads the core schema of YAML 1.2 into plain values, with the line of each.
 
-A parser that takes more than the core schema for dates, numbers or booleans would turn a title such as ``2024-01-01``
-or ``yes`` into something that never matches; so scalars are resolved here (YAML 1.2.2 section 10.3.2).
+A parser with more dates, numbers or booleans than the core schema would turn a title such as ``2024-01-01`` or ``yes``
+into a value that never matches; so scalars are resolved here (YAML 1.2.2 section 10.3.2).
 """
 
 import re
@@ -53,14 +53,14 @@ _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\
 
 @dataclass(slots=True)
 class Marked:
-    """A value, and the line, from 1, of each part of it by its path."""
+    """A value, and the line of each of its parts by path; lines count from 1."""
 
     value: Plain = None
     lines: dict[Path, int] = field(default_factory=dict)
 
 
 def parse(text: str) -> Marked:
-    """Read one document of YAML; raises ``PolicyMistakes`` with the line if it is not valid."""
+    """Read one YAML document; raises ``PolicyMistakes`` with the line if it is invalid."""
     events = YAML(typ="safe", pure=True).parse(text)
     try:
         return _document(events)
@@ -139,7 +139,7 @@ class _Builder:
 
 def _scalar(event: ScalarEvent, path: Path) -> Plain:
     text = event.value
-    # An escape can spell what YAML forbids in a file.
+    # An escape can produce characters that YAML forbids in a file.
     if not is_writable(text):
         raise _mistake(event, path, "this text holds half of a surrogate pair, which is no character")
     if _CONTROL.search(text):
@@ -208,11 +208,11 @@ def _mistakes(error: ValidationError) -> Iterator[Mistake]:
     found = error.errors()
     for each in found:
         path = each["loc"]
-        # pydantic calls a list too short when an item is wrong, which is another mistake in the list already.
-        told = each["type"] == "too_short" and any(
+        # pydantic also calls a list too short if one of its items is wrong.
+        is_repeated = each["type"] == "too_short" and any(
             other["loc"][: len(path)] == path for other in found if other != each
         )
-        if not told:
+        if not is_repeated:
             yield _described(path, each["type"], each["msg"])
 
 
@@ -230,7 +230,7 @@ def _placed(mistakes: Iterable[Mistake], lines: Mapping[Path, int]) -> list[Mist
 
 
 def _with_line(mistake: Mistake, lines: Mapping[Path, int]) -> Mistake:
-    """Add the line of the deepest part of the path that is in the file: for a missing key that of its mapping."""
+    """Add the line of the deepest part of the path that is in the file: for a missing key, the line of its mapping."""
     known = (lines[mistake.path[:depth]] for depth in range(len(mistake.path), -1, -1) if mistake.path[:depth] in lines)
     return Mistake(mistake.path, mistake.message, next(known, None))
 
@@ -239,6 +239,6 @@ def read_policy(text: str) -> Policy:
     """Read a policy from the YAML 1.2 of its file.
 
     Raises:
-        PolicyMistakes: the file cannot be used; every mistake has its path, and its line if that is known.
+        PolicyMistakes: the file is invalid; every mistake has its path, and its line if that is known.
     """
     return made_of(text, lambda written: policy_of(PolicyFile.model_validate(written)))

@@ -1,4 +1,4 @@
-"""The sandbox's own endpoints, which Clever has nothing like: faults, limits, and changes of its world."""
+"""The sandbox's own endpoints, which Clever does not have: faults, limits, and changes of people and sections."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from secrets import compare_digest
@@ -20,7 +20,7 @@ M = TypeVar("M", bound=BaseModel)
 
 
 class Guard:
-    """Asks for a token at the sandbox's own pages, if there is one to ask for."""
+    """Requires a token at the sandbox's own endpoints, if one is set."""
 
     def __init__(self, app: ASGIApp, token: str | None) -> None:
         self.app = app
@@ -38,17 +38,17 @@ class Guard:
 
 
 class Limits(BaseModel):
-    """What an operator may set while the sandbox runs; what is left out stays."""
+    """Settings that can be changed while the sandbox runs; those left out stay."""
 
     model_config = ConfigDict(extra="forbid")
 
     rate_limit: int | None = Field(None, ge=0, description="Requests a minute and token; 0 for no limit.")
     burst_limit: int | None = Field(None, ge=0, description="Requests in 20 seconds and token; 0 for no limit.")
-    delay_ms: int | None = Field(None, ge=0, le=600_000, description="Milliseconds by which every answer is late.")
+    delay_ms: int | None = Field(None, ge=0, le=600_000, description="The delay of every answer in milliseconds.")
 
 
 class RoleFields(BaseModel):
-    """A role that a user is given: any field, but those that the sandbox reads have their shape."""
+    """A role to give a user: any fields; those that the sandbox reads are checked."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -59,7 +59,7 @@ class RoleFields(BaseModel):
 
 
 class Relationship(BaseModel):
-    """A student whom a contact is one of."""
+    """A student of a contact."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -67,7 +67,7 @@ class Relationship(BaseModel):
 
 
 class UserChange(BaseModel):
-    """The roles to give a user, each in place of what it was; null takes one away."""
+    """The roles to give a user; each replaces the role of that name, and null removes it."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -75,7 +75,7 @@ class UserChange(BaseModel):
 
 
 class SectionChange(BaseModel):
-    """What is to change of a section; what is left out stays."""
+    """The members of a section to change; those left out stay."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -84,8 +84,8 @@ class SectionChange(BaseModel):
     school: str = ""
 
 
-async def _tell_faults(request: Request) -> Response:
-    return JSONResponse(request.app.state.faults.told())
+async def _get_faults(request: Request) -> Response:
+    return JSONResponse(request.app.state.faults.to_json())
 
 
 async def _put_faults(request: Request) -> Response:
@@ -143,10 +143,10 @@ async def _body_of(request: Request, shape: type[M]) -> M:
     try:
         return shape.model_validate_json(await request.body())
     except ValidationError as error:
-        raise Refusal(400, "; ".join(map(_told, error.errors()))) from error
+        raise Refusal(400, "; ".join(map(_described, error.errors()))) from error
 
 
-def _told(mistake: Any) -> str:
+def _described(mistake: Any) -> str:
     where = ".".join(map(str, mistake["loc"]))
     return f"{where}: {mistake['msg']}" if where else mistake["msg"]
 
@@ -164,7 +164,7 @@ def _refusing(endpoint: Callable[[Request], Awaitable[Response]]) -> Callable[[R
 ADMIN_ROUTES = [
     Route(f"{OWN_PATHS}{path}", _refusing(endpoint), methods=[method])
     for method, path, endpoint in (
-        ("GET", "/faults", _tell_faults),
+        ("GET", "/faults", _get_faults),
         ("PUT", "/faults", _put_faults),
         ("DELETE", "/faults", _clear_faults),
         ("PUT", "/limits", _put_limits),

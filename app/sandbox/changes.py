@@ -1,11 +1,10 @@
-"""A world that changes while it is served: roles are given and taken, people and sections come and go.
+"""Changes of the districts while they are served: of roles, people and sections.
 
-A change touches the one record that it names. What other records say of it stays, as it does at Clever when a district
-stops sharing somebody: a section goes on naming a user who is gone, and a teacher's `schools` do not follow a section
-that has moved. Whoever wants these changed, too, changes them, too.
+A change touches one record only. References from other records stay, as at Clever when a district stops sharing
+somebody: a section still names a removed user, and a teacher's `schools` do not follow a moved section.
 
-What was looked up of a district before a change is carried over, and not looked up anew: copying an index is a matter
-of milliseconds in a district of 100,000, making it anew one of half a second.
+Indexes of a district are updated rather than rebuilt: in a district of 100,000 people, copying an index takes
+milliseconds, and building it half a second.
 """
 
 from bisect import bisect_left
@@ -33,9 +32,9 @@ from app.sandbox.world import World
 
 @dataclass
 class LiveWorld:
-    """The districts as they are now; each change makes a new `District`, so that an answer is of one moment.
+    """The current districts; each change makes a new `District`, so that an answer is consistent.
 
-    Changes may come from any thread. Ids that nobody has raise the `Refusal` that Clever would answer.
+    Changes may come from any thread. Unknown ids raise the `Refusal` that Clever would answer.
     """
 
     start: World
@@ -51,7 +50,7 @@ class LiveWorld:
             self.districts = {one.id: one for one in self.start.districts}
 
     def change_user(self, user: str, roles: Mapping[str, Role | None]) -> None:
-        """Give a user roles, each in place of what it was; None takes one away, and the others stay."""
+        """Replace some roles of a user; None removes a role, and the others stay."""
         with self._lock:
             district = self._district("users", user)
             old, ids = district.users[user], Ids(self.start.seed, district.number)
@@ -68,7 +67,7 @@ class LiveWorld:
         students: Sequence[str] | None = None,
         school: str | None = None,
     ) -> None:
-        """Change who teaches a section, the primary teacher first, who learns there, or where; None leaves it."""
+        """Change a section's teachers (the primary one first), students or school; None leaves them."""
         new: dict[str, Any] = {}
         if teachers is not None:
             new |= {"teacher": next(iter(teachers), None), "teachers": tuple(teachers)}
@@ -82,13 +81,13 @@ class LiveWorld:
             self.districts[district.id] = with_section(district, old, replace(old, **new))
 
     def remove_user(self, user: str) -> None:
-        """Let a user be gone."""
+        """Remove a user."""
         with self._lock:
             district = self._district("users", user)
             self.districts[district.id] = with_user(district, district.users[user], None)
 
     def remove_section(self, section: str) -> None:
-        """Let a section be gone."""
+        """Remove a section."""
         with self._lock:
             district = self._district("sections", section)
             self.districts[district.id] = with_section(district, district.sections[section], None)
@@ -156,7 +155,7 @@ def _owners(owners: Mapping[str, str], old: User, new: User | None) -> Mapping[s
 
 
 def _sections_by(index: Index[Section], old: User, new: User | None) -> Sequence[Section]:
-    """Return the sections that list a user in a way that no longer means them, or only now does."""
+    """Return the sections that name a user by a legacy id that was added or removed."""
     before, after = legacy_ids_of(old), legacy_ids_of(new) if new else ()
     if before == after:
         return ()

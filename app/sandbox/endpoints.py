@@ -1,4 +1,4 @@
-"""The questions that the API answers, each as a function of a district, the id in the path and the parameters."""
+"""The endpoints of Clever's API, each a function of a district, the id in the path and the parameters."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeAlias, TypeVar
@@ -47,7 +47,7 @@ def _one_of(allowed: Sequence[str], parameters: Parameters, name: str) -> str | 
 
 
 def _shared(records: Mapping[str, R], ids: Iterable[str]) -> Sequence[R]:
-    """Keep the records that the district shares, by id; lists may name others."""
+    """Return the shared records among ``ids``, sorted by id."""
     return [records[one] for one in sorted(set(ids)) if one in records]
 
 
@@ -124,7 +124,7 @@ ONES: Mapping[str, OneQuestion] = {
 
 
 def template_of(path: str) -> str | None:
-    """Return the question that a path asks, such as ``/users/{id}/sections``; None if it asks none."""
+    """Return the template of a path, such as ``/users/{id}/sections``; None for an unknown path."""
     _, version, *parts = path.split("/") if path.count("/") > 1 else ("", "")
     template = "/" + "/".join("{id}" if at == 1 else part for at, part in enumerate(parts))
     return template if version in VERSIONS and (template in LISTS or template in ONES) else None

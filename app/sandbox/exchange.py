@@ -1,4 +1,4 @@
-"""One request that a fault has struck, what a fault can do with it, and the way to its connection."""
+"""A request that a fault applies to: what the fault can do with it and with its connection."""
 
 import asyncio
 from dataclasses import dataclass, replace
@@ -17,7 +17,7 @@ _EXTENSION = "sandbox.transport"
 
 
 class TransportProtocol(HttpToolsProtocol):
-    """uvicorn's HTTP with one thing more, for `uvicorn.Config(http=…)`: the transport of a request is in its scope."""
+    """uvicorn's protocol with the transport of each request in its scope, for `uvicorn.Config(http=…)`."""
 
     def on_message_begin(self) -> None:
         """Start a request."""
@@ -27,7 +27,7 @@ class TransportProtocol(HttpToolsProtocol):
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """A request on its way to the sandbox itself, ``app``, and the strike that came between."""
+    """A request to the sandbox ``app``, and the fault that applies to it."""
 
     app: ASGIApp
     scope: Scope
@@ -43,7 +43,7 @@ class Exchange:
 
     @property
     def request(self) -> Request:
-        """The request, to look at."""
+        """The request."""
         return Request(self.scope)
 
     @property
@@ -54,16 +54,16 @@ class Exchange:
 
     @property
     def transport(self) -> asyncio.Transport | None:
-        """The transport of the request's connection; None where another protocol is spoken."""
+        """The transport of the request's connection; None with another protocol."""
         # uvloop's transports are asyncio's in all but their class.
         return cast("asyncio.Transport | None", self.scope.get("extensions", {}).get(_EXTENSION, {}).get("transport"))
 
     def asking(self, **other: object) -> "Exchange":
-        """Return the exchange with another request in its place: ``path``, ``query_string``."""
+        """Return the exchange with a changed ``path`` or ``query_string``."""
         return replace(self, scope={**self.scope, **other})
 
     async def proceed(self) -> None:
-        """Let the sandbox answer as if nothing had struck."""
+        """Let the sandbox answer without a fault."""
         await self.app(self.scope, self.receive, self.send)
 
     async def answer(self, response: Response) -> None:
@@ -71,19 +71,19 @@ class Exchange:
         await response(self.scope, self.receive, self.send)
 
     async def true_answer(self) -> Response:
-        """Return what the sandbox would answer."""
-        told: list[Message] = []
+        """Return the answer of the sandbox without a fault."""
+        messages: list[Message] = []
 
-        async def listen(message: Message) -> None:
-            told.append(message)
+        async def collect(message: Message) -> None:
+            messages.append(message)
 
-        await self.app(self.scope, self.receive, listen)
-        start, *parts = told
+        await self.app(self.scope, self.receive, collect)
+        start, *parts = messages
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in start["headers"]}
         return _response(b"".join(part.get("body", b"") for part in parts), start["status"], headers)
 
     async def gone_within(self, seconds: float) -> bool:
-        """Wait, and tell whether the client has gone away meanwhile."""
+        """Wait, and return whether the client disconnected meanwhile."""
         try:
             async with asyncio.timeout(seconds):
                 await self.departure()
@@ -92,13 +92,13 @@ class Exchange:
         return True
 
     async def departure(self) -> None:
-        """Wait until the client goes away."""
+        """Wait until the client disconnects."""
         while (await self.receive())["type"] != "http.disconnect":
             pass
 
 
 def with_body(response: Response, body: bytes) -> Response:
-    """Return an answer with another body, of an honest length."""
+    """Return an answer with another body and its correct length."""
     return _response(body, response.status_code, dict(response.headers))
 
 

@@ -1,4 +1,4 @@
-"""The kinds of faults: what each does to a request, and the layer of the sandbox that does it."""
+"""The kinds of faults, and the middleware that applies them."""
 
 import asyncio
 import json
@@ -23,10 +23,10 @@ from app.sandbox.ids import Ids
 from app.sandbox.request_counts import OWN_PATHS
 
 ELSEWHERE = "https://evil.example"
-"""Where a request must not follow."""
+"""An origin that a client must not follow."""
 
 BOMB_BYTES = 300 * 1024 * 1024
-"""What a bomb is when it is unpacked."""
+"""The unpacked size of a bomb."""
 
 _PIECE_OF_LIST = 1024 * 1024
 
@@ -52,11 +52,11 @@ WRONG_SHAPES: tuple[object, ...] = (
     {"data": {"id": 7, "district": 8, "roles": []}},
     {"data": {"id": None, "district": {}, "roles": {"staff": {"schools": "all"}}}},
 )
-"""JSON that no question of the API is answered with."""
+"""JSON that is no answer of the API."""
 
 
 def status(exchange: Exchange) -> Response:
-    """Answer with any status, as Clever does; 502 to 504 as a gateway before it does."""
+    """Answer with any status, as Clever does; 502 to 504 as a gateway does."""
     code = exchange.strike.fault.status or HTTPStatus.INTERNAL_SERVER_ERROR
     if code == HTTPStatus.TOO_MANY_REQUESTS:
         return _limited(exchange)
@@ -80,33 +80,33 @@ def _limited(exchange: Exchange) -> Response:
 
 
 def html(_: Exchange) -> Response:
-    """Answer 200 with a page, such as a proxy's."""
+    """Answer 200 with an HTML page, such as a proxy's."""
     return HTMLResponse("<!DOCTYPE html><title>Sign in</title><h1>Sign in to the network</h1>")
 
 
 def gone(_: Exchange) -> Response:
-    """Answer as if there were no such record."""
+    """Answer 404."""
     return JSONResponse({"message": "Resource not found"}, 404)
 
 
 def garble(exchange: Exchange) -> Response:
-    """Answer 200 with bytes that only claim to be JSON."""
+    """Answer 200 with random bytes as JSON."""
     return Response(exchange.strike.chance.randbytes(_GARBLED_BYTES), media_type="application/json")
 
 
 def wrong_shape(exchange: Exchange) -> Response:
-    """Answer 200 with JSON of a shape that nobody asked for."""
+    """Answer 200 with JSON of another shape."""
     return JSONResponse(exchange.strike.chance.choice(WRONG_SHAPES))
 
 
 def bomb(_: Exchange) -> Response:
-    """Answer 200 with little that unpacks to very much."""
+    """Answer 200 with a small body that unpacks to a huge one."""
     return Response(_packed(BOMB_BYTES), headers={"Content-Encoding": "gzip"}, media_type="application/json")
 
 
 @cache
 def _packed(size: int) -> bytes:
-    """Compress JSON of ``size`` bytes and a few: one piece, compressed once, stands there again and again."""
+    """Compress JSON of about ``size`` bytes: one piece, compressed once, is repeated."""
     head, piece, tail, times = b'{"data":{"id":"', b"a" * _PIECE_OF_LIST, b'"}}', size // _PIECE_OF_LIST
     packed = (_deflated(head), _deflated(piece) * times, _deflated(tail, zlib.Z_FINISH))
     checksum = zlib.crc32(head)
@@ -122,22 +122,22 @@ def _deflated(data: bytes, flush: int = zlib.Z_FULL_FLUSH) -> bytes:
 
 
 DANGLING = ("", "https://[evil.example", "no way on", "/nowhere?limit=100", "?limit=0x", "javascript:alert(1)")
-"""Addresses that a `next` link must not have."""
+"""Invalid URLs of a `next` link."""
 
 
 def loop(exchange: Exchange, body: Any) -> Any:
-    """Let the way on from a page lead to the same page."""
+    """Make `next` lead to the same page."""
     scope = exchange.scope
     return _leading_to(body, f"{scope['path']}?{scope['query_string'].decode('latin-1')}")
 
 
 def astray(exchange: Exchange, body: Any) -> Any:
-    """Let the way on from a page lead to another origin."""
+    """Make `next` lead to another origin."""
     return _leading_to(body, f"{ELSEWHERE}{exchange.scope['path']}?starting_after={_last_id(body)}")
 
 
 def dangling(exchange: Exchange, body: Any) -> Any:
-    """Let the way on from a page lead nowhere."""
+    """Make `next` an invalid URL."""
     return _leading_to(body, exchange.strike.chance.choice(DANGLING))
 
 
@@ -151,7 +151,7 @@ def _last_id(body: Any) -> str:
 
 
 def other_district(exchange: Exchange, body: Any) -> Any:
-    """Let every record be of a district that the token does not read."""
+    """Make every record one of another district than the token's."""
     other = _other_district(exchange)
     for record in _records(body["data"]):
         record["district" if "district" in record else "id"] = other
@@ -168,7 +168,7 @@ def _other_district(exchange: Exchange) -> str:
 
 
 def shifted(exchange: Exchange) -> Exchange:
-    """Ask for a page that begins a record too early: the last one of the page before comes again."""
+    """Answer with a page that begins a record too early, so that the last record of the page before comes again."""
     parameters = dict(exchange.request.query_params)
     after = parameters["starting_after"]
     try:
@@ -179,7 +179,7 @@ def shifted(exchange: Exchange) -> Exchange:
 
 
 def other_record(exchange: Exchange) -> Exchange:
-    """Ask for the neighbour of the record that was asked for."""
+    """Answer with the next record instead."""
     _, version, collection, wanted, *_ = exchange.scope["path"].split("/")
     district = exchange.district
     if district is None or wanted not in getattr(district, collection):
@@ -190,7 +190,7 @@ def other_record(exchange: Exchange) -> Exchange:
 
 
 HUGE_BYTES = 60 * 1024 * 1024
-"""How much a huge answer is padded by."""
+"""The size of a huge answer's padding."""
 
 _PIECE = b"a" * (64 * 1024)
 
@@ -200,11 +200,11 @@ _HEADER = "X-Filler-{}: {}\r\n"
 
 _HEADER_VALUE = "a" * 1000
 
-_NO_SOCKET = "This fault needs the sandbox's own protocol, which this server does not speak"
+_NO_SOCKET = "This fault needs the sandbox's own protocol, which this server does not use"
 
 
 def _on_socket(act: Callable[[Exchange, asyncio.Transport], Awaitable[None]]) -> Callable[[Exchange], Awaitable[None]]:
-    """Hand over the connection; where the server keeps it to itself, say so and pretend nothing."""
+    """Pass the connection to a fault; if the server does not expose it, answer 500 with the reason."""
 
     async def kind(exchange: Exchange) -> None:
         if exchange.transport is None:
@@ -217,7 +217,7 @@ def _on_socket(act: Callable[[Exchange, asyncio.Transport], Awaitable[None]]) ->
 
 
 async def delay(exchange: Exchange) -> None:
-    """Answer truly, but late."""
+    """Answer correctly, but late."""
     if not await exchange.gone_within(exchange.strike.fault.seconds):
         await exchange.proceed()
 
@@ -236,7 +236,7 @@ async def drop(exchange: Exchange, transport: asyncio.Transport) -> None:
 
 @_on_socket
 async def truncate(exchange: Exchange, transport: asyncio.Transport) -> None:
-    """Announce the true answer whole, send half of its body, and close the connection."""
+    """Send the correct head and half of the body, and close the connection."""
     answer = await exchange.true_answer()
     await exchange.send({"type": "http.response.start", "status": answer.status_code, "headers": answer.raw_headers})
     half = bytes(answer.body[: len(answer.body) // 2])
@@ -256,7 +256,7 @@ async def headers(exchange: Exchange, transport: asyncio.Transport) -> None:
 
 
 async def drip(exchange: Exchange) -> None:
-    """Answer truly, a byte at a time, with ``seconds`` or else a second between them."""
+    """Answer correctly, a byte every ``seconds``, by default every second."""
     answer, pause = await exchange.true_answer(), exchange.strike.fault.seconds or 1.0
     await exchange.send({"type": "http.response.start", "status": answer.status_code, "headers": answer.raw_headers})
     for byte in bytes(answer.body):
@@ -267,13 +267,13 @@ async def drip(exchange: Exchange) -> None:
 
 
 async def half_json(exchange: Exchange) -> None:
-    """Answer with the first half of the true body, at its honest length."""
+    """Answer with the first half of the correct body, and its length."""
     answer = await exchange.true_answer()
     await exchange.answer(with_body(answer, bytes(answer.body[: len(answer.body) // 2])))
 
 
 async def huge(exchange: Exchange) -> None:
-    """Answer truly, with a field beside it that is longer than all that Clever has ever said."""
+    """Answer correctly, with a huge additional field."""
     answer = await exchange.true_answer()
     kept = {name: value for name, value in answer.headers.items() if name.startswith("x-ratelimit")}
     whole = StreamingResponse(_padded(bytes(answer.body)), answer.status_code, kept, "application/json")
@@ -291,13 +291,13 @@ Kind: TypeAlias = Callable[[Exchange], Awaitable[None]]
 
 
 class Faulty:
-    """Lets the faults in force strike, but never at the sandbox's own pages."""
+    """Applies the faults in force to requests, except those to the sandbox's own endpoints."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let a request through, or let it meet what is to happen to it."""
+        """Let a request through, or apply a fault to it."""
         is_ours = scope["type"] != "http" or scope["path"].startswith(OWN_PATHS)
         strike = None if is_ours else scope["app"].state.faults.strike(Request(scope))
         if strike is None:
@@ -313,11 +313,11 @@ def _answering(make: Callable[[Exchange], Response]) -> Kind:
     return kind
 
 
-def _telling(change: Callable[[Exchange, Any], Any]) -> Kind:
+def _changing(change: Callable[[Exchange, Any], Any]) -> Kind:
     async def kind(exchange: Exchange) -> None:
         answer = await exchange.true_answer()
         body = json.loads(bytes(answer.body)) if answer.status_code == HTTPStatus.OK else {}
-        # A count has no data that could be lied about.
+        # A count has no data to change.
         if "data" in body:
             answer = with_body(answer, json.dumps(change(exchange, body)).encode())
         await exchange.answer(answer)
@@ -333,16 +333,16 @@ def _asking(another: Callable[[Exchange], Exchange]) -> Kind:
 
 
 async def _other_record(exchange: Exchange) -> None:
-    # A token reads one district: there is no neighbour to ask for.
+    # A token reads one district, so there is no other one to answer with.
     of_district = template_of(exchange.scope["path"]) in {"/districts/{id}", "/users/{id}/district"}
-    kind = _telling(other_district) if of_district else _asking(other_record)
+    kind = _changing(other_district) if of_district else _asking(other_record)
     await kind(exchange)
 
 
 KINDS: Mapping[KindName, Kind] = {
-    "astray": _telling(astray),
+    "astray": _changing(astray),
     "bomb": _answering(bomb),
-    "dangling": _telling(dangling),
+    "dangling": _changing(dangling),
     "delay": delay,
     "drip": drip,
     "drop": drop,
@@ -353,8 +353,8 @@ KINDS: Mapping[KindName, Kind] = {
     "headers": headers,
     "html": _answering(html),
     "huge": huge,
-    "loop": _telling(loop),
-    "other_district": _telling(other_district),
+    "loop": _changing(loop),
+    "other_district": _changing(other_district),
     "other_record": _other_record,
     "shifted": _asking(shifted),
     "status": _answering(status),

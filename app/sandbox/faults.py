@@ -1,4 +1,4 @@
-"""Faults on purpose: which requests of the sandbox go wrong, and in which way."""
+"""Injected faults: which requests of the sandbox fail, and how."""
 
 import random
 from collections.abc import Iterator, Sequence
@@ -44,49 +44,49 @@ _OF_LATER_PAGES = ("shifted",)
 
 
 class Fault(BaseModel):
-    """One fault: whom it may strike, how often, and what happens then.
+    """A fault: which requests it may strike, how often, and what happens then.
 
-    A request that asks for no list cannot be struck by what is wrong with lists, nor the other way round.
+    Kinds for lists strike only requests for lists, and kinds for single records only those.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    path: str = Field("*", description="Pattern of paths; `*` stands for slashes, too.")
+    path: str = Field("*", description="A pattern of paths; `*` matches slashes too.")
     kind: KindName = Field(description="What happens.")
-    status: int | None = Field(None, ge=200, le=599, description="For `status`: which.")
-    rate: float = Field(1.0, ge=0, le=1, description="How likely it strikes a request that matches.")
-    times: int | None = Field(None, ge=0, description="How often it strikes at most.")
-    seconds: float = Field(0.0, ge=0, le=3600, description="For `delay`, for each byte of `drip`, to `Retry-After`.")
+    status: int | None = Field(None, ge=200, le=599, description="The status for kind `status`.")
+    rate: float = Field(1.0, ge=0, le=1, description="The probability that it strikes a matching request.")
+    times: int | None = Field(None, ge=0, description="The most times that it strikes.")
+    seconds: float = Field(0.0, ge=0, le=3600, description="Of a `delay`, per byte of `drip`, or for `Retry-After`.")
     script: tuple[bool | KindName | None, ...] | None = Field(
         None,
-        description="What happens to each request that matches, in turn: this kind, another, nothing; then nothing.",
+        description="What happens to each matching request in turn: this kind (true), another, or nothing (null).",
     )
     page: Literal[1, "later"] | None = Field(
-        None, description="1 strikes lists asked for without `starting_after`, `later` those asked for with it."
+        None, description="1 strikes first pages of lists, `later` the pages with `starting_after`."
     )
-    token: str | None = Field(None, description="Strikes only who carries this bearer token.")
+    token: str | None = Field(None, description="Strikes only requests with this bearer token.")
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         if self.status is None and "status" in (self.kind, *(self.script or ())):
-            raise PydanticCustomError("status", "a fault of the kind 'status' says which status")
+            raise PydanticCustomError("status", "a fault of the kind 'status' needs a status")
         if self.script is not None and self.rate != 1:
             raise PydanticCustomError("script", "script and rate exclude each other")
         return self
 
 
 class Faults(BaseModel):
-    """The faults of a rehearsal; the first one that matches a request and strikes is the one that happens."""
+    """Faults; the first one that matches a request and strikes is applied."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    seed: int = Field(0, description="Where chance begins; each fault has its own.")
+    seed: int = Field(0, description="The seed of the faults' random numbers.")
     faults: tuple[Fault, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Strike:
-    """What is to happen to a request: the kind, the fault that says so, and its chance."""
+    """A fault that applies to a request: its kind, the fault, and its random numbers."""
 
     kind: KindName
     fault: Fault
@@ -111,8 +111,8 @@ class _Armed:
 
     def _kind(self, request: Request) -> KindName | None:
         if self.script is not None:
-            said = next(self.script, None)
-            kind = self.fault.kind if said is True else said or None
+            step = next(self.script, None)
+            kind = self.fault.kind if step is True else step or None
             return kind if kind and _can_strike(kind, request) else None
         if not _can_strike(self.fault.kind, request):
             return None
@@ -139,17 +139,17 @@ class FaultInjector:
             self.seed, self._armed = faults.seed, armed
 
     def clear(self) -> None:
-        """Let nothing go wrong any more."""
+        """Remove all faults."""
         self.put(Faults())
 
-    def told(self) -> dict[str, object]:
+    def to_json(self) -> dict[str, object]:
         """Return the faults as they were put, each with how often it ``struck``."""
         with self._lock:
             faults = [{**one.fault.model_dump(mode="json"), "struck": one.struck} for one in self._armed]
             return {"seed": self.seed, "faults": faults}
 
     def strike(self, request: Request) -> Strike | None:
-        """Tell what happens to a request, and count it."""
+        """Return the fault that applies to a request, and count it."""
         with self._lock:
             strikes = (one.strike(request) for one in self._armed)
             return next((strike for strike in strikes if strike), None)

@@ -1,4 +1,4 @@
-"""Ids like Clever's own: 24 hex digits that ascend with the time at which the record was made."""
+"""Ids like Clever's: 24 hex digits that ascend with the time of creation."""
 
 import hashlib
 from dataclasses import dataclass
@@ -6,21 +6,21 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 
 START = datetime(2024, 7, 1, 8, 0, tzinfo=UTC)
-"""When the first record of each kind was made; every further one follows a second later."""
+"""The creation time of the first record of each kind; each further one is a second later."""
 
-CAST_ROOM = 1_000
-"""The numbers below belong to the named cases, so that a case may be added without a new id for anybody else."""
+RESERVED_NUMBERS = 1_000
+"""The numbers below are reserved for named cases, so that a new case changes no other id."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ids:
-    """The ids of one district; they depend on nothing but the seed, the district, the kind and the number."""
+    """The ids of one district, which depend only on seed, district, kind and number."""
 
     seed: int
     district: int
 
     def of(self, kind: str, number: int) -> str:
-        """Return the id of one record, laid out as an ObjectID: time, origin, counter."""
+        """Return the id of a record in the layout of an ObjectID: time, origin, counter."""
         return f"{int(START.timestamp()) + number:08x}{_origin(self.seed, self.district, kind)}{number:06x}"
 
 
@@ -30,5 +30,5 @@ def _origin(seed: int, district: int, kind: str) -> str:
 
 
 def made_at(number: int) -> datetime:
-    """Return when the record of that number was made, the same moment that its id tells."""
+    """Return the creation time of a record by its number, the same as in its id."""
     return START + timedelta(seconds=number)

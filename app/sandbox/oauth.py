@@ -25,7 +25,7 @@ SCOPES = ["read:sis", "read:user_id", "read:district_admins", "read:school_admin
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """Who may read what: the application's own credentials, and a token for the id of each district."""
+    """The application's client credentials, and the district of each token."""
 
     world: LiveWorld
     client_id: str
@@ -33,18 +33,18 @@ class Access:
     tokens: Mapping[str, str]
 
     def read_by(self, request: Request) -> District | None:
-        """Return the district, as it is now, that the bearer token of a request reads; None if it reads none."""
+        """Return the current district of a request's bearer token; None for an unknown token."""
         token = bearer_of(request)
         return self.world.districts[self.tokens[token]] if token is not None and token in self.tokens else None
 
     def name_of(self, request: Request) -> str:
-        """Return the token of a request; one that is not ours is `other`, whatever it is."""
+        """Return the token of a request; `other` for an unknown one."""
         token = bearer_of(request)
         return token if token is not None and token in self.tokens else OTHER
 
 
 def access_to(world: LiveWorld, *, token: str, client_id: str, client_secret: str) -> Access:
-    """Give the first district the token itself, and the second one `…-2`, and so on."""
+    """Return the access to a world: the first district has the token itself, the second `…-2`, and so on."""
     districts = world.start.districts
     tokens = {token if one.number == 1 else f"{token}-{one.number}": one.id for one in districts}
     return Access(world, client_id, client_secret, tokens)

@@ -1,4 +1,4 @@
-"""Clever's paging: a window on a list sorted by id, and the links that lead on from it."""
+"""Clever's paging: pages of a list sorted by id, and the links between them."""
 
 import re
 from bisect import bisect_left, bisect_right
@@ -19,7 +19,7 @@ _ID = re.compile(r"[0-9a-f]{24}", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A window on a list; `before` and `after` tell whether to offer a way on in that direction."""
+    """A page of a list; `before` and `after` say whether it has links to the pages around it."""
 
     records: Sequence[Record]
     before: bool
@@ -27,9 +27,9 @@ class Page:
 
 
 def page_of(records: Sequence[Record], parameters: Mapping[str, str]) -> Page:
-    """Cut the page that the parameters ask for.
+    """Return the page that the parameters ask for.
 
-    Like Clever, a page that was reached from one side always offers the way back, even where nothing is left there.
+    As at Clever, a page reached from one side always has a link back, even if nothing is left there.
     """
     limit, (after, before) = _limit(parameters), _cursors(parameters)
     if before is not None:
@@ -42,7 +42,7 @@ def page_of(records: Sequence[Record], parameters: Mapping[str, str]) -> Page:
 
 
 def page_links(path: str, parameters: Mapping[str, str], page: Page) -> list[Link]:
-    """Return `self`, and `next` and `prev` where the page offers them; an empty page leads nowhere."""
+    """Return the links `self`, `next` and `prev`; an empty page has only `self`."""
     links = [{"rel": "self", "uri": _with(path, parameters)}]
     others = {name: value for name, value in parameters.items() if name not in ("starting_after", "ending_before")}
     if page.records and page.after:

@@ -1,6 +1,6 @@
-"""Clever's rate limit: so many requests in a fixed minute for each token, told in the headers of every answer.
+"""Clever's rate limit: requests per token and minute, reported in the headers of every answer.
 
-Beside it there may be a limit for bursts, as a gateway has one: the headers then hold an entry for each.
+A second limit for bursts is possible, as gateways have it; the headers then have an entry for each limit.
 """
 
 from collections import Counter
@@ -13,7 +13,7 @@ WINDOW_SECONDS, BURST_SECONDS = 60, 20
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """What is left of a window after a request; `reset` is the Unix time at which the next one begins."""
+    """Whether a request is allowed, and the headers that report the limit."""
 
     allowed: bool
     headers: dict[str, str]
@@ -27,7 +27,7 @@ class RateLimit:
     used: dict[tuple[str, int], int] = field(default_factory=dict)
 
     def take(self, bucket: str, limit: int, burst_limit: int = 0) -> Allowance:
-        """Take one request out of a bucket, and out of that for bursts; a limit of 0 is none, and sends no headers."""
+        """Count a request in a bucket and in its bucket for bursts; a limit of 0 is none, and sends no headers."""
         entries = []
         if burst_limit:
             ends = self._began(BURST_SECONDS) + BURST_SECONDS
@@ -38,7 +38,7 @@ class RateLimit:
         return Allowance(allowed=all(entry.used <= entry.limit for entry in entries), headers=_headers(entries))
 
     def exhausted(self, bucket: str, limit: int) -> dict[str, str]:
-        """Return the headers of a bucket from which nothing is left, whatever is."""
+        """Return the headers of an exhausted bucket, whatever its count."""
         return _headers([_Entry(bucket, limit, limit, self.window + WINDOW_SECONDS)])
 
     @property
@@ -78,16 +78,16 @@ Counts = Counter[tuple[str, int]]
 
 @dataclass(slots=True)
 class ResponseCounts:
-    """Counts by token and by the Unix time at which the window began.
+    """Counts of requests by token and by the start of the window in Unix seconds.
 
-    Every request counts, also one that a fault struck; a 429 that was a fault is none that the limit `refused`.
+    Requests struck by a fault count too; a 429 from a fault does not count as `refused`.
     """
 
     asked: Counts = field(default_factory=Counter)
     refused: Counts = field(default_factory=Counter)
 
-    def told(self) -> dict[str, object]:
-        """Return the counts: `refused` of all, and for each of the `tokens` in all and by window."""
+    def to_json(self) -> dict[str, object]:
+        """Return the total `refused`, and the counts of each of the `tokens`, in total and by window."""
         tokens = {token: self._of(token) for token in dict.fromkeys(token for token, _ in self.asked)}
         return {"refused": self.refused.total(), "tokens": tokens}
 

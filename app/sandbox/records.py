@@ -1,4 +1,4 @@
-"""What a district holds: schools, sections and users, and who belongs to what."""
+"""The records of a district: schools, sections and users, with their indexes."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -26,7 +26,7 @@ class School:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A section; people stand in it by v3 user id. `teachers` is None where Clever would leave the field out."""
+    """A section, with people by v3 user id; `teachers` is None if Clever would leave the field out."""
 
     id: str
     district: str
@@ -64,7 +64,7 @@ class User:
 
     @property
     def schools(self) -> frozenset[str]:
-        """The schools of all roles together: where they learn, teach or administer, not told apart."""
+        """The schools of all roles together."""
         return self.primary_schools | {one for role in self.roles for one in self.ids_in(role, "schools")}
 
     @property
@@ -91,7 +91,7 @@ Record: TypeAlias = "District | School | Section | User"
 
 @dataclass(frozen=True)
 class District:
-    """A district with everything in it, each kind by id in ascending order."""
+    """A district and its records, each kind by ascending id."""
 
     id: str
     number: int
@@ -106,7 +106,7 @@ class District:
 
     @property
     def district(self) -> str:
-        """Its own id: a district lies in itself."""
+        """Its own id, so that every record has a district."""
         return self.id
 
     @cached_property
@@ -146,11 +146,11 @@ class District:
 
     @cached_property
     def sections_of_user(self) -> Mapping[str, Sequence[Section]]:
-        """The sections of a user, taught and enrolled alike, by user; a teacher's `legacy_id` leads to them, too."""
+        """The sections of a user, taught or enrolled, by user; a teacher may be named by `legacy_id`."""
         return _grouped(self.all_sections, self.people_of)
 
     def people_of(self, section: Section) -> set[str]:
-        """Return who stands in a section, a `legacy_id` read as the user whose it is."""
+        """Return the user ids of a section's people, with each `legacy_id` resolved."""
         return {self.owner_of.get(one, one) for one in (*section.taught_by, *section.students)}
 
     @cached_property

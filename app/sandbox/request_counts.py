@@ -1,4 +1,4 @@
-"""What a test wants to know of the sandbox and Clever would not tell: what was asked, and how much of it at once."""
+"""Counts of the sandbox's requests, for tests: by path, by token, and the most at once."""
 
 import asyncio
 from collections import Counter
@@ -22,7 +22,7 @@ class RequestCounts:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let a request through; those for the sandbox's own pages neither count nor wait."""
+        """Let a request through; those to the sandbox's own endpoints are neither counted nor delayed."""
         if scope["type"] != "http" or scope["path"].startswith(OWN_PATHS):
             await self.app(scope, receive, send)
             return
@@ -40,7 +40,7 @@ class RequestCounts:
 
 
 def start_counting(state: State, *, delay_ms: int) -> None:
-    """Set what `RequestCounts` reads and counts."""
+    """Initialise the state of `RequestCounts`."""
     state.delay_ms = delay_ms
     state.requests = Counter()
     state.tally = ResponseCounts()
@@ -49,7 +49,7 @@ def start_counting(state: State, *, delay_ms: int) -> None:
 
 
 def request_count_routes(world: World) -> list[Route]:
-    """Return the routes of the sandbox's own pages."""
+    """Return the routes of the cases and the counts."""
 
     async def cases(_: Request) -> Response:
         return JSONResponse(
@@ -70,7 +70,7 @@ def request_count_routes(world: World) -> list[Route]:
 
 async def _requests(request: Request) -> Response:
     state = request.app.state
-    return JSONResponse({"requests": dict(state.requests), "most_at_once": state.most_at_once, **state.tally.told()})
+    return JSONResponse({"requests": dict(state.requests), "most_at_once": state.most_at_once, **state.tally.to_json()})
 
 
 async def _forget_requests(request: Request) -> Response:

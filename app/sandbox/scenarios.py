@@ -1,6 +1,6 @@
-"""The named cases: every shape of user that a reader of Clever's API has to get right.
+"""The named cases: every kind of user that a client of Clever's API has to handle.
 
-The order is part of the ids: a new case goes to the end of the last group.
+Ids follow the order, so a new case goes to the end of the last group.
 """
 
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ from app.sandbox.records import Role, School, Section, User, person
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A named case: whose permissions to look at, and why."""
+    """A named case: its user, and what it shows."""
 
     user: str
     district: str
@@ -20,7 +20,7 @@ class Case:
 
 @dataclass
 class Cast:
-    """Collects schools, sections and users as they are told; ids follow the order of telling."""
+    """The schools, sections and users of the cases of one district; ids follow the order of adding."""
 
     ids: Ids
     schools: list[School] = field(default_factory=list)
@@ -35,7 +35,7 @@ class Cast:
         return self.schools[-1].id
 
     def extra(self, **roles: Role | None) -> str:
-        """Add somebody whom the cases need and who is none themselves; return their id."""
+        """Add a user whom the cases need, and return their id."""
         self.users.append(person(self.ids, len(self.users), roles))
         return self.users[-1].id
 
@@ -46,11 +46,11 @@ class Cast:
         return user
 
     def section(self, school: str, *teachers: str, students: tuple[str, ...]) -> None:
-        """Add a section of the given teachers, the primary one first."""
+        """Add a section; the primary teacher is the first."""
         self._section(school, teachers[0], teachers, students)
 
     def section_without_teachers_field(self, school: str, teacher: str, *, students: tuple[str, ...]) -> None:
-        """Add a section that names its teacher in `teacher` alone."""
+        """Add a section that names its teacher only in `teacher`."""
         self._section(school, teacher, None, students)
 
     def _section(self, school: str, teacher: str, teachers: tuple[str, ...] | None, students: tuple[str, ...]) -> None:
@@ -85,7 +85,7 @@ class _Stage:
 
 
 def cast_of(ids: Ids) -> Cast:
-    """Tell the cases of one district."""
+    """Return the cases of one district."""
     cast = Cast(ids)
     stage = _stage(cast)
     for group in (_students, _teachers, _staff, _several_roles, _contacts, _roles_of_odd_shape, _odd_references):

@@ -1,4 +1,4 @@
-"""Records as Clever sends them, in the shape of a version: the fields, the links beside them, the path they have."""
+"""Records as Clever sends them: their fields, links and paths in a version of the API."""
 
 from collections.abc import Sequence
 from typing import TypeVar
@@ -20,24 +20,24 @@ YES_OR_NO = ("N", "N", "N", "Y", "N")
 
 
 def name_of(user: User) -> Details:
-    """Return the name; a contact's stands whole in `last`, as Clever sends it."""
+    """Return a user's name; a contact's whole name is in `last`, as at Clever."""
     first, last = _pick(FIRST_NAMES, user.number), f"{_pick(LAST_NAMES, user.number)}-{user.number}"
     return {"last": f"{first} {last}"} if "contact" in user.roles else {"first": first, "middle": "", "last": last}
 
 
 def email_of(user: User) -> str:
-    """Return an address that reaches nobody."""
+    """Return an email address that does not exist."""
     return f"{_pick(FIRST_NAMES, user.number)}.{user.number}@school.example.org".lower()
 
 
 def timestamps_of(number: int) -> Details:
-    """Return when a record was made, and that nobody has touched it since."""
+    """Return the timestamps of a record that was never modified."""
     made = f"{made_at(number):%Y-%m-%dT%H:%M:%S}.000Z"
     return {"created": made, "last_modified": made}
 
 
 def location_of(number: int) -> Details:
-    """Return an address in a town that does not exist."""
+    """Return an address that does not exist."""
     return {"address": f"{number} Sandbox Street", "city": "Sandville", "state": "ZZ", "zip": "00000"}
 
 
@@ -47,7 +47,7 @@ def grade_of(number: int) -> str:
 
 
 def role_details(user: User, role: str, version: str) -> Details:
-    """Return the fields that Clever adds to a role in a version; none for a role that it does not know."""
+    """Return the fields of a role in a version; none for an unknown role."""
     match role:
         case "student":
             return _student(user) | (_student_since_3_1(user) if version == "v3.1" else {})
@@ -122,7 +122,7 @@ def uri_of(record: Record, version: str) -> str:
 
 
 def links_of(record: Record, version: str) -> list[Link]:
-    """Return the links that come beside a single record."""
+    """Return the links of a single record."""
     uri = uri_of(record, version)
     related = {"self": uri, "district": f"/{version}/districts/{record.district}"}
     match record:

@@ -1,4 +1,4 @@
-"""The sandbox as an ASGI application: Clever's paths, envelopes, errors and headers over a world."""
+"""The sandbox as an ASGI application: Clever's paths, envelopes, errors and headers."""
 
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
@@ -38,12 +38,12 @@ def create_sandbox(  # noqa: PLR0913  (all but the world are settings with a def
     clock: Callable[[], float] = time.time,
     admin_token: str | None = None,
 ) -> Starlette:
-    """Serve a world; with an ``admin_token``, whoever wants the sandbox's own pages has to carry it.
+    """Return the application for a world; with an ``admin_token``, the sandbox's own endpoints require it.
 
-    `app.state` may be changed while it runs: `delay_ms`, `rate_limit` (a minute and token, 0 for none) and
-    `burst_limit` (20 seconds and token), `world`, a `LiveWorld`, and `faults`, a `FaultInjector`. It also tells what
-    was asked: `requests`, a counter by path, `most_at_once`, how many were in flight together, and `tally`, a count by
-    token and window. `protocol` is what uvicorn has to speak for the faults of connections.
+    `app.state` may be changed while it runs: `delay_ms`, `rate_limit` (per minute and token, 0 for none),
+    `burst_limit` (per 20 seconds and token), `world` (a `LiveWorld`) and `faults` (a `FaultInjector`). It counts
+    requests: `requests` by path, `most_at_once`, and `tally` by token and window. `protocol` is the protocol class that
+    uvicorn needs for faults of connections.
     """
     live = LiveWorld(world)
     access = access_to(live, token=token, client_id=client_id, client_secret=client_secret)

@@ -1,7 +1,7 @@
-"""The world of the sandbox: districts that follow from a seed, the same to the byte every time.
+"""The sandbox's districts, generated from a seed: equal seeds give equal bytes.
 
-Each has the cast of the named cases, and beside it as many schools, teachers and students as asked for, at random but
-from the seed. None of these ever joins a section of the cast, so a named case is the same in a district of any size.
+Each district has the people of the named cases and a generated population. Generated people never join the sections of
+named cases, so a case is the same in a district of any size.
 """
 
 import random
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import count
 from typing import NamedTuple, TypeAlias, TypeVar
 
-from app.sandbox.ids import CAST_ROOM, Ids
+from app.sandbox.ids import RESERVED_NUMBERS, Ids
 from app.sandbox.records import District, School, Section, User, person
 from app.sandbox.scenarios import Case, Cast, cast_of
 
@@ -20,7 +20,7 @@ R = TypeVar("R", School, Section, User)
 
 @dataclass(frozen=True)
 class World:
-    """All districts, and the named cases: those of the second district are called `…_in_district_2`, and so on."""
+    """All districts, and the named cases; those of the second district are named `…_in_district_2`, and so on."""
 
     seed: int
     districts: Sequence[District]
@@ -29,7 +29,7 @@ class World:
 
 @dataclass(frozen=True, slots=True)
 class Headcount:
-    """How many people and schools a population has, the cast not counted."""
+    """The size of a generated population."""
 
     schools: int
     teachers: int
@@ -38,7 +38,7 @@ class Headcount:
 
 @dataclass(frozen=True, slots=True)
 class Population:
-    """The schools, sections and users of a population, each by id in ascending order."""
+    """The schools, sections and users of a population, each by ascending id."""
 
     schools: list[School]
     sections: list[Section]
@@ -46,19 +46,19 @@ class Population:
 
 
 def generate(*, seed: int = 7, schools: int = 3, teachers: int = 40, students: int = 600, districts: int = 1) -> World:
-    """Generate a world; sizes are per district, and one too small for the named cases is raised to what they need."""
-    told = [(number, cast_of(Ids(seed, number))) for number in range(1, districts + 1)]
-    asked = Headcount(schools, teachers, students)
-    made = tuple(_district(number, cast, _beside(cast, asked)) for number, cast in told)
-    return World(seed, made, dict(_named(told)))
+    """Generate a world; sizes are per district, and include the named cases."""
+    casts = [(number, cast_of(Ids(seed, number))) for number in range(1, districts + 1)]
+    wanted = Headcount(schools, teachers, students)
+    made = tuple(_district(number, cast, _beside(cast, wanted)) for number, cast in casts)
+    return World(seed, made, dict(_named(casts)))
 
 
-def _beside(cast: Cast, asked: Headcount) -> Headcount:
-    """Count who is left to generate; somebody has to teach those whom the cast does not."""
+def _beside(cast: Cast, wanted: Headcount) -> Headcount:
+    """Return the size of the population to generate beside the named cases, with at least one teacher."""
     return Headcount(
-        schools=max(asked.schools - len(cast.schools), 0),
-        teachers=max(asked.teachers - _holders(cast, "teacher"), 1),
-        students=max(asked.students - _holders(cast, "student"), 0),
+        schools=max(wanted.schools - len(cast.schools), 0),
+        teachers=max(wanted.teachers - _holders(cast, "teacher"), 1),
+        students=max(wanted.students - _holders(cast, "student"), 0),
     )
 
 
@@ -82,14 +82,14 @@ def _by_id(records: Sequence[R]) -> Mapping[str, R]:
     return {record.id: record for record in records}
 
 
-def _named(told: Sequence[tuple[int, Cast]]) -> Iterator[tuple[str, Case]]:
-    for number, cast in told:
+def _named(casts: Sequence[tuple[int, Cast]]) -> Iterator[tuple[str, Case]]:
+    for number, cast in casts:
         for name, case in cast.cases.items():
             yield (name if number == 1 else f"{name}_in_district_{number}"), case
 
 
 COHORT = 25
-"""Students who have all their lessons together."""
+"""The number of students who have all their lessons together."""
 
 SUBJECTS = ("Math", "English", "Science", "History", "Music")
 STUDENTS_PER_CLUB = 200
@@ -103,7 +103,7 @@ _Roles: TypeAlias = dict[str, dict[str, object]]
 
 @dataclass(frozen=True, slots=True)
 class _Enlisted:
-    """The ids of everybody who has a place in sections, and of the schools where these may lie."""
+    """The ids of the teachers and students of sections, and of the schools where these lie."""
 
     campus: list[str]
     teachers: list[str]
@@ -118,29 +118,31 @@ class _Lesson(NamedTuple):
 
 
 def population_of(ids: Ids, cast_schools: Sequence[School], size: Headcount) -> Population:
-    """Fill the schools of the cast and new ones with people."""
+    """Generate people and sections for the schools of the named cases and for new ones."""
     schools = [*_schools(ids, size.schools)]
     enlisted = _Enlisted(
         campus=[school.id for school in (*cast_schools, *schools)],
-        teachers=[ids.of("user", CAST_ROOM + index) for index in range(size.teachers)],
-        students=[ids.of("user", CAST_ROOM + size.teachers + index) for index in range(size.students)],
+        teachers=[ids.of("user", RESERVED_NUMBERS + index) for index in range(size.teachers)],
+        students=[ids.of("user", RESERVED_NUMBERS + size.teachers + index) for index in range(size.students)],
     )
     sections = [*_sections(ids, enlisted)]
     places = _schools_of(sections)
-    # In the order of their ids: `_Enlisted` gave the numbers to teachers first, then to students.
+    # In the order of ids: teachers were numbered first, then students.
     roles = (*_teachers(enlisted, places), *_students(enlisted, places), *_others(enlisted))
-    return Population(schools, sections, [person(ids, CAST_ROOM + index, held) for index, held in enumerate(roles)])
+    return Population(
+        schools, sections, [person(ids, RESERVED_NUMBERS + index, held) for index, held in enumerate(roles)]
+    )
 
 
 def _schools(ids: Ids, schools: int) -> Iterator[School]:
-    for number in range(CAST_ROOM, CAST_ROOM + schools):
+    for number in range(RESERVED_NUMBERS, RESERVED_NUMBERS + schools):
         yield School(ids.of("school", number), ids.of("district", 0), number, f"School {number}")
 
 
 def _sections(ids: Ids, enlisted: _Enlisted) -> Iterator[Section]:
     draw = random.Random(f"{ids.seed}/{ids.district}")
     lessons = (*_lessons(draw, enlisted), *_clubs(draw, enlisted))
-    for number, one in enumerate(lessons, CAST_ROOM):
+    for number, one in enumerate(lessons, RESERVED_NUMBERS):
         section, district = ids.of("section", number), ids.of("district", 0)
         yield Section(section, district, number, one.name, one.school, one.teachers[0], one.teachers, one.students)
 
@@ -158,7 +160,7 @@ def _lessons(draw: random.Random, enlisted: _Enlisted) -> Iterator[_Lesson]:
 
 
 def _clubs(draw: random.Random, enlisted: _Enlisted) -> Iterator[_Lesson]:
-    """Gather students of any school at one, so that some have sections at two."""
+    """Yield lessons for students of several schools, so that some have sections at two."""
     for club in range(len(enlisted.students) // STUDENTS_PER_CLUB):
         members = tuple(sorted(draw.sample(enlisted.students, CLUB_MEMBERS)))
         teacher = draw.choice(enlisted.teachers)

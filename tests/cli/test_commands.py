@@ -124,7 +124,7 @@ def test_a_key_needs_a_name_that_can_stand_in_a_log() -> None:
         (
             ["--no-auth", "--workers", "2"],
             {},
-            "Error: ROSTERGUARD_SECRET: several workers need one, for each takes page tokens of another",
+            "Error: ROSTERGUARD_SECRET: several workers need one, to accept each other's page tokens",
         ),
     ],
 )

@@ -261,5 +261,5 @@ async def test_without_its_socket_the_sandbox_pretends_nothing(world: World, kin
     transport = httpx.ASGITransport(sandbox)
     async with httpx.AsyncClient(transport=transport, base_url="http://clever") as client:
         answer = await client.get("/v3.1/users")
-    told = "This fault needs the sandbox's own protocol, which this server does not speak"
+    told = "This fault needs the sandbox's own protocol, which this server does not use"
     assert (answer.status_code, answer.json()) == (500, {"message": told})

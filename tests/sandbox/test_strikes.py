@@ -109,7 +109,7 @@ async def test_what_is_wrong_with_lists_strikes_no_record(clever: httpx.AsyncCli
     [
         ({"faults": [{"kind": "drop"}], "sead": 1}, "sead: Extra inputs are not permitted"),
         ({"faults": [{"path": "*"}]}, "faults.0.kind: Field required"),
-        ({"faults": [{"kind": "status"}]}, "faults.0: a fault of the kind 'status' says which status"),
+        ({"faults": [{"kind": "status"}]}, "faults.0: a fault of the kind 'status' needs a status"),
         (
             {"faults": [{"kind": "drop"}, {"kind": "drop", "rate": 1.5, "times": -1}]},
             (
