@@ -14,7 +14,7 @@ from app.clever.connections import ProxyTransport
 from app.clever.http import bearer, latest_end
 from app.clever.pagination import PAGE_LIMIT, DistrictApi, Endpoint
 from app.clever.resilience import CleverState, TokenStates, Transport
-from app.clever.tokens import DiscoveredTokens, OneToken, Tokens, keep_connected, with_token
+from app.clever.tokens import Tokens, keep_connected, listed_tokens, one_token, with_token
 from app.clever.versions import FAMILIES, Family, Version
 from app.domain.errors import CleverCircuitOpen, CleverError, RecordUnknown, UserUnknown
 from app.domain.facts import Facts, Role
@@ -227,11 +227,10 @@ def connect(  # noqa: PLR0913 -- a setting each
     # Its own reports would be a second log, in another form than ours.
     set_on_retry_hooks([])
     transport = Transport(ProxyTransport(), wall=wall, token_states=TokenStates(clock, caller_share))
-    tokens: Tokens
     if token:
-        tokens = OneToken(transport, api, token, id_shape)
+        tokens = one_token(transport, api, token, id_shape)
     elif client_id and client_secret:
-        tokens = DiscoveredTokens(transport, base_url(auth_url), (client_id, client_secret), id_shape, clock)
+        tokens = listed_tokens(transport, base_url(auth_url), (client_id, client_secret), id_shape, clock)
     else:
         raise ValueError("Clever needs a district token, or a client id and secret")
     return CleverClient(transport, tokens, Endpoint(api, id_shape, page_limit), FAMILIES[version])

@@ -192,7 +192,7 @@ class DistrictApi:
         most_pages: int | None = None,
         byte_budget: ByteBudget | None = None,
     ) -> AsyncGenerator[ReadPage[R]]:
-        """Read a list page by page; see ``pages``.
+        """Read a list page by page; see ``pages``, which explains what is not explained here.
 
         Args:
             path: where the list is, with ``{}`` for the id of the record to which it belongs.
@@ -201,7 +201,7 @@ class DistrictApi:
             query: further parameters, such as ``&role=teacher``.
             cursor: where to go on.
             limit: records of a page, where there should be fewer than the endpoint's ``page_limit``.
-            most_pages: how many pages are read at most.
+            most_pages: at most ``MOST_PAGES``.
             byte_budget: how large the bodies may be.
         """
         limit = self.endpoint.page_limit if limit is None else min(limit, self.endpoint.page_limit)

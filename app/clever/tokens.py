@@ -3,11 +3,12 @@
 import asyncio
 import logging
 import math
+import time
 from base64 import b64encode
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
 from itertools import count
-from typing import Annotated, Protocol, TypeVar
+from typing import Annotated, TypeVar
 
 from pydantic import BeforeValidator, SecretStr, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
 
@@ -119,17 +120,40 @@ _PROOF_SECONDS = 15
 _LOOK_UP_SECONDS, LOOK_UP_TIMEOUT = 5, 0.5
 
 
-class Tokens(Protocol):
-    """The tokens of the connected districts."""
+class Tokens:
+    """The tokens of the connected districts, found by a request to Clever that all who wait share."""
+
+    def __init__(
+        self,
+        discover: Callable[[], Awaitable[Mapping[DistrictId, str]]],
+        clock: Callable[[], float],
+        *,
+        is_fixed: bool = False,
+    ) -> None:
+        """Take what asks Clever for the tokens, and a clock of seconds that only go forward.
+
+        If ``is_fixed``, districts and tokens never change, so Clever is only asked until it has answered once.
+        """
+        self._discover = discover
+        self._clock = clock
+        self._is_fixed = is_fixed
+        self._tokens: Mapping[DistrictId, str] | None = None
+        self._districts: frozenset[DistrictId] | None = None
+        self._discovery = SingleFlight(self._ask, clock)
+        self._asked_at, self._wait_ends = -math.inf, 0.0
 
     def known_districts(self) -> frozenset[DistrictId] | None:
         """Return the connected districts, or None if they are not known yet."""
+        return self._districts
 
     async def districts(self) -> frozenset[DistrictId]:
         """Return the connected districts, asking Clever if they are not known yet; raises ``CleverError``."""
+        return self._districts or frozenset(await self._known())
 
     def is_settled(self) -> bool:
         """Tell whether ``districts_now`` would answer without a request to Clever."""
+        was_asked = self._clock() - self._asked_at < _LOOK_UP_SECONDS
+        return self._is_fixed or (was_asked and self._discovery.is_over())
 
     async def districts_now(self, after: float = -math.inf) -> frozenset[DistrictId]:
         """Return the connected districts, for a request about one that was not connected when Clever was last asked.
@@ -143,140 +167,8 @@ class Tokens(Protocol):
             CleverError: Clever cannot be asked, has not answered within half a second, or was last asked before
                 ``after``.
         """
-
-    def known_token(self, district: DistrictId) -> str | None:
-        """Return the token of a district, or None if none is known."""
-
-    async def token(self, district: DistrictId) -> str:
-        """Return the token of a connected district.
-
-        Raises:
-            UserUnknown: the district is not connected, as far as is known; ``districts_now`` asks Clever again.
-            CleverError: nothing is known yet and Clever cannot be asked.
-        """
-
-    async def renewed_token(self, district: DistrictId, refused: str) -> str | None:
-        """Return another token after Clever refused one, or None if there is no other; raises ``CleverError``."""
-
-    async def refresh(self) -> None:
-        """Ask Clever which districts are connected; if that raises ``CleverError``, all stays as it was."""
-
-    async def aclose(self) -> None:
-        """Cancel what is in progress."""
-
-
-async def with_token(
-    tokens: Tokens, district: DistrictId, fetch: Callable[[str], Awaitable[T]], *, within: float = _RENEWAL_SECONDS
-) -> T:
-    """Fetch with the token of a district, and once more with another one if Clever refuses the first.
-
-    A refusal is an answer: it is raised if there is no other token within ``within`` seconds, whatever the reason.
-    """
-    token = await tokens.token(district)
-    try:
-        return await fetch(token)
-    except CleverRefusedToken:
-        renewed = await _renewed(tokens, district, token, within)
-        if renewed is None:
-            raise
-    return await fetch(renewed)
-
-
-async def _renewed(tokens: Tokens, district: DistrictId, refused: str, within: float) -> str | None:
-    with suppress(CleverError):
-        async with deadline(asyncio.get_running_loop().time() + within):
-            return await tokens.renewed_token(district, refused)
-    return None
-
-
-class OneToken:
-    """The one token of the settings; Clever says whose district it is, which never changes."""
-
-    def __init__(self, transport: Transport, api: str, token: str, shape: IdShape) -> None:
-        self._transport = transport
-        self._api = api
-        self._token = check_token(token)
-        self._shape = shape
-        self._districts: frozenset[DistrictId] | None = None
-        self._discovery = SingleFlight(self._discover)
-
-    def known_districts(self) -> frozenset[DistrictId] | None:
-        """Return the token's district, or None if it is not known yet."""
-        return self._districts
-
-    async def districts(self) -> frozenset[DistrictId]:
-        """Return the token's district."""
-        return self._districts or await self._discovery.join()
-
-    def is_settled(self) -> bool:
-        """Return True."""
-        return True
-
-    async def districts_now(self, after: float = -math.inf) -> frozenset[DistrictId]:  # noqa: ARG002 -- the protocol's
-        """Return the token's district."""
-        return await self.districts()
-
-    def known_token(self, district: DistrictId) -> str | None:
-        """Return the token if the district is known to be the token's."""
-        return self._token if self._districts is not None and district in self._districts else None
-
-    async def token(self, district: DistrictId) -> str:
-        """Return the token if the district is the token's."""
-        if district not in await self.districts():
-            raise UserUnknown
-        return self._token
-
-    async def renewed_token(self, district: DistrictId, refused: str) -> str | None:  # noqa: ARG002 -- the protocol's
-        """Return None: there is no other token."""
-        return None
-
-    async def refresh(self) -> None:
-        """Do nothing."""
-
-    async def aclose(self) -> None:
-        """Cancel what is in progress."""
-        await self._discovery.aclose()
-
-    async def _discover(self) -> frozenset[DistrictId]:
-        request_context = bearer(self._token, OWN, latest_end(_LONGEST_DISCOVERY, OWN))
-        page = await self._transport.read(f"{self._api}/districts", request_context, Page[IdRecord])
-        ids = {record.id for record in page.records()}
-        if len(ids) != 1 or not all(map(self._shape.fits, ids)):
-            raise CleverMalformed("the token of the settings does not read exactly one district with a proper id")
-        self._districts = frozenset(map(DistrictId, ids))
-        return self._districts
-
-
-class DiscoveredTokens:
-    """The tokens of all connected districts, as Clever lists them for a client id and secret."""
-
-    def __init__(
-        self, transport: Transport, url: str, credentials: tuple[str, str], shape: IdShape, clock: Callable[[], float]
-    ) -> None:
-        self._transport = transport
-        self._url = f"{url}/oauth/tokens?owner_type=district"
-        self._basic = f"Basic {b64encode(':'.join(credentials).encode()).decode()}"
-        self._shape = shape
-        self._tokens: Mapping[DistrictId, str] | None = None
-        self._districts: frozenset[DistrictId] | None = None
-        self._discovery = SingleFlight(self._discover, clock)
-        self._clock = clock
-        self._asked_at, self._wait_ends = -math.inf, 0.0
-
-    def known_districts(self) -> frozenset[DistrictId] | None:
-        """Return the connected districts, or None if they are not known yet."""
-        return self._districts
-
-    async def districts(self) -> frozenset[DistrictId]:
-        """Return the connected districts."""
-        return frozenset(await self._known())
-
-    def is_settled(self) -> bool:
-        """Tell whether Clever was asked a moment ago, and has answered."""
-        return self._clock() - self._asked_at < _LOOK_UP_SECONDS and self._discovery.is_over()
-
-    async def districts_now(self, after: float = -math.inf) -> frozenset[DistrictId]:
-        """Return the connected districts; see ``Tokens``."""
+        if self._is_fixed:
+            return await self.districts()
         now, loop = self._clock(), asyncio.get_running_loop()
         is_due = now - self._asked_at >= _LOOK_UP_SECONDS
         if is_due:
@@ -292,26 +184,35 @@ class DiscoveredTokens:
             raise CleverTimedOut("which districts are connected is being looked up", retry_after=1) from error
 
     def known_token(self, district: DistrictId) -> str | None:
-        """Return the token of a district, or None if it was not connected when Clever was last asked."""
+        """Return the token of a district, or None if none is known."""
         return None if self._tokens is None else self._tokens.get(district)
 
     async def token(self, district: DistrictId) -> str:
-        """Return the token of a district that was connected when Clever was last asked."""
+        """Return the token of a connected district.
+
+        Raises:
+            UserUnknown: the district is not connected, as far as is known; ``districts_now`` asks Clever again.
+            CleverError: nothing is known yet and Clever cannot be asked.
+        """
         token = (await self._known()).get(district)
         if token is None:
             raise UserUnknown
         return token
 
     async def renewed_token(self, district: DistrictId, refused: str) -> str | None:
-        """Return the district's new token, asking Clever at most every ten seconds."""
+        """Return another token after Clever refused one, or None if there is no other; raises ``CleverError``.
+
+        Clever is asked every ten seconds at most.
+        """
         token = (await self._known()).get(district)
-        if token == refused:
+        if token == refused and not self._is_fixed:
             token = (await self._discovery.join(within=_REDISCOVERY_SECONDS)).get(district)
         return token if token != refused else None
 
     async def refresh(self) -> None:
-        """Ask Clever which districts are connected now."""
-        await self._discovery.join()
+        """Ask Clever which districts are connected; if that raises ``CleverError``, all stays as it was."""
+        if not self._is_fixed:
+            await self._discovery.join()
 
     async def aclose(self) -> None:
         """Cancel what is in progress."""
@@ -320,14 +221,63 @@ class DiscoveredTokens:
     async def _known(self) -> Mapping[DistrictId, str]:
         return self._tokens if self._tokens is not None else await self._discovery.join()
 
-    async def _discover(self) -> Mapping[DistrictId, str]:
-        until = latest_end(_LONGEST_DISCOVERY, OWN)
-        async with deadline(until):
-            request_context = RequestContext(self._basic, OWN, until)
-            records = await records_of(pages(self._transport, self._url, request_context, BarePage[Listed]))
-        self._tokens = tokens_by_district(records, self._shape)
+    async def _ask(self) -> Mapping[DistrictId, str]:
+        self._tokens = await self._discover()
         self._districts = frozenset(self._tokens)
         return self._tokens
+
+
+def one_token(
+    transport: Transport, api: str, token: str, shape: IdShape, clock: Callable[[], float] = time.monotonic
+) -> Tokens:
+    """Return the one token of the settings, of which Clever says whose district it is; raises ``ValueError``."""
+    check_token(token)
+
+    async def discover() -> Mapping[DistrictId, str]:
+        request_context = bearer(token, OWN, latest_end(_LONGEST_DISCOVERY, OWN))
+        page = await transport.read(f"{api}/districts", request_context, Page[IdRecord])
+        ids = {record.id for record in page.records()}
+        if len(ids) != 1 or not all(map(shape.fits, ids)):
+            raise CleverMalformed("the token of the settings does not read exactly one district with a proper id")
+        return {DistrictId(ids.pop()): token}
+
+    return Tokens(discover, clock, is_fixed=True)
+
+
+def listed_tokens(
+    transport: Transport, url: str, credentials: tuple[str, str], shape: IdShape, clock: Callable[[], float]
+) -> Tokens:
+    """Return the tokens of all connected districts, as Clever lists them for a client id and secret."""
+    basic = f"Basic {b64encode(':'.join(credentials).encode()).decode()}"
+
+    async def discover() -> Mapping[DistrictId, str]:
+        until = latest_end(_LONGEST_DISCOVERY, OWN)
+        async with deadline(until):
+            list_url, request_context = f"{url}/oauth/tokens?owner_type=district", RequestContext(basic, OWN, until)
+            records = await records_of(pages(transport, list_url, request_context, BarePage[Listed]))
+        return tokens_by_district(records, shape)
+
+    return Tokens(discover, clock)
+
+
+async def with_token(
+    tokens: Tokens, district: DistrictId, fetch: Callable[[str], Awaitable[T]], *, within: float = _RENEWAL_SECONDS
+) -> T:
+    """Fetch with the token of a district, and once more with another one if Clever refuses the first.
+
+    A refusal is an answer: it is raised if there is no other token within ``within`` seconds, whatever the reason.
+    """
+    token = await tokens.token(district)
+    try:
+        return await fetch(token)
+    except CleverRefusedToken:
+        renewed = None
+        with suppress(CleverError):
+            async with deadline(asyncio.get_running_loop().time() + within):
+                renewed = await tokens.renewed_token(district, token)
+        if renewed is None:
+            raise
+    return await fetch(renewed)
 
 
 _FIRST_PAUSE, _LONGEST_PAUSE, _REFRESH_SECONDS = 2, 30, 600

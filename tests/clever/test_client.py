@@ -9,7 +9,7 @@ import pytest
 from app.clever.client import CleverClient, ReadTimeouts
 from app.clever.pagination import Endpoint
 from app.clever.resilience import CleverState, TokenStates, Transport
-from app.clever.tokens import DiscoveredTokens, OneToken
+from app.clever.tokens import listed_tokens, one_token
 from app.clever.versions import FAMILIES
 from app.domain.errors import (
     CleverCircuitOpen,
@@ -95,9 +95,9 @@ class Clever:
         if discover:
             ticks = iter(range(0, 1000, 10))
             auth = "https://clever.test"
-            found = DiscoveredTokens(transport, auth, ("id", "secret"), IdShape(), lambda: next(ticks))
+            found = listed_tokens(transport, auth, ("id", "secret"), IdShape(), lambda: next(ticks))
             return CleverClient(transport, found, endpoint, family, timeouts)
-        only = OneToken(transport, endpoint.api, "token", IdShape())
+        only = one_token(transport, endpoint.api, "token", IdShape())
         return CleverClient(transport, only, endpoint, family, timeouts)
 
     async def facts(self, *, confirm_schools: bool = False) -> Facts:

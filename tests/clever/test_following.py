@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from app.clever.resilience import CleverState, Transport
-from app.clever.tokens import DiscoveredTokens, OneToken, keep_connected
+from app.clever.tokens import keep_connected, listed_tokens, one_token
 from app.domain.ids import IdShape
 
 NORTH, SOUTH = "1" * 24, "2" * 24
@@ -47,8 +47,8 @@ class Clever:
             raise asyncio.CancelledError
 
     async def follow(self, *, only: str | None = None) -> CleverState:
-        found = DiscoveredTokens(self.transport, "https://clever.test", ("id", "secret"), IdShape(), self._ticks)
-        tokens = OneToken(self.transport, API, only, IdShape()) if only else found
+        found = listed_tokens(self.transport, "https://clever.test", ("id", "secret"), IdShape(), self._ticks)
+        tokens = one_token(self.transport, API, only, IdShape()) if only else found
         with pytest.raises(asyncio.CancelledError):
             await keep_connected(self.transport, tokens, API, sleep=self._sleep)
         return self.transport.state

@@ -12,7 +12,7 @@ import pytest
 from app.clever.client import CleverClient, ReadTimeouts
 from app.clever.pagination import Endpoint
 from app.clever.resilience import Transport
-from app.clever.tokens import DiscoveredTokens
+from app.clever.tokens import listed_tokens
 from app.clever.versions import FAMILIES
 from app.domain.errors import (
     CleverFailed,
@@ -83,9 +83,7 @@ class Clever:
     def client(self, *, timeouts: ReadTimeouts | None = None) -> CleverClient:
         transport = Transport(httpx.MockTransport(self), wall=lambda: 0)
         ticks = iter(range(0, 1000, 10))
-        found = DiscoveredTokens(
-            transport, "https://clever.test", ("id", "secret"), IdShape(), clock=lambda: next(ticks)
-        )
+        found = listed_tokens(transport, "https://clever.test", ("id", "secret"), IdShape(), clock=lambda: next(ticks))
         endpoint = Endpoint("https://clever.test/v3.0", IdShape())
         return CleverClient(transport, found, endpoint, FAMILIES["v3.0"], timeouts)
 

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from app.clever.resilience import Transport
-from app.clever.tokens import DiscoveredTokens, OneToken, with_token
+from app.clever.tokens import Tokens, listed_tokens, one_token, with_token
 from app.domain.errors import (
     CleverBusy,
     CleverFailed,
@@ -51,11 +51,11 @@ class Clever:
     def transport(self) -> Transport:
         return Transport(httpx.MockTransport(self))
 
-    def one(self) -> OneToken:
-        return OneToken(self.transport(), API, "token-n", IdShape())
+    def one(self) -> Tokens:
+        return one_token(self.transport(), API, "token-n", IdShape())
 
-    def discovered(self) -> DiscoveredTokens:
-        return DiscoveredTokens(self.transport(), AUTH, ("id", "secret"), IdShape(), lambda: self.now)
+    def discovered(self) -> Tokens:
+        return listed_tokens(self.transport(), AUTH, ("id", "secret"), IdShape(), lambda: self.now)
 
 
 def told(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str]]:
@@ -256,7 +256,7 @@ async def test_whether_a_token_was_rightly_refused_stays_unknown_while_discovery
     assert len(clever.asked) == 5
 
 
-async def refusal(tokens: DiscoveredTokens, *, within: float = 2) -> CleverRefusedToken:
+async def refusal(tokens: Tokens, *, within: float = 2) -> CleverRefusedToken:
     """What a reading ends in that Clever refuses with every token."""
     refused = CleverRefusedToken("refused")
 
@@ -316,7 +316,7 @@ async def test_a_refresh_that_fails_leaves_all_as_it_was() -> None:
 @pytest.mark.parametrize("bad", ["", "two words", "line\nbreak", "ümlaut"])
 async def test_what_cannot_stand_in_a_header_is_no_token_and_is_not_repeated(bad: str) -> None:
     with pytest.raises(ValueError, match=r"^a token has visible ASCII characters only$"):
-        OneToken(Clever({}).transport(), API, bad, IdShape())
+        one_token(Clever({}).transport(), API, bad, IdShape())
     with pytest.raises(CleverMalformed) as caught:
         await Clever({LISTING: listing(entry(NORTH, bad))}).discovered().districts()
     assert not bad or bad not in f"{caught.value} {caught.value.__cause__}"
