@@ -10,6 +10,7 @@ from app.domain.errors import (
     Mistake,
     NotCached,
     PolicyUnusable,
+    ProviderUnreachable,
     RecordUnknown,
     RosterguardError,
     UserUnknown,
@@ -56,6 +57,7 @@ def test_clever_may_be_asked_again_after_a_while() -> None:
         (UserUnknown(), "no such user is shared with this application"),
         (RecordUnknown(), "no such record is shared with this application"),
         (NotCached(), "nothing recent enough is cached, and only-if-cached forbids reading it"),
+        (ProviderUnreachable(), "the keys of the OpenID provider cannot be read, so no token can be verified"),
         (PolicyUnusable(), "the policy file is invalid, and no question is answered until it is corrected"),
     ],
 )

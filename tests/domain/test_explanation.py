@@ -243,6 +243,13 @@ def test_missing_because_the_sections_and_schools_are_others() -> None:
     )
 
 
+def test_a_place_where_the_permission_says_nothing_is_not_missed() -> None:
+    roles = (staff("east"), teacher("algebra"))
+    assert why(SUPERSET, roles, "school:view", NORTH).missing == (
+        reach(Role.STAFF, Scope.SCHOOL, "staff at 1 school, not this one", "roles.staff[0]"),
+    )
+
+
 @pytest.mark.parametrize(
     ("role", "permission", "location", "detail"),
     [

@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
+from pydantic import ValidationError
 from ruamel.yaml import YAML
 
 from app.domain.conditions import RequestCondition
@@ -603,3 +604,15 @@ def test_the_schema_refuses_what_we_refuse(written: object) -> None:
 def test_a_version_is_a_whole_number(version: object) -> None:
     with pytest.raises(ValueError, match="version"):
         PolicyFile.model_validate({**SMALL, "version": version})
+
+
+@pytest.mark.parametrize("given", [[], None, {"a": "b"}, [["dean"]], float("nan")])
+def test_a_condition_needs_at_least_one_text_number_or_boolean(given: object) -> None:
+    with pytest.raises(ValidationError, match="a value is text, a number, true or false, or a list of these"):
+        file_of({"teacher": [{**TEACHER, "when": {"title": given}}]})
+
+
+def test_a_text_that_is_compared_has_500_characters_at_most() -> None:
+    assert file_of({"teacher": [{**TEACHER, "when": {"title": "x" * 500}}]})
+    with pytest.raises(ValidationError, match="a text that is compared has 500 characters at most"):
+        file_of({"teacher": [{**TEACHER, "when": {"title": "x" * 501}}]})

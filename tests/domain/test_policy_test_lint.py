@@ -167,3 +167,9 @@ def test_properties_name_no_place_that_the_case_does_not() -> None:
     message = "in a request this property says where it lies, but in names no such section"
     found = on({"type": "note", "in": {"school": "north"}, "properties": {"section": 42, "school": None}})
     assert found == [f"properties.section: {message}"]
+
+
+def test_a_place_of_the_applications_own_thing_is_said_outside_its_properties() -> None:
+    message = "properties only feed conditions here: say with in: {section: …} where this lies"
+    found = on({"type": "note", "id": "n-1", "properties": {"classroom": "sec-a", "colour": "red"}})
+    assert found == [f"properties.classroom: {message}"]

@@ -44,6 +44,12 @@ def test_whatever_is_no_packed_facts_is_refused_or_is_facts(said: bytes) -> None
     assert isinstance(facts, Facts)
 
 
+@pytest.mark.parametrize("kept", [0, 2, 10])
+def test_facts_that_were_cut_off_are_refused(kept: int) -> None:
+    with pytest.raises(ValueError, match="not facts in this format"):
+        unpacked(PackedFacts(packed(Facts(UserId("ann"), DistrictId("north")))[:kept]))
+
+
 @pytest.mark.parametrize("format_told", [b"", bytes((FORMAT + 1,)), b"\x00"])
 def test_facts_of_another_format_are_refused(format_told: bytes) -> None:
     with pytest.raises(ValueError, match="not facts in this format"):
