@@ -63,12 +63,12 @@ def value_in(text: bytes) -> Any:
         raise _refusal(text, str(error)) from None
 
 
-def part_in(part: Raw) -> Any:
-    """Return the value that a part of a long body is; raises ``Refused``, also where the part is itself too long."""
-    text = bytes(part)
-    if len(text) > MOST_PART:
+def values_in(parts: Sequence[Raw]) -> list[Any]:
+    """Return the values that parts of a long body are; raises ``Refused``, also where one of them is too long."""
+    if any(len(memoryview(part)) > MOST_PART for part in parts):
         raise Refused(f"a part of the body is longer than {MOST_PART} bytes", 413)
-    return value_in(text)
+    values: list[Any] = value_in(b"[%b]" % b",".join(parts))
+    return values
 
 
 def members_in(body: bytes) -> dict[str, Raw]:

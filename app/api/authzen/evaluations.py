@@ -16,10 +16,10 @@ from app.api.authzen.requests import (
 )
 from app.api.authzen.responses import Outcome
 from app.api.errors import Refused
-from app.api.strict_json import items_in, members_in, part_in
+from app.api.strict_json import items_in, members_in, values_in
 from app.roster.context import Context
 from app.roster.freshness import Freshness
-from app.services.batch import give_way
+from app.services.batch import AT_A_STRETCH, give_way
 from app.services.decisions import Action, Decision, Question, evaluate_many, evaluate_until
 from app.services.resource_lookup import Entity
 
@@ -38,8 +38,9 @@ class Evaluations(NamedTuple):
 def evaluations_in(body: bytes) -> Evaluations:
     """Take a request apart, without reading its questions; raises ``Refused``."""
     members = members_in(body)
-    beside = {name: part_in(part) for name, part in members.items() if name != "evaluations"}
-    items = items_in(members["evaluations"], "evaluations") if "evaluations" in members else ()
+    array = members.pop("evaluations", None)
+    beside = dict(zip(members, values_in([*members.values()]), strict=True))
+    items = () if array is None else items_in(array, "evaluations")
     if len(items) > MOST_ITEMS:
         raise Refused(f"evaluations has {len(items)} items, and {MOST_ITEMS} is the most", 413)
     options = read_as(EvaluationsRequest, {"options": beside.get("options")}).options or EvaluationsOptions()
@@ -55,8 +56,9 @@ def questions_in(evaluations: Evaluations) -> Iterator[Item]:
         Refused: something is not JSON as it has to be, and so nothing is answered.
     """
     shared = _shared_in(evaluations.beside)
-    for item in evaluations.items:
-        yield _question(shared, part_in(item))
+    for start in range(0, len(evaluations.items), AT_A_STRETCH):
+        for said in values_in(evaluations.items[start : start + AT_A_STRETCH]):
+            yield _question(shared, said)
 
 
 async def questions_read(evaluations: Evaluations) -> list[Item]:
