@@ -16,8 +16,8 @@ import pytest
 from typer.testing import CliRunner
 
 from app.cli import app
-from app.cli.openapi import document
 from app.cli.policy import case_schema, policy_schema
+from app.cli.serve import document
 from app.main import default_policy
 from app.policy_files.yaml import read_policy
 from app.settings import PREFIX, Settings

@@ -19,7 +19,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from pydantic import SecretStr
 from starlette.types import Receive, Scope, Send
 
-from app.cli.openapi import document
+from app.cli.serve import document
 from app.cli.server import in_background
 from app.main import create_app
 from app.settings import Settings

@@ -1,6 +1,7 @@
-"""`rosterguard serve`: the service itself."""
+"""`rosterguard serve` and `rosterguard openapi`: the service and its description."""
 
 import gc
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -11,6 +12,7 @@ from typing import Annotated
 import typer
 import uvicorn
 from fastapi import FastAPI
+from pydantic import SecretStr
 
 from app.api.fast_connection import FastConnection
 from app.authentication import check_keys_file
@@ -148,3 +150,13 @@ def server_config(app: partial[FastAPI], settings: Settings, workers: int = 1) -
         # It would log whole paths and queries; the service's own access log has routes.
         access_log=False,
     )
+
+
+def openapi() -> None:
+    """Print the OpenAPI document of the service."""
+    typer.echo(json.dumps(document(), indent=2, ensure_ascii=False))
+
+
+def document() -> dict[str, object]:
+    """Return the OpenAPI document; it does not depend on any setting."""
+    return create_app(Settings(clever_token=SecretStr("never-sent")), no_auth=True).openapi()

@@ -14,9 +14,9 @@ from threading import Lock
 from typing import Any, TypeAlias, TypeVar
 
 from app.sandbox.endpoints import not_found
-from app.sandbox.ids import Ids
 from app.sandbox.records import (
     District,
+    Ids,
     Role,
     Section,
     User,

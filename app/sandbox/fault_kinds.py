@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from app.sandbox.endpoints import template_of
 from app.sandbox.exchange import Exchange, with_body
 from app.sandbox.faults import KindName
-from app.sandbox.ids import Ids
+from app.sandbox.records import Ids
 from app.sandbox.request_counts import OWN_PATHS
 
 ELSEWHERE = "https://evil.example"

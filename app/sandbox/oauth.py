@@ -10,8 +10,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from app.sandbox.changes import LiveWorld
-from app.sandbox.ids import Ids
-from app.sandbox.records import District
+from app.sandbox.records import District, Ids
 from app.sandbox.serialization import Details, timestamps_of
 
 TOKEN = "sandbox-token"  # noqa: S105  (everybody may know it: it opens nothing but invented data)

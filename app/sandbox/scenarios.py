@@ -5,8 +5,7 @@ Ids follow the order, so a new case goes to the end of the last group.
 
 from dataclasses import dataclass, field
 
-from app.sandbox.ids import Ids
-from app.sandbox.records import Role, School, Section, User, person
+from app.sandbox.records import Ids, Role, School, Section, User, person
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from typing import TypeVar
 
-from app.sandbox.ids import made_at
-from app.sandbox.records import District, Record, School, Section, User
+from app.sandbox.records import District, Record, School, Section, User, made_at
 
 T = TypeVar("T")
 

@@ -12,12 +12,11 @@ from starlette.routing import Route
 
 from app.sandbox.admin import ADMIN_ROUTES, Guard
 from app.sandbox.changes import LiveWorld
-from app.sandbox.endpoints import LISTS, ONES, ListQuestion, OneQuestion, Refusal, bad_parameter
+from app.sandbox.endpoints import LISTS, ONES, ListQuestion, OneQuestion, Refusal, bad_parameter, page_links, page_of
 from app.sandbox.exchange import TransportProtocol
 from app.sandbox.fault_kinds import Faulty
 from app.sandbox.faults import FaultInjector
 from app.sandbox.oauth import CLIENT_ID, CLIENT_SECRET, TOKEN, Access, access_to, oauth_routes
-from app.sandbox.paging import page_links, page_of
 from app.sandbox.rate_limit import RateLimit
 from app.sandbox.records import District
 from app.sandbox.request_counts import RequestCounts, request_count_routes, start_counting

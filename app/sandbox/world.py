@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from itertools import count
 from typing import NamedTuple, TypeAlias, TypeVar
 
-from app.sandbox.ids import RESERVED_NUMBERS, Ids
-from app.sandbox.records import District, School, Section, User, person
+from app.sandbox.records import RESERVED_NUMBERS, District, Ids, School, Section, User, person
 from app.sandbox.scenarios import Case, Cast, cast_of
 
 R = TypeVar("R", School, Section, User)

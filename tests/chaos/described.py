@@ -14,7 +14,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from app.cli.openapi import document
+from app.cli.serve import document
 from tests.chaos.findings import CREDENTIALS, EXPECTED_5XX, RIGHT, WRONG, Credential, Findings
 from tests.chaos.leaks import CALLED, SAID, SENT, Planted
 
