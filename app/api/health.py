@@ -83,7 +83,7 @@ async def get_readiness(
 ) -> Response:
     """Say whether to send traffic here: a policy and keys are in force, and Clever has accepted a token once."""
     ready = is_ready(active_policy, clever, authentication)
-    parts = {"policy": active_policy.state, "clever": clever.state().word} | {
+    parts = {"policy": active_policy.state, "clever": clever.state().outcome} | {
         name: status() for name, status in authentication.items()
     }
     readiness = Readiness(status="ready" if ready else "not_ready", parts=parts)

@@ -12,7 +12,7 @@ from app.domain.snapshot import Staleness
 
 _FAILURES = {kind for kind in CleverError.__subclasses__() if kind not in {CleverForbade, CleverRefusedToken}}
 """A refused token is a definite answer: no stale data is used instead."""
-_REASONS = sorted({"accepted", "slow", *(kind.word for kind in _FAILURES)})
+_REASONS = sorted({"accepted", "slow", *(kind.outcome for kind in _FAILURES)})
 
 Stale = Annotated[
     bool,

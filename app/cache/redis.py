@@ -119,7 +119,7 @@ class SharedCache:
         try:
             there = await self._client.ask(partial(_get, name))
         except Unavailable as error:
-            return error.word, None
+            return error.outcome, None
         if there is None:
             return "miss", None
         opened = self._opened(self._values, key, there)

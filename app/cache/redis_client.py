@@ -158,11 +158,11 @@ _MOST_WAITS = 5
 
 
 class Unavailable(Exception):
-    """Redis did not answer in time, or with an error (word ``error``), or was not asked (``skipped``)."""
+    """Redis did not answer in time, or with an error (outcome ``error``), or was not asked (``skipped``)."""
 
-    def __init__(self, word: str) -> None:
-        super().__init__(word)
-        self.word = word
+    def __init__(self, outcome: str) -> None:
+        super().__init__(outcome)
+        self.outcome = outcome
 
 
 def redis_at(url: str) -> Redis:

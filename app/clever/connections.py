@@ -188,7 +188,7 @@ class RunningExchanges:
             async with asyncio.timeout(self._timeout):
                 await self._room.acquire()
         except TimeoutError as error:
-            metrics.record_withheld(CleverCrowded.word)
+            metrics.record_withheld(CleverCrowded.outcome)
             raise CleverCrowded(
                 "every connection to Clever has been in use for too long; ask again in a moment", retry_after=1
             ) from error

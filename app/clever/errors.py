@@ -146,4 +146,4 @@ class RefusalLog:
             return
         if kind not in self._logged_at or now - self._logged_at[kind] >= _QUIET_SECONDS:
             self._logged_at[kind] = now
-            telemetry.read_refused(str(error), error.word)
+            telemetry.read_refused(str(error), error.outcome)

@@ -211,7 +211,7 @@ def record_request(url: httpx.URL | str) -> Iterator[None]:
         try:
             yield
         except CleverError as error:
-            outcome = "missing" if isinstance(error, CleverRecordMissing) else error.word
+            outcome = "missing" if isinstance(error, CleverRecordMissing) else error.outcome
             span.set_error(outcome)
             raise
         except asyncio.CancelledError:

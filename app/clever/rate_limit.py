@@ -291,7 +291,7 @@ class Budget:
         if refusal is not None:
             # The next one in the queue has to be woken: it may be refused, too.
             self._wake()
-            metrics.record_withheld(refusal.word)
+            metrics.record_withheld(refusal.outcome)
             raise refusal
         self.begin(read_context)
 
@@ -316,7 +316,7 @@ class Budget:
         for window in self._windows.values():
             fits = requests <= usable * window.limit
             if fits and (refusal := self._refusal_of(window, read_context, now, requests)) is not None:
-                metrics.record_withheld(refusal.word)
+                metrics.record_withheld(refusal.outcome)
                 return type(refusal)(_TOO_FEW, retry_after=refusal.retry_after)
         return None
 

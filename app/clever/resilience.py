@@ -125,27 +125,27 @@ class CleverState:
 
     Attributes:
         accepted_once: whether the Data API has ever accepted a district's token and sent JSON as documented.
-        word: how the last exchange ended: ``ok``, ``not_asked``, ``token_refused``, ``forbidden``, ``rate_limited``,
+        outcome: how the last exchange ended: ``ok``, ``not_asked``, ``token_refused``, ``forbidden``, ``rate_limited``,
             ``failing``, ``unreachable``, ``timed_out`` or ``garbled``; or ``no_connection``, if there was none, since
             every connection was in use.
     """
 
     accepted_once: bool = False
-    word: str = "not_asked"
+    outcome: str = "not_asked"
 
     def after(self, error: CleverError | None) -> "CleverState":
         """Return the state after one more exchange, which went well or ended in ``error``."""
         if error is None:
-            return CleverState(accepted_once=True, word="ok")
+            return CleverState(accepted_once=True, outcome="ok")
         # A record that does not exist is an answer like any other.
-        return CleverState(self.accepted_once, "ok" if isinstance(error, CleverRecordMissing) else error.word)
+        return CleverState(self.accepted_once, "ok" if isinstance(error, CleverRecordMissing) else error.outcome)
 
     def after_listing(self) -> "CleverState":
         """Return the state after Clever listed the tokens for a client id and secret.
 
         This neither means that it accepts them, nor does it take back that it refused one.
         """
-        if self.word in _REFUSALS:
+        if self.outcome in _REFUSALS:
             return self
         return CleverState(self.accepted_once, "ok" if self.accepted_once else "not_asked")
 
@@ -402,5 +402,5 @@ class Transport:
 
 
 def _circuit_open(breaker: CircuitBreaker) -> CleverCircuitOpen:
-    metrics.record_withheld(CleverCircuitOpen.word)
+    metrics.record_withheld(CleverCircuitOpen.outcome)
     return CleverCircuitOpen(_PAUSED if breaker.is_paused() else _DOWN, retry_after=breaker.retry_after())

@@ -135,11 +135,11 @@ class CleverError(RosterguardError):
     """Clever could not be read completely.
 
     Attributes:
-        word: a fixed code for the kind of failure, safe to show to anybody.
+        outcome: a fixed code for the kind of failure, safe to show to anybody.
         retry_after: seconds after which asking again may help.
     """
 
-    word: ClassVar[str] = "garbled"
+    outcome: ClassVar[str] = "garbled"
 
     def __init__(self, message: str, *, retry_after: int = 5) -> None:
         super().__init__(message)
@@ -149,55 +149,55 @@ class CleverError(RosterguardError):
 class CleverRefusedToken(CleverError):
     """401: the district token is invalid, or the district has disconnected."""
 
-    word = "token_refused"
+    outcome = "token_refused"
 
 
 class CleverForbade(CleverError):
     """403: the token may not read this; usually it lacks Secure Sync."""
 
-    word = "forbidden"
+    outcome = "forbidden"
 
 
 class CleverRecordMissing(CleverError):
     """404 on a part of a user who exists: unavailable, never an empty list."""
 
-    word = "incomplete"
+    outcome = "incomplete"
 
 
 class CleverLimited(CleverError):
     """429: the token's requests of this minute are used up, or the rest is reserved for urgent reads."""
 
-    word = "rate_limited"
+    outcome = "rate_limited"
 
 
 class CleverCircuitOpen(CleverError):
     """Clever failed several times in a row and is not called for a moment."""
 
-    word = "barred"
+    outcome = "barred"
 
 
 class CleverBusy(CleverError):
     """Too many fetches are in progress or waiting."""
 
-    word = "busy"
+    outcome = "busy"
 
 
 class CleverCrowded(CleverError):
     """No connection to Clever became free in time; this says nothing about Clever."""
 
-    word = "no_connection"
+    outcome = "no_connection"
 
 
 class CallerOverspent(CleverError):
     """The caller has used up its share of the token's requests in this minute."""
 
-    word = "caller_limited"
+    outcome = "caller_limited"
 
 
 class CleverFailed(CleverError):
     """5xx: Clever reports a failure."""
 
-    word = "failing"
+    outcome = "failing"
 
 
 class CleverUnexpected(CleverError):
@@ -207,13 +207,13 @@ class CleverUnexpected(CleverError):
 class CleverUnreachable(CleverError):
     """No connection to Clever, or a broken one."""
 
-    word = "unreachable"
+    outcome = "unreachable"
 
 
 class CleverTimedOut(CleverError):
     """No answer from Clever within the time limit."""
 
-    word = "timed_out"
+    outcome = "timed_out"
 
 
 class CleverNotJson(CleverError):

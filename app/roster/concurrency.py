@@ -119,7 +119,7 @@ class ReadSlots:
 
 
 def _busy() -> CleverBusy:
-    metrics.record_withheld(CleverBusy.word)
+    metrics.record_withheld(CleverBusy.outcome)
     return CleverBusy("too much is being read from Clever; ask again in a moment", retry_after=1)
 
 

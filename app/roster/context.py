@@ -35,7 +35,7 @@ class CleverState(Protocol):
         """Whether Clever has accepted a token since the process began."""
 
     @property
-    def word(self) -> str:
+    def outcome(self) -> str:
         """How the last request ended, in one fixed word."""
 
 

@@ -168,7 +168,7 @@ async def _fresh(
     circuit_open = context.clever.circuit_open(wanted.district)
     if circuit_open is not None and older is not None:
         had("stale")
-        return older.aged(circuit_open.word)
+        return older.aged(circuit_open.outcome)
     if older is None:
         had("miss")
         if circuit_open is not None and wanted.shared is None:
@@ -265,7 +265,7 @@ async def _cold(
         older = _held(wanted)
         if older is None or not _may_answer(context, wanted, older, freshness, required):
             raise
-        return older.aged(error.word)
+        return older.aged(error.outcome)
 
 
 async def _unless_slow(
@@ -285,7 +285,7 @@ async def _unless_slow(
     except CleverError as error:
         if not allows_stale(context, wanted):
             raise
-        return older.aged(error.word)
+        return older.aged(error.outcome)
     except TimeoutError:
         if allows_stale(context, wanted):
             return older.aged("slow")

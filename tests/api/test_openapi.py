@@ -181,7 +181,7 @@ def test_known_are_all_reasons_and_all_problems() -> None:
         for example in response.get("content", {}).get(PROBLEM, {}).get("examples", {}).values()
     }
     assert refused | shown <= set(schemas["Problem"]["properties"]["type"]["x-extensible-enum"])
-    words = {kind.word for kind in CleverError.__subclasses__()} - {"token_refused", "forbidden"}
+    words = {kind.outcome for kind in CleverError.__subclasses__()} - {"token_refused", "forbidden"}
     assert set(schemas["RolesBody"]["properties"]["stale_reason"]["x-extensible-enum"]) == words | {"slow", "accepted"}
 
 

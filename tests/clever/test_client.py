@@ -255,7 +255,7 @@ async def test_a_refused_token_is_renewed_once_and_the_user_read_again() -> None
     facts = await client.facts(ME, DISTRICT, READ_CONTEXT, confirm_schools=False)
     assert facts == Facts(ME, DISTRICT, (teacher(ALGEBRA),))
     assert clever.asked.count(LISTING) == 2
-    assert client.state() == CleverState(accepted_once=True, word="ok")
+    assert client.state() == CleverState(accepted_once=True, outcome="ok")
 
 
 async def test_a_token_that_stays_refused_is_an_error_that_tells_the_operator_what_to_do() -> None:
@@ -266,7 +266,7 @@ async def test_a_token_that_stays_refused_is_an_error_that_tells_the_operator_wh
     with pytest.raises(CleverRefusedToken, match=REFUSED):
         await client.facts(ME, DISTRICT, READ_CONTEXT, confirm_schools=False)
     assert clever.asked.count(LISTING) == 2
-    assert client.state() == CleverState(accepted_once=False, word="token_refused")
+    assert client.state() == CleverState(accepted_once=False, outcome="token_refused")
 
 
 async def test_connecting_is_tried_until_it_succeeds_and_then_followed_up(caplog: pytest.LogCaptureFixture) -> None:

@@ -63,45 +63,45 @@ def _entry(token: str, district: str) -> Mapping[str, object]:
 
 async def test_after_discovery_one_district_token_is_tried_and_no_traffic_is_needed() -> None:
     clever = Clever({"north": NORTH, "south": SOUTH})
-    assert await clever.follow() == CleverState(accepted_once=True, word="ok")
+    assert await clever.follow() == CleverState(accepted_once=True, outcome="ok")
     assert clever.asked == [LISTING, "north", LISTING, LISTING]
     assert clever.pauses == [600, 600, 600]
 
 
 async def test_a_token_that_is_refused_leaves_the_turn_to_another_district() -> None:
     clever = Clever({"north": NORTH, "south": SOUTH}, refused={"north"})
-    assert await clever.follow() == CleverState(accepted_once=True, word="ok")
+    assert await clever.follow() == CleverState(accepted_once=True, outcome="ok")
     assert clever.asked == [LISTING, "north", LISTING, "south", LISTING]
     assert clever.pauses == [2, 600, 600]
 
 
 async def test_tokens_that_are_listed_and_refused_do_not_count_as_accepted() -> None:
     clever = Clever({"north": NORTH}, refused={"north"})
-    assert await clever.follow() == CleverState(accepted_once=False, word="token_refused")
+    assert await clever.follow() == CleverState(accepted_once=False, outcome="token_refused")
     assert clever.pauses == [2, 4, 8]
 
 
 async def test_a_token_that_was_replaced_since_is_found_and_tried() -> None:
     clever = Clever({"old": NORTH}, refused={"old"}, later={1: {"new": NORTH}})
-    assert await clever.follow() == CleverState(accepted_once=True, word="ok")
+    assert await clever.follow() == CleverState(accepted_once=True, outcome="ok")
     assert clever.asked == [LISTING, "old", LISTING, "old", LISTING, "new", LISTING]
 
 
 async def test_without_districts_nothing_was_accepted_until_one_is_connected() -> None:
     clever = Clever({})
-    assert await clever.follow() == CleverState(accepted_once=False, word="not_asked")
+    assert await clever.follow() == CleverState(accepted_once=False, outcome="not_asked")
     clever = Clever({}, later={2: {"north": NORTH}})
-    assert await clever.follow() == CleverState(accepted_once=True, word="ok")
+    assert await clever.follow() == CleverState(accepted_once=True, outcome="ok")
     assert clever.asked == [LISTING, LISTING, LISTING, "north"]
 
 
 async def test_the_token_of_the_settings_is_tried_once() -> None:
     clever = Clever({"only": NORTH})
-    assert await clever.follow(only="only") == CleverState(accepted_once=True, word="ok")
+    assert await clever.follow(only="only") == CleverState(accepted_once=True, outcome="ok")
     assert clever.asked == ["only"]
 
 
 async def test_the_first_district_to_be_connected_does_not_wait_for_long() -> None:
     clever = Clever({}, later={2: {"new": NORTH}})
-    assert await clever.follow() == CleverState(accepted_once=True, word="ok")
+    assert await clever.follow() == CleverState(accepted_once=True, outcome="ok")
     assert clever.pauses == [2, 4, 600]

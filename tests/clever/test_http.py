@@ -32,7 +32,7 @@ def test_making_a_client_asks_nothing_and_needs_no_running_loop() -> None:
         client_secret=None,
         id_shape=IdShape(),
     )
-    assert made.state() == CleverState(accepted_once=False, word="not_asked")
+    assert made.state() == CleverState(accepted_once=False, outcome="not_asked")
     assert get_on_retry_hooks() == ()
 
 

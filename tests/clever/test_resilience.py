@@ -73,9 +73,9 @@ async def test_an_answer_in_the_shape_asked_for_is_read_and_remembered_as_accept
         )
 
     transport = transport_over(handler)
-    assert transport.state == CleverState(accepted_once=False, word="not_asked")
+    assert transport.state == CleverState(accepted_once=False, outcome="not_asked")
     assert await transport.read(URL, BEARER, Entry[UserRecord]) == Entry(data=UserRecord(id=ME))
-    assert transport.state == CleverState(accepted_once=True, word="ok")
+    assert transport.state == CleverState(accepted_once=True, outcome="ok")
 
 
 @pytest.mark.parametrize(
@@ -102,14 +102,14 @@ async def test_a_status_decides_before_the_body_is_looked_at(
 ) -> None:
     transport = transport_over(answering(status, body, HTML))
     assert type(await failure(transport)) is error
-    assert transport.state == CleverState(accepted_once=False, word=word)
+    assert transport.state == CleverState(accepted_once=False, outcome=word)
 
 
 @pytest.mark.parametrize("kind", ["application/json", "application/problem+json; charset=utf-8"])
 async def test_a_record_is_missing_where_clever_says_so_in_json(kind: str) -> None:
     transport = transport_over(answering(404, '{"message": "hush"}', {"content-type": kind}))
     assert type(await failure(transport)) is CleverRecordMissing
-    assert transport.state == CleverState(accepted_once=False, word="ok")
+    assert transport.state == CleverState(accepted_once=False, outcome="ok")
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ async def test_a_record_is_missing_where_clever_says_so_in_json(kind: str) -> No
 async def test_a_404_that_is_no_json_says_nothing_of_any_record(body: str, headers: dict[str, str]) -> None:
     transport = transport_over(lambda _: httpx.Response(404, headers=headers, content=body.encode()))
     assert type(await failure(transport)) is CleverNotJson
-    assert transport.state == CleverState(accepted_once=False, word="garbled")
+    assert transport.state == CleverState(accepted_once=False, outcome="garbled")
 
 
 async def test_a_404_that_breaks_off_says_nothing_of_any_record() -> None:
@@ -196,7 +196,7 @@ async def test_the_wait_after_too_many_requests_is_clevers_within_a_minute(
 async def test_a_body_that_is_not_called_json_is_not_read_as_such(headers: dict[str, str]) -> None:
     transport = transport_over(answering(200, PAGE, headers))
     assert type(await failure(transport)) is CleverNotJson
-    assert transport.state == CleverState(accepted_once=False, word="garbled")
+    assert transport.state == CleverState(accepted_once=False, outcome="garbled")
 
 
 @pytest.mark.parametrize(
@@ -251,7 +251,7 @@ async def test_nobody_at_the_other_end_is_unreachable() -> None:
         async with ProxyTransport() as way:
             transport = Transport(way)
             assert type(await failure(transport, url)) is CleverUnreachable
-    assert transport.state == CleverState(accepted_once=False, word="unreachable")
+    assert transport.state == CleverState(accepted_once=False, outcome="unreachable")
 
 
 @pytest.mark.parametrize("url", ["https://clever.test:port/", "ftp://clever.test/", "https:///", "https://\x00/"])
@@ -301,7 +301,7 @@ def test_every_error_of_an_exchange_has_a_word_for_operators() -> None:
         for one in vars(errors).values()
         if inspect.isclass(one) and issubclass(one, CleverError) and one is not CleverError
     ]
-    words = {error.__name__: CleverState().after(error("")).word for error in exchange}
+    words = {error.__name__: CleverState().after(error("")).outcome for error in exchange}
     assert words == {
         "CleverRefusedToken": "token_refused",
         "CleverForbade": "forbidden",

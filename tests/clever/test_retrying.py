@@ -221,7 +221,7 @@ async def test_a_limit_that_is_used_up_is_not_run_into() -> None:
     assert await read(transport) == NOTHING
     error = await failure(transport)
     assert (type(error), error.retry_after, clever.asked) == (CleverLimited, 17, 1)
-    assert transport.state == CleverState(accepted_once=True, word="ok")
+    assert transport.state == CleverState(accepted_once=True, outcome="ok")
 
 
 async def test_a_caller_who_has_had_their_share_leaves_the_rest_to_others() -> None:
@@ -247,7 +247,7 @@ async def test_a_clever_that_is_down_is_left_alone() -> None:
         error = await failure(transport)
         assert (type(error), error.retry_after, clever.asked) == (CleverCircuitOpen, 1, 5)
         assert str(error) == "Clever failed several times in a row and is not asked for a moment"
-        assert transport.state.word == "failing"
+        assert transport.state.outcome == "failing"
         other = RequestContext("Bearer other", OWN, math.inf)
         assert await transport.read(URL, other, SHAPE) == NOTHING
 

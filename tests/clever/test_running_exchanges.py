@@ -174,7 +174,7 @@ async def test_what_an_exchange_tells_is_heard_though_nobody_waits_for_it() -> N
     clever.wakes.set()
     await eventually(lambda: not transport.running.in_progress)
     assert transport.token_states.budget_left() == 0.25
-    assert transport.state.word == "ok"
+    assert transport.state.outcome == "ok"
 
 
 async def test_failures_that_nobody_waits_for_open_the_breaker_and_are_not_complained_of(
@@ -197,7 +197,7 @@ async def test_an_exchange_that_nobody_waits_for_is_broken_off_after_a_moment() 
     await given_up(clever, transport)
     assert transport.running.in_progress == 1
     await eventually(lambda: not transport.running.in_progress)
-    assert transport.state.word == "not_asked"
+    assert transport.state.outcome == "not_asked"
 
 
 async def test_exchanges_that_nobody_waits_for_count_and_who_finds_no_room_is_told_so_without_blame_on_clever() -> None:
@@ -211,13 +211,13 @@ async def test_exchanges_that_nobody_waits_for_count_and_who_finds_no_room_is_to
         with pytest.raises(CleverCrowded):
             await asked(transport)
     assert clever.asked == 2
-    assert transport.state == CleverState(accepted_once=False, word="no_connection")
+    assert transport.state == CleverState(accepted_once=False, outcome="no_connection")
     assert transport.circuit_open("Bearer hush") is None
     assert metrics.REGISTRY.get_sample_value(WITHHELD, NO_CONNECTION) == timed_out + 6
     assert metrics.REGISTRY.get_sample_value(WAITED) == waited + 6
     clever.wakes.set()
     await asked(transport)
-    assert transport.state == CleverState(accepted_once=True, word="ok")
+    assert transport.state == CleverState(accepted_once=True, outcome="ok")
 
 
 async def test_whoever_stops_waiting_for_room_asks_nothing_and_takes_none() -> None:

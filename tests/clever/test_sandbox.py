@@ -153,7 +153,7 @@ async def test_a_user_whom_clever_does_not_know_is_unknown(sandbox: Sandbox, con
     client, district = connected(), DistrictId(sandbox.world.districts[0].id)
     with pytest.raises(UserUnknown):
         await client.facts(UserId("0" * 24), district, READ_CONTEXT, confirm_schools=True)
-    assert client.state() == CleverState(accepted_once=True, word="ok")
+    assert client.state() == CleverState(accepted_once=True, outcome="ok")
 
 
 async def test_lists_of_one_user_end_before_they_use_up_clevers_limit(sandbox: Sandbox, connected: Connect) -> None:
@@ -185,11 +185,11 @@ async def test_a_pre_3_0_id_is_unknown(sandbox: Sandbox, connected: Connect) -> 
 
 async def test_districts_are_discovered_by_client_id_and_secret(sandbox: Sandbox, connected: Connect) -> None:
     client = connected(token=None, secret="sandbox-secret")
-    assert client.state() == CleverState(accepted_once=False, word="not_asked")
+    assert client.state() == CleverState(accepted_once=False, outcome="not_asked")
     assert await client.districts() == {district.id for district in sandbox.world.districts}
-    assert client.state() == CleverState(accepted_once=False, word="not_asked")
+    assert client.state() == CleverState(accepted_once=False, outcome="not_asked")
     (teacher,) = await roles_of(client, sandbox, "teacher_only")
-    assert client.state() == CleverState(accepted_once=True, word="ok")
+    assert client.state() == CleverState(accepted_once=True, outcome="ok")
     assert teacher.ids(Scope.SECTION) == taught(sandbox, "teacher_only")
 
 
@@ -198,4 +198,4 @@ async def test_refused_credentials_are_told(connected: Connect, token: str | Non
     client = connected(token=token, secret=secret)
     with pytest.raises(CleverRefusedToken):
         await client.districts()
-    assert client.state() == CleverState(accepted_once=False, word="token_refused")
+    assert client.state() == CleverState(accepted_once=False, outcome="token_refused")

@@ -442,5 +442,5 @@ async def test_an_outage_in_the_middle_is_one_error_and_no_hundred_denials(sandb
     town.sandbox.app.state.faults.put(Faults(faults=(Fault(path="*", kind="status", status=500),)))
     with pytest.raises(CleverError) as outage:
         await evaluate_many(town.context, [*asking(admin, "fly", known), *asking(admin, "section", cold)], BATCH)
-    assert isinstance(outage.value, CleverFailed) or outage.value.word == "barred"
+    assert isinstance(outage.value, CleverFailed) or outage.value.outcome == "barred"
     assert not isinstance(outage.value, CallerOverspent)
