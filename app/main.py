@@ -23,7 +23,7 @@ from app.api.authentication import AuthenticationMiddleware, allowed
 from app.api.authzen import evaluation, metadata, search
 from app.api.fast_connection import FastConnection
 from app.api.fast_path import FastPath
-from app.api.middleware import BodyLimit, BulkLimit, RequestMiddleware
+from app.api.middleware import BodyLimit, BulkLimit, RequestHeadMiddleware, RequestMiddleware
 from app.api.security_headers import shared_with
 from app.authentication import authentication_of
 from app.cache.memory import MemoryCache
@@ -82,8 +82,8 @@ class State(TypedDict):
     clever: Clever
     authentication: Mapping[str, Callable[[], str]]
     measure: Callable[[], None]
-    loopback_alone: bool
-    """A page can have its own name lead to this machine: where no key is asked for, the name is."""
+    loopback_only: bool
+    """Whether only requests to a name of this machine are answered."""
     by_origin: bool
     """Whether pages of other sites may read answers."""
 
@@ -133,7 +133,7 @@ def create_app(  # noqa: PLR0913 -- the settings, and what only a test or a comm
                 clever=client,
                 authentication=parts,
                 measure=measure,
-                loopback_alone=no_auth,
+                loopback_only=no_auth,
                 by_origin=bool(settings.cors_origins),
             )
 
@@ -157,7 +157,7 @@ def create_app(  # noqa: PLR0913 -- the settings, and what only a test or a comm
     openapi.install(app)
     shared = shared_with(settings.cors_origins, app.build_middleware_stack())
     app.middleware_stack = RequestMiddleware(
-        shared,
+        RequestHeadMiddleware(shared, loopback_only=no_auth),
         observability.access_log,
         {openapi.PATH: openapi.protection()},
         by_origin=bool(settings.cors_origins),

@@ -26,7 +26,7 @@ class FastConnection(Connection):
     def data_received(self, data: bytes) -> None:
         """Read on; what is not soon there as a whole is served as it comes."""
         super().data_received(data)
-        if self._read is not None and not self._is_over() and not self._is_soon_there():
+        if self._read is not None and not self._is_soon_there():
             self._go_on()
 
     def shutdown(self) -> None:
@@ -43,21 +43,19 @@ class FastConnection(Connection):
         else:
             super().timeout_keep_alive_handler()
 
-    def _begin(self) -> None:
+    def _begin_request(self) -> None:
         if self._may_be_fast():
             self._read = b""
-            # One that follows an answer in the same packet must not be taken for idleness.
-            self._unset_keepalive_if_required()
         else:
-            super()._begin()
+            super()._begin_request()
 
-    def _take(self, body: bytes) -> None:
+    def _take_body(self, body: bytes) -> None:
         if self._read is None:
-            super()._take(body)
+            super()._take_body(body)
         else:
             self._read += body
 
-    def _end(self) -> None:
+    def _end_request(self) -> None:
         if self._read is not None:
             fast_path: FastPath = self.app_state["fast_path"]
             answer = fast_path(self.parser.get_method(), self.url, self._head, self._read)
@@ -66,11 +64,15 @@ class FastConnection(Connection):
                 self.send_answer(*answer)
                 return
             self._go_on()
-        super()._end()
+        super()._end_request()
 
-    def _refuse(self, problem: Problem) -> None:
+    def on_chunk_header(self) -> None:
+        """Begin a request whose body comes in chunks: what its trailers say later is nothing of its head."""
         if self._read is not None:
             self._go_on()
+
+    def _refuse(self, problem: Problem) -> None:
+        self._read = None
         super()._refuse(problem)
 
     def _may_be_fast(self) -> bool:
@@ -79,11 +81,11 @@ class FastConnection(Connection):
         return (
             "fast_path" in self.app_state
             and self._has_answered()
-            and not self.pipeline
             and parser.get_method() in _METHODS
             and parser.get_http_version() == "1.1"
             and parser.should_keep_alive()
-            and not (self.expect_100_continue or self.flow.write_paused)
+            and not self.expect_100_continue
+            and self._write_timer is None
         )
 
     def _is_soon_there(self) -> bool:
@@ -96,9 +98,9 @@ class FastConnection(Connection):
     def _go_on(self) -> None:
         """Begin the request as it always begins."""
         body, self._read = self._read, None
-        super()._begin()
+        super()._begin_request()
         if body:
-            super()._take(body)
+            super()._take_body(body)
 
     def send_answer(self, status: int, headers: RawHeaders, body: bytes) -> None:
         """Write an answer of the fast path to the connection."""
@@ -106,7 +108,6 @@ class FastConnection(Connection):
         for name, value in (*self.server_state.default_headers, *headers):
             lines += (name, b": ", value, b"\r\n")
         self.transport.write(b"".join((*lines, b"\r\n", body)))
-        self.server_state.total_requests += 1
         self._answered_at = self.loop.time()
         if self.timeout_keep_alive_task is None:
             self.timeout_keep_alive_task = self.loop.call_later(

@@ -10,13 +10,23 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
+from urllib.parse import quote
 
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.api.errors import BULK_BUSY, STOPPING, error_response, retry_later, status_response
+from app.api.errors import (
+    BULK_BUSY,
+    STOPPING,
+    Problem,
+    error_response,
+    problem_response,
+    retry_later,
+    status_response,
+)
+from app.api.request_head import problem_of_head
 from app.api.security_headers import DATA, RawHeaders, marked
 from app.domain.callers import Caller, CallerScope
 from app.domain.errors import CallerMayNot
@@ -133,6 +143,38 @@ def _caller(scope: Scope) -> str | None:
 def _route(scope: Scope) -> str:
     """Return the route, such as ``/v1/users/{user_id}/roles``, or a dash where none was found."""
     return getattr(scope.get("route"), "path", None) or "-"
+
+
+class RequestHeadMiddleware:
+    """Refuses requests whose head `request_head` does not accept, whatever server has read them.
+
+    Our own connection judges by the same rules, and earlier: it sees the target as it came, and answers some requests
+    before any middleware.
+    """
+
+    def __init__(self, app: ASGIApp, *, loopback_only: bool) -> None:
+        """Guard ``app``; ``loopback_only`` is whether the host has to be a name of this machine."""
+        self._app = app
+        self._loopback_only = loopback_only
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request, or answer 400, 414, 421 or 431."""
+        problem = self._problem(scope) if scope["type"] == "http" else None
+        if problem is None:
+            await self._app(scope, receive, send)
+            return
+        # From HTTP/2 on a connection carries the requests of others, too, and knows no such header.
+        ending = {"Connection": "close"} if scope["http_version"].startswith("1.") else {}
+        await problem_response(scope, problem, ending)(scope, receive, send)
+
+    def _problem(self, scope: Scope) -> Problem | None:
+        method, query = scope["method"].encode(), scope["query_string"]
+        # ASGI lets a server leave the path out as it came.
+        path = scope.get("raw_path") or quote(scope["path"]).encode()
+        target = b"%b?%b" % (path, query) if query else path
+        return problem_of_head(
+            method, target, scope["http_version"], scope["headers"], loopback_only=self._loopback_only
+        )
 
 
 RETRY_SECONDS = 1

@@ -48,7 +48,7 @@ def told(caller: socket.socket) -> list[Told]:
         head, _, rest = rest.partition(b"\r\n\r\n")
         status, *lines = head.decode().split("\r\n")
         headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
-        length = int(headers["content-length"])
+        length = int(headers.get("content-length", len(rest)))
         answers.append(Told(int(status.split()[1]), headers, rest[:length].decode()))
         rest = rest[length:]
     return answers

@@ -40,6 +40,9 @@ class Wire(Transport):
     def get_write_buffer_size(self) -> int:
         return 0
 
+    def is_reading(self) -> bool:
+        return not self.is_paused
+
     def is_closing(self) -> bool:
         return self.is_ended
 

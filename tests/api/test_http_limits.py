@@ -15,7 +15,8 @@ import uvloop
 from starlette.types import Receive, Scope, Send
 from uvicorn.server import ServerState
 
-from app.api.http_limits import MOST_HEAD_BYTES, MOST_TARGET_BYTES, Connection, Timeouts
+from app.api.http_limits import Connection, Timeouts
+from app.api.request_head import MOST_HEAD_BYTES, MOST_TARGET_BYTES
 from app.cli.server import in_background
 from app.main import create_app
 from app.telemetry.metrics import REGISTRY
@@ -33,7 +34,7 @@ AUTHORIZED = f"Content-Type: application/json\r\nAuthorization: Bearer {KEY}\r\n
 class HastyConnection(Connection):
     """A connection without patience."""
 
-    timeouts = Timeouts(head=0.2, body=0.2, taking=0.2, parting=0.2)
+    timeouts = Timeouts(head=0.2, body=0.2, write=0.2, close=0.2)
 
 
 @pytest.fixture(scope="module")
@@ -188,15 +189,34 @@ def test_a_body_that_breaks_off_into_nonsense_is_a_problem(caller: socket.socket
     assert [answer.kind for answer in told(caller)] == [(400, "broken-http")]
 
 
-def test_nonsense_after_a_request_does_not_spoil_its_answer(caller: socket.socket) -> None:
-    caller.sendall(LIVEZ + b"HELLO\r\n\r\n")
-    assert [answer.kind for answer in told(caller)] == [(200, '{"status":"alive"}')]
+HOSTLESS = b"GET /livez HTTP/1.1\r\n\r\n"
 
 
-def test_a_body_that_breaks_off_does_not_spoil_the_answers_before_it(caller: socket.socket) -> None:
-    caller.sendall(LIVEZ + LIVEZ + CHUNKS + AUTHORIZED + b"\r\nnonsense")
+@pytest.mark.parametrize("broken", [b"HELLO\r\n\r\n", HOSTLESS, CHUNKS + AUTHORIZED + b"\r\nnonsense"])
+@pytest.mark.parametrize("waiting", [1, 3])
+def test_what_is_broken_is_refused_after_the_answers_before_it(
+    waiting: int, broken: bytes, caller: socket.socket
+) -> None:
+    caller.sendall(LIVEZ * waiting + broken)
     alive = (200, '{"status":"alive"}')
-    assert [answer.kind for answer in told(caller)] == [alive, alive, (400, "broken-http")]
+    assert [answer.kind for answer in told(caller)] == [alive] * waiting + [(400, "broken-http")]
+
+
+def test_a_chunk_that_is_broken_after_an_early_answer_ends_the_connection(caller: socket.socket) -> None:
+    caller.sendall(CHUNKS + b"\r\n2\r\n{}\r\n")
+    heard(caller, b"}")
+    caller.sendall(b"nonsense\r\n" + LIVEZ)
+    assert told(caller) == []
+
+
+def test_a_caller_whose_body_ends_after_an_early_answer_may_not_idle_for_ever(running_sandbox: Sandbox) -> None:
+    app = create_app(settings_over(running_sandbox))
+    with in_background(app, http=IdlingConnection) as url, connected_to(url) as caller:
+        caller.sendall(CHUNKS + b"\r\n2\r\n{}\r\n")
+        heard(caller, b"}")
+        caller.sendall(b"2\r\n{}\r\n")
+        caller.sendall(b"0\r\n\r\n")
+        assert told(caller) == []
 
 
 class KeptConnection(Connection):
@@ -228,7 +248,7 @@ def test_what_follows_a_request_that_is_being_answered_does_not_pile_up() -> Non
         until(lambda: KeptConnection.kept[0].taken == len(sent))
         held = sum(len(name) + len(value) for name, value in KeptConnection.kept[0].headers)
         let.set()
-        assert [answer.kind for answer in told(caller)] == [(200, "{}")]
+        assert [answer.kind for answer in told(caller)] == [(200, "{}"), (431, "head-too-large")]
     assert held < MIB
 
 

@@ -43,12 +43,14 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
     await send({"type": "http.response.body", "body": said})
 
 
+STATE = {"fast_path": fast_path}
+
 Told = list[tuple[int, str]]
 
 
 def answers(*parts: bytes, then_end: bool = False) -> Told:
     """Return status, and kind of problem or else the body, of each answer."""
-    said, found = spoken(FastConnection, app, parts, {"fast_path": fast_path}, then_end=then_end), []
+    said, found = spoken(FastConnection, app, parts, STATE, then_end=then_end), []
     while said:
         head, _, rest = said.partition(b"\r\n\r\n")
         if head.startswith(b"HTTP/1.1 100 "):
@@ -123,6 +125,55 @@ def test_what_is_a_request_is_answered_wherever_its_packets_end(line: str, body:
     assert {tuple(answers(said[:place], said[place:])) for place in range(1, len(said))} == {((status, told),)}
 
 
+BROKEN_FIELDS = [
+    *("Content-Length: 3\r\nTransfer-Encoding: chunked", "Transfer-Encoding: chunked\r\nContent-Length: 3"),
+    *("Content-Length: 3\r\nContent-Length: 3", "Content-Length: 3\r\nContent-Length: 4", "Content-Length: 3, 3"),
+    *("Content-Length: +3", "Content-Length: -3", "Content-Length: 0x3", "Content-Length: 3 3", "Content-Length: "),
+    *("Content-Length : 3", " Content-Length: 3", "Content-Length: 3\r\n x", f"Content-Length: {10**20}"),
+    *("Transfer-Encoding: gzip", "Transfer-Encoding: chunked, gzip", "Transfer-Encoding: identity"),
+    *("Transfer-Encoding: chunked, chunked", "Transfer-Encoding: chunked;a=b", "Transfer-Encoding: \x0bchunked"),
+    *("Transfer-Encoding : chunked", "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity"),
+    *("A: b\r\n c", "A: b\n c: d", "A: b\rc: d", "A: \x00", "\x00: b", "A\x7f: b"),
+]
+BROKEN_CHUNKS = [
+    *("0x3\r\nabc\r\n0\r\n\r\n", "+3\r\nabc\r\n0\r\n\r\n", "-1\r\n", "3 \r\nabc\r\n0\r\n\r\n", "\r\nabc"),
+    *("3;\r\nabc\r\n0\r\n\r\n", "3\nabc\n0\n\n", "3\r\nabcd\r\n0\r\n\r\n", "3\r\nabc0\r\n\r\n", f"{'f' * 17}\r\nabc"),
+    *("3\r\nabc\r\n0\r\nno trailer\r\n\r\n", "3\r\nabc\r\n0\r\nContent-Length: 3\r\n\r\n"),
+    *("3\r\nabc\r\n0\r\nTransfer-Encoding: chunked\r\n\r\n", "3\r\nabc\r\n0\r\nA : b\r\n\r\n"),
+]
+BROKEN_FRAMING = [(field, b"abc") for field in BROKEN_FIELDS]
+BROKEN_FRAMING += [("Transfer-Encoding: chunked", chunks.encode()) for chunks in BROKEN_CHUNKS]
+
+
+@pytest.mark.parametrize("line", ["GET /hand HTTP/1.1", "POST /hand HTTP/1.1", "POST /served HTTP/1.1"])
+@pytest.mark.parametrize(("field", "body"), BROKEN_FRAMING)
+def test_broken_framing_is_refused_before_any_answer_and_after_all_that_are_due(
+    field: str, body: bytes, line: str
+) -> None:
+    said = request(line, field) + body + request("GET /hand HTTP/1.1")
+    assert answers(said) == [BROKEN]
+    before = request("GET /served HTTP/1.1") * 2
+    assert answers(before + said) == [(200, "/served, here, "), (200, "/served, here, "), BROKEN]
+
+
+@pytest.mark.parametrize("target", ["/hand", "/served"])
+@pytest.mark.parametrize(
+    "trailer",
+    ["Expect: 100-continue", "Host: there", "Host: a b", "Connection: Upgrade\r\nUpgrade: h2c", "Authorization: a"],
+)
+def test_a_trailer_says_nothing_of_the_request(trailer: str, target: str) -> None:
+    chunks = request(f"POST {target} HTTP/1.1", "Transfer-Encoding: chunked") + b"3\r\nabc\r\n0\r\n%b\r\n"
+    said, bare = (chunks % part + request("GET /hand HTTP/1.1") for part in (f"{trailer}\r\n".encode(), b""))
+    assert spoken(FastConnection, app, [said], STATE) == spoken(FastConnection, app, [bare], STATE)
+
+
+@pytest.mark.parametrize("target", ["/hand", "/served"])
+def test_a_trailer_that_ends_the_connection_ends_it_after_the_answer(target: str) -> None:
+    chunks = request(f"POST {target} HTTP/1.1", "Transfer-Encoding: chunked") + b"3\r\nabc\r\n0\r\n"
+    said = spoken(FastConnection, app, [chunks + b"Connection: close\r\n\r\n" + request("GET /hand HTTP/1.1")], STATE)
+    assert (said.count(b"HTTP/1.1 200 "), said.count(b"connection: close")) == (1, 1)
+
+
 def test_of_two_hosts_that_of_the_target_counts_also_where_the_header_may_be_missing() -> None:
     assert answers(request("GET http://there/served HTTP/1.0", host="")) == [(200, "/served, there, ")]
     assert answers(request("GET http://there/served HTTP/1.1", host="")) == [BROKEN]
@@ -152,12 +203,7 @@ def test_requests_after_one_another_are_answered_alike_in_whatever_parts_they_co
     said = b"".join(pieces)
     cuts = sorted({0, len(said), *(place for place in places if place < len(said))})
     parts = [said[start:end] for start, end in pairwise(cuts)]
-    assert _answered(answers(*parts, then_end=then_end)) == _answered(answers(said, then_end=then_end))
-
-
-def _answered(told: Told) -> Told:
-    """Leave out what is said to the end of a connection after answers: it is not said while one is still owed."""
-    return told[:-1] if len(told) > 1 and told[-1] == BROKEN else told
+    assert answers(*parts, then_end=then_end) == answers(said, then_end=then_end)
 
 
 @settings(max_examples=300, deadline=None)

@@ -146,7 +146,7 @@ async def test_a_fault_of_ours_is_a_message_and_carries_the_id(sandbox: Sandbox)
     app = create_app(settings_over(sandbox, api_keys=()), no_auth=True)
     # The context that the lifespan brings is missing here, which nobody foresaw.
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
-    async with httpx.AsyncClient(transport=transport, base_url="http://here") as client:
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
         answer = await client.post("/access/v1/evaluation", json=WHOLE, headers={"X-Request-ID": "r"})
     assert (answer.status_code, answer.headers["content-type"]) == (500, TEXT)
     assert answer.headers["x-request-id"] == "r"
