@@ -38,7 +38,7 @@ def secrets_in(text: bytes | str) -> list[str]:
 
 @dataclass
 class Watch:
-    """Notes what secrets were seen where, until that is told."""
+    """Notes what secrets were seen where, until that is reported."""
 
     seen: set[str] = field(default_factory=set)
 

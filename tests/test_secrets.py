@@ -23,7 +23,7 @@ WITH_CLIENT: dict[str, object] = {"clever_client_id": CLIENT_ID, "clever_client_
 
 
 @pytest.mark.parametrize("way", [WITH_TOKEN, WITH_CLIENT], ids=["token", "client"])
-def test_whatever_is_told_of_the_settings_holds_no_secret(way: dict[str, object]) -> None:
+def test_whatever_is_printed_of_the_settings_holds_no_secret(way: dict[str, object]) -> None:
     key = api_key("a", KEY, districts={"d" * 24})
     url = f"redis://:{REDIS_PASSWORD}@127.0.0.1"
     settings = Settings.model_validate(way | {"secret": SECRET, "redis_url": url, "api_keys": (key,)})

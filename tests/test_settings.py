@@ -254,7 +254,7 @@ VERSION = "this ends with a version, which is a setting of its own: leave the ve
         ),
     ],
 )
-def test_a_mistake_is_told(variables: dict[str, str], line: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_mistake_is_reported(variables: dict[str, str], line: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert mistakes(monkeypatch, **variables) == [line]
 
 
@@ -292,7 +292,7 @@ def test_a_client_secret_may_stand_in_a_file(monkeypatch: pytest.MonkeyPatch, tm
         (b"t0ken", "ROSTERGUARD_SECRET: a secret has 16 characters or more"),
     ],
 )
-def test_a_file_without_a_secret_is_told(
+def test_a_file_without_a_secret_is_reported(
     content: bytes | None, line: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     file = tmp_path / "secret"
@@ -308,18 +308,18 @@ def test_a_secret_is_given_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
     ]
 
 
-def test_a_variable_that_looks_like_a_setting_and_is_none_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_variable_that_looks_like_a_setting_and_is_none_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("POLCY", "SERVICE_HOST", "PORT", "PORT_8900_TCP_ADDR", "CLEVER_TOKEN"):
         monkeypatch.setenv(PREFIX + name, "x")
     Path(".env").write_text("ROSTERGUARD_FRESH_SECOND=1\nOTHER=1\n")
     assert unknown_settings() == ["ROSTERGUARD_FRESH_SECOND", "ROSTERGUARD_POLCY"]
 
 
-def test_a_file_that_is_no_text_is_told() -> None:
+def test_a_file_that_is_no_text_is_reported() -> None:
     Path(".env").write_bytes(b"ROSTERGUARD_CLEVER_TOKEN=\xff\n")
     with pytest.raises(SettingsMistakes, match="the file cannot be read: UnicodeDecodeError"):
         read_settings()
 
 
-def test_every_mistake_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_mistake_is_reported_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(mistakes(monkeypatch, FRESH_SECONDS="0", CACHE_USERS="0", CLEVER_VERSION="4")) == 3

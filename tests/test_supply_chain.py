@@ -1,4 +1,4 @@
-"""What is locked is locked by its hash and known by name, and what an audit finds is told for what it is."""
+"""What is locked is locked by its hash and known by name, and what an audit finds is reported for what it is."""
 
 import json
 import re

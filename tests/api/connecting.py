@@ -21,7 +21,7 @@ class Told:
 
     @property
     def kind(self) -> tuple[int, str]:
-        """The status and the kind of problem, or what is told instead."""
+        """The status and the kind of problem, or what stands there instead."""
         kind = json.loads(self.body).get("type", self.body)
         return self.status, kind.removeprefix("urn:problem-type:rosterguard:")
 

@@ -53,7 +53,7 @@ class Wire(Transport):
 
 
 class Spoken:
-    """A connection of its own kind, which is told one thing after the other."""
+    """A connection that receives one piece after the other."""
 
     def __init__(self, kind: type[Connection], app: ASGIApp, state: Mapping[str, object]) -> None:
         config = uvicorn.Config(app, http=kind, lifespan="off", access_log=False, log_config=None)

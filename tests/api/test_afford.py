@@ -1,4 +1,4 @@
-"""What many questions in one request cost under Clever's rate limit, and what is told where that is too much."""
+"""What many questions in one request cost under Clever's rate limit, and how that is answered where it is too much."""
 
 from collections.abc import Iterator
 
@@ -74,7 +74,7 @@ def test_a_batch_that_was_refused_says_nothing_else(serve: Serve, limited: Sandb
     assert (answer.status_code, answer.text) == (503, "Clever's limit of requests a minute is used up for this token")
 
 
-def test_an_answer_from_a_list_is_at_hand_for_the_next_who_asks_alone(serve: Serve, limited: Sandbox) -> None:
+def test_an_answer_from_a_list_is_cached_for_the_next_who_asks_alone(serve: Serve, limited: Sandbox) -> None:
     service, ids = serve(clever_url=limited.url), students(limited)[:50]
     service.post("/v1/users/permissions", json={"users": [{"id": each} for each in ids]}).raise_for_status()
     asked = limited.requests.total()

@@ -111,7 +111,7 @@ def test_a_key_without_scopes_named_may_ask_the_usual_and_force_no_reading(serve
     ],
 )
 @pytest.mark.parametrize("path", ["/v1/policy", "/no/such/path"])
-def test_without_a_valid_key_nothing_is_told(path: str, credentials: list[str], service: httpx.Client) -> None:
+def test_without_a_valid_key_nothing_is_answered(path: str, credentials: list[str], service: httpx.Client) -> None:
     headers = [("Authorization", credential) for credential in credentials]
     answer = httpx.get(str(service.base_url) + path, headers=headers)
     assert answer.status_code == 401

@@ -80,7 +80,9 @@ def test_broken_json_is_no_place_in_the_body(service: httpx.Client) -> None:
 
 
 @pytest.mark.parametrize("headers", [{}, {"Content-Type": "application/x-www-form-urlencoded"}])
-def test_a_body_that_does_not_say_that_it_is_json_is_told_so(headers: dict[str, str], service: httpx.Client) -> None:
+def test_a_body_that_does_not_say_that_it_is_json_is_refused_with_that_reason(
+    headers: dict[str, str], service: httpx.Client
+) -> None:
     answer = service.post("/v1/users/permissions", content=b'{"users": []}', headers=headers)
     assert answer.status_code == 422
     assert answer.json()["errors"] == [

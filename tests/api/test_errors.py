@@ -46,7 +46,7 @@ def clever_whose_users_are(answer: Response) -> Iterator[str]:
         (JSONResponse(["Ann"]), 502, "clever-malformed"),
     ],
 )
-def test_what_clever_does_wrong_is_told_by_kind(answer: Response, status: int, kind: str, serve: Serve) -> None:
+def test_what_clever_does_wrong_is_reported_by_kind(answer: Response, status: int, kind: str, serve: Serve) -> None:
     with clever_whose_users_are(answer) as url:
         told = serve(clever_url=url).get(f"/v1/users/{USER}/permissions")
     # Its three reads fail at once, and again: the last of them may find that Clever is not asked any more.

@@ -1,4 +1,4 @@
-"""What is at hand is answered as the whole way answers it, and told alike."""
+"""What the fast path answers is answered and logged as the route would."""
 
 import json
 import re
@@ -71,13 +71,13 @@ def known_by(asked: Asked) -> Asked:
 
 
 @pytest.mark.parametrize("bodies", [PLAIN, NOT_PLAIN], ids=["plain", "not plain"])
-def test_a_question_is_answered_at_hand_as_the_whole_way(bodies: list[str], asked: Asked) -> None:
+def test_a_question_is_answered_by_the_fast_path_as_by_the_route(bodies: list[str], asked: Asked) -> None:
     known = known_by(asked)
     assert [said for said in bodies if not known.agrees(EVALUATION, said)] == []
 
 
 @pytest.mark.parametrize("bodies", [PLAIN_MANY, NOT_PLAIN_MANY], ids=["plain", "not plain"])
-def test_many_questions_are_answered_at_hand_as_the_whole_way(bodies: list[str], asked: Asked) -> None:
+def test_many_questions_are_answered_by_the_fast_path_as_by_the_route(bodies: list[str], asked: Asked) -> None:
     known = known_by(asked)
     assert [said for said in bodies if not known.agrees(EVALUATIONS, said)] == []
 
@@ -86,7 +86,7 @@ def test_many_questions_are_answered_at_hand_as_the_whole_way(bodies: list[str],
     derandomize=True, max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(BODIES, st.sampled_from(SPOILS), st.integers(0, 1000), st.sampled_from([EVALUATION, EVALUATIONS]))
-def test_whatever_is_asked_is_answered_at_hand_as_the_whole_way(
+def test_whatever_is_asked_is_answered_by_the_fast_path_as_by_the_route(
     asked: Asked, body: object, spoil: Spoil, which: int, path: str
 ) -> None:
     known = known_by(asked)
@@ -94,7 +94,7 @@ def test_whatever_is_asked_is_answered_at_hand_as_the_whole_way(
 
 
 @pytest.mark.parametrize("headers", CREDENTIALS.values(), ids=CREDENTIALS)
-def test_who_asks_is_judged_as_the_whole_way(headers: Headers, asked: Asked) -> None:
+def test_credentials_are_judged_as_by_the_route(headers: Headers, asked: Asked) -> None:
     known = known_by(asked)
     assert all(known.agrees(target, said, {**JSON, **headers}) for target, said in EVERY_KIND)
 
@@ -109,20 +109,20 @@ def test_two_credentials_are_none(asked: Asked) -> None:
 @pytest.mark.parametrize(
     "content_type", ["", "text/plain", "application/json; charset=utf-8", "Application/JSON", "application/jsonp"]
 )
-def test_what_a_body_is_said_to_be_is_judged_as_the_whole_way(content_type: str, asked: Asked) -> None:
+def test_a_content_type_is_judged_as_by_the_route(content_type: str, asked: Asked) -> None:
     known = known_by(asked)
     headers = CREDENTIAL | {"Content-Type": content_type}
     assert all(known.agrees(target, said, headers) for target, said in EVERY_KIND)
 
 
 @pytest.mark.parametrize("end", ["?", "?a=1", "/", "#a", "%20"])
-def test_another_target_is_answered_as_the_whole_way(end: str, asked: Asked) -> None:
+def test_another_target_is_answered_as_by_the_route(end: str, asked: Asked) -> None:
     known = known_by(asked)
     assert all(known.agrees(target + end, said) for target, said in EVERY_KIND)
 
 
 @pytest.mark.parametrize(("target", "said"), EVERY_KIND)
-def test_an_answer_at_hand_has_the_id_of_its_request(target: str, said: str | None, asked: Asked) -> None:
+def test_an_answer_of_the_fast_path_has_the_id_of_its_request(target: str, said: str | None, asked: Asked) -> None:
     ids = [asked.ask(target, said, {**USUAL, "X-Request-ID": "mine"}).headers["x-request-id"] for _ in range(2)]
     made_up = {asked.ask(target, said).headers["x-request-id"] for _ in range(3)}
     assert (ids, len(made_up), {len(each) for each in made_up}) == (["mine", "mine"], 3, {32})
@@ -136,7 +136,7 @@ LESS: Mapping[str, Mapping[str, set[str]]] = {
 }
 
 
-def test_who_may_not_ask_is_told_so_as_the_whole_way(serve: Serve, sandbox: Sandbox) -> None:
+def test_who_may_not_ask_is_refused_as_by_the_route(serve: Serve, sandbox: Sandbox) -> None:
     keys = [api_key(name, name, **given) for name, given in LESS.items()]
     asked = Asked(serve(api_keys=(api_key("tests", KEY), *keys)), names_in(sandbox.world))
     for name in (KEY, *LESS):
@@ -159,7 +159,7 @@ def test_with_several_districts_the_one_meant_has_to_be_named(clock: MovedClock)
                 assert asked.agrees(EVALUATIONS, questions(question(district=district), WHOLE))
 
 
-def test_a_user_who_is_gone_is_told_to_nobody(asked: Asked, sandbox: Sandbox) -> None:
+def test_a_user_who_is_gone_is_shown_to_nobody(asked: Asked, sandbox: Sandbox) -> None:
     for _ in range(2):
         asked.ask(PERMISSIONS).raise_for_status()
         assert asked.ask(EVALUATION, WHOLE).json()["decision"] is True
@@ -170,13 +170,15 @@ def test_a_user_who_is_gone_is_told_to_nobody(asked: Asked, sandbox: Sandbox) ->
     assert asked.agrees(EVALUATIONS, questions(WHOLE))
 
 
-def test_past_the_fresh_time_what_clever_says_now_is_told(asked: Asked, sandbox: Sandbox, clock: MovedClock) -> None:
+def test_past_the_fresh_time_what_clever_says_now_is_answered(
+    asked: Asked, sandbox: Sandbox, clock: MovedClock
+) -> None:
     for _ in range(2):
         assert asked.ask(PERMISSIONS).json()["roles"] == ["teacher"]
     change: dict[str, object] = {"roles": {"teacher": None, "staff": {"schools": []}}}
     httpx.patch(f"{sandbox.url}/_sandbox/users/{asked.names.ids['teacher']}", json=change).raise_for_status()
     clock.move(301)
-    # Where reading takes its time the older answer is told meanwhile, and marked stale.
+    # Where reading takes its time the older answer is given meanwhile, marked stale.
     until(lambda: asked.ask(PERMISSIONS).json()["stale"] is False)
     assert asked.ask(PERMISSIONS).json()["roles"] == ["staff"]
     assert asked.ask(EVALUATION, WHOLE).json()["decision"] is False
@@ -207,7 +209,9 @@ TOLD: Mapping[str, Told] = {
 """What is asked in turn the whole way and so that it is at hand, but for the last, which cannot be."""
 
 
-def test_an_answer_at_hand_is_told_in_the_same_lines(sandbox: Sandbox, clock: MovedClock, tmp_path: Path) -> None:
+def test_an_answer_of_the_fast_path_is_logged_in_the_same_lines(
+    sandbox: Sandbox, clock: MovedClock, tmp_path: Path
+) -> None:
     policy = tmp_path / "policy.yaml"
     policy.write_text(POLICY)
     logs = Logs(tmp_path / "decisions")
@@ -232,7 +236,7 @@ def same(lines: list[dict[str, Any]]) -> list[str]:
 
 
 @pytest.mark.parametrize("told", TOLD.values(), ids=TOLD)
-def test_an_answer_at_hand_is_counted_alike(told: Told, asked: Asked) -> None:
+def test_an_answer_of_the_fast_path_is_counted_alike(told: Told, asked: Asked) -> None:
     _, whole, hand = (counted(asked, told, headers) for headers in (BY_ROUTE, BY_ROUTE, {}))
     assert {name: hand[name] for name in hand if OF_CACHE not in name} == {
         name: whole[name] for name in whole if OF_CACHE not in name

@@ -20,7 +20,7 @@ def test_whatever_is_asked_the_answer_is_one_that_the_document_describes() -> No
     assert {400, 401, 404, 405} <= set(findings.raw)
 
 
-def test_nobody_without_a_key_is_told_anything() -> None:
+def test_nobody_without_a_key_is_answered_anything() -> None:
     findings = found()
     assert findings.let_in == []
     assert findings.without_key[401] > 100

@@ -138,7 +138,7 @@ def test_each_request_of_a_connection_has_its_own_time(caller: socket.socket) ->
     assert [answer.kind for answer in told(caller)] == [(200, '{"status":"alive"}'), (408, "too-slow")]
 
 
-def test_a_body_that_does_not_come_is_told_under_the_id_of_its_request(caller: socket.socket) -> None:
+def test_a_body_that_does_not_come_is_logged_under_the_id_of_its_request(caller: socket.socket) -> None:
     caller.sendall(CHUNKS + AUTHORIZED + b"X-Request-ID: of the caller\r\n\r\n5\r\n{")
     [answer] = told(caller)
     assert (answer.kind, answer.headers["x-request-id"]) == ((408, "too-slow"), "of the caller")
@@ -156,12 +156,12 @@ NAMED = b"GET /livez HTTP/1.1\r\nHost: here\r\nX-Request-ID: mine\r\nA: "
         (b"", 408),
     ],
 )
-def test_a_head_that_is_refused_is_told_under_its_id(rest: bytes, status: int, caller: socket.socket) -> None:
+def test_a_head_that_is_refused_is_logged_under_its_id(rest: bytes, status: int, caller: socket.socket) -> None:
     caller.sendall(NAMED + rest)
     assert [(answer.status, answer.headers["x-request-id"]) for answer in told(caller)] == [(status, "mine")]
 
 
-def test_what_is_refused_after_a_request_is_not_told_under_its_id(caller: socket.socket) -> None:
+def test_what_is_refused_after_a_request_is_not_logged_under_its_id(caller: socket.socket) -> None:
     caller.sendall(NAMED + b"\r\n\r\n")
     assert b"x-request-id: mine" in heard(caller, ALIVE)
     caller.sendall(b"\xff")
@@ -291,7 +291,9 @@ def test_who_says_at_once_that_this_was_all_is_answered_as_anybody(
         assert [answer.status for answer in told(caller)] == wanted
 
 
-def test_who_says_so_is_sent_what_is_at_hand_and_what_is_not(service: httpx.Client, sandbox: Sandbox) -> None:
+def test_who_closes_their_half_at_once_is_sent_what_is_cached_and_what_is_not(
+    service: httpx.Client, sandbox: Sandbox
+) -> None:
     path = f"/v1/users/{sandbox.user('teacher_only')}/permissions"
     said = f"GET {path} HTTP/1.1\r\nHost: here\r\nAuthorization: Bearer {KEY}\r\n\r\n".encode()
     for _ in range(3):

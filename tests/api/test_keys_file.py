@@ -1,4 +1,4 @@
-"""A file of API keys: what it comes to say is in force, and a bad one is told without a word of what it says."""
+"""A file of API keys: what it comes to say is in force, and a bad one is reported without a word of what it says."""
 
 import json
 import logging

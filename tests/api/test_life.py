@@ -69,7 +69,7 @@ def running(log: Path, sandbox: Sandbox, *arguments: str, **environment: str) ->
         yield service
 
 
-def test_what_runs_when_the_end_is_told_is_answered(sandbox: Sandbox, service: httpx.Client, tmp_path: Path) -> None:
+def test_what_is_in_progress_at_sigterm_is_answered(sandbox: Sandbox, service: httpx.Client, tmp_path: Path) -> None:
     log = tmp_path / "log"
     users = sorted({case.user for case in sandbox.world.cases.values() if case.district == sandbox.district})[:8]
     paths = [f"/v1/users/{user}/permissions" for user in users]
@@ -134,9 +134,7 @@ def test_after_that_it_ends_by_itself(sandbox: Sandbox, tmp_path: Path) -> None:
     assert log.read_text().count("Application shutdown complete") == 1
 
 
-def test_workers_that_are_told_twice_from_elsewhere_still_answer_what_they_began(
-    sandbox: Sandbox, tmp_path: Path
-) -> None:
+def test_workers_that_get_more_signals_still_answer_what_they_began(sandbox: Sandbox, tmp_path: Path) -> None:
     log = tmp_path / "log"
     path = f"/v1/users/{sandbox.user('teacher_only')}/permissions"
     with running(log, sandbox, "--workers", "2") as ending, connected_to(ending.url) as caller:

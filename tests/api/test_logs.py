@@ -37,7 +37,7 @@ class Kept:
 
 @dataclass
 class Logs:
-    """What a service told while it ran."""
+    """What a service logged while it ran."""
 
     decided: Path
     kept: Kept = field(default_factory=Kept)
@@ -91,7 +91,7 @@ def test_a_request_is_one_line_with_its_names_and_route(sandbox: Sandbox, clock:
     }
 
 
-def test_a_request_without_names_is_told_by_the_one_that_comes_back(
+def test_a_request_without_an_id_is_logged_under_the_one_that_comes_back(
     sandbox: Sandbox, clock: MovedClock, tmp_path: Path
 ) -> None:
     logs = Logs(tmp_path / "decisions")
@@ -100,7 +100,7 @@ def test_a_request_without_names_is_told_by_the_one_that_comes_back(
     assert logs.requests[-1]["request_id"] == answer.headers["x-request-id"]
 
 
-def test_a_request_that_is_refused_at_the_gate_is_told_without_a_caller(
+def test_a_request_that_is_refused_before_authentication_is_logged_without_a_caller(
     sandbox: Sandbox, clock: MovedClock, tmp_path: Path
 ) -> None:
     logs = Logs(tmp_path / "decisions")
@@ -147,7 +147,7 @@ def test_a_request_for_one_decision_is_one_line_with_the_decision_in_it(
     }
 
 
-def test_an_evaluation_is_told_with_what_was_asked_and_why_it_was_denied(
+def test_an_evaluation_is_logged_with_what_was_asked_and_why_it_was_denied(
     sandbox: Sandbox, clock: MovedClock, tmp_path: Path
 ) -> None:
     logs = Logs(tmp_path / "decisions")
@@ -177,7 +177,7 @@ def test_an_evaluation_is_told_with_what_was_asked_and_why_it_was_denied(
         (None, {"role": "staff"}, "role_not_held"),
     ],
 )
-def test_a_refused_explanation_is_told_as_a_refused_set_is(
+def test_a_refused_explanation_is_logged_as_a_refused_set_is(
     user: str | None, asked: dict[str, str], reason: str, sandbox: Sandbox, clock: MovedClock, tmp_path: Path
 ) -> None:
     logs = Logs(tmp_path / "decisions")
@@ -230,7 +230,7 @@ def test_a_search_tells_how_many_it_found(sandbox: Sandbox, clock: MovedClock, t
     assert (told["kind"], told["permission"], told["answer"]) == ("search", "section:edit", len(found))
 
 
-def test_what_is_not_drawn_is_told_as_a_request_and_a_denial_always(
+def test_what_is_not_sampled_is_logged_as_a_request_and_a_denial_always(
     sandbox: Sandbox, clock: MovedClock, tmp_path: Path
 ) -> None:
     logs = Logs(tmp_path / "decisions")

@@ -124,9 +124,7 @@ def test_what_is_measured_is_measured_when_it_is_asked_for(service: httpx.Client
     assert told["rosterguard_policy_fit[]"] == 1
 
 
-def test_without_keys_it_is_told_as_not_ready_as_readyz_tells_it(
-    sandbox: Sandbox, clock: MovedClock, tmp_path: Path
-) -> None:
+def test_without_keys_metrics_and_readyz_say_not_ready(sandbox: Sandbox, clock: MovedClock, tmp_path: Path) -> None:
     with running_provider() as provider:
         oidc = {"oidc_issuer": provider.url, "oidc_audience": AUDIENCE, "oidc_districts_claim": DISTRICTS_CLAIM}
         settings = settings_over(sandbox, api_keys=(), api_keys_file=tmp_path / "keys.json", **oidc)

@@ -20,7 +20,7 @@ def test_the_policy_in_force_and_its_revision(service: httpx.Client) -> None:
     assert answer["warnings"] == []
 
 
-def test_a_restriction_that_its_file_does_not_name_is_not_told(service: httpx.Client) -> None:
+def test_a_restriction_that_its_file_does_not_name_is_not_shown(service: httpx.Client) -> None:
     assert "district" not in service.get("/v1/policy").json()["policy"]
 
 
@@ -30,7 +30,7 @@ def test_the_revision_is_the_tag(service: httpx.Client) -> None:
     assert service.get("/v1/policy", headers={"If-None-Match": answer.headers["etag"]}).status_code == 304
 
 
-def test_what_is_odd_in_it_is_told_and_changes_the_tag(serve: Serve, tmp_path: Path) -> None:
+def test_what_is_odd_in_it_is_warned_of_and_changes_the_tag(serve: Serve, tmp_path: Path) -> None:
     file = tmp_path / "policy.yaml"
     file.write_text(f"{default_policy()}district: {{paused: deny, before_launch: deny}}\n")
     answer = serve(policy=file).get("/v1/policy")

@@ -104,7 +104,9 @@ async def test_usual_questions_are_answered_and_what_routes_refuse_is_left(
                     assert not service.has(target, said), said
 
 
-async def test_what_a_user_may_is_at_hand_for_those_who_ask_plainly(sandbox: Sandbox, clock: MovedClock) -> None:
+async def test_what_a_user_may_do_is_answered_from_memory_to_those_who_ask_plainly(
+    sandbox: Sandbox, clock: MovedClock
+) -> None:
     plain = ["", "?", "?role=teacher", "?district=$district", "?district=$district&role=teacher"]
     other = [
         "?role=staff",
@@ -165,7 +167,7 @@ async def test_a_body_where_none_is_wanted_is_left(sandbox: Sandbox, clock: Move
         assert [answer is None for answer in answers] == [False, True]
 
 
-async def test_who_may_not_ask_has_nothing_at_hand(sandbox: Sandbox, clock: MovedClock) -> None:
+async def test_who_may_not_ask_is_answered_nothing_from_memory(sandbox: Sandbox, clock: MovedClock) -> None:
     keys = (
         api_key("tests", KEY),
         api_key("evaluates", "one", scopes={"access:evaluate"}),
@@ -182,7 +184,9 @@ async def test_who_may_not_ask_has_nothing_at_hand(sandbox: Sandbox, clock: Move
         assert not service.has(EVALUATION, question(district='"$district"'), three)
 
 
-async def test_what_is_to_be_renewed_is_no_longer_at_hand(sandbox: Sandbox, clock: MovedClock) -> None:
+async def test_what_is_to_be_renewed_is_no_longer_answered_from_memory_at_once(
+    sandbox: Sandbox, clock: MovedClock
+) -> None:
     async with beside(sandbox, clock) as service:
         for target, said in EVERY_KIND:
             await service.whole(target, said)
@@ -191,7 +195,7 @@ async def test_what_is_to_be_renewed_is_no_longer_at_hand(sandbox: Sandbox, cloc
             assert [service.has(target, said) for target, said in EVERY_KIND] == [at_hand] * 3
 
 
-async def test_what_answers_stale_is_not_at_hand(sandbox: Sandbox, clock: MovedClock) -> None:
+async def test_what_is_stale_is_not_answered_from_memory_at_once(sandbox: Sandbox, clock: MovedClock) -> None:
     async with beside(sandbox, clock) as service:
         await service.whole(PERMISSIONS)
         clock.move(301)
@@ -226,7 +230,7 @@ FOR_STAFF = (
 """What only teachers could do only staff can."""
 
 
-async def test_under_another_policy_nothing_is_told_that_held_before(sandbox: Sandbox, clock: MovedClock) -> None:
+async def test_under_another_policy_nothing_is_answered_that_held_before(sandbox: Sandbox, clock: MovedClock) -> None:
     async with beside(sandbox, clock) as service:
         before = [(await service.whole(target, said)).content for target, said in EVERY_KIND]
         assert [service.answer(target, said) for target, said in EVERY_KIND] == before

@@ -132,7 +132,7 @@ def test_another_site_may_not(origin: str, serve: Serve, sandbox: Sandbox) -> No
     assert beforehand.status_code == 200  # an error would have to be a problem, and this is for the browser to judge
 
 
-def test_an_answer_at_hand_is_kept_for_no_page_either(serve: Serve, sandbox: Sandbox) -> None:
+def test_an_answer_of_the_fast_path_is_kept_for_no_page_either(serve: Serve, sandbox: Sandbox) -> None:
     service = serve(cors_origins=(APP,))
     path = PERMISSIONS.format(sandbox.user("teacher_only"))
     assert [service.get(path).headers["vary"] for _ in range(3)] == ["Authorization, Origin"] * 3

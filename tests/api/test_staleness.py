@@ -1,4 +1,4 @@
-"""Answers while Clever fails: marked stale wherever they are told, or an honest error."""
+"""Answers while Clever fails: marked stale wherever they appear, or an honest error."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -122,7 +122,9 @@ def test_even_with_reasons_off_a_decision_says_that_it_is_stale(
     assert sorted(told) == ["as_of", "stale", "stale_reason"]
 
 
-def test_past_the_stale_time_the_failure_is_told(service: httpx.Client, sandbox: Sandbox, clock: MovedClock) -> None:
+def test_past_the_stale_time_the_failure_is_reported(
+    service: httpx.Client, sandbox: Sandbox, clock: MovedClock
+) -> None:
     permissions(service, sandbox)
     fail(sandbox)
     clock.move(3601)
@@ -131,9 +133,7 @@ def test_past_the_stale_time_the_failure_is_told(service: httpx.Client, sandbox:
     assert int(answer.headers["retry-after"]) >= 1
 
 
-def test_who_wants_a_recent_answer_is_told_of_the_failure(
-    service: httpx.Client, sandbox: Sandbox, clock: MovedClock
-) -> None:
+def test_who_wants_a_recent_answer_gets_the_failure(service: httpx.Client, sandbox: Sandbox, clock: MovedClock) -> None:
     permissions(service, sandbox)
     fail(sandbox)
     clock.move(100)
@@ -165,7 +165,7 @@ def test_max_stale_takes_a_number_of_seconds(service: httpx.Client, sandbox: San
     ]
 
 
-def test_a_user_who_is_gone_is_not_told_as_they_were(
+def test_a_user_who_is_gone_is_not_answered_as_they_were(
     service: httpx.Client, sandbox: Sandbox, clock: MovedClock
 ) -> None:
     permissions(service, sandbox)

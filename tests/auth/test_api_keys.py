@@ -51,7 +51,7 @@ def test_an_entry_becomes_a_key_with_its_rights() -> None:
     assert key.caller == Caller("metrics", key.caller.digest, {CallerScope.METRICS_READ}, districts)
 
 
-def test_what_fares_badly_before_anything_was_in_force_is_unusable_and_later_outdated() -> None:
+def test_a_policy_file_that_fails_before_any_was_in_force_is_unusable_and_later_outdated() -> None:
     keys = Keys()
     keys.refuse()
     states = [keys.state]

@@ -129,7 +129,7 @@ async def test_a_provider_that_cannot_be_read_is_not_asked_by_every_caller(
         ({"keys": []}, "garbled"),
     ],
 )
-async def test_what_cannot_be_used_is_told_in_one_word(
+async def test_what_cannot_be_used_is_reported_in_one_word(
     published_as: dict[str, Any], word: str, provider: Provider, published: FakeProvider
 ) -> None:
     for name, value in published_as.items():

@@ -1,4 +1,4 @@
-"""Cerbos over the same questions: its policy says what ours says of sections, and it is told what we look up.
+"""Cerbos over the same questions: its policy says what ours says of sections, and it is sent what we look up.
 
 The roles of a user and the places that they reach come with every request, as Cerbos has it; ours reads and caches
 them. https://docs.cerbos.dev/cerbos/latest/api/

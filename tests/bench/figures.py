@@ -63,7 +63,7 @@ def as_markdown(parts: Sequence[Part], day: date) -> str:
 
 
 def as_json(parts: Sequence[Part], day: date) -> str:
-    """Return the same for programs; ``met`` is null for what is only told."""
+    """Return the same for programs; ``met`` is null for what is only reported."""
     said = {
         "date": day.isoformat(),
         "machine": machine(),

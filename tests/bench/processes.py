@@ -1,4 +1,4 @@
-"""Processes that serve, each on a processor that it is told, and what they are started with."""
+"""Processes that serve, each on a processor of its own, and what they are started with."""
 
 import json
 import subprocess
@@ -126,7 +126,7 @@ def settings(clever: Served, **given: str) -> dict[str, str]:
 
 @contextmanager
 def service(environment: Mapping[str, str], *arguments: str, cores: Sequence[int] = (SERVING,)) -> Iterator[Served]:
-    """Run `rosterguard serve`, all that it writes going to files; decisions are told as well."""
+    """Run `rosterguard serve`, all that it writes going to files; decisions are logged as well."""
     command = [sys.executable, "-m", "app.cli", "serve", "--port", "0", *arguments]
     with tempfile.TemporaryDirectory() as folder:
         told = {"ROSTERGUARD_DECISION_LOG": str(Path(folder) / "decisions")}

@@ -30,7 +30,7 @@ def test_a_slice_without_answers_is_no_measurement() -> None:
         rate_in("unable to connect")
 
 
-def test_a_question_with_a_body_is_told_as_a_post_of_json() -> None:
+def test_a_question_with_a_body_is_written_as_a_post_of_json() -> None:
     assert Question("one", "http://127.0.0.1", {"Authorization": "Bearer key"}, b'{"a":"b"}').script() == (
         'wrk.headers["Authorization"] = "Bearer key"\n'
         'wrk.method = "POST"\n'

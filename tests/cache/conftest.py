@@ -1,4 +1,4 @@
-"""Replicas that share a Redis, each with a note of what it was told to drop."""
+"""Replicas that share a Redis, each with a note of what it was asked to drop."""
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager

@@ -180,7 +180,7 @@ def test_what_is_asked_of_redis_is_traced(services: Services, sandbox: Sandbox) 
     assert (told["shared"], told["lease"]) == ({"outcome": "miss"}, {})
 
 
-def test_readiness_tells_how_redis_fares(services: Services) -> None:
+def test_readiness_shows_the_state_of_redis(services: Services) -> None:
     assert [service.get("/readyz").json()["parts"]["redis"] for service in services] == ["ok", "ok"]
 
 

@@ -13,7 +13,7 @@ from tests.planted import KEY
 
 OPEN = ("/livez", "/readyz", "/docs", "/openapi.json", "/.well-known/authzen-configuration")
 REFUSED = frozenset({0, 400, 401, 414, 431})
-"""What who has no key is told: that, or that it was no request; 0 stands for nothing at all."""
+"""How a caller without a key is answered: that, or that it was no request; 0 stands for nothing at all."""
 
 EXPECTED_5XX = frozenset({502, 503, 504})
 

@@ -55,7 +55,7 @@ Drawn = TypeVar("Drawn")
 
 @contextmanager
 def staged(findings: Findings) -> Iterator[tuple[str, World]]:
-    """Run the service with every secret, over a sandbox full of marks; at the end look through all that it told."""
+    """Run the service with every secret, over a sandbox full of marks; at the end look through all that it wrote."""
     clever = marked_sandbox(Marks())
     world: World = clever.state.world.start
     with TemporaryDirectory() as folder, in_background(clever) as clever_url:

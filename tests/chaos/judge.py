@@ -285,7 +285,7 @@ class Judge:
                 sections = self.history.section(name, window)
                 yield from ((id(section), location_of_section(section)) for section in sections if section)
         if self._resource_may_be_unknown((kind, name), window):
-            # Whoever holds a permission nowhere is told so without a look at what it is asked of.
+            # Whoever holds a permission nowhere is denied without a look at what it is asked of.
             yield "gone", set()
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A figure, in words; ``wanted`` is empty for one that is only told, and ``number`` is what was reached."""
+    """A figure, in words; ``wanted`` is empty for one that is only reported, and ``number`` is what was reached."""
 
     what: str
     reached: str
@@ -26,7 +26,7 @@ def at_least(what: str, reached: float, least: float, unit: str = "") -> Figure:
 
 
 def told(what: str, reached: float, unit: str = "") -> Figure:
-    """Return a figure that is only told."""
+    """Return a figure that is only reported."""
     return Figure(what, _said(reached, unit), number=reached)
 
 

@@ -22,7 +22,7 @@ ASKERS = 20
 PAUSE = 0.02
 DELAY_MS = 80
 UNTIL_KNOWN = 0.3
-"""Seconds for which a replica that has been told to end is still asked: whoever sends requests there learns it late."""
+"""Seconds for which a replica that got SIGTERM is still asked: whoever sends requests there learns it late."""
 
 
 ANSWERED = frozenset({"200", "404", "502"})

@@ -42,7 +42,7 @@ def test_what_leaks_into_an_answer_is_found(answer: str, leaks: set[str]) -> Non
     assert found(f"HTTP/1.1 200 OK\r\n{answer}".encode()) == leaks
 
 
-def test_titles_may_be_told_to_who_asks_for_roles_in_the_body() -> None:
+def test_titles_may_be_answered_to_who_asks_for_roles_in_the_body() -> None:
     answer = f"HTTP/1.1 200 OK\r\nX: {TITLE}1\r\n\r\n{TITLE}2".encode()
     assert found(answer, Planted(titled=True)) == {f"{TITLE}… in the head of it"}
 

@@ -325,7 +325,7 @@ async def test_closing_breaks_off_the_question_which_districts_are_connected(*, 
 
 
 @pytest.mark.parametrize("path", ["", "/sections", "/v3.0/districts"])
-async def test_a_reading_ends_when_its_errand_has_to(path: str) -> None:
+async def test_a_fetch_ends_when_its_request_has_to(path: str) -> None:
     clever = Clever({"teacher": {}}, {path: NEVER})
     read_context = ReadContext(until=asyncio.get_running_loop().time() + 0.02)
     with pytest.raises(CleverTimedOut):

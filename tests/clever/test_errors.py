@@ -42,7 +42,7 @@ def told(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str]]:
     return [(one.levelname, one.getMessage()) for one in caplog.records if one.name == "rosterguard"]
 
 
-async def test_each_kind_of_refusal_is_told_at_most_once_a_minute(caplog: pytest.LogCaptureFixture) -> None:
+async def test_each_kind_of_refusal_is_logged_at_most_once_a_minute(caplog: pytest.LogCaptureFixture) -> None:
     clever = Clever()
     for at in (0, 1, 59.9):
         await clever.refuses(401, at=at)
@@ -52,18 +52,18 @@ async def test_each_kind_of_refusal_is_told_at_most_once_a_minute(caplog: pytest
     assert told(caplog)[2:] == [("WARNING", REFUSED)]
 
 
-async def test_many_refusals_at_once_are_told_once(caplog: pytest.LogCaptureFixture) -> None:
+async def test_many_refusals_at_once_are_logged_once(caplog: pytest.LogCaptureFixture) -> None:
     clever = Clever()
     await asyncio.gather(*(clever.refuses(401, at=0) for _ in range(50)))
     assert told(caplog) == [("WARNING", REFUSED)]
 
 
 @pytest.mark.parametrize("status", [404, 429, 500])
-async def test_no_other_failure_is_told_as_a_refusal(status: int, caplog: pytest.LogCaptureFixture) -> None:
+async def test_no_other_failure_is_reported_as_a_refusal(status: int, caplog: pytest.LogCaptureFixture) -> None:
     await Clever().refuses(status, at=0)
     assert told(caplog) == []
 
 
-async def test_a_client_that_is_refused_is_told_by_whoever_connects(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_client_that_is_refused_is_logged_by_whoever_connects(caplog: pytest.LogCaptureFixture) -> None:
     await Clever().refuses(401, at=0, authorization="Basic hush")
     assert told(caplog) == []

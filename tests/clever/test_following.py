@@ -68,7 +68,7 @@ async def test_after_discovery_one_district_token_is_tried_and_no_traffic_is_nee
     assert clever.pauses == [600, 600, 600]
 
 
-async def test_a_token_that_is_refused_leaves_the_turn_to_another_district() -> None:
+async def test_after_a_token_that_is_refused_another_districts_is_tried() -> None:
     clever = Clever({"north": NORTH, "south": SOUTH}, refused={"north"})
     assert await clever.follow() == CleverState(accepted_once=True, outcome="ok")
     assert clever.asked == [LISTING, "north", LISTING, "south", LISTING]

@@ -113,7 +113,7 @@ def test_a_bucket_of_which_nothing_more_is_said_is_forgotten_with_its_window(clo
     assert outcome(budget, COLD) is None
 
 
-def test_a_window_whose_end_is_told_a_second_earlier_or_later_is_the_same(clock: MovedClock) -> None:
+def test_a_window_whose_end_is_given_a_second_earlier_or_later_is_the_same(clock: MovedClock) -> None:
     budget = Budget(clock, 0.5)
     budget.record_rates(Rate(1200, 1200, 1_000_060, 60))
     for asked in range(600):

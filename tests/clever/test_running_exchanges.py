@@ -136,7 +136,7 @@ WAITED = "rosterguard_clever_connection_wait_seconds_count"
 
 @dataclass
 class Slow:
-    """A Clever that answers when it is told to."""
+    """A Clever that answers when the test lets it."""
 
     wakes: asyncio.Event = field(default_factory=asyncio.Event)
     asked: int = 0
@@ -200,7 +200,7 @@ async def test_an_exchange_that_nobody_waits_for_is_broken_off_after_a_moment() 
     assert transport.state.outcome == "not_asked"
 
 
-async def test_exchanges_that_nobody_waits_for_count_and_who_finds_no_room_is_told_so_without_blame_on_clever() -> None:
+async def test_abandoned_exchanges_count_and_who_finds_no_room_gets_an_error_that_does_not_blame_clever() -> None:
     clever = Slow()
     transport = clever.transport(RunningExchanges(2, timeout=0.02))
     timed_out = metrics.REGISTRY.get_sample_value(WITHHELD, NO_CONNECTION) or 0

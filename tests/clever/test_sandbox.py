@@ -194,7 +194,7 @@ async def test_districts_are_discovered_by_client_id_and_secret(sandbox: Sandbox
 
 
 @pytest.mark.parametrize(("token", "secret"), [("another-token", None), (None, "another-secret")])
-async def test_refused_credentials_are_told(connected: Connect, token: str | None, secret: str | None) -> None:
+async def test_refused_credentials_are_reported(connected: Connect, token: str | None, secret: str | None) -> None:
     client = connected(token=token, secret=secret)
     with pytest.raises(CleverRefusedToken):
         await client.districts()

@@ -181,7 +181,7 @@ async def test_looks_are_five_seconds_apart_and_the_last_one_counts_meanwhile() 
     assert await tokens.districts_now(after=clever.now) == {NORTH, SOUTH}
 
 
-async def test_a_look_that_fails_is_not_made_again_for_five_seconds_and_is_told_to_all() -> None:
+async def test_a_discovery_that_fails_is_not_repeated_for_five_seconds_and_is_raised_to_all() -> None:
     clever = Clever({LISTING: listing(entry(NORTH, "token-n"))})
     tokens = clever.discovered()
     await tokens.districts()
@@ -362,7 +362,7 @@ async def test_when_a_token_was_made_may_be_unknown(created: object) -> None:
 
 
 @pytest.mark.parametrize("entries", [[], [{"owner": {"type": "user", "id": NORTH}, "access_token": "token"}]])
-async def test_a_list_without_districts_is_fine_and_told_once_per_discovery(
+async def test_a_list_without_districts_is_fine_and_logged_once_per_discovery(
     entries: list[Mapping[str, object]], caplog: pytest.LogCaptureFixture
 ) -> None:
     tokens = Clever({LISTING: listing(*entries)}).discovered()
@@ -383,7 +383,7 @@ async def test_a_refresh_without_a_usable_record_leaves_all_as_it_was() -> None:
     assert await tokens.token(NORTH) == "token-n"
 
 
-async def test_a_refused_client_is_told_as_such_and_not_as_a_refused_district_token() -> None:
+async def test_a_refused_client_is_reported_as_such_and_not_as_a_refused_district_token() -> None:
     with pytest.raises(CleverRefusedToken, match=r"^Clever refuses the client id and secret: ") as caught:
         await Clever({LISTING: 401}).discovered().districts()
     assert "district" not in str(caught.value)

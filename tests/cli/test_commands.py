@@ -134,7 +134,7 @@ def test_a_mistake_ends_the_start(arguments: list[str], environment: dict[str, s
 
 
 @pytest.mark.parametrize(("fresh", "stale", "is_odd"), [(300, 301, False), (300, 300, True), (300, 0, False)])
-def test_that_nothing_would_stand_in_is_told_at_the_start(*, fresh: int, stale: int, is_odd: bool) -> None:
+def test_a_stale_time_without_effect_is_warned_of_at_the_start(*, fresh: int, stale: int, is_odd: bool) -> None:
     times = {"ROSTERGUARD_FRESH_SECONDS": str(fresh), "ROSTERGUARD_STALE_SECONDS": str(stale)}
     # It ends for want of a secret, which is looked for last.
     told = run("serve", "--no-auth", "--workers", "2", **times).stderr.splitlines()
@@ -156,7 +156,7 @@ def test_a_bad_policy_ends_the_start_with_each_mistake(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_it_serves_and_ends_when_it_is_told_to(workers: str, sandbox: Sandbox) -> None:
+def test_it_serves_and_ends_on_sigterm(workers: str, sandbox: Sandbox) -> None:
     with rosterguard_process(
         "--no-auth", "--workers", workers, ROSTERGUARD_CLEVER_URL=sandbox.url, ROSTERGUARD_SECRET="s" * 16
     ) as (process, url):
@@ -168,7 +168,7 @@ def test_it_serves_and_ends_when_it_is_told_to(workers: str, sandbox: Sandbox) -
     assert process.returncode in {0, -signal.SIGTERM}
 
 
-def test_whoever_can_be_reached_from_elsewhere_is_told_that_metadata_needs_a_url(sandbox: Sandbox) -> None:
+def test_a_service_that_others_reach_warns_that_metadata_needs_a_url(sandbox: Sandbox) -> None:
     keys = json.dumps([{"name": "a", "sha256": "0" * 64}])
     with rosterguard_process(
         "--host",

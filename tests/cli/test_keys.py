@@ -47,7 +47,7 @@ def test_scopes_and_districts_are_part_of_the_entry() -> None:
         ),
     ],
 )
-def test_what_cannot_be_in_an_entry_is_told(arguments: list[str], told: str) -> None:
+def test_what_cannot_be_in_an_entry_is_refused(arguments: list[str], told: str) -> None:
     result = CliRunner().invoke(app, ["key", "new", *arguments])
     assert (result.exit_code, result.stderr) == (2, told)
 

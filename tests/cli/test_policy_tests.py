@@ -1,4 +1,4 @@
-"""`rosterguard policy test`: a folder of cases on a policy, told case by case."""
+"""`rosterguard policy test`: a folder of cases on a policy, reported case by case."""
 
 import json
 from pathlib import Path
@@ -134,7 +134,7 @@ def test_a_case_runs_on_the_policy_that_is_named_else_on_the_default_one(tmp_pat
     )
 
 
-def test_everything_that_is_otherwise_than_wanted_is_told_in_the_order_of_files(tmp_path: Path) -> None:
+def test_everything_that_is_otherwise_than_wanted_is_reported_in_the_order_of_files(tmp_path: Path) -> None:
     folder = folder_in(tmp_path)
     (folder / "deeper").mkdir()
     (folder / "deeper" / "asking.yml").write_text(ASKING.replace("../", "../../"))
@@ -154,7 +154,7 @@ def test_everything_that_is_otherwise_than_wanted_is_told_in_the_order_of_files(
     ]
 
 
-def test_each_mistake_of_a_malformed_case_is_told_with_its_line(tmp_path: Path) -> None:
+def test_each_mistake_of_a_malformed_case_is_reported_with_its_line(tmp_path: Path) -> None:
     folder = folder_in(tmp_path)
     (folder / "malformed.yaml").write_text(MALFORMED)
     (folder / "passing.yaml").write_text(PASSING)
@@ -205,7 +205,7 @@ def test_each_mistake_of_a_malformed_case_is_told_with_its_line(tmp_path: Path) 
         (ASKING.replace("../policy.yaml", "''"), "line 2: policy: this should be a mapping of keys to values"),
     ],
 )
-def test_a_mistake_is_told_with_its_path_and_line(text: str, mistake: str, tmp_path: Path) -> None:
+def test_a_mistake_is_reported_with_its_path_and_line(text: str, mistake: str, tmp_path: Path) -> None:
     folder = folder_in(tmp_path)
     (folder.parent / "bad.yaml").write_text("version: 1\nrule: scoped\nroles:\n  boss: []\n")
     (folder / "case.yaml").write_text(text)
@@ -249,7 +249,7 @@ def test_a_folder_without_cases_is_no_success(tmp_path: Path) -> None:
     assert (result.exit_code, result.stdout, result.stderr) == (1, "", f"{folder}: there is no case here\n")
 
 
-def test_a_policy_with_mistakes_is_told_before_anything_is_run(tmp_path: Path) -> None:
+def test_a_policy_with_mistakes_is_reported_before_anything_is_run(tmp_path: Path) -> None:
     folder = folder_in(tmp_path)
     (folder / "passing.yaml").write_text(PASSING)
     policy = folder.parent / "policy.yaml"

@@ -198,7 +198,7 @@ def changed(change: Change) -> Json:
 
 
 @pytest.mark.parametrize("told", BREAKING)
-def test_what_breaks_a_client_is_told(told: str) -> None:
+def test_what_breaks_a_client_is_reported(told: str) -> None:
     assert told in breaking_changes(BASE, changed(BREAKING[told]))
 
 

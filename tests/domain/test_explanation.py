@@ -352,7 +352,7 @@ def test_missing_because_no_such_role_is_shared() -> None:
     )
 
 
-def test_several_roles_that_are_not_shared_are_told_at_once() -> None:
+def test_several_roles_that_are_not_shared_are_reported_at_once() -> None:
     written = {**SUPERSET, "superset": {"staff": ["teacher"], "district_admin": ["staff"]}}
     assert why(written, (), "section:edit", ALGEBRA).summary == (
         f"section:edit is not held: no district admin, staff or teacher {UNSHARED}"
@@ -409,7 +409,7 @@ def test_missing_because_the_title_is_another() -> None:
         ({"title": (UNREADABLE,)}, "report:export", "staff title is unreadable, not Principal or Dean"),
     ],
 )
-def test_a_field_is_told_against_the_policy(fields: dict[str, Any], permission: str, detail: str) -> None:
+def test_a_field_is_compared_with_the_policy(fields: dict[str, Any], permission: str, detail: str) -> None:
     found = why(SUPERSET, (staff("north", **fields),), permission, NORTH)
     assert [each.detail for each in found.missing] == [detail]
 
@@ -436,7 +436,7 @@ def test_the_condition_is_that_of_the_student_s_own_entry() -> None:
     )
 
 
-def test_what_cannot_be_read_is_told_to_rule_out_what_it_may_be() -> None:
+def test_what_cannot_be_read_is_explained_as_ruling_out_what_it_may_be() -> None:
     written = {
         "rule": "scoped",
         "roles": {"contact": [{"allow": ["student:view"], "over": "students", "unless": {"type": ["Doctor", ""]}}]},
@@ -450,14 +450,14 @@ def test_what_cannot_be_read_is_told_to_rule_out_what_it_may_be() -> None:
     )
 
 
-def test_what_a_contact_is_to_a_student_is_not_told() -> None:
+def test_what_a_contact_is_to_a_student_is_not_shown() -> None:
     when = {"type": "Guardian", "relationship": "Parent"}
     written = {"rule": "scoped", "roles": {"contact": [{"allow": ["student:view"], "over": "students", "when": when}]}}
     found = why(written, (contact(("pupil", "guardian")),), "student:view", PUPIL)
     assert [each.detail for each in found.missing] == ["contact relationship is not Parent"]
 
 
-def test_several_values_are_told_as_a_list() -> None:
+def test_several_values_are_written_as_a_list() -> None:
     when = {"type": ["Guardian", "Family ", "\u200b"]}
     written = {"rule": "scoped", "roles": {"contact": [{"allow": ["student:view"], "over": "students", "when": when}]}}
     found = why(written, (contact(("pupil", "doctor")),), "student:view", PUPIL)

@@ -261,7 +261,7 @@ def test_expansions_tell_what_each_wildcard_stands_for() -> None:
     ]
 
 
-def test_expansions_of_aliases_are_told_with_the_types_of_clever() -> None:
+def test_expansions_of_aliases_are_shown_with_the_types_of_clever() -> None:
     statement = {"allow": ["classroom:*", "classroom:view", "section:edit"], "over": "sections"}
     file = file_of({"teacher": [statement]}, aliases={"classroom": "section"}, district={"read_only": ["classroom:*"]})
     assert list(expansions(file)) == [
@@ -482,7 +482,7 @@ def test_words_that_are_booleans_elsewhere_are_warned_of_where_they_are_held_aga
     ]
 
 
-def test_the_documented_value_that_may_be_meant_is_told() -> None:
+def test_the_documented_value_that_may_be_meant_is_suggested() -> None:
     contact = {"allow": ["student:view"], "over": "students", "when": {"type": "Guardian", "relationship": "Mother"}}
     staff = {"allow": ["school:view"], "over": "schools", "unless": {"roles": "SchoolTechLaed"}}
     told = list(warnings(file_of({"contact": [contact], "staff": [staff]})))

@@ -1,4 +1,4 @@
-"""What is told of a case whose policy does otherwise than it wants."""
+"""What is reported of a case whose policy does otherwise than it wants."""
 
 from typing import Any
 
@@ -58,13 +58,13 @@ def told(*, role: str | None = None, **wants: object) -> list[str]:
     return list(failures(CaseFile.model_validate(written), POLICY))
 
 
-def test_nothing_is_told_where_all_is_as_wanted_in_whatever_order() -> None:
+def test_nothing_is_reported_where_all_is_as_wanted_in_whatever_order() -> None:
     assert told(wanted=[STAFF, TEACHER, ON_CONDITION]) == []
     mixed_up = {**TEACHER, "ids": ["sec-b", "sec-a", "sec-b"]}
     assert told(wanted=[ON_CONDITION, mixed_up, {**STAFF, "permissions": ["school:view", "note:write"]}]) == []
 
 
-def test_a_grant_that_is_missing_and_one_too_many_are_told() -> None:
+def test_a_grant_that_is_missing_and_one_too_many_are_reported() -> None:
     assert told(wanted=[STAFF, {**TEACHER, "ids": ["sec-a"]}, ON_CONDITION]) == [
         "wanted section sec-a: section:view via teacher",
         "found  section sec-a, sec-b: section:view via teacher",
@@ -116,7 +116,7 @@ def question(action: object, resource: Written, *, wanted: bool, **others: objec
     return {"action": action, "resource": resource, "wanted": wanted, **others}
 
 
-def test_each_question_that_is_answered_otherwise_is_told() -> None:
+def test_each_question_that_is_answered_otherwise_is_reported() -> None:
     sec_a = {"type": "classroom", "id": "sec-a"}
     questions = [
         question("view", sec_a, wanted=True),

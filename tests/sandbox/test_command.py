@@ -45,7 +45,7 @@ def test_a_size_out_of_range_is_refused(option: tuple[str, str]) -> None:
     assert (result.exit_code, result.stdout) == (2, "")
 
 
-def test_it_serves_on_a_free_port_until_it_is_told_to_stop() -> None:
+def test_it_serves_on_a_free_port_until_it_is_interrupted() -> None:
     with subprocess.Popen([*COMMAND, "--port", "0"], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         line = process.stdout.readline()

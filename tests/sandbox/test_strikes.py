@@ -32,7 +32,7 @@ async def statuses(clever: httpx.AsyncClient, *paths: str) -> list[int]:
     return [(await clever.get(path)).status_code for path in paths]
 
 
-async def test_faults_are_told_with_how_often_each_struck(clever: httpx.AsyncClient) -> None:
+async def test_faults_are_reported_with_how_often_each_struck(clever: httpx.AsyncClient) -> None:
     await put(clever, {"kind": "gone", "path": "/v3.1/sch*"}, {"kind": "status", "status": 503, "times": 1})
     await statuses(clever, "/v3.1/schools", "/v3.1/schools", "/v3.1/users", "/v3.1/users")
     assert (await clever.get(FAULTS)).json() == {

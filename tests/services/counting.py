@@ -62,7 +62,7 @@ class CountingClever:
 
 @dataclass
 class OneByOne(CountingClever):
-    """A Clever whose readings end as each is told, in any order."""
+    """A Clever whose fetches end as the test says, in any order."""
 
     ends: list[asyncio.Future[Facts]] = field(default_factory=list)
 

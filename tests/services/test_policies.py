@@ -170,7 +170,7 @@ def titled(title: str) -> str:
         (titled("[[a]]"), f"line 7: roles.teacher[1].when.title: {NOT_A_VALUE}"),
     ],
 )
-def test_a_mistake_is_told_with_its_path_and_line(text: str, mistake: str) -> None:
+def test_a_mistake_is_reported_with_its_path_and_line(text: str, mistake: str) -> None:
     assert mistakes_in(text) == [mistake]
 
 
@@ -246,7 +246,7 @@ def test_a_role_stands_over_its_own_places_only(role: str, allowed: set[str]) ->
             assert told.startswith(f"line 6: roles.{role}[0].over: this should be ")
 
 
-def test_everyone_in_a_circle_is_told() -> None:
+def test_everyone_in_a_circle_is_reported() -> None:
     text = HEAD + "superset:\n  district_admin: [staff]\n  staff: [teacher]\n  teacher: [staff]\nroles: {}\n"
     assert mistakes_in(text) == [
         "line 5: superset.staff: staff stands above itself: a circle",
@@ -254,7 +254,7 @@ def test_everyone_in_a_circle_is_told() -> None:
     ]
 
 
-def test_all_mistakes_are_told_at_once() -> None:
+def test_all_mistakes_are_reported_at_once() -> None:
     text = "version: 2\nrule: scoped\nroles:\n  teacher:\n    - {allow: [view, a:b], over: district}\n  janitor: []\n"
     told = mistakes_in(text)
     assert [mistake.partition(": this")[0].partition(": a perm")[0] for mistake in told] == [
@@ -282,7 +282,7 @@ def test_the_error_says_all_its_mistakes() -> None:
         ("%YAML 1.2\n%YAML 1.2\n---\nversion: 1\n", 2),
     ],
 )
-def test_what_is_not_yaml_is_told_with_its_line(text: str, line: int) -> None:
+def test_what_is_not_yaml_is_reported_with_its_line(text: str, line: int) -> None:
     [told] = mistakes_in(text)
     assert told.startswith(f"line {line}: the file: this is not YAML: ")
 
@@ -311,7 +311,7 @@ def test_what_is_not_yaml_is_told_with_its_line(text: str, line: int) -> None:
         (SMALL + "<<: {rule: maximum}\n", "line 7: <<: unknown key"),
     ],
 )
-def test_yaml_that_says_nothing_to_us_is_told_with_its_line(text: str, mistake: str) -> None:
+def test_yaml_that_says_nothing_to_us_is_reported_with_its_line(text: str, mistake: str) -> None:
     assert mistakes_in(text) == [mistake]
 
 
@@ -320,7 +320,7 @@ def test_an_alias_stands_for_what_was_anchored() -> None:
     assert read_policy(text).file.roles.teacher[1].allow == ("section:view",)
 
 
-def test_a_mistake_behind_an_alias_is_told_where_the_alias_stands() -> None:
+def test_a_mistake_behind_an_alias_is_reported_where_the_alias_stands() -> None:
     text = SMALL.replace("allow: [", "allow: &seen [") + "    - {allow: *seen, over: self}\n"
     assert mistakes_in(text) == [
         "line 7: roles.teacher[1].allow[0]: section:view says nothing over self: a section does not lie there"
@@ -520,7 +520,7 @@ def test_a_directive_does_not_turn_yes_into_true() -> None:
     assert policy.clauses[Role.TEACHER][1].when == (("title", frozenset({"yes"})),)
 
 
-def test_one_mistake_is_told_once() -> None:
+def test_one_mistake_is_reported_once() -> None:
     assert mistakes_in(teacher("{allow: [view], over: sections}")) == [
         f"line 7: roles.teacher[1].allow[0]: {NOT_A_PERMISSION}"
     ]

@@ -225,7 +225,7 @@ async def test_many_are_decided_as_each_is_alone(
 
 
 @pytest.mark.parametrize("policy", ["", "\nschools: {unconfirmed: drop}\n"])
-async def test_many_users_are_told_as_each_is_alone(policy: str, sandbox: Sandbox, context_over: Contexts) -> None:
+async def test_many_users_are_answered_as_each_is_alone(policy: str, sandbox: Sandbox, context_over: Contexts) -> None:
     users = [Subject(user.id) for user in sandbox.world.districts[0].all_users[:150]]
     users += [Subject(UNKNOWN), Subject("§")]
 
@@ -299,7 +299,7 @@ async def test_what_is_asked_anew_is_read_anew_by_lists(
     assert (await evaluate_many(town.context, questions, BATCH))[0] == Decision(Reason.NOT_IN_REACH)
 
 
-async def test_a_student_whom_a_list_told_of_needs_no_reading_while_that_is_fresh(
+async def test_a_student_who_was_on_a_list_needs_no_fetch_while_that_is_fresh(
     clock: MovedClock, sandbox: Sandbox, context: Context
 ) -> None:
     town = Town(sandbox, context)
@@ -421,7 +421,7 @@ async def test_requests_that_would_not_suffice_are_not_begun_to_be_spent(sandbox
         town.sandbox.app.state.rate_limit, town.sandbox.app.state.limit = 0, RateLimit(time.time)
 
 
-async def test_records_that_cannot_be_read_are_told_where_they_are_asked_about_however_many(
+async def test_records_that_cannot_be_read_are_errors_where_they_are_asked_about_however_many(
     sandbox: Sandbox, context: Context
 ) -> None:
     town = Town(sandbox, context)

@@ -182,7 +182,9 @@ async def test_who_says_how_old_an_answer_may_be_gets_no_older_one_of_another(
         await both.here.snapshot(freshness)
 
 
-async def test_who_wants_it_anew_is_not_told_what_another_has_read_and_shares_what_comes(clock: MovedClock) -> None:
+async def test_a_request_with_no_cache_is_not_answered_by_what_another_has_fetched_and_shares_what_comes(
+    clock: MovedClock,
+) -> None:
     both = both_by(clock)
     await both.read_there()
     snapshot = await both.here.snapshot(Freshness(no_cache=True))
@@ -201,7 +203,7 @@ async def test_who_wants_it_anew_does_not_join_who_takes_what_another_has_read(c
     assert both.snapshots == (1, 0)
 
 
-async def test_nor_is_who_wants_it_anew_told_what_another_read_while_they_waited_for_their_turn(
+async def test_nor_is_a_request_with_no_cache_answered_by_what_another_fetched_while_it_waited_for_a_slot(
     clock: MovedClock,
 ) -> None:
     both = both_by(clock)
@@ -289,7 +291,7 @@ async def test_a_reading_that_is_ended_gives_up_its_lead(clock: MovedClock) -> N
     assert (both.shared.asked, both.shared.leases) == (["find", "lead", "give up"], {})
 
 
-async def test_a_reading_that_finds_no_turn_gives_up_its_lead(clock: MovedClock) -> None:
+async def test_a_fetch_that_gets_no_slot_gives_up_its_lead(clock: MovedClock) -> None:
     both = both_by(clock)
     both.here.context.read_slots = ReadSlots(SlotLimits(of_one_district=1, waiting=0))
     async with both.here.context.read_slots.turn(NORTH, ReadContext()):
@@ -298,7 +300,7 @@ async def test_a_reading_that_finds_no_turn_gives_up_its_lead(clock: MovedClock)
     assert (both.shared.asked, both.shared.leases) == (["find", "lead", "give up"], {})
 
 
-async def test_what_another_has_read_needs_no_turn(clock: MovedClock) -> None:
+async def test_what_another_has_fetched_needs_no_slot(clock: MovedClock) -> None:
     both = both_by(clock)
     await both.read_there()
     both.here.context.read_slots = ReadSlots(SlotLimits(of_one_district=1, waiting=0))
@@ -316,7 +318,7 @@ async def test_a_user_who_is_gone_is_forgotten_for_all(clock: MovedClock) -> Non
     assert both.shared.gone[KEY] == both.here.context.wall()
 
 
-async def test_who_is_gone_does_not_come_back_from_a_store_that_could_not_be_told(clock: MovedClock) -> None:
+async def test_who_is_gone_does_not_come_back_from_a_store_that_could_not_be_reached(clock: MovedClock) -> None:
     both = both_by(clock)
     await both.read_there()
     kept = both.shared.there[KEY]

@@ -62,7 +62,7 @@ async def test_renewals_of_one_morning_are_spread_over_the_last_third(asked: Ask
     assert [round(snapshot.renew_at - snapshot.began, 1) for snapshot in (early, late)] == [200, 242.5]
 
 
-async def test_a_renewal_that_fails_is_not_told_and_not_tried_again_at_once(asked: Asked) -> None:
+async def test_a_renewal_that_fails_is_not_reported_and_not_tried_again_at_once(asked: Asked) -> None:
     first = await asked.snapshot()
     asked.clock.move(201)
     asked.clever.error = CleverUnreachable("no connection")
@@ -104,7 +104,7 @@ async def test_a_slow_reading_lets_the_older_one_answer_and_goes_on_for_those_wh
     assert (answer.stale, asked.clever.snapshots) == (None, 2)
 
 
-async def test_past_the_stale_time_the_failure_is_told(asked: Asked) -> None:
+async def test_past_the_stale_time_the_failure_is_reported(asked: Asked) -> None:
     await asked.snapshot()
     asked.clever.error = CleverUnreachable("no connection")
     asked.clock.move(3599)
@@ -138,7 +138,7 @@ async def test_a_refused_token_leaves_fresh_answers_as_they_are(asked: Asked) ->
     assert await asked.snapshot() is first
 
 
-async def test_whoever_is_gone_is_not_told_as_they_were(asked: Asked) -> None:
+async def test_whoever_is_gone_is_not_answered_as_they_were(asked: Asked) -> None:
     await asked.snapshot()
     asked.clock.move(301)
     asked.clever.error = UserUnknown()
@@ -220,7 +220,7 @@ async def test_without_waiting_there_is_only_what_is_there(asked: Asked) -> None
     await settled(lambda: asked.clever.snapshots == 2)
 
 
-async def test_a_reading_that_lasts_past_the_deadline_is_told_as_such(asked: Asked) -> None:
+async def test_a_fetch_that_lasts_past_the_deadline_is_reported_as_timed_out(asked: Asked) -> None:
     asked.clever.let.clear()
     until = asyncio.get_running_loop().time() + 0.01
     with pytest.raises(CleverTimedOut, match="within the time that a request may take"):
@@ -273,7 +273,7 @@ async def test_whoever_joins_a_reading_with_an_earlier_deadline_reads_on_when_th
     assert asked.clever.snapshots == 2
 
 
-async def test_a_single_question_does_not_wait_behind_a_batch_that_has_no_turn_yet(asked: Asked) -> None:
+async def test_a_single_question_does_not_wait_behind_a_batch_that_has_no_slot_yet(asked: Asked) -> None:
     asked.context.read_slots = ReadSlots(SlotLimits(of_many_of_one=1))
     async with asked.context.read_slots.turn(NORTH, ReadContext(urgency=Urgency.BULK)):
         of_batch = asked.reading_under_way(Freshness(one_of_many=True))

@@ -34,7 +34,7 @@ class Crowd:
         return lambda: len(self.snapshot) == number
 
 
-async def test_more_readings_than_there_is_room_for_wait_for_their_turn() -> None:
+async def test_more_fetches_than_there_are_slots_wait_for_one() -> None:
     crowd = Crowd(SlotLimits(at_once=2, of_one_district=2))
     snapshots = [crowd.begin(COLD) for _ in range(3)]
     await settled(crowd.are_reading(2))
@@ -54,7 +54,7 @@ async def test_past_a_short_queue_a_reading_is_refused_at_once() -> None:
     await asyncio.gather(*snapshots)
 
 
-async def test_a_reading_waits_only_so_long_for_its_turn() -> None:
+async def test_a_fetch_waits_only_so_long_for_its_slot() -> None:
     crowd = Crowd(SlotLimits(at_once=1, of_one_district=1, patience=0.01))
     first = crowd.begin(COLD)
     await settled(crowd.are_reading(1))
@@ -107,7 +107,7 @@ async def test_a_renewal_takes_what_is_free_and_does_not_wait() -> None:
     await renewal
 
 
-async def test_whoever_gives_up_leaves_their_turn_to_others() -> None:
+async def test_whoever_gives_up_leaves_their_slot_to_others() -> None:
     crowd = Crowd(SlotLimits(at_once=1, of_one_district=1, of_many=1))
     snapshots = [crowd.begin(read_context) for read_context in (COLD, COLD, MANY, MANY)]
     await settled(crowd.are_reading(1))

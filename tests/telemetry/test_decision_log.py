@@ -46,7 +46,7 @@ def draws(*numbers: float) -> Sampling:
 EVERY = Sampling(1, every_denial=False, draw=lambda: 0.0)
 
 
-def test_a_decision_is_told_with_who_asked_about_whom_what_and_why() -> None:
+def test_a_decision_is_logged_with_who_asked_about_whom_what_and_why() -> None:
     whole = GRANTED._replace(role="staff", permission="section:edit", resource=("section", "s1"), age=12, stale="slow")
     assert told(whole, sampling=EVERY) == [
         {
@@ -71,7 +71,7 @@ def test_a_decision_is_told_with_who_asked_about_whom_what_and_why() -> None:
     ]
 
 
-def test_a_part_of_the_decisions_is_told_and_every_denial() -> None:
+def test_a_part_of_the_decisions_is_logged_and_every_denial() -> None:
     answers = [GRANTED, DENIED, GRANTED, GRANTED, DENIED]
     assert [line["decision"] for line in told(*answers, sampling=draws(0.5, 0.49, 0.9))] == [
         line["decision"] for line in told(DENIED, GRANTED, DENIED, sampling=EVERY)
@@ -92,7 +92,7 @@ def test_an_id_is_hashed_alike_each_time_and_otherwise_under_another_key() -> No
     assert len({"u1", one("u1"), one("u2"), other("u1")}) == 4
 
 
-def test_hashed_ids_are_all_that_is_told_of_people_and_places() -> None:
+def test_hashed_ids_are_all_that_is_logged_of_people_and_places() -> None:
     [line] = told(
         GRANTED._replace(resource=("section", "s1")),
         sampling=EVERY,

@@ -90,7 +90,7 @@ def test_an_exception_tells_kinds_and_places_and_not_what_it_says(form: Form) ->
     assert "2010" not in told
 
 
-def test_of_what_asyncio_says_only_the_sentence_is_told() -> None:
+def test_of_what_asyncio_says_only_the_sentence_is_logged() -> None:
     log, kept = log_in(logs.json_formatter())
     said = "Task exception was never retrieved\nfuture: <Task exception=ValueError('jane')>"
     log.handle(logging.LogRecord("asyncio", logging.ERROR, "", 0, said, None, None))
@@ -118,12 +118,14 @@ def test_of_what_asyncio_says_only_the_sentence_is_told() -> None:
         ("opentelemetrical", "hunter2", "hunter2"),
     ],
 )
-def test_what_opentelemetry_says_is_told_in_our_words_for_it_repeats_secrets(logger: str, said: str, told: str) -> None:
+def test_what_opentelemetry_says_is_logged_in_our_words_for_it_repeats_secrets(
+    logger: str, said: str, told: str
+) -> None:
     log, kept = log_in(logs.json_formatter())
     log.handle(logging.LogRecord(logger, logging.WARNING, "", 0, said, None, None))
     assert orjson.loads(kept.getvalue())["message"] == told
 
 
-def test_what_goes_wrong_in_a_library_is_told_and_what_httpx_asks_is_not() -> None:
+def test_what_goes_wrong_in_a_library_is_logged_and_what_httpx_asks_is_not() -> None:
     levels = logs.config(readable=False)["loggers"]
     assert (levels["httpx"], levels["rosterguard"]) == ({"level": "WARNING"}, {"level": "INFO"})

@@ -80,7 +80,7 @@ def test_a_caller_who_does_not_sample_is_followed(serve: Serve, sandbox: Sandbox
     assert spans == []
 
 
-def test_a_failure_is_told_by_its_kind_and_no_id_is_told(serve: Serve, sandbox: Sandbox) -> None:
+def test_a_failure_is_logged_by_its_kind_and_without_any_id(serve: Serve, sandbox: Sandbox) -> None:
     client = serve()
     client.get(f"/v1/users/{sandbox.user('co_teacher')}/roles")
     sandbox.app.state.faults.clear()

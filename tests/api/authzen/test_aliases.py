@@ -58,7 +58,7 @@ def by_clevers_names(said: Json) -> Json:
 
 
 @pytest.mark.parametrize("named", ["edit", "classroom:edit", "view", "close"])
-def test_a_decision_is_the_same_by_either_name_at_hand_or_not(
+def test_a_decision_is_the_same_by_either_name_cached_or_not(
     named: str, aliased: httpx.Client, two_worlds: Sandbox
 ) -> None:
     who = who_in(two_worlds)

@@ -1,4 +1,4 @@
-"""Single evaluations: entities, decisions and what is told of them (AuthZEN sections 5, 6 and 10.1)."""
+"""Single evaluations: entities, decisions and their context (AuthZEN sections 5, 6 and 10.1)."""
 
 from typing import get_type_hints
 

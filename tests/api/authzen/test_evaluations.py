@@ -235,7 +235,7 @@ def test_a_run_that_ends_with_an_outage_tells_it_there_for_the_next_item_might_h
     assert [each["context"]["reason"] for each in others] == ["not_permitted"] * (semantic != "deny_on_first_deny")
 
 
-def test_an_outage_for_the_resource_of_one_item_is_told_there_whoever_is_asked_about(
+def test_an_outage_for_the_resource_of_one_item_is_reported_there_whoever_is_asked_about(
     service: httpx.Client, sandbox: Sandbox
 ) -> None:
     """§7.2.1: the subject that all share could be read."""
@@ -261,7 +261,7 @@ def test_an_outage_for_the_subject_of_all_is_one_for_all_though_an_item_is_decid
         assert serve(clever_url=url).post("/access/v1/evaluations", json=asked).status_code == 503
 
 
-def test_what_no_item_can_be_answered_for_is_told_as_it_is_of_one_question(serve: Serve, sandbox: Sandbox) -> None:
+def test_what_no_item_can_be_answered_for_is_an_error_as_of_one_question(serve: Serve, sandbox: Sandbox) -> None:
     """§7.2.1: nothing cached, and a caller of two districts who names none."""
     teacher = sandbox.user("teacher_only")
     one = question(subject(teacher), action("edit"), resource(NOWHERE))
@@ -272,7 +272,7 @@ def test_what_no_item_can_be_answered_for_is_told_as_it_is_of_one_question(serve
             assert answer.status_code == status
 
 
-def test_an_outage_for_one_item_is_told_there_and_one_for_all_is_503(serve: Serve) -> None:
+def test_an_outage_for_one_item_is_reported_there_and_one_for_all_is_503(serve: Serve) -> None:
     """§7.2.1: never a false that could be taken for an answer."""
     here = {"action": action("edit"), "resource": resource("c" * 24)}
     with in_background(failing_for_one()) as url:
@@ -290,7 +290,7 @@ def test_an_outage_for_one_item_is_told_there_and_one_for_all_is_503(serve: Serv
 
 
 @pytest.mark.parametrize("semantic", ["execute_all", "deny_on_first_deny", "permit_on_first_permit"])
-def test_an_outage_for_one_item_is_told_there_though_an_older_answer_speaks_for_the_subject(
+def test_an_outage_for_one_item_is_reported_there_though_an_older_answer_speaks_for_the_subject(
     semantic: str, service: httpx.Client, sandbox: Sandbox, clock: MovedClock
 ) -> None:
     teacher = sandbox.user("teacher_only")

@@ -59,7 +59,9 @@ def test_pages_hold_all_results_once_and_the_last_one_has_no_token(
 
 @pytest.mark.parametrize("found", [[], FEW, FOUND])
 @pytest.mark.parametrize("asked", [{"limit": 0}, {"limit": 0, "token": ""}, {"limit": 0, "properties": {}}])
-def test_whoever_asks_for_no_results_is_told_how_many_there_are_and_not_to_go_on(found: list[str], asked: Json) -> None:
+def test_whoever_asks_for_no_results_gets_how_many_there_are_and_no_token_to_go_on(
+    found: list[str], asked: Json
+) -> None:
     """§8.2.1: 0 is a limit. With a token beside no results a client that repeats its limit would turn for ever."""
     assert page(asked, found) == Page([], len(found), "")
 
@@ -146,5 +148,5 @@ def test_what_was_asked_is_the_same_in_whatever_order_it_was_written() -> None:
     assert canonical({"a": 1}) != canonical({"a": True})
 
 
-def test_a_question_is_told_from_another_by_properties_that_are_null() -> None:
+def test_a_question_differs_from_another_by_properties_that_are_null() -> None:
     assert canonical({"a": None}) != canonical({})

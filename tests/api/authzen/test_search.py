@@ -105,7 +105,7 @@ def test_a_limit_of_0_tells_the_total_alone(service: httpx.Client, sandbox: Sand
         {"properties": {}},
     ],
 )
-def test_whoever_asks_for_pages_is_told_of_the_last(page: Json, service: httpx.Client, sandbox: Sandbox) -> None:
+def test_whoever_asks_for_pages_sees_which_is_the_last(page: Json, service: httpx.Client, sandbox: Sandbox) -> None:
     """§8.2, §10.1.1."""
     schools_search = every_school(sandbox)
     count = len(schools(sandbox))

@@ -170,7 +170,7 @@ def clever_that_says(answer: Response) -> Iterator[str]:
     ids=["failing", "refusing", "garbled"],
 )
 def test_a_clever_that_cannot_be_read_is_an_error_and_never_a_false(said: Response, status: int, serve: Serve) -> None:
-    """§7.2.1: an outage is told by HTTP, never by an unmarked denial or a partial search."""
+    """§7.2.1: an outage is an HTTP status, never by an unmarked denial or a partial search."""
     with clever_that_says(said) as url:
         service = serve(clever_url=url)
         for path in EVERY_PATH:
