@@ -1,4 +1,4 @@
-"""Waiting for others: until a deadline, once for many who wait, with growing pauses, and not at all while all fails."""
+"""Waiting for others: deadlines, one call for many who wait, growing pauses, and a circuit breaker."""
 
 import asyncio
 import math

@@ -1,1 +1,1 @@
-"""The Clever API behind `app.roster.context.Clever`: turns Clever's answers into facts and domain errors."""
+"""The Clever API behind the roster's port `Clever`: turns Clever's answers into facts and domain errors."""

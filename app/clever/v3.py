@@ -1,4 +1,7 @@
-"""The reads of API 3.0 and 3.1: where each thing is found; `models` says in which shape, `mapping` what it means."""
+"""The reads of API 3.0 and 3.1: where each thing is found; `models` says in which shape, `mapping` what it means.
+
+``versions.Family`` says what each returns and raises. Something else to read is a function here and a method there.
+"""
 
 import asyncio
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
