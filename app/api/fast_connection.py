@@ -11,7 +11,7 @@ from app.api.http_limits import Connection
 from app.api.security_headers import RawHeaders
 
 _METHODS = frozenset({b"GET", b"POST"})
-_STATUS_LINES = {200: b"HTTP/1.1 200 OK\r\n", 304: b"HTTP/1.1 304 Not Modified\r\n"}
+_STATUS_LINES = {200: b"HTTP/1.1 200 OK", 304: b"HTTP/1.1 304 Not Modified"}
 
 
 class FastConnection(Connection):
@@ -104,10 +104,8 @@ class FastConnection(Connection):
 
     def send_answer(self, status: int, headers: RawHeaders, body: bytes) -> None:
         """Write an answer of the fast path to the connection."""
-        lines = [_STATUS_LINES[status]]
-        for name, value in (*self.server_state.default_headers, *headers):
-            lines += (name, b": ", value, b"\r\n")
-        self.transport.write(b"".join((*lines, b"\r\n", body)))
+        lines = map(b": ".join, (*self.server_state.default_headers, *headers))
+        self.transport.write(b"\r\n".join((_STATUS_LINES[status], *lines, b"", body)))
         self._answered_at = self.loop.time()
         if self.timeout_keep_alive_task is None:
             self.timeout_keep_alive_task = self.loop.call_later(

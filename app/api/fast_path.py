@@ -30,7 +30,7 @@ from app.services.decisions import Question, cached_decision, cached_decisions
 from app.services.permissions import Subject, cached_permissions
 from app.telemetry import tracing
 from app.telemetry.access_log import AccessLog
-from app.telemetry.current_request import CURRENT, request_of
+from app.telemetry.current_request import CURRENT, REQUEST_ID, TRACEPARENT, Request, request_with
 
 MOST_BYTES = 16 * 1024
 """Of a body that is read here: with a longer one others would have to wait for their turn."""
@@ -81,26 +81,24 @@ class FastPath:
         if route is None or said is None or caller is None or context is None:
             return None
         began = time.perf_counter()
-        request = request_of(headers)
+        request = _request_with(said)
         token = CURRENT.set(request)
         try:
-            with tracing.tracer().server_span(request, method.decode()) as span:
-                if user is None:
-                    answer = _decisions(context, caller, said, body, route)
-                else:
-                    answer = None if body else _permissions(context, caller, said, user[1].decode(), user[2])
-                if answer is None:
-                    span.forget()
-                    return None
-                span.set_attribute("http.route", route)
-                span.set_attribute("http.response.status_code", answer[0])
+            if user is None:
+                answer = _decisions(context, caller, said, body, route)
+            else:
+                answer = None if body else _permissions(context, caller, said, user[1].decode(), user[2])
+            if answer is None:
+                return None
+            status, head, content = answer
+            told = request, method.decode(), route, status, time.perf_counter() - began
+            tracing.tracer().record_server_span(*told)
         except Exception:  # noqa: BLE001 -- a fault of ours is logged, and the application answers
             _log.exception("the fast path failed")
             return None
         finally:
             CURRENT.reset(token)
-        status, head, content = answer
-        self._access_log.log_request(request, caller.name, method.decode(), route, status, time.perf_counter() - began)
+        self._access_log.log_request(*told, caller.name)
         return status, marked(head, request, DATA, by_origin=self._by_origin), content
 
     def _caller(self, headers: Headers) -> Caller | None:
@@ -113,7 +111,12 @@ class FastPath:
 def _usual(headers: RawHeaders) -> Headers | None:
     """Return headers by their names; None where one is there twice, or asks for more than the usual answer."""
     said = dict(headers)
-    return said if len(said) == len(headers) and _UNUSUAL.isdisjoint(said) else None
+    return said if len(said) == len(headers) and said.keys().isdisjoint(_UNUSUAL) else None
+
+
+def _request_with(headers: Headers) -> Request:
+    named = headers.get(REQUEST_ID)
+    return request_with([] if named is None else [named], headers.get(TRACEPARENT))
 
 
 def _permissions(context: Context, caller: Caller, headers: Headers, user: str, query: bytes | None) -> Stamped | None:

@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import Sequence
+from functools import cache
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -95,16 +96,16 @@ Stamped = tuple[int, RawHeaders, bytes]
 def stamped(held: str | None, answer: Answer, fresh_seconds: int) -> Stamped:
     """Return ``answer`` for a caller who holds what If-None-Match says, if it is there."""
     tag = f'"{answer.rendered.tag}"'
-    headers = [
-        (b"cache-control", b"private, max-age=%d, must-revalidate" % fresh_seconds),
-        (b"vary", b"Authorization"),
-        (b"age", b"%d" % answer.age),
-        (b"etag", tag.encode()),
-    ]
+    headers = [*_kept_for(fresh_seconds), (b"age", b"%d" % answer.age), (b"etag", tag.encode())]
     if held is not None and _names(held, tag):
         return 304, headers, b""
     body = answer.rendered.body
     return 200, [*headers, _JSON, (b"content-length", b"%d" % len(body))], body
+
+
+@cache
+def _kept_for(seconds: int) -> RawHeaders:
+    return (b"cache-control", b"private, max-age=%d, must-revalidate" % seconds), (b"vary", b"Authorization")
 
 
 def unkept(body: bytes, status: int = 200) -> Stamped:

@@ -97,7 +97,7 @@ class RequestMiddleware:
                 self._access_log.in_progress -= 1
                 route, seconds = _route(scope), time.perf_counter() - began
                 if reply.status:
-                    self._access_log.log_request(request, _caller(scope), scope["method"], route, reply.status, seconds)
+                    self._access_log.log_request(request, scope["method"], route, reply.status, seconds, _caller(scope))
             span.set_attribute("http.route", route)
             span.set_attribute("http.response.status_code", reply.status)
             if reply.status >= HTTPStatus.INTERNAL_SERVER_ERROR:

@@ -32,7 +32,7 @@ class AccessLog:
         self._wall = wall
 
     def log_request(  # noqa: PLR0913, PLR0917 -- what a line says
-        self, request: Request, caller: str | None, method: str, route: str, status: int, seconds: float
+        self, request: Request, method: str, route: str, status: int, seconds: float, caller: str | None
     ) -> None:
         """Log and count a request by its route, such as ``/v1/users/{user_id}/roles``, and never by its path."""
         metrics.record_request(method, route, status, seconds)
@@ -40,7 +40,7 @@ class AccessLog:
         lines = self.requests if decision is None else self.decisions
         if lines is None:
             return
-        at, ms, told = stamp(self._wall()), round(seconds * 1000, 3), decision or msgspec.UNSET
+        at, ms, told = stamp(self._wall()), round(seconds * 1_000_000) / 1000, decision or msgspec.UNSET
         line = _Line(at, "info", _EVENT, request.id, request.trace, caller, method, route, status, ms, told)
         lines.put(_readable(line) if self._readable and decision is None else as_line(line))
 

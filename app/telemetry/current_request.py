@@ -57,23 +57,30 @@ CURRENT: ContextVar[Request | None] = ContextVar("request", default=None)
 def random_id() -> str:
     """Return 32 random hexadecimal digits, which are unique but no secret."""
     # Not from the system's generator, which would cost each request a system call.
-    return f"{random.getrandbits(128):032x}"
+    return random.getrandbits(128).to_bytes(16).hex()
 
 
 def request_of(headers: Iterable[tuple[bytes, bytes]], made_up: Callable[[], str] = random_id) -> Request:
     """Return the request with these headers; missing ids are generated."""
-    named, parents = [], []
+    named, parents = list[bytes](), list[bytes]()
     for name, value in headers:
         if name == REQUEST_ID:
             named.append(value)
         elif name == TRACEPARENT:
             parents.append(value)
-    parent = _parent(parents[0]) if len(parents) == 1 else None
-    if not named:
-        own = made_up()
-        return Request([own.encode()], own, parent.trace if parent else own, parent)
-    said = next((value.decode() for value in named if _FIT_FOR_LOGS.fullmatch(value)), "")
-    return Request(named, said, parent.trace if parent else made_up(), parent)
+    return request_with(named, parents[0] if len(parents) == 1 else None, made_up)
+
+
+def request_with(named: list[bytes], parent: bytes | None, made_up: Callable[[], str] = random_id) -> Request:
+    """Return the request with these values of ``X-Request-ID`` and with this ``traceparent``; see ``request_of``."""
+    span = None if parent is None else _parent(parent)
+    trace = made_up() if span is None else span.trace
+    if named:
+        return Request(
+            named, next((value.decode() for value in named if _FIT_FOR_LOGS.fullmatch(value)), ""), trace, span
+        )
+    own = trace if span is None else made_up()
+    return Request([own.encode()], own, trace, span)
 
 
 def _parent(said: bytes) -> Parent | None:

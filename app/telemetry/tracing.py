@@ -31,15 +31,15 @@ class Span(Protocol):
     def set_error(self, kind: str) -> None:
         """Mark it as failed, with the kind of error."""
 
-    def forget(self) -> None:
-        """Tell nobody of it: somebody else does the work."""
-
 
 class Tracer(Protocol):
     """Makes spans of the work that is done for requests."""
 
     def server_span(self, request: Request, method: str) -> AbstractContextManager[Span]:
         """Make the span of a request, in the caller's trace or in a new one."""
+
+    def record_server_span(self, request: Request, method: str, route: str, status: int, seconds: float) -> None:
+        """Make the span of the current request afterwards: it took ``seconds`` until now, and has no other in it."""
 
     def internal_span(self, name: str) -> AbstractContextManager[Span]:
         """Make the span of a part of it."""
@@ -55,9 +55,6 @@ class _Nobody:
     def set_error(self, kind: str) -> None:
         """Ignore it."""
 
-    def forget(self) -> None:
-        """Ignore it."""
-
 
 class _Off:
     """Makes no spans."""
@@ -67,6 +64,9 @@ class _Off:
 
     def server_span(self, request: Request, method: str) -> AbstractContextManager[Span]:  # noqa: ARG002 -- the protocol's
         return self._nothing
+
+    def record_server_span(self, request: Request, method: str, route: str, status: int, seconds: float) -> None:
+        """Ignore it."""
 
     def internal_span(self, name: str) -> AbstractContextManager[Span]:  # noqa: ARG002 -- the protocol's
         return self._nothing
@@ -111,11 +111,12 @@ def switched_on(
     from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415
     from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415
 
-    from app.telemetry.spans import Spans  # noqa: PLC0415
+    from app.telemetry.spans import Spans, TraceIds  # noqa: PLC0415
 
-    provider = TracerProvider(resource=Resource.create({"service.name": "rosterguard"}), shutdown_on_exit=False)
+    resource = Resource.create({"service.name": "rosterguard"})
+    provider = TracerProvider(resource=resource, id_generator=TraceIds(), shutdown_on_exit=False)
     provider.add_span_processor(BatchSpanProcessor(exporter()))
-    _tracer = Spans(provider.get_tracer("rosterguard"))
+    _tracer = Spans(provider.get_tracer("rosterguard"), provider.sampler)
     try:
         yield
     finally:

@@ -80,6 +80,20 @@ def test_a_caller_who_does_not_sample_is_followed(serve: Serve, sandbox: Sandbox
     assert spans == []
 
 
+def test_an_answer_from_memory_is_traced_by_the_id_that_it_has_in_logs(serve: Serve, sandbox: Sandbox) -> None:
+    client, path = serve(), f"/v1/users/{sandbox.user('co_teacher')}/permissions"
+    client.get(path)
+    with traced(requests=2) as spans:
+        ours = client.get(path).headers["X-Request-ID"]
+        for sampled in ("00", "01"):
+            client.get(path, headers={"traceparent": f"00-{TRACE}-{PARENT}-{sampled}"})
+    route = "/v1/users/{user_id}/permissions"
+    said = {"http.request.method": "GET", "http.route": route, "http.response.status_code": 200}
+    assert [(span.name, dict(span.attributes or {})) for span in spans] == [(f"GET {route}", said)] * 2
+    assert [trace_of(span) for span in spans] == [ours, TRACE]
+    assert all(span.start_time and span.end_time and span.start_time < span.end_time for span in spans)
+
+
 def test_a_failure_is_logged_by_its_kind_and_without_any_id(serve: Serve, sandbox: Sandbox) -> None:
     client = serve()
     client.get(f"/v1/users/{sandbox.user('co_teacher')}/roles")
