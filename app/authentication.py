@@ -14,7 +14,7 @@ from app.auth.jwks import Issuer, Provider
 from app.auth.jwt import Expected, Tokens
 from app.domain.callers import Caller
 from app.domain.ids import IdShape
-from app.roster.context import Clock
+from app.roster.ports import Clock
 from app.settings import Settings, SettingsMistakes
 from app.telemetry import Event, log_event
 from app.urls import is_safe_address

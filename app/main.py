@@ -35,8 +35,11 @@ from app.domain.snapshot import Snapshot
 from app.observability import Observability, measured
 from app.policy_files.reload import ActivePolicy, policy_watch
 from app.policy_files.yaml import read_policy
-from app.roster.concurrency import ReadSlots
-from app.roster.context import Clever, Clock, Context, Deadlines, DecisionLog, Fetch
+from app.roster.ports import Clever, Clock
+from app.roster.roster import Deadlines, Roster
+from app.roster.single_flight import Fetches
+from app.roster.store import Store
+from app.services.decision_point import DecisionLog, DecisionPoint, decision_point
 from app.settings import Settings, SettingsMistakes
 from app.telemetry.log_writer import Sink
 
@@ -121,8 +124,8 @@ def create_app(  # noqa: PLR0913 -- the settings, and what only a test or a comm
         async with (
             authentication.open(),
             observability.open() as decision_log,
-            _contexts(settings, client, clock, wall, decision_log=decision_log, shared=tier) as context_by,
-            _policy(settings, context_by) as active_policy,
+            _roster(settings, client, clock, wall, tier) as roster,
+            _policy(settings, _decision_point_by(settings, roster, decision_log)) as active_policy,
             measured(active_policy, client, parts, observability.access_log) as measure,
         ):
             yield State(
@@ -247,8 +250,10 @@ def _id_shape(settings: Settings) -> IdShape:
 
 
 @asynccontextmanager
-async def _policy(settings: Settings, context_by: Callable[[Policy], Context]) -> AsyncIterator[ActivePolicy]:
-    active_policy = ActivePolicy(context_by)
+async def _policy(
+    settings: Settings, decision_point_by: Callable[[Policy], DecisionPoint]
+) -> AsyncIterator[ActivePolicy]:
+    active_policy = ActivePolicy(decision_point_by)
     if settings.policy is None:
         active_policy.take(read_policy(default_policy()))
         yield active_policy
@@ -258,54 +263,45 @@ async def _policy(settings: Settings, context_by: Callable[[Policy], Context]) -
 
 
 @asynccontextmanager
-async def _contexts(  # noqa: PLR0913 -- all that contexts are made of
-    settings: Settings,
-    client: CleverClient,
-    clock: Clock,
-    wall: Clock,
-    *,
-    decision_log: DecisionLog,
-    shared: "SharedCache | None",
-) -> AsyncIterator[Callable[[Policy], Context]]:
-    fetches: dict[str, Fetch] = {}
+async def _roster(
+    settings: Settings, client: CleverClient, clock: Clock, wall: Clock, shared: "SharedCache | None"
+) -> AsyncIterator[Roster]:
     keep_seconds = _keep_seconds(settings)
-    users = MemoryCache(most=settings.cache_users, keep_seconds=keep_seconds, clock=clock)
-    outdated = MemoryCache(most=CACHE_OUTDATED, keep_seconds=keep_seconds, clock=clock)
-    connecting = asyncio.create_task(client.keep_connected())
-    context_by = partial(
-        Context,
-        clever=client,
-        users=users,
+    store = Store(
+        users=MemoryCache(most=settings.cache_users, keep_seconds=keep_seconds, clock=clock),
         places=MemoryCache(most=CACHE_PLACES, keep_seconds=keep_seconds, clock=clock, size_of=_weight),
         gone=MemoryCache(most=CACHE_GONE, keep_seconds=GONE_SECONDS, clock=clock),
-        outdated=outdated,
+        outdated=MemoryCache(most=CACHE_OUTDATED, keep_seconds=keep_seconds, clock=clock),
         clock=clock,
         wall=wall,
-        id_shape=_id_shape(settings),
         fresh_seconds=settings.fresh_seconds,
-        stale_seconds=settings.stale_seconds,
-        deadlines=Deadlines(alone=settings.deadline_seconds, many=settings.batch_deadline_seconds),
-        read_slots=ReadSlots(),
-        secret=(_revealed(settings.secret) or secrets.token_hex(SECRET_BYTES)).encode(),
-        reasons=settings.reasons == "on",
-        fetches=fetches,
-        decision_log=decision_log,
-        shared=shared,
     )
-
-    def drop(key: str, at: float) -> None:
-        at = min(at, wall())
-        newer: Snapshot[None] = Snapshot(None, clock() - (wall() - at), at)
-        users.forget(key, newer.began)
-        # What was fetched from Redis before, and arrives only now, is no longer true either.
-        outdated.put(key, newer)
-
-    async with nullcontext() if shared is None else shared.open(drop):
+    fetches = Fetches(client, store)
+    connecting = asyncio.create_task(client.keep_connected())
+    async with nullcontext() if shared is None else shared.open(store.drop_user):
         try:
-            yield lambda policy: context_by(policy=policy)
+            yield Roster(
+                clever=client,
+                store=store,
+                fetches=fetches,
+                id_shape=_id_shape(settings),
+                stale_seconds=settings.stale_seconds,
+                deadlines=Deadlines(alone=settings.deadline_seconds, many=settings.batch_deadline_seconds),
+                shared=shared,
+            )
         finally:
-            running = [connecting, *(fetch.task for fetch in fetches.values() if fetch.task)]
-            for task in running:
-                task.cancel()
-            await asyncio.gather(*running, return_exceptions=True)
+            connecting.cancel()
+            await asyncio.gather(connecting, fetches.aclose(), return_exceptions=True)
             await client.aclose()
+
+
+def _decision_point_by(
+    settings: Settings, roster: Roster, decision_log: DecisionLog
+) -> Callable[[Policy], DecisionPoint]:
+    return partial(
+        decision_point,
+        roster,
+        decision_log=decision_log,
+        reasons=settings.reasons == "on",
+        secret=(_revealed(settings.secret) or secrets.token_hex(SECRET_BYTES)).encode(),
+    )

@@ -12,7 +12,8 @@ from pathlib import Path
 from app.api.health import is_ready
 from app.clever.client import CleverClient
 from app.policy_files.reload import ActivePolicy
-from app.roster.context import NO_DECISION_LOG, Clock, DecisionLog
+from app.roster.ports import Clock
+from app.services.decision_point import NO_DECISION_LOG, DecisionLog
 from app.settings import Settings, SettingsMistakes
 from app.telemetry import decision_log, log_writer, logs, metrics, tracing
 from app.telemetry.access_log import AccessLog
@@ -90,16 +91,17 @@ async def measured(
 def _measures(
     active_policy: ActivePolicy, client: CleverClient, parts: Mapping[str, Callable[[], str]], access_log: AccessLog
 ) -> Measures:
-    context, token_states = active_policy.context, client.token_states()
+    pdp, token_states = active_policy.decision_point, client.token_states()
+    roster = pdp.roster if pdp else None
     return Measures(
         requests_in_progress=access_log.in_progress,
-        readings_in_progress=context.read_slots.in_progress if context else 0,
-        readings_waiting=context.read_slots.waiting if context else 0,
+        readings_in_progress=roster.fetches.read_slots.in_progress if roster else 0,
+        readings_waiting=roster.fetches.read_slots.waiting if roster else 0,
         clever_in_progress=client.requests_in_progress(),
-        cached={"users": len(context.users), "places": len(context.places)} if context else {},
+        cached=roster.store.sizes() if roster else {},
         budget_left=token_states.budget_left(),
         breakers_open=token_states.breakers_open(),
-        policy_revision=context.policy.revision if context else None,
+        policy_revision=pdp.policy.revision if pdp else None,
         policy_fit=active_policy.state is FileState.OK,
         ready=is_ready(active_policy, client, parts),
     )

@@ -192,9 +192,8 @@ async def test_no_mark_is_in_the_cache_or_in_a_trace(marked: Sandbox, caplog: py
         for person in people(marked):
             for method, path, query, body in questions(person):
                 await client.request(method, person.at(path), params=query, json=body)
-        context = state["active_policy"].context
-        caches = context.users, context.places, context.gone, context.outdated, context.accesses
-        kept = texts_below(*caches, context.fetches, context.refused)
+        pdp = state["active_policy"].decision_point
+        kept = texts_below(pdp.roster.store, pdp.accesses, pdp.roster.fetches.in_progress)
     assert any(people(marked)[0].user in text for text in kept)
     assert [text for text in kept if found_in(text)] == []
     # That a title is found shows that marks would be; and so is an answer that was rendered with it.

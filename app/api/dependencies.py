@@ -11,7 +11,8 @@ from fastapi.routing import APIRoute
 from app.domain.errors import PolicyUnusable
 from app.domain.facts import Role
 from app.policy_files.reload import ActivePolicy
-from app.roster.context import Clever, Context
+from app.roster.ports import Clever
+from app.services.decision_point import DecisionPoint
 
 # The ids are those of the sandbox, so that the examples of the reference work on it.
 USER_EXAMPLE = "6682620f9155dac23400000f"
@@ -64,14 +65,14 @@ async def _active_policy(request: Request) -> ActivePolicy:
 CurrentActivePolicy = Annotated[ActivePolicy, Depends(_active_policy)]
 
 
-async def _context(active_policy: CurrentActivePolicy) -> Context:
-    if active_policy.context is None:
+async def _decision_point(active_policy: CurrentActivePolicy) -> DecisionPoint:
+    if active_policy.decision_point is None:
         raise PolicyUnusable
-    return active_policy.context
+    return active_policy.decision_point
 
 
-CurrentContext = Annotated[Context, Depends(_context)]
-"""The context with the policy in force, the same throughout a request; raises ``PolicyUnusable``."""
+CurrentDecisionPoint = Annotated[DecisionPoint, Depends(_decision_point)]
+"""What decides by the policy in force, the same throughout a request; raises ``PolicyUnusable``."""
 
 
 async def _clever(request: Request) -> Clever:

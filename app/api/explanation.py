@@ -9,7 +9,7 @@ from starlette.responses import Response
 from app.api.dependencies import (
     SECTION_EXAMPLE,
     USER_EXAMPLE,
-    CurrentContext,
+    CurrentDecisionPoint,
     DistrictQuery,
     RoleQuery,
     UserPath,
@@ -137,7 +137,7 @@ class ExplanationBody(_Body):
 )
 async def get_explanation(
     request: Request,
-    context: CurrentContext,
+    pdp: CurrentDecisionPoint,
     freshness: RequestedFreshness,
     user_id: UserPath,
     permission: PermissionQuery,
@@ -157,8 +157,8 @@ async def get_explanation(
     named = {"section": section, "school": school, "student": student, "user": user}
     places = {kind: place for kind, place in named.items() if place is not None}
     subject = Subject(user_id, district, role)
-    found = await explain(context, subject, permission, places, freshness)
-    return dated_response(request, Answer(Rendered.of(_rendered(found, role)), found.age), context.fresh_seconds)
+    found = await explain(pdp, subject, permission, places, freshness)
+    return dated_response(request, Answer(Rendered.of(_rendered(found, role)), found.age), pdp.roster.fresh_seconds)
 
 
 def _rendered(found: Explained, role: Role | None) -> bytes:

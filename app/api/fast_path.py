@@ -24,9 +24,10 @@ from app.api.security_headers import DATA, RawHeaders, marked
 from app.api.strict_json import object_in
 from app.domain.callers import ANYONE, Caller, CallerScope
 from app.domain.facts import Role
+from app.domain.question import Question
 from app.policy_files.reload import ActivePolicy
-from app.roster.context import Context
-from app.services.decisions import Question, cached_decision, cached_decisions
+from app.services.decision_point import DecisionPoint
+from app.services.decisions import cached_decision, cached_decisions
 from app.services.permissions import Subject, cached_permissions
 from app.telemetry import tracing
 from app.telemetry.access_log import AccessLog
@@ -77,17 +78,17 @@ class FastPath:
         user = _USER.fullmatch(target) if method == b"GET" else None
         route = _DECISIONS.get(target) if method == b"POST" else _PERMISSIONS if user else None
         said = None if route is None else _usual(headers)
-        caller, context = None if said is None else self._caller(said), self._active_policy.context
-        if route is None or said is None or caller is None or context is None:
+        caller, pdp = None if said is None else self._caller(said), self._active_policy.decision_point
+        if route is None or said is None or caller is None or pdp is None:
             return None
         began = time.perf_counter()
         request = _request_with(said)
         token = CURRENT.set(request)
         try:
             if user is None:
-                answer = _decisions(context, caller, said, body, route)
+                answer = _decisions(pdp, caller, said, body, route)
             else:
-                answer = None if body else _permissions(context, caller, said, user[1].decode(), user[2])
+                answer = None if body else _permissions(pdp, caller, said, user[1].decode(), user[2])
             if answer is None:
                 return None
             status, head, content = answer
@@ -119,15 +120,17 @@ def _request_with(headers: Headers) -> Request:
     return request_with([] if named is None else [named], headers.get(TRACEPARENT))
 
 
-def _permissions(context: Context, caller: Caller, headers: Headers, user: str, query: bytes | None) -> Stamped | None:
+def _permissions(
+    pdp: DecisionPoint, caller: Caller, headers: Headers, user: str, query: bytes | None
+) -> Stamped | None:
     subject = _subject(user, query)
     if subject is None or CallerScope.PERMISSIONS_READ not in caller.scopes:
         return None
-    answer = cached_permissions(context, subject, default_freshness(context, caller), rendered_set)
+    answer = cached_permissions(pdp, subject, default_freshness(pdp, caller), rendered_set)
     if answer is None:
         return None
     held = headers.get(b"if-none-match")
-    return stamped(None if held is None else held.decode("latin-1"), answer, context.fresh_seconds)
+    return stamped(None if held is None else held.decode("latin-1"), answer, pdp.roster.fresh_seconds)
 
 
 def _subject(user: str, query: bytes | None) -> Subject | None:
@@ -145,22 +148,22 @@ def _subject(user: str, query: bytes | None) -> Subject | None:
     return Subject(user, said.get("district"), None if role is None else _ROLES[role])
 
 
-def _decisions(context: Context, caller: Caller, headers: Headers, body: bytes, route: str) -> Stamped | None:
+def _decisions(pdp: DecisionPoint, caller: Caller, headers: Headers, body: bytes, route: str) -> Stamped | None:
     if headers.get(b"content-type") != b"application/json" or CallerScope.ACCESS_EVALUATE not in caller.scopes:
         return None
     if len(body) > MOST_BYTES:
         return None
-    freshness = default_freshness(context, caller)
+    freshness = default_freshness(pdp, caller)
     try:
         if route == EVALUATION_PATH:
             question = question_of(read_as(EvaluationRequest, object_in(body)))
-            decision = cached_decision(context, question, freshness)
-            return None if decision is None else unkept(rendered_decision(context, decision))
+            decision = cached_decision(pdp, question, freshness)
+            return None if decision is None else unkept(rendered_decision(pdp, decision))
         questions = _few_questions(body)
     except Refused:
         return None
-    decisions = questions and cached_decisions(context, questions, batch_freshness(context, freshness))
-    return unkept(rendered_together(context, decisions)) if decisions else None
+    decisions = questions and cached_decisions(pdp, questions, batch_freshness(pdp, freshness))
+    return unkept(rendered_together(pdp, decisions)) if decisions else None
 
 
 def _few_questions(body: bytes) -> Sequence[Question]:

@@ -11,7 +11,7 @@ from app.api.dependencies import AuthenticationParts, CurrentActivePolicy, Curre
 from app.api.errors import BROKEN_HTTP, FOREIGN_HOST, HEAD_TOO_LARGE, PATH_TOO_LONG, described_as
 from app.api.http_caching import unkept_response
 from app.policy_files.reload import ActivePolicy
-from app.roster.context import Clever
+from app.roster.ports import Clever
 
 PROCESS = "process"
 """A part that exists only while the process is stopping."""
@@ -56,7 +56,11 @@ def is_ready(active_policy: ActivePolicy, clever: Clever, parts: Mapping[str, Ca
     keys = parts.get("keys")
     if PROCESS in parts:
         return False
-    return active_policy.context is not None and clever.state().accepted_once and (keys is None or keys() != "unusable")
+    return (
+        active_policy.decision_point is not None
+        and clever.state().accepted_once
+        and (keys is None or keys() != "unusable")
+    )
 
 
 @router.get(

@@ -12,11 +12,11 @@ from msgspec.structs import replace
 from starlette.responses import Response
 
 from app.api.authentication import CurrentCaller
-from app.api.dependencies import CurrentContext
+from app.api.dependencies import CurrentDecisionPoint
 from app.api.security_headers import RawHeaders
 from app.domain.callers import Caller, CallerScope
-from app.roster.context import Context
 from app.roster.freshness import Freshness
+from app.services.decision_point import DecisionPoint
 from app.services.permissions import Answer
 
 _DIRECTIVE = re.compile(r'(?:[^,"]|"(?:[^"\\]|\\.)*"?)+')
@@ -27,17 +27,17 @@ _LONGEST = 2**31
 """What a number of seconds that is too large to be meant counts as (RFC 9111 section 1.2.2)."""
 
 
-async def _requested_freshness(request: Request, context: CurrentContext, caller: CurrentCaller) -> Freshness:
+async def _requested_freshness(request: Request, pdp: CurrentDecisionPoint, caller: CurrentCaller) -> Freshness:
     written = request.headers.getlist("cache-control")
     if not written:
-        return default_freshness(context, caller)
+        return default_freshness(pdp, caller)
     listed = _DIRECTIVE.findall(",".join(written))
     directives = [(name.strip().lower(), value.strip()) for name, _, value in (each.partition("=") for each in listed)]
     names = {name for name, _ in directives}
     if not names.isdisjoint({"no-cache", "max-age"}):
         caller.require(CallerScope.FACTS_REFRESH)
     return replace(
-        default_freshness(context, caller),
+        default_freshness(pdp, caller),
         max_age=_least(directives, "max-age"),
         no_cache="no-cache" in names,
         max_stale=_least([(name, value or str(_LONGEST)) for name, value in directives], "max-stale"),
@@ -45,21 +45,21 @@ async def _requested_freshness(request: Request, context: CurrentContext, caller
     )
 
 
-def default_freshness(context: Context, caller: Caller) -> Freshness:
+def default_freshness(pdp: DecisionPoint, caller: Caller) -> Freshness:
     """Return the freshness that a request without Cache-Control asks for."""
-    until = asyncio.get_running_loop().time() + context.deadlines.alone
-    return Freshness(asked_at=context.clock(), caller=caller, until=until)
+    until = asyncio.get_running_loop().time() + pdp.roster.deadlines.alone
+    return Freshness(asked_at=pdp.roster.clock(), caller=caller, until=until)
 
 
 async def _batch_freshness(
-    freshness: Annotated[Freshness, Depends(_requested_freshness)], context: CurrentContext
+    freshness: Annotated[Freshness, Depends(_requested_freshness)], pdp: CurrentDecisionPoint
 ) -> Freshness:
-    return batch_freshness(context, freshness)
+    return batch_freshness(pdp, freshness)
 
 
-def batch_freshness(context: Context, freshness: Freshness) -> Freshness:
+def batch_freshness(pdp: DecisionPoint, freshness: Freshness) -> Freshness:
     """Return the same freshness for a batch or a search."""
-    until = asyncio.get_running_loop().time() + context.deadlines.many
+    until = asyncio.get_running_loop().time() + pdp.roster.deadlines.many
     return replace(freshness, until=until, one_of_many=True)
 
 

@@ -8,7 +8,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
-from app.api.dependencies import CurrentContext, DistrictQuery, RoleQuery, UserPath, no_other_parameters
+from app.api.dependencies import CurrentDecisionPoint, DistrictQuery, RoleQuery, UserPath, no_other_parameters
 from app.api.errors import Problem, Refused, documented, problem_of
 from app.api.http_caching import BatchFreshness, RequestedFreshness, dated_response, unkept_response
 from app.api.openapi import CACHE_CONTROL
@@ -154,7 +154,7 @@ class BatchResults(_Body):
 )
 async def get_permissions(
     request: Request,
-    context: CurrentContext,
+    pdp: CurrentDecisionPoint,
     freshness: RequestedFreshness,
     user_id: UserPath,
     role: RoleQuery = None,
@@ -165,8 +165,8 @@ async def get_permissions(
     The grants follow from the user's roles, sections and schools at Clever and from the policy. With `role` the same
     user is seen in that role only. Send the `ETag` back in `If-None-Match` to get 304 while nothing has changed.
     """
-    answer = await permissions_of(context, Subject(user_id, district, role), freshness, rendered)
-    return dated_response(request, answer, context.fresh_seconds)
+    answer = await permissions_of(pdp, Subject(user_id, district, role), freshness, rendered)
+    return dated_response(request, answer, pdp.roster.fresh_seconds)
 
 
 @router.post(
@@ -178,11 +178,11 @@ async def get_permissions(
     openapi_extra={"parameters": [CACHE_CONTROL]},
 )
 async def get_permissions_of_many(
-    context: CurrentContext, freshness: BatchFreshness, batch: Batch, _said: UnambiguouslySaid
+    pdp: CurrentDecisionPoint, freshness: BatchFreshness, batch: Batch, _said: UnambiguouslySaid
 ) -> Response:
     """Tell what up to a hundred users may do, each with a status of its own, in the order asked."""
     subjects = [Subject(item.id, item.district, item.role) for item in batch.users]
-    answers = await permissions_of_many(context, subjects, freshness, rendered)
+    answers = await permissions_of_many(pdp, subjects, freshness, rendered)
     return unkept_response(b'{"results":[%b]}' % b",".join(map(_result, answers)))
 
 

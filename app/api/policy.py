@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
-from app.api.dependencies import CurrentContext, no_other_parameters
+from app.api.dependencies import CurrentDecisionPoint, no_other_parameters
 from app.api.errors import documented
 from app.api.http_caching import has
 from app.domain.policy_schema import DistrictStates, PolicyFile
@@ -36,9 +36,9 @@ class PolicyInForce(BaseModel):
     response_model=PolicyInForce,
     responses=documented(503) | {304: {"description": "Not modified"}},
 )
-async def get_policy(request: Request, context: CurrentContext) -> Response:
+async def get_policy(request: Request, pdp: CurrentDecisionPoint) -> Response:
     """Return the policy in force, its warnings, and its revision, which is in every permission set."""
-    policy = context.policy
+    policy = pdp.policy
     tag = f'"{"-".join([policy.revision, *([_digest(policy.warnings)] if policy.warnings else [])])}"'
     headers = {"Cache-Control": "private, no-cache", "ETag": tag, "Vary": "Authorization"}
     if has(request, tag):

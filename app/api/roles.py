@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
-from app.api.dependencies import CurrentContext, DistrictQuery, UserPath, no_other_parameters
+from app.api.dependencies import CurrentDecisionPoint, DistrictQuery, UserPath, no_other_parameters
 from app.api.errors import documented
 from app.api.http_caching import RequestedFreshness, dated_response
 from app.api.staleness import AsOf, Stale, StaleReason, members_of
@@ -62,7 +62,7 @@ class RolesBody(BaseModel):
 )
 async def get_roles(
     request: Request,
-    context: CurrentContext,
+    pdp: CurrentDecisionPoint,
     freshness: RequestedFreshness,
     user_id: UserPath,
     district: DistrictQuery = None,
@@ -71,8 +71,8 @@ async def get_roles(
 
     Each can be the `role` of a permission set. Roles that the district does not share with this application are absent.
     """
-    answer = await roles_of(context, Subject(user_id, district), freshness, _rendered)
-    return dated_response(request, answer, context.fresh_seconds)
+    answer = await roles_of(pdp, Subject(user_id, district), freshness, _rendered)
+    return dated_response(request, answer, pdp.roster.fresh_seconds)
 
 
 def _rendered(facts: Facts, staleness: Staleness | None) -> bytes:

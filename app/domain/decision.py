@@ -2,11 +2,15 @@
 
 from enum import StrEnum
 
+import msgspec
+
 from app.domain.conditions import RequestValues
 from app.domain.evaluation import Access
 from app.domain.places import Location
 from app.domain.policy import Policy
+from app.domain.question import Question, is_user
 from app.domain.scopes import CLEVER_TYPES, Scope, applies_in
+from app.domain.snapshot import Staleness
 
 
 class Reason(StrEnum):
@@ -24,6 +28,18 @@ class Reason(StrEnum):
     NOT_IN_REACH = "not_in_reach"
     CONDITION_NOT_MET = "condition_not_met"
     CONDITION_NOT_COMPARABLE = "condition_not_comparable"
+
+
+class Decision(msgspec.Struct, frozen=True, gc=False):
+    """The answer to a question, why, and how stale it is; None where it is fresh."""
+
+    reason: Reason
+    stale: Staleness | None = None
+
+    @property
+    def held(self) -> bool:
+        """Whether it is allowed."""
+        return self.reason is Reason.GRANTED
 
 
 SCOPE_OF = {
@@ -50,6 +66,13 @@ def denied_to_everyone(policy: Policy, permission: str, resource_type: str) -> R
     if not is_applicable(permission, policy.type_of(resource_type)):
         return Reason.NOT_APPLICABLE
     return None
+
+
+def denied_unread(policy: Policy, permission: str, question: Question) -> Reason | None:
+    """Return why every user is denied what a question asks, or its subject is no user; else None."""
+    if not is_user(policy, question.subject):
+        return Reason.UNKNOWN_SUBJECT
+    return denied_to_everyone(policy, permission, question.resource.type)
 
 
 def decide_without_location(access: Access, permission: str, kind: str, named: str) -> Reason | None:

@@ -1,43 +1,42 @@
 """The policy in force: its file is read again whenever it changes, and takes effect whole or not at all."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 from app import telemetry
 from app.domain.errors import Mistake, PolicyMistakes
 from app.domain.policy import Policy
 from app.policy_files.yaml import read_policy
-from app.roster.context import Context
+from app.services.decision_point import DecisionPoint
 from app.watched_file import FileState, FileWatch, Unreadable
 
 
 class ActivePolicy:
     """The policy in force.
 
-    Attributes: context: the context with the last policy that could be used; None if there has been none. It is
-        replaced and never changed, so that whoever takes it once answers by one policy. state: the status of the policy
-        file.
+    Attributes:
+        decision_point: what decides by the last policy that could be used; None if there has been none. It is replaced
+            and never changed, so that whoever takes it once answers by one policy.
+        state: the status of the policy file.
     """
 
-    def __init__(self, context_by: Callable[[Policy], Context]) -> None:
-        """Begin without a policy; ``context_by`` makes the context for the first one."""
-        self.context: Context | None = None
+    def __init__(self, decision_point_by: Callable[[Policy], DecisionPoint]) -> None:
+        """Begin without a policy; ``decision_point_by`` makes what decides by one."""
+        self.decision_point: DecisionPoint | None = None
         self.state = FileState.UNUSABLE
-        self._context_by = context_by
+        self._decision_point_by = decision_point_by
 
     def take(self, policy: Policy) -> None:
-        """Put a policy in force; whatever else the context holds stays the same."""
+        """Put a policy in force."""
         self.state = FileState.OK
-        if self.context is None:
-            self.context = self._context_by(policy)
-        elif (self.context.policy.revision, self.context.policy.warnings) != (policy.revision, policy.warnings):
-            # To write out a default changes nothing, but may add a warning.
-            self.context = replace(self.context, policy=policy)
+        before = None if self.decision_point is None else self.decision_point.policy
+        # To write out a default changes nothing, but may add a warning.
+        if before is None or (before.revision, before.warnings) != (policy.revision, policy.warnings):
+            self.decision_point = self._decision_point_by(policy)
 
     def refuse(self) -> None:
         """Note that the file cannot be used; the policy before stays in force."""
-        self.state = FileState.UNUSABLE if self.context is None else FileState.OUTDATED
+        self.state = FileState.UNUSABLE if self.decision_point is None else FileState.OUTDATED
 
 
 def policy_watch(file: Path, active_policy: ActivePolicy) -> FileWatch[Policy]:

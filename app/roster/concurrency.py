@@ -1,14 +1,18 @@
 """How many fetches from Clever may run at once: limits per process and per district, with a short queue before them."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Hashable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Hashable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from typing import TypeVar
 from weakref import WeakValueDictionary
 
-from app.domain.errors import CleverBusy
+from app.domain.errors import CleverBusy, RosterguardError
 from app.domain.read_context import ReadContext, Urgency
 from app.telemetry import metrics
+
+Q = TypeVar("Q")
+A = TypeVar("A")
 
 _PATIENT = frozenset({Urgency.BULK, Urgency.RENEWAL})
 
@@ -126,3 +130,36 @@ def _busy() -> CleverBusy:
 def halfway_to(until: float | None) -> float | None:
     """Return the time halfway from now to ``until``, in seconds of the event loop's clock; None where that is None."""
     return None if until is None else (asyncio.get_running_loop().time() + until) / 2
+
+
+FEW = 4
+"""How many things are read one by one; for more it is looked for a list."""
+
+AT_ONCE = 8
+"""How many questions of one batch wait for Clever at once; other callers have batches, too."""
+
+
+async def outcome_of(answer: Awaitable[A]) -> A | RosterguardError:
+    """Return what an answer comes to, or the error that it ends in."""
+    try:
+        return await answer
+    except RosterguardError as error:
+        return error
+
+
+async def several(questions: Sequence[Q], answer: Callable[[Q], Awaitable[A]]) -> list[A]:
+    """Answer each question, a few at a time, and return the answers in the same order; the first error ends it all."""
+    answers: dict[int, A] = {}
+    waiting = iter(enumerate(questions))
+
+    async def work() -> None:
+        for place, question in waiting:
+            answers[place] = await answer(question)
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(min(AT_ONCE, len(questions))):
+                group.create_task(work())
+    except ExceptionGroup as errors:
+        raise errors.exceptions[0] from None
+    return [answers[place] for place in range(len(questions))]

@@ -1,26 +1,15 @@
 """Many questions at once: what answers without waiting goes first, the rest is read a few at a time."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import TypeVar
-from weakref import WeakKeyDictionary
 
 from app.domain.errors import CallerOverspent, CleverLimited, NotCached, RosterguardError
+from app.roster.concurrency import FEW, outcome_of, several
 from app.roster.freshness import Freshness
+from app.turns import give_way
 
 Q = TypeVar("Q")
 A = TypeVar("A")
-
-AT_A_STRETCH = 50
-"""How many questions are answered before other callers have their turn: about a millisecond."""
-
-_FREED_AT_A_STRETCH = 500
-
-FEW = 4
-"""How many things are read one by one; for more it is looked for a list."""
-
-AT_ONCE = 8
-"""How many questions of one batch wait for Clever at once; other callers have batches, too."""
 
 
 async def answered(
@@ -68,62 +57,3 @@ async def affordable(answer: Awaitable[A]) -> A | RosterguardError:
     if isinstance(outcome, (CleverLimited, CallerOverspent)):
         raise outcome
     return outcome
-
-
-async def outcome_of(answer: Awaitable[A]) -> A | RosterguardError:
-    """Return what an answer comes to, or the error that it ends in."""
-    try:
-        return await answer
-    except RosterguardError as error:
-        return error
-
-
-async def several(questions: Sequence[Q], answer: Callable[[Q], Awaitable[A]]) -> list[A]:
-    """Answer each question, a few at a time, and return the answers in the same order; the first error ends it all."""
-    answers: dict[int, A] = {}
-    waiting = iter(enumerate(questions))
-
-    async def work() -> None:
-        for place, question in waiting:
-            answers[place] = await answer(question)
-
-    try:
-        async with asyncio.TaskGroup() as group:
-            for _ in range(min(AT_ONCE, len(questions))):
-                group.create_task(work())
-    except ExceptionGroup as errors:
-        raise errors.exceptions[0] from None
-    return [answers[place] for place in range(len(questions))]
-
-
-async def give_way(place: int) -> None:
-    """Let others have their turn now and then, in a loop that may be long; ``place`` counts its rounds."""
-    if place % AT_A_STRETCH == AT_A_STRETCH - 1:
-        await others_first()
-
-
-async def others_first() -> None:
-    """Let everybody else have their turn; of all who come back from here only one goes on in a round of the loop."""
-    async with _lock(_TURNS):
-        await asyncio.sleep(0)
-
-
-async def let_go_of(things: list[A]) -> None:
-    """Empty a long list little by little: to free ten thousand questions at once would keep everybody waiting."""
-    while things:
-        del things[-_FREED_AT_A_STRETCH:]
-        await others_first()
-
-
-def one_at_a_time() -> asyncio.Lock:
-    """Return what to hold over work that takes much memory and waits for nobody, but lets others have their turn."""
-    return _lock(_LARGE)
-
-
-_Locks = WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock]
-_TURNS: _Locks = WeakKeyDictionary()
-_LARGE: _Locks = WeakKeyDictionary()
-
-
-def _lock(locks: _Locks) -> asyncio.Lock:
-    return locks.setdefault(asyncio.get_running_loop(), asyncio.Lock())

@@ -10,12 +10,13 @@ from typing import Any, NamedTuple
 from app.domain.decision import Reason
 from app.domain.errors import RoleNotHeld, UserUnknown
 from app.domain.facts import Role
+from app.domain.ids import DistrictId
 from app.domain.policy import Policy
+from app.domain.question import Entity, Question, district_named, is_user, permission_asked
 from app.domain.scopes import CLEVER_TYPES
 from app.domain.snapshot import Snapshot, staleness_of
-from app.roster.context import NO_DECISION_LOG, Context
 from app.roster.freshness import Freshness
-from app.services.resource_lookup import Entity
+from app.services.decision_point import NO_DECISION_LOG, DecisionPoint
 from app.telemetry.decision_log import Decided
 
 
@@ -44,40 +45,52 @@ class Answered(NamedTuple):
     snapshots: Sequence[Snapshot[Any]] = ()
 
 
-def told(context: Context, freshness: Freshness, asked: Asked, answered: Answered) -> None:
+def asked_in(policy: Policy, question: Question, kind: str, district: DistrictId | None = None) -> Asked:
+    """Return what a question asks."""
+    return Asked(
+        kind,
+        question.subject.id if is_user(policy, question.subject) else None,
+        district or district_named(policy, question.subject.properties),
+        question.context.get("role_context"),
+        permission_asked(policy, question.action.name, question.resource.type),
+        question.resource,
+    )
+
+
+def log_decision(pdp: DecisionPoint, freshness: Freshness, asked: Asked, answered: Answered) -> None:
     """Log a decision, if there is a decision log."""
-    if context.decision_log is not NO_DECISION_LOG:
-        context.decision_log.decided(
-            _decided(context, asked, answered), caller=freshness.caller.name, alone=not freshness.one_of_many
+    if pdp.decision_log is not NO_DECISION_LOG:
+        pdp.decision_log.decided(
+            _decided(pdp, asked, answered), caller=freshness.caller.name, alone=not freshness.one_of_many
         )
 
 
-def told_refusal(context: Context, freshness: Freshness, asked: Asked, error: RoleNotHeld | UserUnknown) -> None:
+def log_refusal(pdp: DecisionPoint, freshness: Freshness, asked: Asked, error: RoleNotHeld | UserUnknown) -> None:
     """Log that a user was refused: they are unknown, or do not hold the role."""
     reason = Reason.ROLE_NOT_HELD if isinstance(error, RoleNotHeld) else Reason.UNKNOWN_SUBJECT
-    told(context, freshness, asked, Answered(answer=False, reason=reason))
+    log_decision(pdp, freshness, asked, Answered(answer=False, reason=reason))
 
 
-def _decided(context: Context, asked: Asked, answered: Answered) -> Decided:
+def _decided(pdp: DecisionPoint, asked: Asked, answered: Answered) -> Decided:
     kind, user, district, role, permission, resource = asked
     answer, reason, snapshots = answered
     age = stale = None
     if snapshots:
-        age = int(context.clock() - min([snapshot.began for snapshot in snapshots]))
+        age = pdp.roster.age_of(*snapshots)
         staleness = staleness_of(snapshots)
         stale = None if staleness is None else staleness.reason
     else:
         # Where there is a snapshot both are ids, for it was found by them.
-        user, district = _id(context, user), _id(context, district)
+        user, district = _id(pdp, user), _id(pdp, district)
     return Decided(
         kind,
-        context.policy.revision,
+        pdp.policy.revision,
         answer,
         district if isinstance(district, str) else None,
         user,
         role if isinstance(role, str) and role in _ROLES else None,
-        permission if permission in context.policy.permissions else None,
-        None if resource is None else _resource(context, resource),
+        permission if permission in pdp.policy.permissions else None,
+        None if resource is None else _resource(pdp, resource),
         reason,
         age,
         stale,
@@ -87,15 +100,15 @@ def _decided(context: Context, asked: Asked, answered: Answered) -> Decided:
 _ROLES = frozenset(Role)
 
 
-def _id(context: Context, said: object) -> str | None:
-    return said if isinstance(said, str) and context.id_shape.fits(said) else None
+def _id(pdp: DecisionPoint, said: object) -> str | None:
+    return said if isinstance(said, str) and pdp.roster.id_shape.fits(said) else None
 
 
-def _resource(context: Context, resource: Entity) -> tuple[str, str | None] | None:
-    kind = context.policy.type_of(resource.type)
+def _resource(pdp: DecisionPoint, resource: Entity) -> tuple[str, str | None] | None:
+    kind = pdp.policy.type_of(resource.type)
     if kind in CLEVER_TYPES:
-        return kind, _id(context, resource.id)
-    return (kind, None) if _is_named(context.policy, kind) else None
+        return kind, _id(pdp, resource.id)
+    return (kind, None) if _is_named(pdp.policy, kind) else None
 
 
 def _is_named(policy: Policy, kind: str) -> bool:

@@ -1,13 +1,12 @@
 """Decisions: whether one user may do one thing to one resource."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple, TypeVar
 
-import msgspec
 from msgspec.structs import replace
 
-from app.domain.decision import Reason, decide, decide_without_location, denied_to_everyone
+from app.domain.decision import Decision, Reason, decide, decide_without_location, denied_unread
 from app.domain.errors import (
     CleverError,
     CleverMalformed,
@@ -24,26 +23,20 @@ from app.domain.evaluation import Access
 from app.domain.facts import Facts, Role
 from app.domain.ids import DistrictId, UserId
 from app.domain.places import location_of_student
-from app.domain.policy import Policy
+from app.domain.question import Question, district_named, permission_asked, role_asked
 from app.domain.scopes import CLEVER_TYPES
 from app.domain.serialization import PackedFacts
-from app.domain.snapshot import Snapshot, Staleness, staleness_of
-from app.roster.context import NO_DECISION_LOG, Context
-from app.roster.freshness import Freshness, cached_user, reading_of
-from app.services.batch import FEW, affordable, answered, give_way, outcome_of
-from app.services.decision_log import Answered, Asked, told
-from app.services.needed_reads import ReadAhead, is_user, whose
-from app.services.permissions import access, known_district_of
-from app.services.resource_lookup import (
-    NOTHING_PREFETCHED,
-    Entity,
-    NotLocated,
-    Prefetched,
-    ResourceLookup,
-    cached_location,
-    district_named,
-)
+from app.domain.snapshot import Snapshot, staleness_of
+from app.roster.concurrency import FEW, outcome_of
+from app.roster.districts import cached_district_of
+from app.roster.freshness import Freshness
+from app.services.batch import affordable, answered
+from app.services.decision_log import Answered, Asked, asked_in, log_decision
+from app.services.decision_point import NO_DECISION_LOG, DecisionPoint
+from app.services.needed_reads import ReadAhead, whose
+from app.services.resource_lookup import NotLocated, ResourceLookup, cached_location
 from app.telemetry import metrics
+from app.turns import give_way
 
 Word = TypeVar("Word", bound=str)
 
@@ -51,91 +44,51 @@ _MOST_ODD = 10
 _ODD_RECORDS = (CleverMalformed, CleverNotJson, CleverPagingBroken, CleverRecordMissing, CleverUnexpected)
 
 
-class Action(msgspec.Struct, frozen=True, gc=False):
-    """What a question wants to do: its name as the caller wrote it, and what the caller says of it."""
-
-    name: str
-    properties: Mapping[str, object]
-
-
-class Question(msgspec.Struct, frozen=True, gc=False):
-    """May this subject do this to that resource?
-
-    There may be ten thousand at once, of each caller: the garbage collector would stop everybody to look at them all.
-    """
-
-    subject: Entity
-    action: Action
-    resource: Entity
-    context: Mapping[str, object]
-
-    def get(self, key: str, /) -> object:
-        """Return what it says under a key that conditions read, such as ``resource.status``."""
-        part, _, name = key.partition(".")
-        said = {"resource": self.resource.properties, "action": self.action.properties, "context": self.context}
-        return said[part].get(name)
-
-
-class Decision(msgspec.Struct, frozen=True, gc=False):
-    """The answer to a question, why, and how stale it is; None where it is fresh."""
-
-    reason: Reason
-    stale: Staleness | None = None
-
-    @property
-    def held(self) -> bool:
-        """Whether it is allowed."""
-        return self.reason is Reason.GRANTED
-
-
-def cached_decision(context: Context, question: Question, freshness: Freshness) -> Decision | None:
-    """Return what ``evaluate`` would where all that it rests on is cached and fresh; it is told likewise."""
-    decisions = cached_decisions(context, [question], freshness)
+def cached_decision(pdp: DecisionPoint, question: Question, freshness: Freshness) -> Decision | None:
+    """Return what ``evaluate`` would where all that it rests on is cached and fresh; it is logged likewise."""
+    decisions = cached_decisions(pdp, [question], freshness)
     return None if decisions is None else decisions[0]
 
 
-def cached_decisions(context: Context, questions: Sequence[Question], freshness: Freshness) -> list[Decision] | None:
-    """Do the same for many; None, and nothing is told, unless all of them can be answered."""
-    cached, found = _Cached(context, freshness), []
+def cached_decisions(pdp: DecisionPoint, questions: Sequence[Question], freshness: Freshness) -> list[Decision] | None:
+    """Do the same for many; None, and nothing is logged, unless all of them can be answered."""
+    cached, found = _Cached(pdp, freshness), []
     for question in questions:
         each = cached.decided(question)
         if each is None:
             return None
         found.append(each)
-    return _told(context, questions, freshness, found)
+    return _logged(pdp, questions, freshness, found)
 
 
-async def evaluate(
-    context: Context, question: Question, freshness: Freshness, known: Prefetched = NOTHING_PREFETCHED
-) -> Decision:
+async def evaluate(pdp: DecisionPoint, question: Question, freshness: Freshness) -> Decision:
     """Decide one question.
 
     Unknown subjects, resources and actions are denials with a reason. What the caller says of the subject gives
-    nothing; its property ``district`` picks the district that is asked. What is ``known`` already is not read.
+    nothing; its property ``district`` picks the district that is asked.
 
     Raises:
         DistrictUnnamed: several districts are connected and the question names none.
         NotCached, CleverError: something that the decision rests on could not be read.
     """
-    # What the request has read itself comes before what was cached earlier.
-    cached = None if known.snapshots else cached_decision(context, question, freshness)
+    cached = cached_decision(pdp, question, freshness)
     if cached is not None:
         return cached
-    permission = permission_asked(context.policy, question.action.name, question.resource.type)
-    reason = _refused_unread(context.policy, permission, question)
+    permission = permission_asked(pdp.policy, question.action.name, question.resource.type)
+    reason = denied_unread(pdp.policy, permission, question)
     if reason is not None:
-        return _told(context, [question], freshness, [_Found(reason)])[0]
+        return _logged(pdp, [question], freshness, [_Found(reason)])[0]
     try:
-        user, district = await whose(context, question.subject, freshness)
+        user, district = await whose(pdp, question.subject, freshness)
     except UserUnknown:
-        return _told(context, [question], freshness, [_Found(Reason.UNKNOWN_SUBJECT)])[0]
-    lookup = ResourceLookup(context, district, freshness, known=known)
+        return _logged(pdp, [question], freshness, [_Found(Reason.UNKNOWN_SUBJECT)])[0]
+    lookup = ResourceLookup(pdp, district, freshness)
     reason = await _reason(lookup, question, permission, user)
-    return _told(context, [question], freshness, [_Found(reason, district, lookup.snapshots)])[0]
+    return _logged(pdp, [question], freshness, [_Found(reason, district, lookup.snapshots)])[0]
 
 
 async def evaluate_many(
-    context: Context, questions: Sequence[Question], freshness: Freshness
+    pdp: DecisionPoint, questions: Sequence[Question], freshness: Freshness
 ) -> list[Decision | RosterguardError]:
     """Decide many questions, in the order asked; what cannot be decided is the error that prevents it.
 
@@ -143,18 +96,18 @@ async def evaluate_many(
         DistrictUnnamed, NotCached, CleverError: none of them, or not the subject of them all, could be looked at; what
             many of them rest on could not; or there are not enough requests left.
     """
-    prefetch = ReadAhead(context, freshness)
+    ahead = ReadAhead(pdp, freshness)
 
     async def decide(question: Question, within: Freshness) -> Decision:
-        return await evaluate(context, question, within, prefetch.known)
+        return await evaluate(ahead.pdp, question, within)
 
-    outcomes = await answered(questions, decide, freshness, (*prefetch.steps, prefetch.afford))
-    await _look_for_common_failure(context, questions, outcomes, freshness)
+    outcomes = await answered(questions, decide, freshness, (*ahead.steps, ahead.afford))
+    await _look_for_common_failure(pdp, questions, outcomes, freshness)
     return outcomes
 
 
 async def evaluate_until(
-    context: Context,
+    pdp: DecisionPoint,
     questions: Sequence[Question],
     freshness: Freshness,
     ends: Callable[[Decision | RosterguardError], bool],
@@ -165,38 +118,21 @@ async def evaluate_until(
         DistrictUnnamed, NotCached, CleverError: as ``evaluate_many``; what was not run counts as what might have been.
     """
     outcomes: list[Decision | RosterguardError] = []
-    prefetch, cold = ReadAhead(context, freshness), 0
+    ahead, cold = ReadAhead(pdp, freshness), 0
     for place, question in enumerate(questions):
-        outcome = await outcome_of(evaluate(context, question, freshness.at_once(), prefetch.known))
+        outcome = await outcome_of(evaluate(ahead.pdp, question, freshness.at_once()))
         if isinstance(outcome, NotCached) and not freshness.only_if_cached:
             cold += 1
             # The run may end with any of the first few, which a list would cost more than.
-            for step in prefetch.steps if cold == FEW else ():
+            for step in ahead.steps if cold == FEW else ():
                 await step(questions[place:])
-            outcome = await affordable(evaluate(context, question, freshness, prefetch.known))
+            outcome = await affordable(evaluate(ahead.pdp, question, freshness))
         outcomes.append(outcome)
         if ends(outcome):
             break
         await give_way(place)
-    await _look_for_common_failure(context, questions, outcomes, freshness)
+    await _look_for_common_failure(pdp, questions, outcomes, freshness)
     return outcomes
-
-
-def permission_asked(policy: Policy, action: str, resource_type: str) -> str:
-    """Return the permission that an action on a type of resource asks for; with a colon it is one already."""
-    kind, colon, name = action.partition(":")
-    return f"{policy.type_of(kind)}:{name}" if colon else f"{policy.type_of(resource_type)}:{action}"
-
-
-def role_asked(question: Question) -> Role | None:
-    """Return the role context that a question asks in; raises ``RoleNotHeld`` for what is no role."""
-    named = question.context.get("role_context")
-    if named is None:
-        return None
-    try:
-        return Role(str(named))
-    except ValueError as error:
-        raise RoleNotHeld(str(named), ()) from error
 
 
 class _Found(NamedTuple):
@@ -220,8 +156,8 @@ class _Holder(NamedTuple):
 class _Cached:
     """Decides questions by what is cached; what several of them have in common is looked at once."""
 
-    def __init__(self, context: Context, freshness: Freshness) -> None:
-        self._context = context
+    def __init__(self, pdp: DecisionPoint, freshness: Freshness) -> None:
+        self._pdp = pdp
         self._freshness = freshness
         self._holders: dict[tuple[int, object], _Holder | None] = {}
         self._permissions: dict[tuple[str, str, str], tuple[str, str, Reason | None]] = {}
@@ -250,7 +186,7 @@ class _Cached:
             return _Found(reason, district, (snapshot,), ("users",), permission)
         found = None
         if kind in CLEVER_TYPES:
-            found = cached_location(self._context, district, kind, resource.id, self._freshness)
+            found = cached_location(self._pdp.roster, district, kind, resource.id, self._freshness)
         if found is None:
             return None
         reason = decide(known, permission, found.location, question)
@@ -258,42 +194,42 @@ class _Cached:
 
     def _asked(self, question: Question) -> tuple[str, str, Reason | None]:
         """Return the permission and type that are asked about, and why nobody can hold that, if so."""
-        policy, of_type = self._context.policy, question.resource.type
+        policy, of_type = self._pdp.policy, question.resource.type
         permission = permission_asked(policy, question.action.name, of_type)
-        return permission, policy.type_of(of_type), _refused_unread(policy, permission, question)
+        return permission, policy.type_of(of_type), denied_unread(policy, permission, question)
 
     def _holder(self, question: Question) -> _Holder | None:
-        context, subject = self._context, question.subject
-        named = district_named(context.policy, subject.properties)
+        pdp, subject = self._pdp, question.subject
+        named = district_named(pdp.policy, subject.properties)
         if named is not None and not isinstance(named, str):
             return None
-        district = known_district_of(context, named, self._freshness.caller)
-        snapshot = None if district is None else cached_user(context, district, subject.id, self._freshness)
+        district = cached_district_of(pdp.roster, named, self._freshness.caller)
+        snapshot = None if district is None else pdp.roster.cached_user(district, subject.id, self._freshness)
         if district is None or snapshot is None:
             return None
         try:
-            return _Holder(district, snapshot, access(context, snapshot, role_asked(question)))
+            return _Holder(district, snapshot, pdp.access(snapshot, role_asked(question)))
         except RoleNotHeld:
             return None
 
 
-def _told(
-    context: Context, questions: Sequence[Question], freshness: Freshness, found: Sequence[_Found]
+def _logged(
+    pdp: DecisionPoint, questions: Sequence[Question], freshness: Freshness, found: Sequence[_Found]
 ) -> list[Decision]:
-    """Return the decisions, count them, and tell the log of them."""
+    """Return the decisions, count them, and log them."""
     for reason, times in _times([each.reason for each in found]):
         metrics.record_decisions(reason, times)
     for cache, times in _times([cache for each in found for cache in each.caches]):
         metrics.record_cache_lookup(cache, "hit", times)
     decisions = [Decision(each.reason, staleness_of(each.snapshots)) for each in found]
-    if context.decision_log is not NO_DECISION_LOG:
+    if pdp.decision_log is not NO_DECISION_LOG:
         for question, (reason, district, snapshots, _, permission) in zip(questions, found, strict=True):
             if district is None or permission is None:
-                asked = asked_in(context, question, "evaluation", district)
+                asked = asked_in(pdp.policy, question, "evaluation", district)
             else:
                 role = question.context.get("role_context")
                 asked = Asked("evaluation", question.subject.id, district, role, permission, question.resource)
-            told(context, freshness, asked, Answered(reason is Reason.GRANTED, reason, snapshots))
+            log_decision(pdp, freshness, asked, Answered(reason is Reason.GRANTED, reason, snapshots))
     return decisions
 
 
@@ -305,20 +241,8 @@ def _times(words: Sequence[Word]) -> Iterable[tuple[Word, int]]:
     return times.items()
 
 
-def asked_in(context: Context, question: Question, kind: str, district: DistrictId | None = None) -> Asked:
-    """Return what a question asks, for the decision log."""
-    return Asked(
-        kind,
-        question.subject.id if is_user(context.policy, question.subject) else None,
-        district or district_named(context.policy, question.subject.properties),
-        question.context.get("role_context"),
-        permission_asked(context.policy, question.action.name, question.resource.type),
-        question.resource,
-    )
-
-
 async def _look_for_common_failure(
-    context: Context,
+    pdp: DecisionPoint,
     questions: Sequence[Question],
     outcomes: Sequence[Decision | RosterguardError],
     freshness: Freshness,
@@ -326,31 +250,25 @@ async def _look_for_common_failure(
     """Raise what keeps all questions or very many from being answered, or their subject unknown (AuthZEN 7.2.1)."""
     failures = [outcome for outcome in outcomes if isinstance(outcome, RosterguardError)]
     outages = [each for each in failures if isinstance(each, CleverError) and not isinstance(each, _ODD_RECORDS)]
-    # A few odd things are told where they are asked about; an outage must not look like hundreds of denials.
+    # A few odd things are reported where they are asked about; an outage must not look like hundreds of denials.
     if len(outages) > _MOST_ODD:
         raise outages[0]
-    if failures and (len(failures) == len(questions) or await _share_unread_subject(context, questions, freshness)):
+    if failures and (len(failures) == len(questions) or await _share_unread_subject(pdp, questions, freshness)):
         raise failures[0]
 
 
-async def _share_unread_subject(context: Context, questions: Sequence[Question], freshness: Freshness) -> bool:
+async def _share_unread_subject(pdp: DecisionPoint, questions: Sequence[Question], freshness: Freshness) -> bool:
     subject = questions[0].subject
     if any(question.subject != subject for question in questions):
         return False
     # The others may have been answered by an older snapshot.
-    at_once = replace(freshness.at_once(), max_stale=freshness.max_stale or context.stale_seconds)
+    at_once = replace(freshness.at_once(), max_stale=freshness.max_stale or pdp.roster.stale_seconds)
     try:
-        user, district = await whose(context, subject, freshness)
-        await reading_of(context, user, district, at_once)
+        user, district = await whose(pdp, subject, freshness)
+        await pdp.roster.user(district, user, at_once)
     except RosterguardError:
         return True
     return False
-
-
-def _refused_unread(policy: Policy, permission: str, question: Question) -> Reason | None:
-    if not is_user(policy, question.subject):
-        return Reason.UNKNOWN_SUBJECT
-    return denied_to_everyone(policy, permission, question.resource.type)
 
 
 async def _reason(lookup: ResourceLookup, question: Question, permission: str, user: UserId) -> Reason:
@@ -371,30 +289,30 @@ async def _decided(lookup: ResourceLookup, question: Question, permission: str, 
     located = None if snapshot else asyncio.create_task(lookup.location(question.resource))
     try:
         if snapshot is None:
-            snapshot = await lookup.reading_of(user)
+            snapshot = await lookup.user_snapshot(user)
         lookup.snapshots.append(snapshot)
-        known = access(lookup.context, snapshot, role)
-        kind = lookup.context.policy.type_of(question.resource.type)
-        reason = decide_without_location(known, permission, kind, question.resource.id)
+        access = lookup.pdp.access(snapshot, role)
+        kind = lookup.pdp.policy.type_of(question.resource.type)
+        reason = decide_without_location(access, permission, kind, question.resource.id)
         if reason is not None:
             return reason
-        if _is_granted_by(lookup.partly(question.resource), lookup, known, permission, question):
+        if _is_granted_by(lookup.student_without_sections(question.resource), lookup, access, permission, question):
             return Reason.GRANTED
         location = await (located or lookup.location(question.resource))
     finally:
         if located:
             located.cancel()
             await asyncio.gather(located, return_exceptions=True)
-    return decide(known, permission, location, question)
+    return decide(access, permission, location, question)
 
 
 def _is_granted_by(
-    part: Snapshot[Facts] | None, lookup: ResourceLookup, known: Access, permission: str, question: Question
+    part: Snapshot[Facts] | None, lookup: ResourceLookup, access: Access, permission: str, question: Question
 ) -> bool:
     """Tell whether what is known of a student is enough: where else they may lie takes nothing away."""
     if part is None or Role.STUDENT not in part.facts.held():
         return False
-    is_granted = decide(known, permission, location_of_student(part.facts), question) is Reason.GRANTED
+    is_granted = decide(access, permission, location_of_student(part.facts), question) is Reason.GRANTED
     if is_granted:
         lookup.snapshots.append(part)
     return is_granted
@@ -402,7 +320,7 @@ def _is_granted_by(
 
 async def _cached(lookup: ResourceLookup, user: UserId) -> Snapshot[PackedFacts] | None:
     try:
-        return await lookup.reading_of(user, lookup.freshness.at_once())
+        return await lookup.user_snapshot(user, lookup.freshness.at_once())
     except NotCached:
         if lookup.freshness.only_if_cached or lookup.freshness.without_waiting:
             raise

@@ -11,14 +11,15 @@ from app.domain.facts import Facts
 from app.domain.ids import IdShape
 from app.domain.places import Location, location_of_district
 from app.domain.policy import Policy
+from app.domain.question import Entity, permission_asked
 from app.domain.scopes import applies_in
 from app.domain.snapshot import Staleness
-from app.roster.context import Context
-from app.roster.freshness import Freshness, reading_of
-from app.services.decision_log import Answered, Asked, told, told_refusal
-from app.services.decisions import permission_asked
-from app.services.permissions import Subject, access, district_of
-from app.services.resource_lookup import Entity, NotLocated, ResourceLookup
+from app.roster.districts import district_of
+from app.roster.freshness import Freshness
+from app.services.decision_log import Answered, Asked, log_decision, log_refusal
+from app.services.decision_point import DecisionPoint
+from app.services.permissions import Subject
+from app.services.resource_lookup import NotLocated, ResourceLookup
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +43,14 @@ class Explained:
 
 
 async def explain(
-    context: Context, subject: Subject, permission: str, places: Mapping[str, str], freshness: Freshness
+    pdp: DecisionPoint, subject: Subject, permission: str, places: Mapping[str, str], freshness: Freshness
 ) -> Explained:
     """Explain whether a user holds a permission on what lies in all the places named; in the district where none is.
 
     A permission that the policy does not name, and places that are not there, are explained too.
 
     Args:
-        context: the ports.
+        pdp: what answers.
         subject: whom it is about, and in which role.
         permission: ``type:action``, the type Clever's, an alias of it, or the application's own.
         places: ids by type: ``section``, ``school``, ``student``, ``user``.
@@ -59,24 +60,24 @@ async def explain(
         QuestionError: a malformed id, a district left open, an unknown user, or a role that is not held.
         NotCached, CleverError: something that the answer rests on could not be read.
     """
-    user = context.id_shape.user(subject.user)
-    _check_shapes(context.id_shape, places)
-    policy = context.policy
+    user = pdp.roster.id_shape.user(subject.user)
+    _check_shapes(pdp.roster.id_shape, places)
+    policy = pdp.policy
     permission = permission_asked(policy, permission, "")
     asked = Asked("explanation", subject.user, subject.district, subject.role, permission)
     try:
-        district = await district_of(context, subject.district, freshness)
-        snapshot = await reading_of(context, user, district, freshness)
-        known = access(context, snapshot, subject.role)
+        district = await district_of(pdp.roster, subject.district, freshness)
+        snapshot = await pdp.roster.user(district, user, freshness)
+        access = pdp.access(snapshot, subject.role)
     except (RoleNotHeld, UserUnknown) as error:
-        told_refusal(context, freshness, asked, error)
+        log_refusal(pdp, freshness, asked, error)
         raise
-    lookup = ResourceLookup(context, district, freshness, [snapshot])
-    explanation = await _explanation(lookup, policy, known, permission, places)
+    lookup = ResourceLookup(pdp, district, freshness, [snapshot])
+    explanation = await _explanation(lookup, policy, access, permission, places)
     answered = Answered(explanation.held, explanation.reason, lookup.snapshots)
-    told(context, freshness, asked._replace(district=district), answered)
-    age = int(context.clock() - min(read.began for read in lookup.snapshots))
-    return Explained(known.facts, permission, policy, explanation, age, lookup.staleness())
+    log_decision(pdp, freshness, asked._replace(district=district), answered)
+    age = pdp.roster.age_of(*lookup.snapshots)
+    return Explained(access.facts, permission, policy, explanation, age, lookup.staleness())
 
 
 def _check_shapes(shape: IdShape, places: Mapping[str, str]) -> None:

@@ -1,21 +1,14 @@
 """What lies and who stands in a place: lists from Clever, kept like facts."""
 
-from collections.abc import Awaitable, Callable, Collection, Sequence
-from dataclasses import dataclass, replace
-from typing import TypeVar
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
 from app.domain.errors import CleverError, RecordUnknown, UserUnknown
 from app.domain.facts import Facts, Role
-from app.domain.ids import SchoolId
 from app.domain.places import Place, Section, location_of_section, location_of_student
-from app.domain.read_context import ReadContext
 from app.domain.scopes import Scope
-from app.domain.snapshot import Snapshot
-from app.roster.freshness import fresh, is_cold
-from app.services.batch import FEW, several
+from app.roster.concurrency import FEW, several
 from app.services.resource_lookup import ResourceLookup
-
-Said = TypeVar("Said")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +30,7 @@ class ListReader:
             listed = await self._people(place, Role.DISTRICT_ADMIN if scope is Scope.DISTRICT else None)
         except (RecordUnknown, UserUnknown):
             return []
-        if not self.lookup.context.policy.drops_unconfirmed_schools:
+        if not self.lookup.pdp.policy.drops_unconfirmed_schools:
             return listed
         return await several(listed, self._confirmed)
 
@@ -60,9 +53,11 @@ class ListReader:
         if scope not in {Scope.SECTION, Scope.STUDENT}:
             return None
         try:
-            sections = await self.sections(whole, len(places))
-            of_students = scope is Scope.STUDENT
-            people = await self.everybody(whole, Role.STUDENT, len(places)) if of_students else None
+            lookup, roster = self.lookup, self.lookup.pdp.roster
+            sections = await roster.sections(lookup.district, whole, lookup.freshness, pages=len(places))
+            people = None
+            if scope is Scope.STUDENT:
+                people = await roster.people(lookup.district, whole, Role.STUDENT, lookup.freshness, pages=len(places))
         except CleverError:
             return None
         there = frozenset(places)
@@ -78,11 +73,7 @@ class ListReader:
 
     async def _within(self, place: Place, scope: Scope) -> set[str]:
         if scope is Scope.SCHOOL:
-            return (
-                {str(school) for school in self.lookup.noted(await self.schools())}
-                if place[0] is Scope.DISTRICT
-                else set()
-            )
+            return set(await self._schools()) if place[0] is Scope.DISTRICT else set()
         if scope is Scope.SECTION:
             return {section.id for section in await self._sections(place)}
         if scope is Scope.STUDENT:
@@ -111,69 +102,20 @@ class ListReader:
         if place[0] not in {Scope.SCHOOL, Scope.DISTRICT}:
             return ()
         try:
-            return self.lookup.noted(await self.sections(place))
+            lookup = self.lookup
+            return lookup.noted(await lookup.pdp.roster.sections(lookup.district, place, lookup.freshness))
         except RecordUnknown:
             # The school is not shared; its sections may be.
             every = await self._sections((Scope.DISTRICT, self.lookup.district))
             return [section for section in every if section.school == place[1]]
 
     async def _people(self, place: Place, role: Role | None) -> Sequence[Facts]:
-        return self.lookup.noted(await self.everybody(place, role))
+        lookup = self.lookup
+        return lookup.noted(await lookup.pdp.roster.people(lookup.district, place, role, lookup.freshness))
 
-    async def schools(self) -> Snapshot[Sequence[SchoolId]]:
-        """Return the ids of all schools; raises as ``people``."""
-        context, of = self.lookup.context, self.lookup.district
-        return await self._read("schools", lambda read_context: context.clever.schools(of, read_context))
-
-    async def sections(self, place: Place, pages: int | None = None) -> Snapshot[Sequence[Section]]:
-        """Return all sections of a school or the district; raises as ``everybody``."""
-        context, of = self.lookup.context, self.lookup.district
-        return await self._read(
-            "sections",
-            lambda read_context: context.clever.sections(place, of, read_context, most_pages=pages),
-            *place,
-            pages=pages,
-        )
-
-    async def everybody(self, place: Place, role: Role | None, pages: int | None = None) -> Snapshot[Sequence[Facts]]:
-        """Return whoever stands in a place, their facts complete but for sections.
-
-        Args:
-            place: where.
-            role: only those who hold it.
-            pages: more are not read.
-
-        Raises:
-            RecordUnknown: there is no such place.
-            NotCached, CleverError: the list could not be read, or is longer.
-        """
-        context, of = self.lookup.context, self.lookup.district
-        return await self._read(
-            "people",
-            lambda read_context: context.clever.people(place, of, role, read_context, most_pages=pages),
-            *place,
-            role or "any",
-            pages=pages,
-        )
-
-    async def _read(
-        self, kind: str, read: Callable[[ReadContext], Awaitable[Said]], *which: str, pages: int | None = None
-    ) -> Snapshot[Said]:
-        context, freshness = self.lookup.context, self.lookup.freshness
-        wanted = self.lookup.wanted(kind, read, *which)
-        # One that was read before is not too long, and may answer where Clever does not.
-        is_read = context.places.get(wanted.key) is not None or not is_cold(
-            context, context.places, wanted.key, freshness
-        )
-        if pages is None or is_read:
-            return await fresh(context, wanted, freshness)
-        # Under a key of its own: others must not join a fetch that gives up after so many pages.
-        short = replace(wanted, key=f"{wanted.key}/{pages}")
-        snapshot = await fresh(context, short, freshness)
-        context.places.forget(short.key)
-        if snapshot.stale is None:
-            context.places.put(wanted.key, snapshot)
-        return snapshot
+    async def _schools(self) -> Sequence[str]:
+        lookup = self.lookup
+        return lookup.noted(await lookup.pdp.roster.schools(lookup.district, lookup.freshness))
 
     async def _confirmed(self, person: Facts) -> Facts:
         if person.confirmed():

@@ -1,5 +1,6 @@
 """What questions need to be read for them: their subjects, where their resources lie; read ahead for many at once."""
 
+import dataclasses
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -9,17 +10,18 @@ from msgspec.structs import replace
 
 from app.domain.errors import MalformedId, RosterguardError, UserUnknown
 from app.domain.ids import DistrictId, UserId
-from app.domain.policy import Policy
+from app.domain.question import Entity, district_named, is_user
 from app.domain.scopes import CLEVER_TYPES, Scope
 from app.domain.serialization import unpacked
 from app.domain.snapshot import Snapshot
-from app.roster.concurrency import halfway_to
-from app.roster.context import Context
-from app.roster.freshness import Freshness, key_of, reading_of
-from app.services.batch import FEW, give_way, outcome_of, several
-from app.services.permissions import district_of
-from app.services.prefetch import USER_REQUESTS, Prefetch
-from app.services.resource_lookup import Entity, NotLocated, ResourceLookup, district_named
+from app.roster.concurrency import FEW, halfway_to, outcome_of, several
+from app.roster.districts import district_of
+from app.roster.freshness import Freshness
+from app.roster.prefetch import USER_REQUESTS, Prefetch
+from app.roster.store import Key
+from app.services.decision_point import DecisionPoint
+from app.services.resource_lookup import NotLocated, ResourceLookup
+from app.turns import give_way
 
 
 class Asking(Protocol):
@@ -34,18 +36,13 @@ class Asking(Protocol):
         """What it is about."""
 
 
-def is_user(policy: Policy, subject: Entity) -> bool:
-    """Tell whether a subject is one of Clever's users, the only subjects that hold anything."""
-    return policy.type_of(subject.type) == "user"
-
-
-async def whose(context: Context, subject: Entity, freshness: Freshness) -> tuple[UserId, DistrictId]:
+async def whose(pdp: DecisionPoint, subject: Entity, freshness: Freshness) -> tuple[UserId, DistrictId]:
     """Return the user and district that a subject names; raises ``UserUnknown`` or ``DistrictUnnamed``."""
-    named = district_named(context.policy, subject.properties)
+    named = district_named(pdp.policy, subject.properties)
     if named is not None and not isinstance(named, str):
         raise UserUnknown
     try:
-        return context.id_shape.user(subject.id), await district_of(context, named, freshness)
+        return pdp.roster.id_shape.user(subject.id), await district_of(pdp.roster, named, freshness)
     except MalformedId as error:
         raise UserUnknown from error
 
@@ -54,15 +51,14 @@ class ReadAhead:
     """Reads ahead what the questions of one request need.
 
     Attributes:
-        known: what was read.
+        pdp: the decision point, with what was read in front of its roster.
         steps: each reads the next of what these questions lack; ``afford`` may come behind them.
     """
 
-    def __init__(self, context: Context, freshness: Freshness) -> None:
-        self._context = context
+    def __init__(self, pdp: DecisionPoint, freshness: Freshness) -> None:
         self._requested_freshness = replace(freshness, until=halfway_to(freshness.until))
-        self._ahead = Prefetch(context, self._requested_freshness)
-        self.known = self._ahead.known
+        self._ahead = Prefetch(pdp.roster, self._requested_freshness)
+        self.pdp = dataclasses.replace(pdp, roster=self._ahead.roster)
         self.steps = (self._subjects, self._places, self._sections_of_students)
 
     async def _subjects(self, questions: Sequence[Asking]) -> None:
@@ -77,9 +73,9 @@ class ReadAhead:
 
     async def _pin(self, district: DistrictId, user: UserId, freshness: Freshness) -> None:
         """Hold on to what is known of a subject: all else that is read may push it out of the cache."""
-        snapshot = await outcome_of(reading_of(self._context, user, district, freshness))
+        snapshot = await outcome_of(self.pdp.roster.user(district, user, freshness))
         if isinstance(snapshot, Snapshot):
-            self.known.snapshots.setdefault(key_of(district, user), snapshot)
+            self._ahead.known.snapshots.setdefault(Key("user", district, user), snapshot)
 
     async def _places(self, questions: Sequence[Asking]) -> None:
         every: dict[DistrictId, _Needed] = defaultdict(_Needed)
@@ -98,7 +94,7 @@ class ReadAhead:
         students: dict[DistrictId, set[str]] = defaultdict(set)
         async for question, _, district in self._each(questions):
             for kind, named in self._of_resource(district, question.resource):
-                if kind == "student" and key_of(district, named) in self.known.records:
+                if kind == "student" and Key("user", district, named) in self._ahead.known.records:
                     students[district].add(named)
         for district, of_district in students.items():
             await self._ahead.complete(district, of_district)
@@ -125,19 +121,19 @@ class ReadAhead:
         """Yield the questions about a user of a connected district, with both."""
         at_once = self._requested_freshness.at_once()
         for place, question in enumerate(questions):
-            if is_user(self._context.policy, question.subject):
-                found = await outcome_of(whose(self._context, question.subject, at_once))
+            if is_user(self.pdp.policy, question.subject):
+                found = await outcome_of(whose(self.pdp, question.subject, at_once))
                 if not isinstance(found, RosterguardError):
                     yield question, *found
             await give_way(place)
 
     def _of_resource(self, district: DistrictId, resource: Entity) -> list[tuple[str, str]]:
         """Return what has to be known to say where a resource lies, by kind and id."""
-        kind = self._context.policy.type_of(resource.type)
+        kind = self.pdp.policy.type_of(resource.type)
         if kind in CLEVER_TYPES:
             return [(kind, resource.id)]
         try:
-            named = ResourceLookup(self._context, district, self._requested_freshness).named(resource.properties)
+            named = ResourceLookup(self.pdp, district, self._requested_freshness).named(resource.properties)
         except NotLocated:
             return []
         # The sections of a user matter only beside another place.
@@ -145,7 +141,7 @@ class ReadAhead:
         return [(user if kind == "user" else kind, each) for kind, each in named.items()]
 
     def _lacking(self, district: DistrictId, kind: str, needed: "_Needed") -> set[str]:
-        proper = {each for each in needed.ids[kind] if self._context.id_shape.fits(each)}
+        proper = {each for each in needed.ids[kind] if self.pdp.roster.id_shape.fits(each)}
         if kind in {"section", "school"}:
             return {each for each in proper if self._ahead.lacks_place(kind, district, each)}
         return {each for each in proper if self._ahead.lacks_user(district, each)}
@@ -155,8 +151,7 @@ class ReadAhead:
         if len(subjects) != 1:
             return set()
         (subject,) = subjects
-        lookup = ResourceLookup(self._context, district, self._requested_freshness, known=self.known)
-        snapshot = await outcome_of(lookup.reading_of(subject, self._requested_freshness.at_once()))
+        snapshot = await outcome_of(self.pdp.roster.user(district, subject, self._requested_freshness.at_once()))
         if isinstance(snapshot, RosterguardError):
             return set()
         standings = [standing for held in unpacked(snapshot.facts).roles for standing in held.standings]

@@ -1,14 +1,12 @@
 """Where a resource lies: Clever's own types are looked up, the application's lie where the caller says they do."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeVar
 
-import msgspec
-
 from app.domain.decision import Reason
-from app.domain.errors import CleverRefusedToken, MalformedId, QuestionError, RecordUnknown, UserUnknown
+from app.domain.errors import MalformedId, RecordUnknown, UserUnknown
 from app.domain.facts import Facts, Role
 from app.domain.ids import DistrictId, SchoolId, UserId
 from app.domain.places import (
@@ -21,14 +19,14 @@ from app.domain.places import (
     location_of_student,
     location_of_user,
 )
-from app.domain.policy import Policy
-from app.domain.read_context import ReadContext
+from app.domain.question import Entity
 from app.domain.scopes import CLEVER_TYPES
 from app.domain.serialization import PackedFacts, unpacked
 from app.domain.snapshot import Snapshot, Staleness, staleness_of
-from app.roster.context import Context
-from app.roster.freshness import Freshness, cached, cached_user, fresh, key_of, reading_of, recent
-from app.roster.single_flight import Fetchable
+from app.roster.freshness import Freshness
+from app.roster.roster import Roster
+from app.roster.store import Key
+from app.services.decision_point import DecisionPoint
 from app.telemetry import metrics
 
 Said = TypeVar("Said")
@@ -42,49 +40,18 @@ class NotLocated(Exception):
         self.reason = reason
 
 
-class Entity(msgspec.Struct, frozen=True, gc=False):
-    """Something that a question names: its type and id as the caller wrote them, and what the caller says of it."""
-
-    type: str
-    id: str
-    properties: Mapping[str, object]
-
-
-@dataclass(frozen=True, slots=True)
-class Prefetched:
-    """What one request has read by lists, by what it is kept under.
-
-    Attributes:
-        snapshots: of sections, schools and users, each complete; or the error that says that there is none such.
-        records: of users, complete but for their sections.
-        no_students: who is no student, if anybody.
-        refused: the districts whose token Clever refused meanwhile, which are not read any more.
-    """
-
-    snapshots: dict[str, Snapshot[Any] | type[QuestionError]] = field(default_factory=dict)
-    records: dict[str, Snapshot[Facts]] = field(default_factory=dict)
-    no_students: set[str] = field(default_factory=set)
-    refused: dict[str, CleverRefusedToken] = field(default_factory=dict)
-
-
-NOTHING_PREFETCHED = Prefetched()
-"""What a request has read by lists that has read none."""
-
-
 @dataclass(frozen=True, slots=True)
 class ResourceLookup:
     """Looks places up in one district, as recent as the request asks.
 
     Attributes:
         snapshots: what it has come across so far.
-        known: what the request has read by lists.
     """
 
-    context: Context
+    pdp: DecisionPoint
     district: DistrictId
     freshness: Freshness
     snapshots: list[Snapshot[Any]] = field(default_factory=list)
-    known: Prefetched = NOTHING_PREFETCHED
 
     async def location(self, resource: Entity) -> Location:
         """Return every place in which ``resource`` lies.
@@ -93,13 +60,10 @@ class ResourceLookup:
             NotLocated: there is no such thing in the district, or the places named do not fit.
             NotCached, CleverError: it could not be looked up.
         """
-        kind = self.context.policy.type_of(resource.type)
+        kind = self.pdp.policy.type_of(resource.type)
         if kind not in CLEVER_TYPES:
             return await self.of_named(resource.properties)
-        # What the request has read itself comes before what was cached earlier.
-        found = None
-        if not self.known.snapshots:
-            found = cached_location(self.context, self.district, kind, resource.id, self.freshness)
+        found = cached_location(self.pdp.roster, self.district, kind, resource.id, self.freshness)
         if found is not None:
             for cache in found.caches:
                 metrics.record_cache_lookup(cache, "hit")
@@ -112,37 +76,32 @@ class ResourceLookup:
 
     async def section(self, section: str) -> Section:
         """Return a section of the district; raises ``RecordUnknown`` or ``MalformedId``."""
-        asked, of = self.context.id_shape.section(section), self.district
-        wanted = self.wanted(
-            "section", lambda read_context: self.context.clever.section(asked, of, read_context), asked
-        )
-        return self.noted(await self._fresh(wanted))
+        named = self.pdp.roster.id_shape.section(section)
+        return self.noted(await self.pdp.roster.section(self.district, named, self.freshness))
 
     async def school(self, school: str) -> SchoolId:
         """Return a school of the district; raises ``RecordUnknown`` or ``MalformedId``."""
-        asked, of = self.context.id_shape.school(school), self.district
-        wanted = self.wanted("school", lambda read_context: self.context.clever.school(asked, of, read_context), asked)
-        return self.noted(await self._fresh(wanted))
+        named = self.pdp.roster.id_shape.school(school)
+        return self.noted(await self.pdp.roster.school(self.district, named, self.freshness))
 
     async def user(self, user: str) -> Facts:
         """Return the facts of a user of the district; raises ``UserUnknown`` or ``MalformedId``."""
-        return unpacked(self.noted(await self.reading_of(self.context.id_shape.user(user))))
+        return unpacked(self.noted(await self.user_snapshot(self.pdp.roster.id_shape.user(user))))
 
-    async def reading_of(self, user: UserId, freshness: Freshness | None = None) -> Snapshot[PackedFacts]:
-        """Return what Clever says of a user of the district; raises as ``freshness.reading_of``."""
-        known = self._read(key_of(self.district, user))
-        return known or await reading_of(self.context, user, self.district, freshness or self.freshness)
+    async def user_snapshot(self, user: UserId, freshness: Freshness | None = None) -> Snapshot[PackedFacts]:
+        """Return what Clever says of a user of the district; raises as ``Roster.user``."""
+        return await self.pdp.roster.user(self.district, user, freshness or self.freshness)
 
     async def student(self, student: str) -> Facts:
         """Return the facts of a user who is a student; raises ``UserUnknown`` for whoever is none."""
-        if key_of(self.district, student) in self.known.no_students:
+        if Key("user", self.district, student) in self.pdp.roster.prefetched.no_students:
             raise UserUnknown
         facts = await self.user(student)
         if Role.STUDENT not in facts.held():
             raise UserUnknown
         return facts
 
-    def partly(self, resource: Entity) -> Snapshot[Facts] | None:
+    def student_without_sections(self, resource: Entity) -> Snapshot[Facts] | None:
         """Return what a list said of the student that a resource is, or who is all that it names, without sections.
 
         None where it is or names anything else, or where something has told all of their sections.
@@ -150,15 +109,10 @@ class ResourceLookup:
         student = self._student_alone(resource)
         if student is None:
             return None
-        context, key = self.context, key_of(self.district, student)
-        if key in self.known.snapshots or context.users.get(key) is not None:
-            return None
-        found = self.known.records.get(key) or recent(context, context.places, record_key(key), self.freshness)
-        newer = None if found is None else context.outdated.get(key)
-        return None if found is not None and newer is not None and found.began < newer.began else found
+        return self.pdp.roster.user_without_sections(self.district, student, self.freshness)
 
     def _student_alone(self, resource: Entity) -> str | None:
-        kind = self.context.policy.type_of(resource.type)
+        kind = self.pdp.policy.type_of(resource.type)
         if kind in CLEVER_TYPES:
             return resource.id if kind == "student" else None
         try:
@@ -168,22 +122,6 @@ class ResourceLookup:
         # A place that is not where the student is keeps it from being anywhere.
         is_alone = named.keys() <= {"student", "district"} and named.get("district", self.district) == self.district
         return named.get("student") if is_alone else None
-
-    async def _fresh(self, wanted: Fetchable[Said]) -> Snapshot[Said]:
-        return self._read(wanted.key) or await fresh(self.context, wanted, self.freshness)
-
-    def _read(self, key: str) -> Snapshot[Any] | None:
-        """Return what the request has read by a list, or raise what that says; None where it has not."""
-        known = self.known.snapshots.get(key)
-        if self.district in self.known.refused and known is None and not self.freshness.without_waiting:
-            raise self.known.refused[self.district]
-        if known is None or isinstance(known, Snapshot):
-            return known
-        raise known
-
-    def wanted(self, kind: str, read: Callable[[ReadContext], Awaitable[Said]], *which: str) -> Fetchable[Said]:
-        """Return what to read: the place or list of a kind in the district that ``which`` tells from others."""
-        return Fetchable(self.context.places, kind, self.district, place_key(kind, self.district, *which), read)
 
     def noted(self, snapshot: Snapshot[Said]) -> Said:
         """Return what was read, and remember that an answer rests on it."""
@@ -209,7 +147,7 @@ class ResourceLookup:
 
     async def _record(self, user: str) -> Facts:
         """Return the facts of a user, perhaps without sections; raises as ``user``."""
-        record = self.known.records.get(key_of(self.district, user))
+        record = self.pdp.roster.prefetched.records.get(Key("user", self.district, user))
         return self.noted(record) if record else await self.user(user)
 
     async def of_named(self, properties: Mapping[str, object]) -> Location:
@@ -237,28 +175,12 @@ class ResourceLookup:
         """Return the places that a caller names, by Clever's types; raises ``NotLocated`` where one is named twice."""
         named: dict[str, str] = {}
         for key, value in properties.items():
-            kind = self.context.policy.type_of(key)
+            kind = self.pdp.policy.type_of(key)
             if kind not in CLEVER_TYPES or value is None:
                 continue
             if not isinstance(value, str) or named.setdefault(kind, value) != value:
                 raise NotLocated(Reason.PLACES_DISAGREE)
         return named
-
-
-def district_named(policy: Policy, properties: Mapping[str, object]) -> object:
-    """Return the district that properties name, by Clever's type or an alias; "" for two, which no district is."""
-    named = [said for key, said in properties.items() if said is not None and policy.type_of(key) == "district"]
-    return "" if any(said != named[0] for said in named) else next(iter(named), None)
-
-
-def record_key(user: str) -> str:
-    """Return what the record of a student without sections is kept under, by what their whole facts are kept under."""
-    return f"record/{user}"
-
-
-def place_key(kind: str, district: str, *which: str) -> str:
-    """Return what a place, or a list of a place, is kept under."""
-    return "/".join((kind, district, *which))
 
 
 class CachedLocation(NamedTuple):
@@ -270,15 +192,15 @@ class CachedLocation(NamedTuple):
 
 
 def cached_location(
-    context: Context, district: DistrictId, kind: str, named: str, freshness: Freshness
+    roster: Roster, district: DistrictId, kind: str, named: str, freshness: Freshness
 ) -> CachedLocation | None:
     """Return what ``ResourceLookup.location`` would of a type of Clever's, where that is cached and fresh."""
     if kind == "district":
         return CachedLocation(location_of_district(district)) if named == district else None
     if kind in _OF_PLACE:
-        place = cached(context, context.places, place_key(kind, district, named), freshness)
+        place = roster.cached_place(kind, district, named, freshness)
         return None if place is None else CachedLocation(_OF_PLACE[kind](place.facts, district), (place,), _PLACES)
-    person = cached_user(context, district, named, freshness)
+    person = roster.cached_user(district, named, freshness)
     if person is None:
         return None
     facts = unpacked(person.facts)

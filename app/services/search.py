@@ -11,16 +11,16 @@ from app.domain.evaluation import Access, access_of
 from app.domain.facts import Facts
 from app.domain.places import Location
 from app.domain.policy import FIRST_SCOPE, Policy
+from app.domain.question import Entity, Question, district_named, is_user, permission_asked, role_asked
 from app.domain.scopes import CLEVER_TYPES, Scope
 from app.domain.snapshot import Staleness
-from app.roster.context import NO_DECISION_LOG, Context
-from app.roster.freshness import Freshness, reading_of
-from app.services.decision_log import Answered, told
-from app.services.decisions import Question, asked_in, permission_asked, role_asked
+from app.roster.districts import district_of
+from app.roster.freshness import Freshness
+from app.services.decision_log import Answered, asked_in, log_decision
+from app.services.decision_point import NO_DECISION_LOG, DecisionPoint
 from app.services.listing import ListReader
-from app.services.needed_reads import is_user, whose
-from app.services.permissions import access, district_of
-from app.services.resource_lookup import Entity, NotLocated, ResourceLookup, district_named
+from app.services.needed_reads import whose
+from app.services.resource_lookup import NotLocated, ResourceLookup
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Found:
 _NOTHING = Found([])
 
 
-async def subjects(context: Context, question: Question, freshness: Freshness) -> Found:
+async def subjects(pdp: DecisionPoint, question: Question, freshness: Freshness) -> Found:
     """Return the ids of all users who may do this to that resource; the id of the subject is not looked at.
 
     The district is the one that the resource names, else the subject.
@@ -44,24 +44,22 @@ async def subjects(context: Context, question: Question, freshness: Freshness) -
         NotCached, CleverError: something that the answer rests on could not be read.
     """
     subject, resource = question.subject, question.resource
-    named = district_named(context.policy, resource.properties)
+    named = district_named(pdp.policy, resource.properties)
     if named is None:
-        named = district_named(context.policy, subject.properties)
+        named = district_named(pdp.policy, subject.properties)
     asked = structs.replace(question, subject=Entity(subject.type, "", {"district": named}))
-    return _told(context, asked, freshness, await _subjects(context, asked, freshness))
+    return _logged(pdp, asked, freshness, await _subjects(pdp, asked, freshness))
 
 
-async def _subjects(context: Context, question: Question, freshness: Freshness) -> Found:
-    permission = permission_asked(context.policy, question.action.name, question.resource.type)
-    if denied_to_everyone(context.policy, permission, question.resource.type) or not is_user(
-        context.policy, question.subject
-    ):
+async def _subjects(pdp: DecisionPoint, question: Question, freshness: Freshness) -> Found:
+    permission = permission_asked(pdp.policy, question.action.name, question.resource.type)
+    if denied_to_everyone(pdp.policy, permission, question.resource.type) or not is_user(pdp.policy, question.subject):
         return _NOTHING
     named = question.subject.properties["district"]
     if named is not None and not isinstance(named, str):
         return _NOTHING
     try:
-        lookup = ResourceLookup(context, await district_of(context, named, freshness), freshness)
+        lookup = ResourceLookup(pdp, await district_of(pdp.roster, named, freshness), freshness)
     except (MalformedId, UserUnknown):
         return _NOTHING
     try:
@@ -71,26 +69,26 @@ async def _subjects(context: Context, question: Question, freshness: Freshness) 
     found = set()
     async for person in _candidates(ListReader(lookup), location, permission):
         if role is None or role in person.held():
-            known = access_of(person, context.policy, role)
+            known = access_of(person, pdp.policy, role)
             if decide(known, permission, location, question) is Reason.GRANTED:
                 found.add(person.user)
     return Found(sorted(found), lookup.staleness())
 
 
-async def resources(context: Context, question: Question, freshness: Freshness) -> Found:
+async def resources(pdp: DecisionPoint, question: Question, freshness: Freshness) -> Found:
     """Return the ids of all resources of the type asked to which the subject may do this; raises likewise.
 
     The application's own types cannot be enumerated: there are none of them here.
     """
-    return _told(context, question, freshness, await _resources(context, question, freshness))
+    return _logged(pdp, question, freshness, await _resources(pdp, question, freshness))
 
 
-async def _resources(context: Context, question: Question, freshness: Freshness) -> Found:
-    kind = context.policy.type_of(question.resource.type)
-    permission = permission_asked(context.policy, question.action.name, question.resource.type)
-    if kind not in CLEVER_TYPES or denied_to_everyone(context.policy, permission, question.resource.type):
+async def _resources(pdp: DecisionPoint, question: Question, freshness: Freshness) -> Found:
+    kind = pdp.policy.type_of(question.resource.type)
+    permission = permission_asked(pdp.policy, question.action.name, question.resource.type)
+    if kind not in CLEVER_TYPES or denied_to_everyone(pdp.policy, permission, question.resource.type):
         return _NOTHING
-    subject = await _subject(context, question, freshness)
+    subject = await _subject(pdp, question, freshness)
     if isinstance(subject, Found):
         return subject
     held = {place for place, names in subject.access.at.items() if permission in names}
@@ -101,32 +99,32 @@ async def _resources(context: Context, question: Question, freshness: Freshness)
     return Found(sorted(found), subject.lookup.staleness())
 
 
-async def actions(context: Context, question: Question, freshness: Freshness) -> Found:
+async def actions(pdp: DecisionPoint, question: Question, freshness: Freshness) -> Found:
     """Return the names of all that the subject may do to this resource; raises likewise.
 
     Names are those that a decision takes: short for the resource's own type, whole for others that lie in it.
     """
-    return _told(context, question, freshness, await _actions(context, question, freshness))
+    return _logged(pdp, question, freshness, await _actions(pdp, question, freshness))
 
 
-async def _actions(context: Context, question: Question, freshness: Freshness) -> Found:
-    subject = await _subject(context, question, freshness)
+async def _actions(pdp: DecisionPoint, question: Question, freshness: Freshness) -> Found:
+    subject = await _subject(pdp, question, freshness)
     if isinstance(subject, Found):
         return subject
-    kind = context.policy.type_of(question.resource.type)
+    kind = pdp.policy.type_of(question.resource.type)
     location = await _location_or_itself(subject.lookup, question, kind)
     found = sorted(
         permission.removeprefix(f"{kind}:")
-        for permission in context.policy.permissions
+        for permission in pdp.policy.permissions
         if is_applicable(permission, kind) and decide(subject.access, permission, location, question) is Reason.GRANTED
     )
     return Found(found, subject.lookup.staleness())
 
 
-def _told(context: Context, question: Question, freshness: Freshness, found: Found) -> Found:
-    """Return what was found, and tell how many that were."""
-    if context.decision_log is not NO_DECISION_LOG:
-        told(context, freshness, asked_in(context, question, "search"), Answered(len(found.results)))
+def _logged(pdp: DecisionPoint, question: Question, freshness: Freshness, found: Found) -> Found:
+    """Return what was found, and log how many that were."""
+    if pdp.decision_log is not NO_DECISION_LOG:
+        log_decision(pdp, freshness, asked_in(pdp.policy, question, "search"), Answered(len(found.results)))
     return found
 
 
@@ -136,18 +134,18 @@ class _Subject:
     lookup: ResourceLookup
 
 
-async def _subject(context: Context, question: Question, freshness: Freshness) -> _Subject | Found:
+async def _subject(pdp: DecisionPoint, question: Question, freshness: Freshness) -> _Subject | Found:
     """Return what the subject may do, or that nothing is found where there is no such subject in that role."""
-    if not is_user(context.policy, question.subject):
+    if not is_user(pdp.policy, question.subject):
         return _NOTHING
     try:
-        user, district = await whose(context, question.subject, freshness)
-        snapshot = await reading_of(context, user, district, freshness)
+        user, district = await whose(pdp, question.subject, freshness)
+        snapshot = await pdp.roster.user(district, user, freshness)
     except UserUnknown:
         return _NOTHING
-    lookup = ResourceLookup(context, district, freshness, [snapshot])
+    lookup = ResourceLookup(pdp, district, freshness, [snapshot])
     try:
-        return _Subject(access(context, snapshot, role_asked(question)), lookup)
+        return _Subject(pdp.access(snapshot, role_asked(question)), lookup)
     except RoleNotHeld:
         return Found([], lookup.staleness())
 
@@ -162,7 +160,7 @@ async def _location_or_itself(lookup: ResourceLookup, question: Question, kind: 
 
 async def _candidates(list_reader: ListReader, location: Location, permission: str) -> AsyncIterator[Facts]:
     """Yield whoever stands in relation to one of the places, with what they are there, some more than once."""
-    policy = list_reader.lookup.context.policy
+    policy = list_reader.lookup.pdp.policy
     for place in sorted(location):
         if place[0] in _reachable(policy) and permission in policy.permissions_in[place[0]]:
             for person in await list_reader.people(place):

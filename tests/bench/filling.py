@@ -12,8 +12,9 @@ import sys
 import time
 import tracemalloc
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 from fastapi import FastAPI
 from pydantic import SecretStr
@@ -23,6 +24,8 @@ from app.cli.serve import lasting_app
 from app.domain.facts import Facts
 from app.domain.ids import DistrictId, UserId
 from app.domain.read_context import ReadContext
+from app.policy_files.reload import ActivePolicy
+from app.roster.ports import Clever
 from app.settings import Settings
 from tests.bench.cast import path_of
 from tests.bench.people import DISTRICT, teacher, user_id
@@ -106,8 +109,10 @@ async def filled(users: int, used: Callable[[], int]) -> dict[str, float]:
     app = lasting_app(settings, no_auth=True, own_url=None, requests_to=None)
     async with app.router.lifespan_context(app) as state:
         assert state is not None
-        context: Any = state["active_policy"].context
-        context.clever = Imagined()
+        active_policy: ActivePolicy = state["active_policy"]
+        pdp = active_policy.decision_point
+        assert pdp is not None
+        active_policy.decision_point = replace(pdp, roster=replace(pdp.roster, clever=cast(Clever, Imagined())))
         for number in range(WARM):
             await ask(app, state, user_id(number))
         gc.collect()
@@ -118,7 +123,7 @@ async def filled(users: int, used: Callable[[], int]) -> dict[str, float]:
         filling = pauses.take()
         gc.collect()
         taken = used() - before
-        assert len(context.users) == users + WARM
+        assert len(pdp.roster.store.users) == users + WARM
         return {
             "rendered": rendered / users,
             "beyond": (taken - rendered) / users,

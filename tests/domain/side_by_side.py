@@ -15,10 +15,9 @@ from typing import cast
 
 from pydantic import ValidationError
 
-from app.cache.memory import MemoryCache
 from app.clever.mapping import Answers, facts_of, section_of
 from app.clever.models import SchoolRecord, SectionRecord, UserRecord
-from app.domain.decision import Reason
+from app.domain.decision import Decision, Reason
 from app.domain.errors import CleverCircuitOpen, CleverError, RecordUnknown, RoleNotHeld, UserUnknown
 from app.domain.evaluation import access_of, permission_set
 from app.domain.facts import Facts, Role
@@ -30,16 +29,16 @@ from app.domain.policy_schema import PolicyFile
 from app.domain.policy_test_lint import mistakes_in
 from app.domain.policy_test_run import answer, failures
 from app.domain.policy_test_schema import CaseFile
+from app.domain.question import Action, Entity, Question, permission_asked
 from app.domain.read_context import ReadContext
 from app.domain.scopes import Scope
 from app.domain.snapshot import Staleness
-from app.roster.concurrency import ReadSlots
-from app.roster.context import Clever, Context, Deadlines
 from app.roster.freshness import Freshness
-from app.services.decisions import Action, Decision, Question, evaluate, evaluate_many, permission_asked
+from app.roster.ports import Clever
+from app.services.decision_point import DecisionPoint, decision_point
+from app.services.decisions import evaluate, evaluate_many
 from app.services.explanations import explain
 from app.services.permissions import Subject, permissions_of
-from app.services.resource_lookup import Entity
 from tests.domain.odd_oracle import Oracle, expected, fitting, looked_up, naive_standings, well_formed
 from tests.domain.odd_worlds import APPLICATIONS, DISTRICT, LABELS, SHAPE, Asking, Maker, Record, World, near_to
 from tests.domain.worlds import (
@@ -49,6 +48,7 @@ from tests.domain.worlds import (
     Written,
     held_on_conditions,
 )
+from tests.rosters import roster_over
 
 
 @dataclass
@@ -122,28 +122,9 @@ def read(world: World, user: str) -> Facts:
     return facts_of(answers, DistrictId(DISTRICT), SHAPE)[0]
 
 
-def context_over(world: World, policy: Policy) -> Context:
-    def cache() -> MemoryCache:
-        return MemoryCache(most=100, keep_seconds=3600, clock=lambda: 0.0)
-
-    return Context(
-        clever=cast(Clever, InMemory(world)),  # of its state nobody asks here
-        users=cache(),
-        places=cache(),
-        gone=cache(),
-        outdated=cache(),
-        wall=lambda: 1_700_000_000.0,
-        clock=lambda: 0.0,
-        policy=policy,
-        id_shape=SHAPE,
-        fresh_seconds=300,
-        stale_seconds=3600,
-        deadlines=Deadlines(slow=60),
-        read_slots=ReadSlots(),
-        secret=b"",
-        reasons=True,
-        jitter=lambda: 0.0,
-    )
+def pdp_over(world: World, policy: Policy) -> DecisionPoint:
+    clever = cast(Clever, InMemory(world))  # of its state nobody asks here
+    return decision_point(roster_over(clever, lambda: 0.0, id_shape=SHAPE, most=100), policy)
 
 
 def dressed(written: Written, chance: random.Random) -> Written:
@@ -281,24 +262,24 @@ async def compare(maker: Maker, found: Found, *, users: int, policies: int, ques
     world = maker.world()
     for written in [maker.policy() for _ in range(policies)]:
         policy = policy_of(PolicyFile.model_validate(dressed(written, maker.chance)))
-        context = context_over(world, policy)
+        pdp = pdp_over(world, policy)
         alone: list[tuple[Question, Reason]] = []
         for user in sorted(world.people)[:users]:
             found.counts["pairs"] += 1
             oracle = Oracle(world, user, written)
             asked = [maker.asking(world, written, user) for _ in range(questions)]
-            for difference in [*await _sets(oracle, context), *await _answers(oracle, context, asked, found, alone)]:
+            for difference in [*await _sets(oracle, pdp), *await _answers(oracle, pdp, asked, found, alone)]:
                 found.differences.append(f"{difference}\n  user {user}: {world.people[user]}\n  policy {written}")
         for user in maker.some(sorted(world.people), 15):
             question = question_of(user, maker.asking(world, written, user))
-            alone.append((question, (await evaluate(context, question, Freshness())).reason))
-        differences = await _together(context_over(world, policy), alone)
+            alone.append((question, (await evaluate(pdp, question, Freshness())).reason))
+        differences = await _together(pdp_over(world, policy), alone)
         found.differences += [f"{one}\n  world {world}\n  policy {written}" for one in differences]
     _malformed(maker, world, found)
 
 
-async def _sets(oracle: Oracle, context: Context) -> list[str]:
-    world, user, policy = oracle.world, oracle.user, context.policy
+async def _sets(oracle: Oracle, pdp: DecisionPoint) -> list[str]:
+    world, user, policy = oracle.world, oracle.user, pdp.policy
     facts = read(world, user)
     engine = permission_set(facts, policy)
     differences = []
@@ -312,7 +293,7 @@ async def _sets(oracle: Oracle, context: Context) -> list[str]:
         answered.append(one)
         return repr(one).encode()
 
-    rendered = (await permissions_of(context, Subject(user), Freshness(), render)).rendered.body
+    rendered = (await permissions_of(pdp, Subject(user), Freshness(), render)).rendered.body
     if rendered != repr(engine).encode():
         differences.append(f"service {rendered.decode()}\n  engine {engine}")
     if can_be_written(world, user):
@@ -321,9 +302,9 @@ async def _sets(oracle: Oracle, context: Context) -> list[str]:
     return differences
 
 
-async def _together(context: Context, alone: Sequence[tuple[Question, Reason]]) -> list[str]:
+async def _together(pdp: DecisionPoint, alone: Sequence[tuple[Question, Reason]]) -> list[str]:
     """Ask at once, with nothing read yet, what was asked alone."""
-    outcomes = await evaluate_many(context, [question for question, _ in alone], Freshness())
+    outcomes = await evaluate_many(pdp, [question for question, _ in alone], Freshness())
     return [
         f"alone {reason}, in a batch {outcome}: {question}"
         for (question, reason), outcome in zip(alone, outcomes, strict=True)
@@ -332,36 +313,36 @@ async def _together(context: Context, alone: Sequence[tuple[Question, Reason]]) 
 
 
 async def _answers(
-    oracle: Oracle, context: Context, asked: list[Asking], found: Found, alone: list[tuple[Question, Reason]]
+    oracle: Oracle, pdp: DecisionPoint, asked: list[Asking], found: Found, alone: list[tuple[Question, Reason]]
 ) -> list[str]:
     differences = []
     world, user = oracle.world, oracle.user
     for asking in asked:
         wanted = expected(world, user, oracle.written, asking, oracle)
         found.counts[wanted.value] += 1
-        decided = (await evaluate(context, question_of(user, asking), Freshness())).reason
+        decided = (await evaluate(pdp, question_of(user, asking), Freshness())).reason
         alone.append((question_of(user, asking), decided))
         if _plain(decided) is not wanted:
             differences.append(f"oracle {wanted}, service {decided}: {asking}\n  world {world}")
-        differences += await _explained(context, user, asking)
+        differences += await _explained(pdp, user, asking)
         if not _is_written(world, user, asking):
             continue
         found.counts["cases"] += 1
         beside, questions = {asking.named, *asking.properties.values()}, [written_question(asking)]
         case = CaseFile.model_validate(case_of(world, user, beside, questions=questions))
-        mistakes = list(mistakes_in(case, context.policy))
-        least, most = answer((case.questions or ())[0], case, context.policy)
+        mistakes = list(mistakes_in(case, pdp.policy))
+        least, most = answer((case.questions or ())[0], case, pdp.policy)
         if mistakes or not least is most is decided:
             told = [str(one) for one in mistakes]
             differences.append(f"service {decided}, policy test {least} to {most} {told}: {asking}\n  world {world}")
     return differences
 
 
-async def _explained(context: Context, user: str, asking: Asking) -> list[str]:
+async def _explained(pdp: DecisionPoint, user: str, asking: Asking) -> list[str]:
     """Explain what was asked, as far as one can ask to have it explained: of places, with nothing said beside."""
     kind = ALIASES.get(asking.kind, asking.kind)
     places = asking.properties if kind in APPLICATIONS else {kind: asking.named}
-    own = permission_asked(context.policy, asking.action, asking.kind)
+    own = permission_asked(pdp.policy, asking.action, asking.kind)
     fitting = own.partition(":")[0] in APPLICATIONS or kind not in APPLICATIONS
     if not (places and fitting) or "district" in places or not all(map(SHAPE.fits, places.values())):
         return []
@@ -370,10 +351,10 @@ async def _explained(context: Context, user: str, asking: Asking) -> list[str]:
         # One place alone is explained as what is asked about, and not as what something else lies in.
         [(place, named)] = places.items()
         asked = replace(asked, kind=place, named=named, properties={})
-    decided = (await evaluate(context, question_of(user, asked), Freshness())).reason
+    decided = (await evaluate(pdp, question_of(user, asked), Freshness())).reason
     try:
         role = Role(asking.role) if asking.role else None
-        found = (await explain(context, Subject(user, role=role), own, places, Freshness())).explanation
+        found = (await explain(pdp, Subject(user, role=role), own, places, Freshness())).explanation
     except RoleNotHeld:
         return [] if decided in (Reason.ROLE_NOT_HELD, *_BEFORE_ROLES) else [f"{decided}, yet no explanation: {asking}"]
     whole = bool(found.grounds) == found.held and (found.reason in _REFUSED or found.held != bool(found.missing))

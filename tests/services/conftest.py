@@ -6,26 +6,25 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import pytest
 
-from app.cache.memory import MemoryCache
 from app.clever.client import connect
 from app.domain.ids import IdShape
 from app.main import default_policy
 from app.policy_files.yaml import read_policy
-from app.roster.concurrency import ReadSlots
-from app.roster.context import Context, Deadlines
+from app.roster.roster import Deadlines
+from app.services.decision_point import DecisionPoint, decision_point
 from tests.conftest import TOKEN, MovedClock, Sandbox
-from tests.services import counting
-from tests.services.counting import Asked, CountingClever
+from tests.rosters import roster_over
+from tests.services.counting import Asked, CountingClever, asked_of
 
-Contexts = Callable[..., AbstractAsyncContextManager[Context]]
+DecisionPoints = Callable[..., AbstractAsyncContextManager[DecisionPoint]]
 
 
 @pytest.fixture(scope="session")
-def context_over(running_clock: MovedClock) -> Contexts:
-    """Make contexts over the Clever at an address, under the policy of a text."""
+def pdp_over(running_clock: MovedClock) -> DecisionPoints:
+    """Make decision points over the Clever at an address, under the policy of a text."""
 
     @asynccontextmanager
-    async def made(clever_url: str, policy: str, page_limit: int = 2000) -> AsyncIterator[Context]:
+    async def made(clever_url: str, policy: str, page_limit: int = 2000) -> AsyncIterator[DecisionPoint]:
         shape = IdShape(re.compile("[0-9a-f]{24}"))
         clever = connect(
             url=clever_url,
@@ -39,23 +38,10 @@ def context_over(running_clock: MovedClock) -> Contexts:
             page_limit=page_limit,
         )
         try:
-            yield Context(
-                clever=clever,
-                users=MemoryCache(most=10_000, keep_seconds=300, clock=running_clock),
-                places=MemoryCache(most=10_000, keep_seconds=300, clock=running_clock),
-                gone=MemoryCache(most=10_000, keep_seconds=10, clock=running_clock),
-                outdated=MemoryCache(most=10_000, keep_seconds=300, clock=running_clock),
-                wall=running_clock,
-                clock=running_clock,
-                policy=read_policy(policy),
-                id_shape=shape,
-                fresh_seconds=300,
-                stale_seconds=300,
-                deadlines=Deadlines(),
-                read_slots=ReadSlots(),
-                secret=b"a secret of the tests",
-                reasons=True,
+            roster = roster_over(
+                clever, running_clock, wall=running_clock, id_shape=shape, keep_seconds=300, deadlines=Deadlines()
             )
+            yield decision_point(roster, read_policy(policy))
         finally:
             await clever.aclose()
 
@@ -63,10 +49,10 @@ def context_over(running_clock: MovedClock) -> Contexts:
 
 
 @pytest.fixture
-async def context(sandbox: Sandbox, context_over: Contexts) -> AsyncIterator[Context]:
-    """A context over the sandbox under the default policy, that knows which district there is and nothing else."""
-    async with context_over(sandbox.url, default_policy()) as made:
-        await made.clever.districts()
+async def pdp(sandbox: Sandbox, pdp_over: DecisionPoints) -> AsyncIterator[DecisionPoint]:
+    """A decision point over the sandbox under the default policy; it knows which district there is and nothing else."""
+    async with pdp_over(sandbox.url, default_policy()) as made:
+        await made.roster.clever.districts()
         sandbox.requests.clear()
         yield made
 
@@ -76,4 +62,4 @@ async def asked(clock: MovedClock) -> Asked:
     """The question of one user, to a Clever that answers at once."""
     clever = CountingClever()
     clever.let.set()
-    return Asked(clever, clock, counting.context_over(clever, clock))
+    return asked_of(clever, clock)

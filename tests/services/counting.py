@@ -1,27 +1,24 @@
 """A fake of Clever that counts and can be held back, and the one question that is asked of it."""
 
 import asyncio
-from dataclasses import dataclass, field
-from typing import cast
+from dataclasses import dataclass, field, replace
+from typing import Any, cast
 
-from app.cache.memory import MemoryCache
 from app.domain.errors import CleverCircuitOpen
 from app.domain.facts import Facts
-from app.domain.ids import DistrictId, IdShape, UserId
-from app.domain.policy import Policy
+from app.domain.ids import DistrictId, UserId
 from app.domain.read_context import ReadContext
 from app.domain.serialization import PackedFacts
 from app.domain.snapshot import Snapshot
-from app.main import default_policy
-from app.policy_files.yaml import read_policy
-from app.roster.concurrency import ReadSlots
-from app.roster.context import Clever, CleverState, Context, Deadlines
-from app.roster.freshness import Freshness, reading_of
+from app.roster.freshness import Freshness
+from app.roster.ports import Clever, CleverState
+from app.roster.roster import Roster
+from app.roster.store import Key
 from tests.conftest import MovedClock
+from tests.rosters import roster_over
 
 ANN, NORTH = UserId("ann"), DistrictId("north")
-POLICY = read_policy(default_policy())
-DROPPING = read_policy(default_policy() + "\nschools: {unconfirmed: drop}\n")
+KEY = Key("user", NORTH, ANN)
 
 
 @dataclass
@@ -76,36 +73,23 @@ class OneByOne(CountingClever):
 
 @dataclass
 class Asked:
-    """A context over a counting Clever, and the one question of these tests."""
+    """A roster over a counting Clever, and the one question of these tests."""
 
     clever: CountingClever
     clock: MovedClock
-    context: Context
+    roster: Roster
 
     async def snapshot(self, freshness: Freshness | None = None) -> Snapshot[PackedFacts]:
-        return await reading_of(self.context, ANN, NORTH, freshness or Freshness())
+        return await self.roster.user(NORTH, ANN, freshness or Freshness())
 
     def reading_under_way(self, freshness: Freshness | None = None) -> asyncio.Task[Snapshot[PackedFacts]]:
         return asyncio.create_task(self.snapshot(freshness))
 
+    def drop_unconfirmed_schools(self) -> None:
+        """Put a policy in force that needs Clever's own list of a user's schools."""
+        self.roster = replace(self.roster, confirm_schools=True)
 
-def context_over(clever: CountingClever, clock: MovedClock, policy: Policy = POLICY) -> Context:
-    """Make a context whose only Clever is one that counts."""
-    return Context(
-        clever=cast(Clever, clever),  # the other questions are not asked here
-        users=MemoryCache(most=10, keep_seconds=3600, clock=clock),
-        places=MemoryCache(most=10, keep_seconds=3600, clock=clock),
-        gone=MemoryCache(most=10, keep_seconds=10, clock=clock),
-        outdated=MemoryCache(most=10, keep_seconds=3600, clock=clock),
-        wall=lambda: 1_700_000_000.0 + clock(),
-        clock=clock,
-        policy=policy,
-        id_shape=IdShape(),
-        fresh_seconds=300,
-        stale_seconds=3600,
-        deadlines=Deadlines(slow=60),
-        read_slots=ReadSlots(),
-        secret=b"",
-        reasons=True,
-        jitter=lambda: 0.0,
-    )
+
+def asked_of(clever: CountingClever, clock: MovedClock, **given: Any) -> Asked:
+    """Ask a Clever that counts by a roster of which ``tests.rosters`` says what may be ``given``."""
+    return Asked(clever, clock, roster_over(cast(Clever, clever), clock, **given))

@@ -5,17 +5,10 @@ import asyncio
 import pytest
 
 from app.domain.errors import CleverTimedOut, NotCached, RosterguardError, UserUnknown
+from app.roster.concurrency import AT_ONCE, several
 from app.roster.freshness import Freshness
-from app.services.batch import (
-    AT_A_STRETCH,
-    AT_ONCE,
-    answered,
-    give_way,
-    let_go_of,
-    one_at_a_time,
-    others_first,
-    several,
-)
+from app.services.batch import answered
+from app.turns import AT_A_STRETCH, give_way, let_go_of, one_at_a_time, others_first
 from tests.waiting import turn
 
 ANY = Freshness()

@@ -4,12 +4,12 @@ from collections.abc import Mapping
 
 import pytest
 
-from app.domain.decision import Reason
+from app.domain.decision import Decision, Reason
 from app.domain.errors import CleverLimited, NotCached, RosterguardError
-from app.roster.context import Context
+from app.domain.question import Action, Entity, Question
 from app.roster.freshness import Freshness
-from app.services.decisions import Action, Decision, Question, evaluate, evaluate_many, evaluate_until
-from app.services.resource_lookup import Entity
+from app.services.decision_point import DecisionPoint
+from app.services.decisions import evaluate, evaluate_many, evaluate_until
 from app.services.search import subjects
 from tests.conftest import Sandbox
 
@@ -56,11 +56,11 @@ def question(
     ],
 )
 async def test_what_is_decided_of_resources_of_clever(
-    case: str, action: str, kind: str, resource: str, reason: Reason, context: Context, sandbox: Sandbox
+    case: str, action: str, kind: str, resource: str, reason: Reason, pdp: DecisionPoint, sandbox: Sandbox
 ) -> None:
     asked = question(sandbox.user(case), action, kind, resource)
-    assert await evaluate(context, asked, Freshness()) == Decision(reason)
-    assert await evaluate(context, asked, Freshness()) == Decision(reason)
+    assert await evaluate(pdp, asked, Freshness()) == Decision(reason)
+    assert await evaluate(pdp, asked, Freshness()) == Decision(reason)
 
 
 @pytest.mark.parametrize(
@@ -87,14 +87,14 @@ async def test_what_is_decided_of_resources_of_clever(
     ],
 )
 async def test_what_is_decided_of_the_applications_own_resources(
-    said: Mapping[str, object], reason: Reason, context: Context, sandbox: Sandbox
+    said: Mapping[str, object], reason: Reason, pdp: DecisionPoint, sandbox: Sandbox
 ) -> None:
     asked = question(sandbox.user("teacher_only"), "grade", "assignment", "any-id-at-all", said)
-    assert await evaluate(context, asked, Freshness()) == Decision(reason)
+    assert await evaluate(pdp, asked, Freshness()) == Decision(reason)
 
 
 async def test_what_the_caller_says_of_the_subject_or_of_a_known_resource_gives_nothing(
-    context: Context, sandbox: Sandbox
+    pdp: DecisionPoint, sandbox: Sandbox
 ) -> None:
     claims = {"roles": ["district_admin"], "role": "staff", "schools": [SOUTH], "section": FIRST, "school": NORTH}
     asked = Question(
@@ -103,7 +103,7 @@ async def test_what_the_caller_says_of_the_subject_or_of_a_known_resource_gives_
         Entity("section", ELSEWHERE, claims),
         {},
     )
-    assert await evaluate(context, asked, Freshness()) == Decision(Reason.NOT_IN_REACH)
+    assert await evaluate(pdp, asked, Freshness()) == Decision(Reason.NOT_IN_REACH)
 
 
 @pytest.mark.parametrize(
@@ -118,9 +118,9 @@ async def test_what_the_caller_says_of_the_subject_or_of_a_known_resource_gives_
         (Entity("user", "668262059155dac234000005", {"district": "668262003b3817d87d000000"}), Reason.GRANTED),
     ],
 )
-async def test_an_unknown_subject_is_a_denial(subject: Entity, reason: Reason, context: Context) -> None:
+async def test_an_unknown_subject_is_a_denial(subject: Entity, reason: Reason, pdp: DecisionPoint) -> None:
     asked = Question(subject, Action("edit", {}), Entity("section", FIRST, {}), {})
-    assert await evaluate(context, asked, Freshness()) == Decision(reason)
+    assert await evaluate(pdp, asked, Freshness()) == Decision(reason)
 
 
 @pytest.mark.parametrize(
@@ -135,38 +135,38 @@ async def test_an_unknown_subject_is_a_denial(subject: Entity, reason: Reason, c
     ],
 )
 async def test_a_question_may_be_asked_in_a_role_context(
-    role: object, reason: Reason, context: Context, sandbox: Sandbox
+    role: object, reason: Reason, pdp: DecisionPoint, sandbox: Sandbox
 ) -> None:
     user = sandbox.user("staff_who_also_teach_elsewhere")
     asked = question(user, "view", "school", NORTH, role_context=role)
-    assert await evaluate(context, asked, Freshness()) == Decision(reason)
+    assert await evaluate(pdp, asked, Freshness()) == Decision(reason)
 
 
-async def test_cold_subject_and_resource_are_read_at_once(context: Context, sandbox: Sandbox) -> None:
+async def test_cold_subject_and_resource_are_read_at_once(pdp: DecisionPoint, sandbox: Sandbox) -> None:
     sandbox.app.state.delay_ms = 50
     asked = question(sandbox.user("teacher_only"), "edit", "section", ELSEWHERE)
-    await evaluate(context, asked, Freshness())
+    await evaluate(pdp, asked, Freshness())
     assert sandbox.requests.total() == 4
     assert sandbox.app.state.most_at_once == 4
 
 
-async def test_what_the_facts_decide_costs_no_reading(context: Context, sandbox: Sandbox) -> None:
+async def test_what_the_facts_decide_costs_no_reading(pdp: DecisionPoint, sandbox: Sandbox) -> None:
     user = sandbox.user("teacher_only")
-    await evaluate(context, question(user, "edit", "section", ELSEWHERE), Freshness())
+    await evaluate(pdp, question(user, "edit", "section", ELSEWHERE), Freshness())
     sandbox.requests.clear()
     cached = Freshness(only_if_cached=True)
-    assert (await evaluate(context, question(user, "edit", "section", FIRST), cached)).held
-    assert not (await evaluate(context, question(user, "view", "school", SOUTH), cached)).held
-    assert not (await evaluate(context, question(user, "edit", "section", ELSEWHERE), cached)).held
+    assert (await evaluate(pdp, question(user, "edit", "section", FIRST), cached)).held
+    assert not (await evaluate(pdp, question(user, "view", "school", SOUTH), cached)).held
+    assert not (await evaluate(pdp, question(user, "edit", "section", ELSEWHERE), cached)).held
     with pytest.raises(NotCached):
-        await evaluate(context, question(user, "edit", "section", UNKNOWN), cached)
+        await evaluate(pdp, question(user, "edit", "section", UNKNOWN), cached)
     assert sandbox.requests.total() == 0
 
 
-async def test_many_questions_are_answered_in_their_order(context: Context, sandbox: Sandbox) -> None:
+async def test_many_questions_are_answered_in_their_order(pdp: DecisionPoint, sandbox: Sandbox) -> None:
     user = sandbox.user("teacher_only")
     asked = [question(user, "edit", "section", each) for each in (FIRST, ELSEWHERE, UNKNOWN, FIRST)]
-    assert await evaluate_many(context, asked, Freshness()) == [
+    assert await evaluate_many(pdp, asked, Freshness()) == [
         Decision(Reason.GRANTED),
         Decision(Reason.NOT_IN_REACH),
         Decision(Reason.UNKNOWN_RESOURCE),
@@ -175,37 +175,37 @@ async def test_many_questions_are_answered_in_their_order(context: Context, sand
     assert sandbox.requests[f"/v3.1/users/{user}"] == 1
 
 
-async def test_a_run_ends_with_the_first_that_ends_it(context: Context, sandbox: Sandbox) -> None:
+async def test_a_run_ends_with_the_first_that_ends_it(pdp: DecisionPoint, sandbox: Sandbox) -> None:
     def denied(outcome: Decision | RosterguardError) -> bool:
         return not (isinstance(outcome, Decision) and outcome.held)
 
     user = sandbox.user("teacher_only")
     asked = [question(user, "edit", "section", each) for each in (FIRST, ELSEWHERE, FIRST)]
-    outcomes = await evaluate_until(context, asked, Freshness(), denied)
+    outcomes = await evaluate_until(pdp, asked, Freshness(), denied)
     assert outcomes == [Decision(Reason.GRANTED), Decision(Reason.NOT_IN_REACH)]
 
 
-async def test_a_clever_that_cannot_be_read_is_an_error_and_no_denial(context: Context, sandbox: Sandbox) -> None:
+async def test_a_clever_that_cannot_be_read_is_an_error_and_no_denial(pdp: DecisionPoint, sandbox: Sandbox) -> None:
     known, cold = sandbox.user("teacher_only"), sandbox.user("co_teacher")
-    await evaluate(context, question(known, "edit", "section", FIRST), Freshness())
+    await evaluate(pdp, question(known, "edit", "section", FIRST), Freshness())
     sandbox.app.state.rate_limit = 1
     try:
         questions = [question(user, "edit", "section", FIRST) for user in (cold, cold)]
         for asked in (questions, [question(known, "edit", "section", FIRST), questions[0]]):
             with pytest.raises(CleverLimited):
-                await evaluate_many(context, asked, Freshness())
+                await evaluate_many(pdp, asked, Freshness())
     finally:
         sandbox.app.state.rate_limit = 0
 
 
-async def test_a_search_for_subjects_asks_the_district_that_is_named(context: Context) -> None:
+async def test_a_search_for_subjects_asks_the_district_that_is_named(pdp: DecisionPoint) -> None:
     def holders(district: object) -> Question:
         return Question(
             Entity("user", "", {"district": district}), Action("edit", {}), Entity("section", FIRST, {}), {}
         )
 
-    found = (await subjects(context, holders("668262003b3817d87d000000"), Freshness())).results
+    found = (await subjects(pdp, holders("668262003b3817d87d000000"), Freshness())).results
     assert "668262059155dac234000005" in found
-    assert (await subjects(context, holders(None), Freshness())).results == found
-    assert (await subjects(context, holders(UNKNOWN), Freshness())).results == []
-    assert (await subjects(context, holders(5), Freshness())).results == []
+    assert (await subjects(pdp, holders(None), Freshness())).results == found
+    assert (await subjects(pdp, holders(UNKNOWN), Freshness())).results == []
+    assert (await subjects(pdp, holders(5), Freshness())).results == []

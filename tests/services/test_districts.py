@@ -8,10 +8,10 @@ import pytest
 from app.domain.callers import ANYONE
 from app.domain.errors import DistrictUnnamed, NotCached, UserUnknown
 from app.domain.ids import DistrictId
+from app.roster.districts import district_of
 from app.roster.freshness import Freshness
-from app.services.permissions import district_of
 from tests.conftest import MovedClock
-from tests.services.counting import NORTH, CountingClever, context_over
+from tests.services.counting import NORTH, CountingClever, asked_of
 
 SOUTH = DistrictId("south")
 WHOEVER = Freshness(caller=ANYONE)
@@ -34,8 +34,8 @@ class EmptyAtFirst(CountingClever):
 
 
 async def test_the_first_district_that_connects_is_meant_though_nobody_names_it(clock: MovedClock) -> None:
-    context = context_over(EmptyAtFirst(now=frozenset({NORTH})), clock)
-    assert await district_of(context, None, WHOEVER) == NORTH
+    roster = asked_of(EmptyAtFirst(now=frozenset({NORTH})), clock).roster
+    assert await district_of(roster, None, WHOEVER) == NORTH
 
 
 @pytest.mark.parametrize(("now", "error"), [((), UserUnknown), ((NORTH, SOUTH), DistrictUnnamed)])
@@ -43,11 +43,11 @@ async def test_none_and_several_are_not_guessed(
     now: tuple[DistrictId, ...], error: type[Exception], clock: MovedClock
 ) -> None:
     with pytest.raises(error):
-        await district_of(context_over(EmptyAtFirst(now=frozenset(now)), clock), None, WHOEVER)
+        await district_of(asked_of(EmptyAtFirst(now=frozenset(now)), clock).roster, None, WHOEVER)
 
 
 async def test_what_only_the_cache_may_answer_looks_for_no_district(clock: MovedClock) -> None:
-    context = context_over(EmptyAtFirst(now=frozenset({NORTH})), clock)
+    roster = asked_of(EmptyAtFirst(now=frozenset({NORTH})), clock).roster
     for freshness in (Freshness(only_if_cached=True), WHOEVER.at_once()):
         with pytest.raises(NotCached):
-            await district_of(context, None, freshness)
+            await district_of(roster, None, freshness)

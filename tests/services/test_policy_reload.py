@@ -3,7 +3,8 @@
 import asyncio
 import logging
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from app.domain.policy import Policy
 from app.main import default_policy
 from app.policy_files.reload import ActivePolicy, policy_watch
 from app.policy_files.yaml import NO_ROLE
+from app.services.decision_point import decision_point
 from app.watched_file import LOOK_SECONDS, FileState, FileWatch
 from tests.services.counting import Asked
 
@@ -31,8 +33,8 @@ class Watched:
     @property
     def fares(self) -> tuple[str | None, FileState]:
         """The rule in force, and how the policy fares."""
-        context = self.active_policy.context
-        return None if context is None else context.policy.rule, self.active_policy.state
+        pdp = self.active_policy.decision_point
+        return None if pdp is None else pdp.policy.rule, self.active_policy.state
 
     async def begin(self, text: str) -> None:
         self.file.write_text(text)
@@ -44,7 +46,7 @@ class Watched:
 
 
 def watched_by(asked: Asked, tmp_path: Path) -> Watched:
-    active_policy = ActivePolicy(lambda policy: replace(asked.context, policy=policy))
+    active_policy = ActivePolicy(partial(decision_point, asked.roster))
     file = tmp_path / "policy.yaml"
     return Watched(file, active_policy, policy_watch(file, active_policy))
 
@@ -66,29 +68,26 @@ async def test_what_may_be_half_written_is_not_taken_yet(asked: Asked, tmp_path:
     assert watched.fares == ("superset", FileState.OK)
 
 
-async def test_whoever_took_the_context_before_keeps_its_policy_and_shares_all_else(
-    asked: Asked, tmp_path: Path
-) -> None:
+async def test_whoever_took_the_policy_before_keeps_it_and_shares_what_is_known(asked: Asked, tmp_path: Path) -> None:
     watched = watched_by(asked, tmp_path)
     await watched.begin(DEFAULT)
-    before = watched.active_policy.context
+    before = watched.active_policy.decision_point
     watched.file.write_text(SCOPED)
     await watched.look()
-    after = watched.active_policy.context
+    after = watched.active_policy.decision_point
     assert before is not None
     assert after is not None
     assert (before.policy.rule, after.policy.rule) == ("superset", "scoped")
-    assert after == replace(before, policy=after.policy)
-    assert after.fetches is before.fetches
+    assert after.roster == before.roster
 
 
 async def test_a_comment_changes_nothing(asked: Asked, tmp_path: Path) -> None:
     watched = watched_by(asked, tmp_path)
     await watched.begin(DEFAULT)
-    before = watched.active_policy.context
+    before = watched.active_policy.decision_point
     watched.file.write_text(f"{DEFAULT}# and that was that\n")
     await watched.look()
-    assert watched.active_policy.context is before
+    assert watched.active_policy.decision_point is before
     assert watched.fares == ("superset", FileState.OK)
 
 
@@ -158,14 +157,14 @@ async def test_what_has_no_effect_yet_is_logged_even_where_it_is_the_default_wri
     assert [message.partition(" yet")[0] for message in caplog.messages] == [
         "the policy: district.before_launch: deny has no effect"
     ]
-    assert watched.active_policy.context is not None
-    assert watched.active_policy.context.policy.file.district.model_fields_set == {"before_launch"}
+    assert watched.active_policy.decision_point is not None
+    assert watched.active_policy.decision_point.policy.file.district.model_fields_set == {"before_launch"}
 
 
 async def test_nothing_is_in_force_until_a_bad_file_is_mended(asked: Asked, tmp_path: Path) -> None:
     watched = watched_by(asked, tmp_path)
     await watched.begin(BAD)
-    assert watched.active_policy.context is None
+    assert watched.active_policy.decision_point is None
     assert watched.active_policy.state == "unusable"
     watched.file.write_text(SCOPED)
     await watched.look()

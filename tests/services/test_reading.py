@@ -1,7 +1,6 @@
 """Which reading answers, and the one flight, with a fake of Clever that counts and can be held back."""
 
 import asyncio
-from dataclasses import replace
 
 import pytest
 
@@ -11,9 +10,9 @@ from app.domain.read_context import ReadContext, Urgency
 from app.domain.serialization import packed
 from app.domain.snapshot import Snapshot
 from app.roster.concurrency import ReadSlots, SlotLimits
-from app.roster.freshness import Freshness, key_of
+from app.roster.freshness import Freshness
 from tests.conftest import MovedClock
-from tests.services.counting import ANN, DROPPING, NORTH, Asked, OneByOne, context_over
+from tests.services.counting import ANN, KEY, NORTH, Asked, OneByOne, asked_of
 from tests.waiting import settled
 
 
@@ -69,7 +68,7 @@ async def test_when_every_caller_goes_away_the_reading_is_kept_all_the_same(aske
     await settled(lambda: asked.clever.snapshots == 1)
     only.cancel()
     asked.clever.let.set()
-    await settled(lambda: not asked.context.fetches)
+    await settled(lambda: not asked.roster.fetches.in_progress)
     await asked.snapshot()
     assert asked.clever.snapshots == 1
 
@@ -98,12 +97,10 @@ async def test_a_user_who_is_gone_is_forgotten_at_once(asked: Asked) -> None:
 
 async def test_a_reading_that_began_before_a_user_was_gone_does_not_bring_them_back(clock: MovedClock) -> None:
     clever = OneByOne()
-    asked = Asked(
-        clever, clock, replace(context_over(clever, clock), read_slots=ReadSlots(SlotLimits(of_many_of_one=1)))
-    )
-    async with asked.context.read_slots.turn(NORTH, ReadContext(urgency=Urgency.BULK)):
+    asked = asked_of(clever, clock, read_slots=ReadSlots(SlotLimits(of_many_of_one=1)))
+    async with asked.roster.fetches.read_slots.turn(NORTH, ReadContext(urgency=Urgency.BULK)):
         later = asked.reading_under_way(Freshness(one_of_many=True))
-        await settled(lambda: bool(asked.context.fetches))
+        await settled(lambda: bool(asked.roster.fetches.in_progress))
         earlier = asked.reading_under_way()
         await settled(lambda: clever.snapshots == 1)
         clock.move(1)
@@ -124,7 +121,7 @@ async def test_a_reading_that_began_before_what_is_known_to_be_newer_answers_who
     running = asked.reading_under_way()
     await settled(lambda: asked.clever.snapshots == 1)
     asked.clock.move(1)
-    asked.context.outdated.put(key_of(NORTH, ANN), Snapshot(None, asked.clock.now))
+    asked.roster.store.outdated.put(KEY.text, Snapshot(None, asked.clock.now))
     asked.clever.let.set()
     assert (await running).began == asked.clock.now - 1
     assert (await asked.snapshot()).began == asked.clock.now
@@ -173,6 +170,6 @@ async def test_a_policy_that_drops_unconfirmed_schools_is_not_served_facts_that_
     unread = HeldRole(Role.STAFF, (Standing(unconfirmed=None),))
     asked.clever.facts_given = Facts(ANN, NORTH, (unread,))
     await asked.snapshot()
-    asked.context.policy = DROPPING
+    asked.drop_unconfirmed_schools()
     await asked.snapshot()
     assert asked.clever.snapshots == 2

@@ -5,15 +5,15 @@ from collections.abc import AsyncIterator
 import pytest
 
 from app.cli.server import in_background
+from app.domain.question import Action, Entity, Question
 from app.main import default_policy
-from app.roster.context import Context
 from app.roster.freshness import Freshness
 from app.sandbox.server import create_sandbox
 from app.sandbox.world import World, generate
 from app.services import search
-from app.services.decisions import Action, Question, evaluate
-from app.services.resource_lookup import Entity
-from tests.services.conftest import Contexts
+from app.services.decision_point import DecisionPoint
+from app.services.decisions import evaluate
+from tests.services.conftest import DecisionPoints
 
 WIDE = """
 version: 1
@@ -59,9 +59,9 @@ SMALL = generate(schools=1, teachers=6, students=12)
 
 
 @pytest.fixture(scope="module", params=POLICIES)
-async def context(request: pytest.FixtureRequest, context_over: Contexts) -> AsyncIterator[Context]:
+async def pdp(request: pytest.FixtureRequest, pdp_over: DecisionPoints) -> AsyncIterator[DecisionPoint]:
     with in_background(create_sandbox(SMALL, rate_limit=0)) as url:
-        async with context_over(url, POLICIES[request.param]) as made:
+        async with pdp_over(url, POLICIES[request.param]) as made:
             yield made
 
 
@@ -90,42 +90,38 @@ def everything(world: World) -> dict[str, list[str]]:
 
 
 @pytest.mark.parametrize(("kind", "action"), ASKED)
-async def test_a_search_finds_exactly_what_a_decision_grants(kind: str, action: str, context: Context) -> None:
+async def test_a_search_finds_exactly_what_a_decision_grants(kind: str, action: str, pdp: DecisionPoint) -> None:
     there = everything(SMALL)
     granted = {
         (user, resource)
         for user in there["user"]
         for resource in there[kind]
-        if (await evaluate(context, question(user, action, kind, resource), Freshness())).held
+        if (await evaluate(pdp, question(user, action, kind, resource), Freshness())).held
     }
     found = {
         (user, resource)
         for user in there["user"]
-        for resource in (await search.resources(context, question(user, action, kind, ""), Freshness())).results
+        for resource in (await search.resources(pdp, question(user, action, kind, ""), Freshness())).results
         if resource in there[kind]
     }
     holders = {
         (user, resource)
         for resource in there[kind]
-        for user in (await search.subjects(context, question("", action, kind, resource), Freshness())).results
+        for user in (await search.subjects(pdp, question("", action, kind, resource), Freshness())).results
         if user in there["user"]
     }
     assert found == granted
     assert holders == granted
 
 
-async def test_an_action_search_finds_exactly_the_actions_that_a_decision_grants(context: Context) -> None:
+async def test_an_action_search_finds_exactly_the_actions_that_a_decision_grants(pdp: DecisionPoint) -> None:
     there = everything(SMALL)
     users = [case.user for case in SMALL.cases.values()]
     resources = [("section", each) for each in there["section"][::9]] + [("school", each) for each in there["school"]]
     for kind, resource in [*resources, ("district", there["district"][0]), ("user", users[2]), ("student", users[0])]:
-        names = {name.removeprefix(f"{kind}:") for name in context.policy.permissions}
+        names = {name.removeprefix(f"{kind}:") for name in pdp.policy.permissions}
         for user in users:
             granted = {
-                name
-                for name in names
-                if (await evaluate(context, question(user, name, kind, resource), Freshness())).held
+                name for name in names if (await evaluate(pdp, question(user, name, kind, resource), Freshness())).held
             }
-            assert (
-                set((await search.actions(context, question(user, "", kind, resource), Freshness())).results) == granted
-            )
+            assert set((await search.actions(pdp, question(user, "", kind, resource), Freshness())).results) == granted

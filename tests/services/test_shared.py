@@ -1,7 +1,7 @@
 """What other processes have read of a user, and when Clever is asked all the same; with a fake of their store."""
 
 import asyncio
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from math import inf
 
 import pytest
@@ -22,10 +22,9 @@ from app.domain.snapshot import Found, Snapshot, Staleness
 from app.roster.concurrency import ReadSlots, SlotLimits
 from app.roster.freshness import Freshness
 from tests.conftest import MovedClock
-from tests.services.counting import ANN, DROPPING, NORTH, Asked, CountingClever, context_over
+from tests.services.counting import ANN, KEY, NORTH, Asked, CountingClever, asked_of
 from tests.waiting import settled, turn
 
-KEY = f"{NORTH}/{ANN}"
 TEACHER = Facts(ANN, NORTH, (HeldRole(Role.TEACHER, (Standing(),)),))
 UNCONFIRMED = Facts(ANN, NORTH, (HeldRole(Role.STAFF, (Standing(unconfirmed=None),)),))
 
@@ -112,7 +111,7 @@ def both_by(clock: MovedClock) -> Both:
 def process(shared: InMemory, clock: MovedClock) -> Asked:
     clever = CountingClever()
     clever.let.set()
-    return Asked(clever, clock, replace(context_over(clever, clock), shared=shared))
+    return asked_of(clever, clock, shared=shared)
 
 
 async def test_what_another_has_read_answers_without_clever_being_asked(clock: MovedClock) -> None:
@@ -127,7 +126,8 @@ async def test_what_another_has_read_answers_without_clever_being_asked(clock: M
 
 async def test_its_age_counts_by_the_wall_wherever_the_clock_of_the_other_began(clock: MovedClock) -> None:
     both = both_by(clock)
-    both.there.context = replace(both.there.context, clock=lambda: both.clock() + 50_000)
+    of_there = MovedClock(both.clock() + 50_000)
+    both.there = asked_of(both.there.clever, of_there, wall=lambda: 1_700_000_000.0 + both.clock(), shared=both.shared)
     await both.read_there(seconds_ago=100)
     assert both.clock() - (await both.here.snapshot()).began == pytest.approx(100)
 
@@ -136,7 +136,7 @@ async def test_nobody_has_read_it_and_so_one_reads_for_all(clock: MovedClock) ->
     both = both_by(clock)
     snapshot = await both.here.snapshot()
     assert both.shared.asked == ["find", "lead", "put"]
-    assert both.shared.there == {KEY: Found(snapshot.facts, snapshot.at)}
+    assert both.shared.there == {KEY.text: Found(snapshot.facts, snapshot.at)}
     assert (await both.there.snapshot()).facts == snapshot.facts
     assert both.snapshots == (1, 0)
 
@@ -189,7 +189,7 @@ async def test_a_request_with_no_cache_is_not_answered_by_what_another_has_fetch
     await both.read_there()
     snapshot = await both.here.snapshot(Freshness(no_cache=True))
     assert (both.snapshots, both.shared.asked) == ((1, 0), ["put"])
-    assert both.shared.there[KEY].at == pytest.approx(snapshot.at)
+    assert both.shared.there[KEY.text].at == pytest.approx(snapshot.at)
     both.here.clever.error = CleverUnreachable("no connection")
     with pytest.raises(CleverUnreachable):
         await both.here.snapshot(Freshness(no_cache=True))
@@ -207,10 +207,10 @@ async def test_nor_is_a_request_with_no_cache_answered_by_what_another_fetched_w
     clock: MovedClock,
 ) -> None:
     both = both_by(clock)
-    both.here.context.read_slots = ReadSlots(SlotLimits(of_many_of_one=1))
-    async with both.here.context.read_slots.turn(NORTH, ReadContext(urgency=Urgency.BULK)):
+    both.here.roster.fetches.read_slots = ReadSlots(SlotLimits(of_many_of_one=1))
+    async with both.here.roster.fetches.read_slots.turn(NORTH, ReadContext(urgency=Urgency.BULK)):
         anew = both.here.reading_under_way(Freshness(no_cache=True, one_of_many=True))
-        await settled(lambda: bool(both.here.context.fetches))
+        await settled(lambda: bool(both.here.roster.fetches.in_progress))
         await turn()
         both.clock.move(1)
         await both.read_there()
@@ -259,11 +259,11 @@ async def test_when_who_leads_fails_whoever_waits_reads(clock: MovedClock) -> No
 
 async def test_whoever_waits_for_who_leads_does_so_no_longer_than_the_caller(clock: MovedClock) -> None:
     both = both_by(clock)
-    both.shared.leases[KEY] = asyncio.Event()
+    both.shared.leases[KEY.text] = asyncio.Event()
     until = asyncio.get_running_loop().time() + 0.02
     with pytest.raises(CleverTimedOut):
         await both.here.snapshot(Freshness(until=until))
-    await settled(lambda: not both.here.context.fetches)
+    await settled(lambda: not both.here.roster.fetches.in_progress)
     assert (both.shared.asked, both.snapshots) == (["find", "lead", "put"], (1, 0))
 
 
@@ -274,8 +274,8 @@ async def test_a_reading_that_nobody_awaits_any_more_is_shared_all_the_same(cloc
     await settled(lambda: both.snapshots == (1, 0))
     only.cancel()
     both.here.clever.let.set()
-    await settled(lambda: not both.here.context.fetches)
-    assert (list(both.shared.there), both.shared.leases) == ([KEY], {})
+    await settled(lambda: not both.here.roster.fetches.in_progress)
+    assert (list(both.shared.there), both.shared.leases) == ([KEY.text], {})
 
 
 async def test_a_reading_that_is_ended_gives_up_its_lead(clock: MovedClock) -> None:
@@ -283,9 +283,7 @@ async def test_a_reading_that_is_ended_gives_up_its_lead(clock: MovedClock) -> N
     both.here.clever.let.clear()
     waiting = both.here.reading_under_way()
     await settled(lambda: both.snapshots == (1, 0))
-    [fetch] = both.here.context.fetches.values()
-    assert fetch.task is not None
-    fetch.task.cancel()
+    await both.here.roster.fetches.aclose()
     with pytest.raises(asyncio.CancelledError):
         await waiting
     assert (both.shared.asked, both.shared.leases) == (["find", "lead", "give up"], {})
@@ -293,8 +291,8 @@ async def test_a_reading_that_is_ended_gives_up_its_lead(clock: MovedClock) -> N
 
 async def test_a_fetch_that_gets_no_slot_gives_up_its_lead(clock: MovedClock) -> None:
     both = both_by(clock)
-    both.here.context.read_slots = ReadSlots(SlotLimits(of_one_district=1, waiting=0))
-    async with both.here.context.read_slots.turn(NORTH, ReadContext()):
+    both.here.roster.fetches.read_slots = ReadSlots(SlotLimits(of_one_district=1, waiting=0))
+    async with both.here.roster.fetches.read_slots.turn(NORTH, ReadContext()):
         with pytest.raises(CleverBusy):
             await both.here.snapshot()
     assert (both.shared.asked, both.shared.leases) == (["find", "lead", "give up"], {})
@@ -303,8 +301,8 @@ async def test_a_fetch_that_gets_no_slot_gives_up_its_lead(clock: MovedClock) ->
 async def test_what_another_has_fetched_needs_no_slot(clock: MovedClock) -> None:
     both = both_by(clock)
     await both.read_there()
-    both.here.context.read_slots = ReadSlots(SlotLimits(of_one_district=1, waiting=0))
-    async with both.here.context.read_slots.turn(NORTH, ReadContext()):
+    both.here.roster.fetches.read_slots = ReadSlots(SlotLimits(of_one_district=1, waiting=0))
+    async with both.here.roster.fetches.read_slots.turn(NORTH, ReadContext()):
         assert (await both.here.snapshot()).facts == packed(TEACHER)
 
 
@@ -315,18 +313,18 @@ async def test_a_user_who_is_gone_is_forgotten_for_all(clock: MovedClock) -> Non
     with pytest.raises(UserUnknown):
         await both.here.snapshot(Freshness(no_cache=True))
     assert (both.shared.asked, both.shared.there) == (["forget"], {})
-    assert both.shared.gone[KEY] == both.here.context.wall()
+    assert both.shared.gone[KEY.text] == both.here.roster.store.wall()
 
 
 async def test_who_is_gone_does_not_come_back_from_a_store_that_could_not_be_reached(clock: MovedClock) -> None:
     both = both_by(clock)
     await both.read_there()
-    kept = both.shared.there[KEY]
+    kept = both.shared.there[KEY.text]
     both.clock.move(1)
     both.here.clever.error = UserUnknown()
     with pytest.raises(UserUnknown):
         await both.here.snapshot(Freshness(no_cache=True))
-    both.shared.there[KEY] = kept
+    both.shared.there[KEY.text] = kept
     both.clock.move(100)
     with pytest.raises(UserUnknown):
         await both.here.snapshot()
@@ -339,7 +337,7 @@ async def test_what_is_older_than_what_was_announced_is_as_if_it_were_not_there(
 ) -> None:
     both = both_by(clock)
     other = await both.read_there(seconds_ago=10)
-    both.here.context.outdated.put(KEY, Snapshot(None, other.began + seconds, other.at + seconds))
+    both.here.roster.store.outdated.put(KEY.text, Snapshot(None, other.began + seconds, other.at + seconds))
     await both.here.snapshot()
     assert both.snapshots == snapshots
 
@@ -366,7 +364,7 @@ async def test_a_renewal_takes_the_newer_reading_of_another(clock: MovedClock) -
     both.clock.move(201)
     await both.read_there()
     assert await both.here.snapshot() is first
-    await settled(lambda: not both.here.context.fetches)
+    await settled(lambda: not both.here.roster.fetches.in_progress)
     renewed = await both.here.snapshot()
     assert (renewed.facts, renewed.began, both.snapshots) == (packed(TEACHER), both.clock(), (1, 0))
 
@@ -376,7 +374,7 @@ async def test_a_renewal_does_not_take_what_is_to_be_renewed_itself(clock: Moved
     await both.here.snapshot()
     both.clock.move(201)
     await both.here.snapshot()
-    await settled(lambda: not both.here.context.fetches)
+    await settled(lambda: not both.here.roster.fetches.in_progress)
     assert both.snapshots == (2, 0)
     assert [read_context.urgency for read_context in both.here.clever.errands] == [Urgency.COLD, Urgency.RENEWAL]
     assert both.shared.asked == ["find", "lead", "put"] * 2
@@ -395,11 +393,11 @@ async def test_what_another_has_read_does_not_replace_a_newer_reading(clock: Mov
     both = both_by(clock)
     await both.read_there(seconds_ago=100)
     newer = await both.here.snapshot(Freshness(no_cache=True))
-    both.shared.there[KEY] = Found(packed(TEACHER), newer.at - 100)
+    both.shared.there[KEY.text] = Found(packed(TEACHER), newer.at - 100)
     both.clock.move(201)
     both.here.clever.error = CleverUnreachable("no connection")
     assert await both.here.snapshot() is newer
-    await settled(lambda: not both.here.context.fetches)
+    await settled(lambda: not both.here.roster.fetches.in_progress)
     assert await both.here.snapshot() is newer
     assert both.shared.asked == ["put", "find", "lead", "give up"]
 
@@ -407,12 +405,12 @@ async def test_what_another_has_read_does_not_replace_a_newer_reading(clock: Mov
 async def test_facts_that_do_not_suffice_under_the_policy_in_force_are_not_taken(clock: MovedClock) -> None:
     both = both_by(clock)
     await both.read_there(UNCONFIRMED)
-    both.here.context = replace(both.here.context, policy=DROPPING)
+    both.here.drop_unconfirmed_schools()
     both.here.clever.facts_given = TEACHER
     assert (await both.here.snapshot()).facts == packed(TEACHER)
     assert both.snapshots == (1, 0)
-    both.here.context.users.forget(KEY)
-    both.shared.there[KEY] = Found(packed(UNCONFIRMED), both.here.context.wall())
+    both.here.roster.store.drop(KEY)
+    both.shared.there[KEY.text] = Found(packed(UNCONFIRMED), both.here.roster.store.wall())
     both.here.clever.error = CleverUnreachable("no connection")
     with pytest.raises(CleverUnreachable):
         await both.here.snapshot()
@@ -423,7 +421,7 @@ async def test_while_clever_is_barred_what_another_has_read_answers(clock: Moved
     other = await both.read_there(seconds_ago=10)
     both.here.clever.bar = CleverCircuitOpen("Clever is down")
     assert (await both.here.snapshot()).stale is None
-    both.here.context.users.forget(KEY)
+    both.here.roster.store.drop(KEY)
     both.clock.move(300)
     answer = await both.here.snapshot()
     assert (answer.staleness(), both.snapshots) == (Staleness("barred", other.at), (0, 0))
@@ -432,7 +430,7 @@ async def test_while_clever_is_barred_what_another_has_read_answers(clock: Moved
 async def test_while_clever_is_barred_and_nobody_has_read_it_nobody_waits(clock: MovedClock) -> None:
     both = both_by(clock)
     both.here.clever.bar = CleverCircuitOpen("Clever is down")
-    both.shared.leases[KEY] = asyncio.Event()
+    both.shared.leases[KEY.text] = asyncio.Event()
     with pytest.raises(CleverCircuitOpen):
         await both.here.snapshot()
     assert (both.shared.asked, both.snapshots) == (["find"], (0, 0))

@@ -22,10 +22,10 @@ from app.domain.ids import UserId
 from app.domain.read_context import ReadContext, Urgency
 from app.domain.snapshot import Staleness
 from app.roster.concurrency import ReadSlots, SlotLimits
-from app.roster.context import Deadlines
-from app.roster.freshness import Freshness, reading_of
+from app.roster.freshness import Freshness
+from app.roster.roster import Deadlines
 from tests.conftest import MovedClock
-from tests.services.counting import ANN, DROPPING, NORTH, Asked, OneByOne, context_over
+from tests.services.counting import ANN, KEY, NORTH, Asked, CountingClever, OneByOne, asked_of
 from tests.waiting import settled
 
 
@@ -40,7 +40,7 @@ async def test_a_question_in_the_last_third_is_answered_at_once_while_one_readin
     assert [await asked.snapshot() for _ in range(3)] == [first] * 3
     await settled(lambda: asked.clever.snapshots == 2)
     asked.clever.let.set()
-    await settled(lambda: not asked.context.fetches)
+    await settled(lambda: not asked.roster.fetches.in_progress)
     renewed = await asked.snapshot()
     assert (asked.clever.snapshots, asked.clock.now - renewed.began) == (2, 0)
     assert asked.clever.errands[1].urgency is Urgency.RENEWAL
@@ -50,14 +50,15 @@ async def test_before_its_last_third_a_reading_is_not_renewed(asked: Asked) -> N
     await asked.snapshot()
     asked.clock.move(199)
     await asked.snapshot()
-    assert not asked.context.fetches
+    assert not asked.roster.fetches.in_progress
     assert asked.clever.snapshots == 1
 
 
-async def test_renewals_of_one_morning_are_spread_over_the_last_third(asked: Asked) -> None:
-    asked.context.jitter = lambda: 0.5
+async def test_renewals_of_one_morning_are_spread_over_the_last_third(clock: MovedClock) -> None:
+    clever = CountingClever()
+    clever.let.set()
+    asked = asked_of(clever, clock, jitter=iter((0.5, 0.0)).__next__)
     late = await asked.snapshot()
-    asked.context.jitter = lambda: 0.0
     early = await asked.snapshot(Freshness(no_cache=True))
     assert [round(snapshot.renew_at - snapshot.began, 1) for snapshot in (early, late)] == [200, 242.5]
 
@@ -68,7 +69,7 @@ async def test_a_renewal_that_fails_is_not_reported_and_not_tried_again_at_once(
     asked.clever.error = CleverUnreachable("no connection")
     for _ in range(5):
         assert await asked.snapshot() is first
-        await settled(lambda: not asked.context.fetches)
+        await settled(lambda: not asked.roster.fetches.in_progress)
     assert asked.clever.snapshots == 2
     asked.clock.move(11)
     assert await asked.snapshot() is first
@@ -79,7 +80,7 @@ async def test_what_only_the_cache_may_answer_is_not_renewed_either(asked: Asked
     await asked.snapshot()
     asked.clock.move(250)
     await asked.snapshot(Freshness(only_if_cached=True))
-    assert not asked.context.fetches
+    assert not asked.roster.fetches.in_progress
 
 
 async def test_a_failed_reading_lets_the_older_one_answer_marked_stale(asked: Asked) -> None:
@@ -96,10 +97,10 @@ async def test_a_slow_reading_lets_the_older_one_answer_and_goes_on_for_those_wh
     await asked.snapshot()
     asked.clock.move(301)
     asked.clever.let.clear()
-    asked.context.deadlines = Deadlines(slow=0.01)
+    asked.roster = replace(asked.roster, deadlines=Deadlines(slow=0.01))
     assert (await asked.snapshot()).stale == "slow"
     asked.clever.let.set()
-    await settled(lambda: not asked.context.fetches)
+    await settled(lambda: not asked.roster.fetches.in_progress)
     answer = await asked.snapshot()
     assert (answer.stale, asked.clever.snapshots) == (None, 2)
 
@@ -274,14 +275,14 @@ async def test_whoever_joins_a_reading_with_an_earlier_deadline_reads_on_when_th
 
 
 async def test_a_single_question_does_not_wait_behind_a_batch_that_has_no_slot_yet(asked: Asked) -> None:
-    asked.context.read_slots = ReadSlots(SlotLimits(of_many_of_one=1))
-    async with asked.context.read_slots.turn(NORTH, ReadContext(urgency=Urgency.BULK)):
+    asked.roster.fetches.read_slots = ReadSlots(SlotLimits(of_many_of_one=1))
+    async with asked.roster.fetches.read_slots.turn(NORTH, ReadContext(urgency=Urgency.BULK)):
         of_batch = asked.reading_under_way(Freshness(one_of_many=True))
-        await settled(lambda: bool(asked.context.fetches))
+        await settled(lambda: bool(asked.roster.fetches.in_progress))
         alone = await asked.snapshot()
         assert asked.clever.snapshots == 1
     assert (await of_batch).facts == alone.facts
-    await settled(lambda: not asked.context.fetches)
+    await settled(lambda: not asked.roster.fetches.in_progress)
 
 
 async def test_one_request_has_a_user_read_anew_once_however_often_it_asks(asked: Asked) -> None:
@@ -299,7 +300,7 @@ async def test_one_request_has_a_user_read_anew_once_however_often_it_asks(asked
 async def test_what_is_forbidden_of_one_kind_leaves_older_answers_of_another(asked: Asked) -> None:
     await asked.snapshot()
     asked.clock.move(301)
-    asked.context.refused[NORTH, "sections"] = asked.clock.now
+    asked.roster.store.note_refusal(NORTH, "sections", asked.clock.now)
     asked.clever.error = CleverUnreachable("no connection")
     assert (await asked.snapshot()).stale == "unreachable"
 
@@ -313,7 +314,7 @@ async def test_an_older_answer_does_not_stand_in_for_a_reading_that_fails_once_c
     asked.clever.error = CleverUnreachable("no connection")
     waiting = asked.reading_under_way()
     await settled(lambda: asked.clever.snapshots == 2)
-    asked.context.refused[NORTH, None] = asked.clock.now
+    asked.roster.store.note_refusal(NORTH, None, asked.clock.now)
     asked.clever.let.set()
     with pytest.raises(CleverUnreachable):
         await waiting
@@ -323,10 +324,10 @@ async def test_nor_does_it_for_one_that_is_slow(asked: Asked) -> None:
     await asked.snapshot()
     asked.clock.move(301)
     asked.clever.let.clear()
-    asked.context.deadlines = Deadlines(slow=0)
+    asked.roster = replace(asked.roster, deadlines=Deadlines(slow=0))
     waiting = asked.reading_under_way()
-    await settled(lambda: bool(asked.context.fetches))
-    asked.context.refused[NORTH, None] = asked.clock.now
+    await settled(lambda: bool(asked.roster.fetches.in_progress))
+    asked.roster.store.note_refusal(NORTH, None, asked.clock.now)
     await settled(lambda: asked.clever.snapshots == 2)
     assert not (await asyncio.wait({waiting}, timeout=0.02))[0]
     asked.clever.let.set()
@@ -338,19 +339,19 @@ async def test_a_reading_that_began_before_a_refusal_does_not_undo_it(asked: Ask
     early = asked.reading_under_way()
     await settled(lambda: asked.clever.snapshots == 1)
     asked.clock.move(1)
-    asked.context.refused[NORTH, None] = asked.clock.now
+    asked.roster.store.note_refusal(NORTH, None, asked.clock.now)
     asked.clever.let.set()
     await early
-    assert (NORTH, None) in asked.context.refused
+    assert not asked.roster.store.allows_stale(KEY)
     asked.clock.move(1)
     await asked.snapshot(Freshness(no_cache=True))
-    assert not asked.context.refused
+    assert asked.roster.store.allows_stale(KEY)
 
 
 async def test_a_refusal_of_a_reading_that_began_before_one_that_was_answered_ends_nothing(clock: MovedClock) -> None:
     clever = OneByOne()
-    asked = Asked(clever, clock, context_over(clever, clock))
-    early = asyncio.create_task(reading_of(asked.context, UserId("ben"), NORTH, Freshness()))
+    asked = asked_of(clever, clock)
+    early = asyncio.create_task(asked.roster.user(NORTH, UserId("ben"), Freshness()))
     await settled(lambda: clever.snapshots == 1)
     clock.move(1)
     late = asked.reading_under_way()
@@ -360,15 +361,15 @@ async def test_a_refusal_of_a_reading_that_began_before_one_that_was_answered_en
     clever.ends[0].set_exception(CleverRefusedToken("401"))
     with pytest.raises(CleverRefusedToken):
         await early
-    assert not asked.context.refused
+    assert asked.roster.store.allows_stale(KEY)
 
 
 async def test_of_two_refusals_the_one_that_began_later_counts(clock: MovedClock) -> None:
     clever = OneByOne()
-    asked = Asked(clever, clock, context_over(clever, clock))
+    asked = asked_of(clever, clock)
     running = []
     for user in ("ann", "ben", "cat"):
-        running.append(asyncio.create_task(reading_of(asked.context, UserId(user), NORTH, Freshness())))
+        running.append(asyncio.create_task(asked.roster.user(NORTH, UserId(user), Freshness())))
         await settled(lambda: clever.snapshots == len(running))
         clock.move(1)
     for refused in (2, 0):
@@ -377,7 +378,7 @@ async def test_of_two_refusals_the_one_that_began_later_counts(clock: MovedClock
             await running[refused]
     clever.ends[1].set_result(Facts(UserId("ben"), NORTH))
     await running[1]
-    assert asked.context.refused == {(NORTH, None): clock.now - 1}
+    assert not asked.roster.store.allows_stale(KEY)
 
 
 async def test_a_reading_under_another_policy_is_not_joined_for_what_it_lacks(asked: Asked) -> None:
@@ -385,7 +386,7 @@ async def test_a_reading_under_another_policy_is_not_joined_for_what_it_lacks(as
     asked.clever.let.clear()
     keeping = asked.reading_under_way()
     await settled(lambda: asked.clever.snapshots == 1)
-    asked.context = replace(asked.context, policy=DROPPING)
+    asked.drop_unconfirmed_schools()
     dropping = asked.reading_under_way()
     asked.clever.let.set()
     await asyncio.gather(keeping, dropping)
@@ -399,4 +400,4 @@ async def test_while_clever_is_barred_older_answers_and_refusals_cost_no_reading
     assert (await asked.snapshot()).stale == "barred"
     with pytest.raises(CleverCircuitOpen):
         await asked.snapshot(Freshness(max_age=10))
-    assert (asked.clever.snapshots, asked.context.fetches) == (1, {})
+    assert (asked.clever.snapshots, asked.roster.fetches.in_progress) == (1, frozenset())

@@ -17,11 +17,12 @@ from app.api.authzen.requests import (
 from app.api.authzen.responses import Outcome
 from app.api.errors import Refused
 from app.api.strict_json import items_in, members_in, values_in
-from app.roster.context import Context
+from app.domain.decision import Decision
+from app.domain.question import Action, Entity, Question
 from app.roster.freshness import Freshness
-from app.services.batch import AT_A_STRETCH, give_way
-from app.services.decisions import Action, Decision, Question, evaluate_many, evaluate_until
-from app.services.resource_lookup import Entity
+from app.services.decision_point import DecisionPoint
+from app.services.decisions import evaluate_many, evaluate_until
+from app.turns import AT_A_STRETCH, give_way
 
 Item = Question | Refused
 """One of many questions, or what is wrong with it."""
@@ -122,7 +123,7 @@ def _question(shared: _Shared, said: object) -> Item:
 
 
 async def outcomes_of(
-    context: Context, items: Sequence[Item], semantic: EvaluationsSemantic, freshness: Freshness
+    pdp: DecisionPoint, items: Sequence[Item], semantic: EvaluationsSemantic, freshness: Freshness
 ) -> list[Outcome]:
     """Answer questions in the order asked, all of them or up to the first that ends the run.
 
@@ -133,9 +134,9 @@ async def outcomes_of(
     run = list(_until(items, lambda item: isinstance(item, Refused) and ends(item)))
     questions = [item for item in run if isinstance(item, Question)]
     if semantic is EvaluationsSemantic.EXECUTE_ALL:
-        decided = iter(await evaluate_many(context, questions, freshness))
+        decided = iter(await evaluate_many(pdp, questions, freshness))
     else:
-        decided = iter(await evaluate_until(context, questions, freshness, ends))
+        decided = iter(await evaluate_until(pdp, questions, freshness, ends))
     outcomes: Iterator[Outcome] = (item if isinstance(item, Refused) else next(decided) for item in run)
     return list(_until(outcomes, ends))
 

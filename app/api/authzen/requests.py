@@ -13,8 +13,7 @@ import msgspec
 from msgspec import Meta
 
 from app.api.errors import Refused
-from app.services.decisions import Action, Question
-from app.services.resource_lookup import Entity
+from app.domain.question import Action, Entity, Question
 
 MOST_MEMBERS = 1_000
 """How many members an object may have: each of ten thousand questions looks at what is said beside them."""

@@ -9,12 +9,11 @@ from pydantic import BaseModel, ConfigDict, Field, RootModel
 from app.api.dependencies import SECTION_EXAMPLE
 from app.api.errors import Refused, message_of, problem_of
 from app.api.staleness import AsOf, Stale, StalenessMembers, StaleReason, members_of
-from app.domain.decision import Reason
+from app.domain.decision import Decision, Reason
 from app.domain.errors import RosterguardError
 from app.domain.snapshot import Staleness
-from app.roster.context import Context
-from app.services.batch import give_way
-from app.services.decisions import Decision
+from app.services.decision_point import DecisionPoint
+from app.turns import give_way
 
 
 class Texts(NamedTuple):
@@ -172,38 +171,38 @@ class ActionResults(_Results):
     results: Sequence[FoundAction]
 
 
-def rendered(context: Context, outcome: Outcome) -> bytes:
+def rendered(pdp: DecisionPoint, outcome: Outcome) -> bytes:
     """Return what came of one question as JSON; what was not answered is denied, and says that it was not."""
     if isinstance(outcome, Decision):
-        return _decision(outcome, context.policy.revision if context.reasons else None)
+        return _decision(outcome, pdp.policy.revision if pdp.reasons else None)
     status, message = _told(outcome)
     error = EvaluationError(status=status, message=message)
     return DecisionBody(decision=False, context=DecisionContext(error=error)).rendered()
 
 
-async def rendered_many(context: Context, outcomes: Iterable[Outcome]) -> bytes:
+async def rendered_many(pdp: DecisionPoint, outcomes: Iterable[Outcome]) -> bytes:
     """Return what came of many questions as JSON, in their order."""
     answers = []
     for place, outcome in enumerate(outcomes):
-        answers.append(rendered(context, outcome))
+        answers.append(rendered(pdp, outcome))
         await give_way(place)
     return _together(answers)
 
 
-def rendered_together(context: Context, outcomes: Iterable[Outcome]) -> bytes:
+def rendered_together(pdp: DecisionPoint, outcomes: Iterable[Outcome]) -> bytes:
     """Do the same in one go, for a few."""
-    return _together([rendered(context, outcome) for outcome in outcomes])
+    return _together([rendered(pdp, outcome) for outcome in outcomes])
 
 
 def _together(answers: Sequence[bytes]) -> bytes:
     return b'{"evaluations":[%b]}' % b",".join(answers)
 
 
-def search_context(context: Context, staleness: Staleness | None) -> SearchContext | None:
+def search_context(pdp: DecisionPoint, staleness: Staleness | None) -> SearchContext | None:
     """Return what to say about results; with reasons off nothing, unless they are stale."""
-    if not context.reasons and staleness is None:
+    if not pdp.reasons and staleness is None:
         return None
-    return SearchContext(policy_revision=context.policy.revision, **members_of(staleness))
+    return SearchContext(policy_revision=pdp.policy.revision, **members_of(staleness))
 
 
 @lru_cache(maxsize=64)

@@ -29,12 +29,12 @@ from app.api.authzen.responses import (
     SubjectResults,
     search_context,
 )
-from app.api.dependencies import CurrentContext, no_parameters
+from app.api.dependencies import CurrentDecisionPoint, no_parameters
 from app.api.http_caching import BatchFreshness, unkept_response
 from app.api.strict_json import Said
 from app.domain.callers import Caller
-from app.roster.context import Context
 from app.services import search
+from app.services.decision_point import DecisionPoint
 
 router = APIRouter(
     prefix="/access/v1/search", tags=["authzen"], responses=ERRORS, dependencies=[Depends(no_parameters)]
@@ -43,22 +43,22 @@ router = APIRouter(
 
 @dataclass(frozen=True, slots=True)
 class _Asker:
-    context: Context
+    pdp: DecisionPoint
     caller: Caller
 
     def page(self, found: list[str], asked: QuestionRequest, page: PageRequest | None) -> tuple[Page, PageBody | None]:
         """Return a page of ``found``, and what to say of it; nothing where it is all and no page was asked for."""
         asked_for = {key: said for key, said in msgspec.to_builtins(asked).items() if key != "page"}
         question = [type(asked).__name__, asked_for]
-        bound_to = canonical([question, self.caller.digest.hex(), self.context.policy.revision])
-        part = Pager(key_from(self.context.secret), bound_to).page(found, page or PageRequest())
+        bound_to = canonical([question, self.caller.digest.hex(), self.pdp.policy.revision])
+        part = Pager(key_from(self.pdp.secret), bound_to).page(found, page or PageRequest())
         if page is None and len(found) <= DEFAULT_SIZE:
             return part, None
         return part, PageBody(next_token=part.next_token, count=len(part.results), total=part.total)
 
 
-async def _asker(context: CurrentContext, caller: CurrentCaller) -> _Asker:
-    return _Asker(context, caller)
+async def _asker(pdp: CurrentDecisionPoint, caller: CurrentCaller) -> _Asker:
+    return _Asker(pdp, caller)
 
 
 Asker = Annotated[_Asker, Depends(_asker)]
@@ -77,10 +77,10 @@ async def search_subjects(asker: Asker, freshness: BatchFreshness, said: Said) -
     Where several districts are connected, `resource.properties.district` names the one to ask.
     """
     asked = read_as(SubjectSearchRequest, said)
-    found = await search.subjects(asker.context, question_of(asked), freshness)
+    found = await search.subjects(asker.pdp, question_of(asked), freshness)
     part, page = asker.page(found.results, asked, asked.page)
     results = [FoundSubject(type=asked.subject.type, id=each) for each in part.results]
-    answer = SubjectResults(page=page, context=search_context(asker.context, found.stale), results=results)
+    answer = SubjectResults(page=page, context=search_context(asker.pdp, found.stale), results=results)
     return unkept_response(answer.rendered())
 
 
@@ -97,10 +97,10 @@ async def search_resources(asker: Asker, freshness: BatchFreshness, said: Said) 
     Types of the application's own cannot be enumerated: there are no results.
     """
     asked = read_as(ResourceSearchRequest, said)
-    found = await search.resources(asker.context, question_of(asked), freshness)
+    found = await search.resources(asker.pdp, question_of(asked), freshness)
     part, page = asker.page(found.results, asked, asked.page)
     results = [FoundResource(type=asked.resource.type, id=each) for each in part.results]
-    answer = ResourceResults(page=page, context=search_context(asker.context, found.stale), results=results)
+    answer = ResourceResults(page=page, context=search_context(asker.pdp, found.stale), results=results)
     return unkept_response(answer.rendered())
 
 
@@ -114,8 +114,8 @@ async def search_resources(asker: Asker, freshness: BatchFreshness, said: Said) 
 async def search_actions(asker: Asker, freshness: BatchFreshness, said: Said) -> Response:
     """Tell what a user may do to a resource, by name as an evaluation takes it."""
     asked = read_as(ActionSearchRequest, said)
-    found = await search.actions(asker.context, question_of(asked), freshness)
+    found = await search.actions(asker.pdp, question_of(asked), freshness)
     part, page = asker.page(found.results, asked, asked.page)
     results = [FoundAction(name=each) for each in part.results]
-    answer = ActionResults(page=page, context=search_context(asker.context, found.stale), results=results)
+    answer = ActionResults(page=page, context=search_context(asker.pdp, found.stale), results=results)
     return unkept_response(answer.rendered())

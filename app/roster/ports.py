@@ -1,25 +1,15 @@
-"""What use cases need from outside, as protocols; ``main`` passes in what implements them."""
+"""What the roster needs from outside, as protocols; ``main`` passes in what implements them."""
 
-import asyncio
-import random
-from collections.abc import Callable, Hashable, MutableMapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Hashable
 from math import inf
 from typing import Any, Protocol, TypeVar
 
-from cachetools import LRUCache
-
 from app.domain.errors import CleverCircuitOpen, CleverError
-from app.domain.evaluation import Access
 from app.domain.facts import Facts, Role
-from app.domain.ids import DistrictId, IdShape, SchoolId, SectionId, UserId
+from app.domain.ids import DistrictId, SchoolId, SectionId, UserId
 from app.domain.places import Place, Section
-from app.domain.policy import Policy
 from app.domain.read_context import ReadContext
-from app.domain.serialization import PackedFacts
 from app.domain.snapshot import Found, Snapshot
-from app.roster.concurrency import ReadSlots
-from app.telemetry.decision_log import Decided
 
 Said = TypeVar("Said")
 
@@ -168,105 +158,3 @@ class Shared(Protocol[Said]):
 
     def give_up(self, key: str) -> None:
         """Let others take the lead: the fetch failed."""
-
-
-class DecisionLog(Protocol):
-    """Where decisions are logged."""
-
-    def decided(self, decided: Decided, *, caller: str, alone: bool) -> None:
-        """Log a decision, the name of who asked, and whether the request asked for this and nothing else."""
-
-
-class _NoDecisionLog:
-    def decided(self, decided: Decided, *, caller: str, alone: bool) -> None:
-        """Log nothing."""
-
-
-NO_DECISION_LOG: DecisionLog = _NoDecisionLog()
-"""A decision log that writes nothing."""
-
-
-@dataclass(slots=True)
-class Fetch:
-    """A fetch in progress, for everyone who waits for it.
-
-    Attributes:
-        read_context: who waited for it first, and until when.
-        is_recent: tells whether another process's snapshot will do, by when it began; None if only Clever will do.
-        began: when it began, by the clock; None while it waits for a slot.
-        task: returns the snapshot.
-    """
-
-    read_context: ReadContext
-    is_recent: Callable[[float], bool] | None = None
-    began: float | None = None
-    task: asyncio.Task[Snapshot[Any]] | None = None
-
-
-MOST_ACCESSES = 2_000
-"""How many users' permissions are kept worked out for decisions: that form is large, and quickly made again."""
-
-
-@dataclass(frozen=True, slots=True)
-class Deadlines:
-    """How long requests may take, in seconds.
-
-    Attributes:
-        alone: for one user.
-        many: for a batch or a search.
-        slow: for one user of whom an older snapshot could answer.
-    """
-
-    alone: float = 6
-    many: float = 60
-    slow: float = 0.5
-
-
-@dataclass(slots=True)
-class Context:
-    """What every use case takes as its first argument: the ports, and the state of the process.
-
-    Attributes:
-        users: snapshots of users, each complete.
-        places: snapshots of sections and schools, and of lists of what is in them.
-        gone: what Clever has lately said does not exist, as the error to raise.
-        outdated: per key, the fetch before which no snapshot is true any more, wherever it may come from.
-        wall: Unix seconds, to say since when a stale answer has been true.
-        fresh_seconds: how long a snapshot answers without being renewed.
-        stale_seconds: how old a snapshot may be that answers while Clever cannot be read.
-        deadlines: how long requests may take.
-        read_slots: how many fetches may run at once.
-        secret: from which keys are derived, one for each purpose; the same in every process that shares answers.
-        reasons: whether decisions come with their reason.
-        shared: snapshots of users that other processes have read; None without such a store.
-        accesses: permissions worked out from facts, by all that they depend on.
-        fetches: the fetches in progress, by cache key.
-        refused: when the last fetch began that Clever refused, by district and, if only this kind of record is
-            forbidden, by its kind; removed by the next fetch that succeeds.
-        answered: when the last fetch began that succeeded, by the same.
-        jitter: spreads renewals, from 0 up to 1.
-        decision_log: where decisions are logged.
-    """
-
-    clever: Clever
-    users: Cache
-    places: Cache
-    gone: Cache
-    outdated: Cache
-    clock: Clock
-    wall: Clock
-    policy: Policy
-    id_shape: IdShape
-    fresh_seconds: int
-    stale_seconds: int
-    deadlines: Deadlines
-    read_slots: ReadSlots
-    secret: bytes
-    reasons: bool
-    shared: Shared[PackedFacts] | None = None
-    accesses: MutableMapping[Hashable, Access] = field(default_factory=lambda: LRUCache(MOST_ACCESSES))
-    fetches: dict[str, Fetch] = field(default_factory=dict)
-    refused: dict[tuple[DistrictId, str | None], float] = field(default_factory=dict)
-    answered: dict[tuple[DistrictId, str | None], float] = field(default_factory=dict)
-    jitter: Callable[[], float] = random.random
-    decision_log: DecisionLog = NO_DECISION_LOG

@@ -4,25 +4,26 @@ What a list says of one record is cached as if it had been read alone, dated by 
 missing in it is believed for as short a time as if it had been asked for alone.
 """
 
+import dataclasses
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from msgspec.structs import replace
 
 from app.domain.errors import CleverError, CleverRefusedToken, QuestionError, RecordUnknown, UserUnknown
-from app.domain.facts import Facts, Role
-from app.domain.ids import DistrictId, SchoolId, UserId
+from app.domain.facts import Facts, HeldRole, Role
+from app.domain.ids import DistrictId, SchoolId, SectionId, UserId
 from app.domain.places import Place, Section, with_sections
 from app.domain.scopes import Scope
-from app.domain.serialization import packed
+from app.domain.serialization import packed, unpacked
 from app.domain.snapshot import Snapshot
-from app.roster.context import Context
-from app.roster.freshness import Freshness, is_cold, key_of, wanted_user
-from app.roster.single_flight import found_elsewhere, known_from_list, missing_in_list
-from app.services.batch import FEW, give_way, outcome_of, several
-from app.services.listing import ListReader
-from app.services.resource_lookup import Prefetched, ResourceLookup, place_key, record_key
+from app.roster.concurrency import FEW, outcome_of, several
+from app.roster.freshness import Freshness
+from app.roster.prefetched import Prefetched
+from app.roster.roster import Roster
+from app.roster.store import Key
+from app.turns import give_way
 
 USER_REQUESTS = 3
 """How many requests it costs to read one user alone."""
@@ -55,7 +56,6 @@ class _Kind(Generic[Listed]):
     requests: int = 1
 
 
-@dataclass(frozen=True, slots=True)
 class Prefetch:
     """Reads ahead for the questions of one request, as recent as it asks.
 
@@ -63,45 +63,47 @@ class Prefetch:
 
     Attributes:
         known: what was read.
+        roster: the same roster with that in front.
     """
 
-    context: Context
-    freshness: Freshness
-    known: Prefetched = field(default_factory=Prefetched)
+    def __init__(self, roster: Roster, freshness: Freshness) -> None:
+        """Read by ``roster``."""
+        self._behind = roster
+        self._freshness = freshness
+        self.known = Prefetched()
+        self.roster = dataclasses.replace(roster, prefetched=self.known)
 
     def lacks_user(self, district: DistrictId, user: str) -> bool:
         """Tell whether a user would have to be read."""
-        key = key_of(district, user)
-        return key not in self.known.snapshots and is_cold(self.context, self.context.users, key, self.freshness)
+        return self._lacks(Key("user", district, user))
 
     def lacks_place(self, kind: str, district: DistrictId, place: str) -> bool:
         """Tell whether a section or school would have to be read."""
-        key = place_key(kind, district, place)
-        return key not in self.known.snapshots and is_cold(self.context, self.context.places, key, self.freshness)
+        return self._lacks(Key(kind, district, place))
+
+    def _lacks(self, key: Key) -> bool:
+        return key not in self.known.snapshots and self._behind.is_cold(key, self._freshness)
 
     def is_unread(self, kind: str, district: DistrictId, named: str) -> bool:
         """Tell whether something would have to be read and nothing older could answer."""
-        if not self.context.id_shape.fits(named):
+        if kind == "district" or not self._behind.id_shape.fits(named):
             return False
-        if kind in {"section", "school"}:
-            held = self.context.places.get(place_key(kind, district, named))
-            return held is None and self.lacks_place(kind, district, named)
-        held = self.context.users.get(key_of(district, named))
-        return held is None and kind != "district" and self.lacks_user(district, named)
+        key = Key(kind if kind in {"section", "school"} else "user", district, named)
+        return self._behind.store.find(*key) is None and self._lacks(key)
 
     def afford(self, district: DistrictId, requests: int) -> None:
         """Raise ``CleverLimited`` or ``CallerOverspent`` where so many requests are not left now, and will be soon."""
-        refusal = self.context.clever.unaffordable(district, self.freshness.read_context(held=False), requests)
+        refusal = self._behind.clever.unaffordable(district, self._freshness.read_context(held=False), requests)
         if refusal is not None:
             raise refusal
 
     async def schools(self, district: DistrictId, schools: Iterable[str]) -> None:
         """Read which of these schools there are."""
         kind = _Kind[SchoolId](
-            lambda _place, _pages, freshness: self._list_reader(district, freshness).schools(),
+            lambda _place, _pages, freshness: self._behind.schools(district, freshness),
             lambda school: school,
-            lambda school, of: self._know(("places", place_key("school", district, school)), school, of),
-            lambda school, of: self._miss(("places", place_key("school", district, school)), RecordUnknown, of),
+            lambda school, of: self._know(Key("school", district, school), school, of),
+            lambda school, of: self._miss(Key("school", district, school), RecordUnknown, of),
         )
         await self._look_around(district, kind, set(schools))
 
@@ -109,14 +111,14 @@ class Prefetch:
         """Read where these sections lie; perhaps in one of the schools that are ``near``."""
 
         async def schools_of(section: str) -> Collection[str]:
-            found = await outcome_of(self._lookup(district).section(section))
-            return [found.school] if isinstance(found, Section) and found.school else []
+            found = await outcome_of(self._behind.section(district, SectionId(section), self._freshness))
+            return [found.facts.school] if isinstance(found, Snapshot) and found.facts.school else []
 
         kind = _Kind[Section](
-            lambda place, pages, freshness: self._list_reader(district, freshness).sections(place, pages),
+            lambda place, pages, freshness: self._behind.sections(district, place, freshness, pages=pages),
             lambda section: section.id,
-            lambda section, of: self._know(("places", place_key("section", district, section.id)), section, of),
-            lambda section, of: self._miss(("places", place_key("section", district, section)), RecordUnknown, of),
+            lambda section, of: self._know(Key("section", district, section.id), section, of),
+            lambda section, of: self._miss(Key("section", district, section), RecordUnknown, of),
             schools_of,
         )
         await self._look_around(district, kind, set(sections), near)
@@ -125,17 +127,14 @@ class Prefetch:
         """Read which of these are students, and their own schools; ``complete`` reads the rest where that is needed."""
 
         async def schools_of(student: str) -> Collection[str]:
-            found = await outcome_of(self._lookup(district).student(student))
-            roles = found.roles if isinstance(found, Facts) else ()
+            roles = await self._roles_of(district, student)
             return [school for held in roles if held.role is Role.STUDENT for school in held.ids(Scope.SCHOOL)]
 
         kind = _Kind[Facts](
-            lambda place, pages, freshness: self._list_reader(district, freshness).everybody(
-                place, Role.STUDENT, pages
-            ),
+            lambda place, pages, freshness: self._behind.people(district, place, Role.STUDENT, freshness, pages=pages),
             lambda person: person.user,
             self._know_in_part,
-            lambda student, _of: self.known.no_students.add(key_of(district, student)),
+            lambda student, _of: self.known.no_students.add(Key("user", district, student)),
             schools_of,
             requests=USER_REQUESTS,
         )
@@ -146,12 +145,15 @@ class Prefetch:
         if len(users) <= FEW:
             return
         sections = await self._quietly(
-            district, self._list_reader(district).sections((Scope.DISTRICT, district), USER_REQUESTS * len(users))
+            district,
+            self._behind.sections(
+                district, (Scope.DISTRICT, district), self._freshness, pages=USER_REQUESTS * len(users)
+            ),
         )
         if sections is not None:
             by_person = await _by_person(sections.facts, users)
             for place, user in enumerate(users):
-                record = self.known.records[key_of(district, user)]
+                record = self.known.records[Key("user", district, user)]
                 self._know_user(record.facts, by_person, record if record.began <= sections.began else sections)
                 await give_way(place)
 
@@ -159,15 +161,13 @@ class Prefetch:
         """Read which of these users there are and their roles, but not their sections."""
 
         async def schools_of(user: str) -> Collection[str]:
-            found = await outcome_of(self._lookup(district).user(user))
-            roles = found.roles if isinstance(found, Facts) else ()
-            return {school for held in roles for school in held.ids(Scope.SCHOOL)}
+            return {school for held in await self._roles_of(district, user) for school in held.ids(Scope.SCHOOL)}
 
         kind = _Kind[Facts](
-            lambda place, pages, freshness: self._list_reader(district, freshness).everybody(place, None, pages),
+            lambda place, pages, freshness: self._behind.people(district, place, None, freshness, pages=pages),
             lambda person: person.user,
             self._know_in_part,
-            lambda user, of: self._miss(("users", key_of(district, user)), UserUnknown, of),
+            lambda user, of: self._miss(Key("user", district, user), UserUnknown, of),
             schools_of,
             requests=USER_REQUESTS,
         )
@@ -177,7 +177,7 @@ class Prefetch:
         """Read all of these users: their own records, and all sections, where they may stand."""
         every = [*users]
         await self.records(district, every, near)
-        in_part = (user for user in every if key_of(district, user) in self.known.records)
+        in_part = (user for user in every if Key("user", district, user) in self.known.records)
         await self.complete(district, [user for user in in_part if self.lacks_user(district, user)])
 
     async def _look_around(
@@ -213,12 +213,12 @@ class Prefetch:
         if len(left) <= FEW or district in self.known.refused:
             return
         at_most = kind.requests * len(left) if pages is None else pages
-        listed = await self._quietly(district, kind.listed(place, at_most, self.freshness))
+        listed = await self._quietly(district, kind.listed(place, at_most, self._freshness))
         await self._take(kind, left, listed)
         if listed is None or place[0] is not Scope.DISTRICT:
             return
         if len(left) > FEW and not self._is_recent(listed):
-            anew = replace(self.freshness, no_cache=True, max_age=None, asked_at=self.context.clock())
+            anew = replace(self._freshness, no_cache=True, max_age=None, asked_at=self._behind.clock())
             listed = await self._quietly(district, kind.listed(place, at_most, anew))
             await self._take(kind, left, listed)
         if listed is not None and self._is_recent(listed):
@@ -245,39 +245,41 @@ class Prefetch:
             return None
 
     def _is_recent(self, listed: Snapshot[Any]) -> bool:
-        return listed.stale is None and self.context.clock() - listed.began <= _ABSENT_SECONDS
+        return listed.stale is None and self._behind.clock() - listed.began <= _ABSENT_SECONDS
 
     def _know_in_part(self, person: Facts, of: Snapshot[Any]) -> None:
-        key = key_of(person.district, person.user)
+        key = Key("user", person.district, person.user)
         record = self.known.records[key] = Snapshot(person, of.began, of.at, stale=of.stale)
         if of.stale is None and Role.STUDENT in person.held():
-            self.context.places.put(record_key(key), record)
+            self._behind.store.put(key._replace(kind="record"), record)
 
     def _know_user(self, person: Facts, by_person: Mapping[str, Sequence[Section]], of: Snapshot[Any]) -> None:
         facts = packed(with_sections(person, by_person.get(person.user, ())))
-        if wanted_user(self.context, person.user, person.district).suffices(facts):
-            self._know(("users", key_of(person.district, person.user)), facts, of)
+        self._know(Key("user", person.district, person.user), facts, of)
 
-    def _know(self, where: tuple[str, str], said: Any, of: Snapshot[Any]) -> None:
-        self.known.snapshots[where[1]] = known_from_list(self.context, where, said, of)
+    def _know(self, key: Key, said: Any, listed: Snapshot[Any]) -> None:
+        if key.kind != "user" or self._behind.suffices(said):
+            self.known.snapshots[key] = self._behind.store.put_listed(key, said, listed)
 
-    def _miss(self, where: tuple[str, str], error: type[QuestionError], of: Snapshot[Any]) -> None:
-        self.known.snapshots[where[1]] = missing_in_list(self.context, where, error, of)
+    def _miss(self, key: Key, error: type[QuestionError], listed: Snapshot[Any]) -> None:
+        store, shared = self._behind.store, self._behind.shared
+        was_there = store.find(*key) is not None
+        store.put_gone(key, Snapshot(error, listed.began, listed.at))
+        if was_there and shared is not None and key.kind == "user":
+            shared.forget(key.text, listed.at)
+        self.known.snapshots[key] = error
+
+    async def _roles_of(self, district: DistrictId, user: str) -> Sequence[HeldRole]:
+        found = await outcome_of(self._behind.user(district, UserId(user), self._freshness))
+        return unpacked(found.facts).roles if isinstance(found, Snapshot) else ()
 
     async def _nowhere_else(self, district: DistrictId, users: Iterable[str]) -> set[str]:
         """Return the users that no other process has read, as recent as they have to be."""
         left = set(users)
-        if self.context.shared is None or len(left) <= FEW or self.freshness.no_cache:
+        if self._behind.shared is None or len(left) <= FEW or self._freshness.no_cache:
             return left
-        wanted = [wanted_user(self.context, UserId(user), district) for user in left]
-        await several(wanted, lambda each: found_elsewhere(self.context, each))
+        await several([*left], lambda user: self._behind.find_elsewhere(district, UserId(user)))
         return {user for user in left if self.lacks_user(district, user)}
-
-    def _lookup(self, district: DistrictId, freshness: Freshness | None = None) -> ResourceLookup:
-        return ResourceLookup(self.context, district, freshness or self.freshness)
-
-    def _list_reader(self, district: DistrictId, freshness: Freshness | None = None) -> ListReader:
-        return ListReader(self._lookup(district, freshness))
 
 
 async def _by_person(sections: Iterable[Section], people: Collection[str]) -> dict[str, list[Section]]:

@@ -1,0 +1,155 @@
+"""What Clever said last: snapshots in memory, what it said does not exist, and what it refused to say."""
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from math import inf
+from typing import Any, NamedTuple, TypeVar
+
+from app.domain.errors import QuestionError
+from app.domain.ids import DistrictId
+from app.domain.snapshot import Snapshot
+from app.roster.ports import Cache, Clock
+
+Said = TypeVar("Said")
+
+RENEWED_FROM, _RENEWED_UNTIL = 2 / 3, 0.95
+"""Between which parts of the fresh time a snapshot becomes due for renewal, spread at random."""
+
+
+class Key(NamedTuple):
+    """What a snapshot is of.
+
+    Attributes:
+        kind: ``user``, ``section``, ``school``; ``record`` for a user without their sections; ``people``, ``sections``
+            or ``schools`` for a list.
+        district: whose it is.
+        which: what tells it from others of that kind in the district, such as its id.
+    """
+
+    kind: str
+    district: DistrictId
+    which: str = ""
+
+    @property
+    def text(self) -> str:
+        """What it is cached under; users also in Redis."""
+        return f"{self.district}/{self.which}" if self.kind == "user" else "/".join(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Store:
+    """The one place where snapshots are looked up and put.
+
+    Attributes:
+        users: snapshots of users, each complete.
+        places: snapshots of sections and schools, and of lists of what is in them.
+        gone: what Clever has lately said does not exist, as the error to raise.
+        outdated: per key, the fetch before which no snapshot is true any more, wherever it may come from.
+        clock: by it snapshots age.
+        wall: Unix seconds, to say since when a stale answer has been true.
+        fresh_seconds: how long a snapshot answers without being renewed.
+        jitter: spreads renewals, from 0 up to 1.
+    """
+
+    users: Cache
+    places: Cache
+    gone: Cache
+    outdated: Cache
+    clock: Clock
+    wall: Clock
+    fresh_seconds: int
+    jitter: Callable[[], float] = random.random
+    # When the last fetch began that Clever refused, by district and, if only this kind is forbidden, by kind.
+    _refused: dict[tuple[DistrictId, str | None], float] = field(default_factory=dict)
+    # When the last fetch began that succeeded, by the same.
+    _answered: dict[tuple[DistrictId, str | None], float] = field(default_factory=dict)
+
+    def sizes(self) -> dict[str, int]:
+        """Return how many snapshots each cache holds."""
+        return {"users": len(self.users), "places": len(self.places)}
+
+    def find(self, kind: str, district: str, which: str) -> Snapshot[Any] | None:
+        """Return the snapshot of what a ``Key`` of these parts names, however old it is; None if there is none."""
+        if kind == "user":
+            return self.users.get(f"{district}/{which}")
+        return self.places.get(f"{kind}/{district}/{which}")
+
+    def put(self, key: Key, snapshot: Snapshot[Any]) -> None:
+        """Keep a snapshot, unless a newer one is there or it is known to be outdated."""
+        if not self.is_outdated(key, snapshot):
+            self._cache(key).put(key.text, snapshot)
+
+    def drop(self, key: Key) -> None:
+        """Keep no snapshot of this."""
+        self._cache(key).forget(key.text)
+
+    def drop_user(self, key: str, at: float) -> None:
+        """Drop what was said ``at`` Unix seconds or before: another process found that the user is gone."""
+        at = min(at, self.wall())
+        newer: Snapshot[None] = Snapshot(None, self.clock() - (self.wall() - at), at)
+        self.users.forget(key, newer.began)
+        # What was fetched from Redis before, and arrives only now, is no longer true either.
+        self.outdated.put(key, newer)
+
+    def dated(self, said: Said, began: float, at: float) -> Snapshot[Said]:
+        """Return a snapshot of what was said to a fetch that ``began`` by the clock, ``at`` Unix seconds."""
+        # Without the jitter all that is fetched in the morning's first minute would be renewed in one minute, for ever.
+        renewed_from = RENEWED_FROM + self.jitter() * (_RENEWED_UNTIL - RENEWED_FROM)
+        return Snapshot(said, began, at, began + self.fresh_seconds * renewed_from)
+
+    def is_outdated(self, key: Key, snapshot: Snapshot[Any]) -> bool:
+        """Tell whether a later fetch found that what a snapshot says is no longer true."""
+        newer = self.outdated.get(key.text)
+        return newer is not None and snapshot.began < newer.began
+
+    def found_gone(self, key: Key) -> Snapshot[type[QuestionError]] | None:
+        """Return when Clever has lately said that there is no such thing, and the error to raise; else None."""
+        return self.gone.get(key.text)
+
+    def gone_since(self, key: Key, began: float) -> type[QuestionError] | None:
+        """Return the error if a fetch after ``began`` found no such thing; otherwise forget that there was none."""
+        self.gone.forget(key.text, began)
+        gone = self.gone.get(key.text)
+        return None if gone is None else gone.facts
+
+    def put_gone(self, key: Key, gone: Snapshot[type[QuestionError]]) -> None:
+        """Note that Clever said that there is no such thing; whatever is cached of it is dropped."""
+        self._cache(key).forget(key.text, gone.began)
+        self.gone.put(key.text, gone)
+        self.outdated.put(key.text, gone)
+
+    def put_listed(self, key: Key, said: Said, listed: Snapshot[Any]) -> Snapshot[Said] | type[QuestionError]:
+        """Keep one entry of a list as if it had been fetched alone; return it, or the error if it is gone since."""
+        snapshot = self.dated(said, listed.began, listed.at)
+        if listed.stale is not None:
+            return snapshot.aged(listed.stale)
+        gone = self.gone_since(key, listed.began)
+        if gone is not None:
+            return gone
+        self.put(key, snapshot)
+        return snapshot
+
+    def allows_stale(self, key: Key) -> bool:
+        """Tell whether an older snapshot may answer: not if Clever refused when it was last asked."""
+        return self._refused.keys().isdisjoint(_refusals_of(key))
+
+    def note_answer(self, key: Key, began: float) -> None:
+        """Note that a fetch succeeded: what was refused before is no longer."""
+        for refusal in _refusals_of(key):
+            self._answered[refusal] = max(began, self._answered.get(refusal, began))
+            if self._refused.get(refusal, inf) <= began:
+                del self._refused[refusal]
+
+    def note_refusal(self, district: DistrictId, kind: str | None, began: float) -> None:
+        """Note that Clever refused a fetch, whatever it was of or because it was of this kind."""
+        refusal = district, kind
+        if began >= max(self._answered.get(refusal, began), self._refused.get(refusal, began)):
+            self._refused[refusal] = began
+
+    def _cache(self, key: Key) -> Cache:
+        return self.users if key.kind == "user" else self.places
+
+
+def _refusals_of(key: Key) -> tuple[tuple[DistrictId, str | None], ...]:
+    return (key.district, None), (key.district, key.kind)
