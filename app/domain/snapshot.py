@@ -96,5 +96,8 @@ class Found(NamedTuple, Generic[Said]):
 
 def staleness_of(snapshots: Iterable[Snapshot[Any]]) -> Staleness | None:
     """Return the staleness of an answer from several snapshots: that of the oldest stale one, None if all are fresh."""
-    stale = [snapshot for snapshot in snapshots if snapshot.stale is not None]
-    return min(stale, key=lambda snapshot: snapshot.at).staleness() if stale else None
+    oldest = None
+    for snapshot in snapshots:
+        if snapshot.stale is not None and (oldest is None or snapshot.at < oldest.at):
+            oldest = snapshot
+    return None if oldest is None else oldest.staleness()

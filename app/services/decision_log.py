@@ -7,6 +7,8 @@ left out: they may be anything.
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import msgspec
+
 from app.domain.decision import Reason
 from app.domain.errors import RoleNotHeld, UserUnknown
 from app.domain.facts import Role
@@ -17,7 +19,7 @@ from app.domain.scopes import CLEVER_TYPES
 from app.domain.snapshot import Snapshot, staleness_of
 from app.roster.freshness import Freshness
 from app.services.decision_point import NO_DECISION_LOG, DecisionPoint
-from app.telemetry.decision_log import Decided
+from app.telemetry.decision_log import About, Decided
 
 
 class Asked(NamedTuple):
@@ -37,7 +39,7 @@ class Asked(NamedTuple):
     resource: Entity | None = None
 
 
-class Answered(NamedTuple):
+class Answered(msgspec.Struct, frozen=True, gc=False):
     """The answer: see ``telemetry.decision_log.Decided``; and the snapshots behind it."""
 
     answer: bool | str | int
@@ -60,9 +62,13 @@ def asked_in(policy: Policy, question: Question, kind: str, district: DistrictId
 def log_decision(pdp: DecisionPoint, freshness: Freshness, asked: Asked, answered: Answered) -> None:
     """Log a decision, if there is a decision log."""
     if pdp.decision_log is not NO_DECISION_LOG:
-        pdp.decision_log.decided(
-            _decided(pdp, asked, answered), caller=freshness.caller.name, alone=not freshness.one_of_many
-        )
+        about = about_of(pdp, asked, are_ids=bool(answered.snapshots))
+        log_decisions(pdp, freshness, [decided(pdp, about, asked.resource, answered)])
+
+
+def log_decisions(pdp: DecisionPoint, freshness: Freshness, decisions: Sequence[Decided]) -> None:
+    """Log decisions of one request."""
+    pdp.decision_log.log(decisions, caller=freshness.caller.name, alone=not freshness.one_of_many)
 
 
 def log_refusal(pdp: DecisionPoint, freshness: Freshness, asked: Asked, error: RoleNotHeld | UserUnknown) -> None:
@@ -71,30 +77,29 @@ def log_refusal(pdp: DecisionPoint, freshness: Freshness, asked: Asked, error: R
     log_decision(pdp, freshness, asked, Answered(answer=False, reason=reason))
 
 
-def _decided(pdp: DecisionPoint, asked: Asked, answered: Answered) -> Decided:
-    kind, user, district, role, permission, resource = asked
-    answer, reason, snapshots = answered
-    age = stale = None
-    if snapshots:
-        age = pdp.roster.age_of(*snapshots)
-        staleness = staleness_of(snapshots)
-        stale = None if staleness is None else staleness.reason
-    else:
-        # Where there is a snapshot both are ids, for it was found by them.
+def about_of(pdp: DecisionPoint, asked: Asked, *, are_ids: bool) -> About:
+    """Return what the log gets of a question; ``are_ids`` says that user and district were found by their ids."""
+    kind, user, district, role, permission, _ = asked
+    if not are_ids:
         user, district = _id(pdp, user), _id(pdp, district)
-    return Decided(
+    return About(
         kind,
         pdp.policy.revision,
-        answer,
         district if isinstance(district, str) else None,
         user,
         role if isinstance(role, str) and role in _ROLES else None,
         permission if permission in pdp.policy.permissions else None,
-        None if resource is None else _resource(pdp, resource),
-        reason,
-        age,
-        stale,
     )
+
+
+def decided(pdp: DecisionPoint, about: About, resource: Entity | None, answered: Answered) -> Decided:
+    """Return what the log gets of a decision."""
+    snapshots = answered.snapshots
+    age = pdp.roster.age_of(*snapshots) if snapshots else None
+    staleness = staleness_of(snapshots)
+    stale = None if staleness is None else staleness.reason
+    what = None if resource is None else _resource(pdp, resource)
+    return Decided(about, answered.answer, what, answered.reason, age, stale)
 
 
 _ROLES = frozenset(Role)

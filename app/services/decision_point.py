@@ -1,6 +1,6 @@
 """The policy decision point: what every use case takes as its first argument."""
 
-from collections.abc import Hashable, MutableMapping
+from collections.abc import Hashable, MutableMapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -22,12 +22,12 @@ MOST_ACCESSES = 2_000
 class DecisionLog(Protocol):
     """Where decisions are logged."""
 
-    def decided(self, decided: Decided, *, caller: str, alone: bool) -> None:
-        """Log a decision, the name of who asked, and whether the request asked for this and nothing else."""
+    def log(self, decisions: Sequence[Decided], *, caller: str, alone: bool) -> None:
+        """Log decisions of one request, the name of who asked, and whether it asked for one and nothing else."""
 
 
 class _NoDecisionLog:
-    def decided(self, decided: Decided, *, caller: str, alone: bool) -> None:
+    def log(self, decisions: Sequence[Decided], *, caller: str, alone: bool) -> None:
         """Log nothing."""
 
 

@@ -2,8 +2,9 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
+import msgspec
 from msgspec.structs import replace
 
 from app.domain.decision import Decision, Reason, decide, decide_without_location, denied_unread
@@ -31,11 +32,12 @@ from app.roster.concurrency import FEW, outcome_of
 from app.roster.districts import cached_district_of
 from app.roster.freshness import Freshness
 from app.services.batch import affordable, answered
-from app.services.decision_log import Answered, Asked, asked_in, log_decision
+from app.services.decision_log import Answered, about_of, asked_in, decided, log_decisions
 from app.services.decision_point import NO_DECISION_LOG, DecisionPoint
 from app.services.needed_reads import ReadAhead, whose
 from app.services.resource_lookup import NotLocated, ResourceLookup, cached_location
 from app.telemetry import metrics
+from app.telemetry.decision_log import About
 from app.turns import give_way
 
 Word = TypeVar("Word", bound=str)
@@ -54,7 +56,7 @@ def cached_decisions(pdp: DecisionPoint, questions: Sequence[Question], freshnes
     """Do the same for many; None, and nothing is logged, unless all of them can be answered."""
     cached, found = _Cached(pdp, freshness), []
     for question in questions:
-        each = cached.decided(question)
+        each = cached.find(question)
         if each is None:
             return None
         found.append(each)
@@ -135,22 +137,28 @@ async def evaluate_until(
     return outcomes
 
 
-class _Found(NamedTuple):
-    """Why something is allowed or denied, in which district, by which snapshots, and which are not counted yet."""
+class _Found(msgspec.Struct, frozen=True, gc=False):
+    """Why something is allowed or denied, in which district, by which snapshots, and which are not counted yet.
+
+    ``about`` is what the log gets of the question, where that is worked out already.
+    """
 
     reason: Reason
     district: DistrictId | None = None
     snapshots: Sequence[Snapshot[Any]] = ()
-    caches: Sequence[str] = ()
-    permission: str | None = None
+    caches: tuple[str, ...] = ()
+    about: About | None = None
 
 
-class _Holder(NamedTuple):
-    """A user of whom is cached what they may do."""
+class _Asker(msgspec.Struct, frozen=True, gc=False):
+    """What is cached of a subject, and what they ask for, without the id of the resource."""
 
     district: DistrictId
     snapshot: Snapshot[PackedFacts]
     access: Access
+    permission: str
+    kind: str
+    about: About | None
 
 
 class _Cached:
@@ -159,48 +167,39 @@ class _Cached:
     def __init__(self, pdp: DecisionPoint, freshness: Freshness) -> None:
         self._pdp = pdp
         self._freshness = freshness
-        self._holders: dict[tuple[int, object], _Holder | None] = {}
-        self._permissions: dict[tuple[str, str, str], tuple[str, str, Reason | None]] = {}
+        self._askers: dict[tuple[int, int, str, object], _Asker | _Found | None] = {}
 
-    def decided(self, question: Question) -> _Found | None:
+    def find(self, question: Question) -> _Found | None:
         """Return what ``evaluate`` would find; None where something has to be read, or where that ends in an error."""
-        subject, resource = question.subject, question.resource
-        words = (subject.type, question.action.name, resource.type)
-        asked = self._permissions.get(words)
-        if asked is None:
-            asked = self._permissions[words] = self._asked(question)
-        permission, kind, reason = asked
-        if reason is not None:
-            return _Found(reason)
+        subject, action, resource = question.subject, question.action, question.resource
         role = question.context.get("role_context")
         # By identity, for what callers say of a subject cannot be hashed.
-        key = id(subject), role if isinstance(role, str) else id(role)
-        holder = self._holders.get(key)
-        if holder is None:
-            holder = self._holders[key] = self._holder(question)
-        if holder is None:
-            return None
-        district, snapshot, known = holder
-        reason = decide_without_location(known, permission, kind, resource.id)
+        key = id(subject), id(action), resource.type, role if isinstance(role, str) else id(role)
+        asker = self._askers.get(key)
+        if asker is None:
+            asker = self._askers[key] = self._asker(question)
+        if not isinstance(asker, _Asker):
+            return asker
+        reason = decide_without_location(asker.access, asker.permission, asker.kind, resource.id)
         if reason is not None:
-            return _Found(reason, district, (snapshot,), ("users",), permission)
-        found = None
-        if kind in CLEVER_TYPES:
-            found = cached_location(self._pdp.roster, district, kind, resource.id, self._freshness)
+            return _Found(reason, asker.district, (asker.snapshot,), _USERS, asker.about)
+        if asker.kind not in CLEVER_TYPES:
+            return None
+        found = cached_location(self._pdp.roster, asker.district, asker.kind, resource.id, self._freshness)
         if found is None:
             return None
-        reason = decide(known, permission, found.location, question)
-        return _Found(reason, district, (snapshot, *found.snapshots), ("users", *found.caches), permission)
+        reason = decide(asker.access, asker.permission, found.location, question)
+        snapshots, caches = (asker.snapshot, *found.snapshots), (*_USERS, *found.caches)
+        return _Found(reason, asker.district, snapshots, caches, asker.about)
 
-    def _asked(self, question: Question) -> tuple[str, str, Reason | None]:
-        """Return the permission and type that are asked about, and why nobody can hold that, if so."""
-        policy, of_type = self._pdp.policy, question.resource.type
+    def _asker(self, question: Question) -> _Asker | _Found | None:
+        """Return who asks for what; or, if nobody can hold that, why."""
+        pdp, policy, subject, of_type = self._pdp, self._pdp.policy, question.subject, question.resource.type
         permission = permission_asked(policy, question.action.name, of_type)
-        return permission, policy.type_of(of_type), denied_unread(policy, permission, question)
-
-    def _holder(self, question: Question) -> _Holder | None:
-        pdp, subject = self._pdp, question.subject
-        named = district_named(pdp.policy, subject.properties)
+        reason = denied_unread(policy, permission, question)
+        if reason is not None:
+            return _Found(reason)
+        named = district_named(policy, subject.properties)
         if named is not None and not isinstance(named, str):
             return None
         district = cached_district_of(pdp.roster, named, self._freshness.caller)
@@ -208,9 +207,16 @@ class _Cached:
         if district is None or snapshot is None:
             return None
         try:
-            return _Holder(district, snapshot, pdp.access(snapshot, role_asked(question)))
+            access = pdp.access(snapshot, role_asked(question))
         except RoleNotHeld:
             return None
+        about = None
+        if pdp.decision_log is not NO_DECISION_LOG:
+            about = about_of(pdp, asked_in(policy, question, "evaluation", district), are_ids=True)
+        return _Asker(district, snapshot, access, permission, policy.type_of(of_type), about)
+
+
+_USERS = ("users",)
 
 
 def _logged(
@@ -223,13 +229,15 @@ def _logged(
         metrics.record_cache_lookup(cache, "hit", times)
     decisions = [Decision(each.reason, staleness_of(each.snapshots)) for each in found]
     if pdp.decision_log is not NO_DECISION_LOG:
-        for question, (reason, district, snapshots, _, permission) in zip(questions, found, strict=True):
-            if district is None or permission is None:
-                asked = asked_in(pdp.policy, question, "evaluation", district)
-            else:
-                role = question.context.get("role_context")
-                asked = Asked("evaluation", question.subject.id, district, role, permission, question.resource)
-            log_decision(pdp, freshness, asked, Answered(reason is Reason.GRANTED, reason, snapshots))
+        logged = []
+        for question, each in zip(questions, found, strict=True):
+            about = each.about
+            if about is None:
+                asked = asked_in(pdp.policy, question, "evaluation", each.district)
+                about = about_of(pdp, asked, are_ids=bool(each.snapshots))
+            answered = Answered(each.reason is Reason.GRANTED, each.reason, each.snapshots)
+            logged.append(decided(pdp, about, question.resource, answered))
+        log_decisions(pdp, freshness, logged)
     return decisions
 
 

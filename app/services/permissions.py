@@ -20,10 +20,10 @@ from app.roster.districts import cached_district_of, district_of
 from app.roster.freshness import Freshness
 from app.roster.prefetch import USER_REQUESTS, Prefetch
 from app.services.batch import answered
-from app.services.decision_log import Asked, log_refusal
+from app.services.decision_log import Asked, log_decisions, log_refusal
 from app.services.decision_point import NO_DECISION_LOG, DecisionPoint
 from app.telemetry import metrics
-from app.telemetry.decision_log import Decided
+from app.telemetry.decision_log import About, Decided
 
 RenderSet = Callable[[PermissionSet, Staleness | None], bytes]
 RenderRoles = Callable[[Facts, Staleness | None], bytes]
@@ -168,12 +168,9 @@ def _log_answer(
     if pdp.decision_log is NO_DECISION_LOG:
         return
     district, snapshot, answer = answered
-    revision, tag = pdp.policy.revision, answer.rendered.tag
-    pdp.decision_log.decided(
-        Decided(kind, revision, tag, district, subject.user, subject.role, age=answer.age, stale=snapshot.stale),
-        caller=freshness.caller.name,
-        alone=not freshness.one_of_many,
-    )
+    about = About(kind, pdp.policy.revision, district, subject.user, subject.role)
+    logged = Decided(about, answer.rendered.tag, age=answer.age, stale=snapshot.stale)
+    log_decisions(pdp, freshness, [logged])
 
 
 def _log_refusal(

@@ -2,11 +2,10 @@
 
 import hashlib
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import NamedTuple
 
 import msgspec
 
@@ -59,28 +58,39 @@ def _second(at: int) -> str:
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
-class Decided(NamedTuple):
-    """A decision; nothing that a caller wrote freely gets in here.
+class About(msgspec.Struct, frozen=True, gc=False):
+    """What was asked, of whom; many decisions of one request may have it in common.
+
+    Nothing that a caller wrote freely gets in here, nor into a decision.
 
     Attributes:
         kind: ``permissions``, ``roles``, ``explanation``, ``evaluation`` or ``search``.
+        revision: that of the policy.
         user: the well-formed id of the user; None if the request has none.
         permission: the permission, if the policy names it.
-        resource: the type of the resource, and, for Clever's types, its well-formed id.
-        answer: whether it is allowed; for a permission set the tag of the answer, for a search how many were found.
-        reason: why, in one fixed word.
-        revision: that of the policy.
-        age: that of the oldest snapshot behind the decision, in seconds.
-        stale: why an older snapshot answers, in one fixed word; None if it is fresh.
     """
 
     kind: str
     revision: str
-    answer: bool | str | int
     district: str | None = None
     user: str | None = None
     role: str | None = None
     permission: str | None = None
+
+
+class Decided(msgspec.Struct, frozen=True, gc=False):
+    """A decision.
+
+    Attributes:
+        answer: whether it is allowed; for a permission set the tag of the answer, for a search how many were found.
+        resource: the type of the resource, and, for Clever's types, its well-formed id.
+        reason: why, in one fixed word.
+        age: that of the oldest snapshot behind the decision, in seconds.
+        stale: why an older snapshot answers, in one fixed word; None if it is fresh.
+    """
+
+    about: About
+    answer: bool | str | int
     resource: tuple[str, str | None] | None = None
     reason: str | None = None
     age: int | None = None
@@ -123,32 +133,45 @@ class DecisionLogWriter:
         self._shown = shown
         self._wall = wall
 
-    def decided(self, decided: Decided, *, caller: str, alone: bool) -> None:
-        """Log a decision.
+    def log(self, decisions: Sequence[Decided], *, caller: str, alone: bool) -> None:
+        """Log decisions of one request.
 
         Args:
-            decided: the decision.
+            decisions: the decisions.
             caller: the name of the caller.
-            alone: whether the request asked for this and nothing else.
+            alone: whether the request asked for one and nothing else.
         """
-        if not self._sampling.takes(decided):
-            return
         request = CURRENT.get()
-        said = self._said(decided)
+        said = [self._said(decided) for decided in decisions if self._sampling.takes(decided)]
         if alone and request is not None:
-            request.decision = said
-        else:
-            named, trace = (request.id, request.trace) if request else (msgspec.UNSET, msgspec.UNSET)
-            self._lines.put(as_line(_Line(stamp(self._wall()), "info", _EVENT, named, trace, caller, said)))
+            request.decision = said[0] if said else None
+            return
+        named, trace = (request.id, request.trace) if request else (msgspec.UNSET, msgspec.UNSET)
+        line = _Line(stamp(self._wall()), "info", _EVENT, named, trace, caller)
+        for each in said:
+            line.decision = each
+            self._lines.put(as_line(line))
 
     def _said(self, decided: Decided) -> "_Said":
-        kind, revision, answer, district, user, role, permission, resource, reason, age, stale = decided
-        where = None if district is None else self._shown(district)
-        who = None if user is None else self._shown(user)
-        what = None if resource is None else self._resource(*resource)
+        about, answer = decided.about, decided.answer
+        where = None if about.district is None else self._shown(about.district)
+        who = None if about.user is None else self._shown(about.user)
+        what = None if decided.resource is None else self._resource(*decided.resource)
         # The tag is a hash of a body with the user's id in it: whoever guesses the id can compute the tag.
         shown = self._shown(answer) if isinstance(answer, str) else answer
-        return _Said(kind, revision, shown, where, who, role, permission, what, reason, age, stale)
+        return _Said(
+            about.kind,
+            about.revision,
+            shown,
+            where,
+            who,
+            about.role,
+            about.permission,
+            what,
+            decided.reason,
+            decided.age,
+            decided.stale,
+        )
 
     def _resource(self, kind: str, named: str | None) -> "_Resource":
         return _Resource(kind, None if named is None else self._shown(named))
@@ -176,7 +199,7 @@ class _Said(msgspec.Struct, gc=False):
 
 
 class _Line(msgspec.Struct, gc=False):
-    """The line of a decision that is one of many."""
+    """The line of a decision that is one of many, which differ in the decision alone."""
 
     time: str
     level: str
@@ -184,4 +207,4 @@ class _Line(msgspec.Struct, gc=False):
     request_id: str | msgspec.UnsetType
     trace_id: str | msgspec.UnsetType
     caller: str
-    decision: _Said
+    decision: _Said | None = None

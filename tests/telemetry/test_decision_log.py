@@ -3,14 +3,16 @@ from contextlib import contextmanager
 
 import msgspec
 import orjson
+from msgspec import structs
 
 from app.telemetry import decision_log
 from app.telemetry.current_request import CURRENT, Request
-from app.telemetry.decision_log import Decided, DecisionLogWriter, Sampling
+from app.telemetry.decision_log import About, Decided, DecisionLogWriter, Sampling
 from app.telemetry.log_writer import LogWriter
 
-GRANTED = Decided("evaluation", "3f9c2a1b", answer=True, user="u1", district="d1", reason="granted")
-DENIED = GRANTED._replace(answer=False, reason="not_permitted")
+EDIT = About("evaluation", "3f9c2a1b", user="u1", district="d1")
+GRANTED = Decided(EDIT, answer=True, reason="granted")
+DENIED = Decided(EDIT, answer=False, reason="not_permitted")
 
 
 class Kept:
@@ -32,8 +34,7 @@ def told(
     kept = Kept()
     lines = LogWriter(kept, "tests")
     log = DecisionLogWriter(lines, sampling, as_told, lambda: 1_000_000_000.0)
-    for decided in decisions:
-        log.decided(decided, caller="gradebook", alone=False)
+    log.log(decisions, caller="gradebook", alone=False)
     lines.close(30)
     return [orjson.loads(line) for line in kept.written.splitlines()]
 
@@ -47,7 +48,8 @@ EVERY = Sampling(1, every_denial=False, draw=lambda: 0.0)
 
 
 def test_a_decision_is_logged_with_who_asked_about_whom_what_and_why() -> None:
-    whole = GRANTED._replace(role="staff", permission="section:edit", resource=("section", "s1"), age=12, stale="slow")
+    about = About("evaluation", "3f9c2a1b", "d1", "u1", "staff", "section:edit")
+    whole = Decided(about, answer=True, resource=("section", "s1"), reason="granted", age=12, stale="slow")
     assert told(whole, sampling=EVERY) == [
         {
             "time": "2001-09-09T01:46:40.000000Z",
@@ -94,7 +96,7 @@ def test_an_id_is_hashed_alike_each_time_and_otherwise_under_another_key() -> No
 
 def test_hashed_ids_are_all_that_is_logged_of_people_and_places() -> None:
     [line] = told(
-        GRANTED._replace(resource=("section", "s1")),
+        structs.replace(GRANTED, resource=("section", "s1")),
         sampling=EVERY,
         as_told=decision_log.hashed(b"a secret of sixteen"),
     )
@@ -105,7 +107,7 @@ def test_hashed_ids_are_all_that_is_logged_of_people_and_places() -> None:
 
 def test_the_tag_of_an_answer_is_hashed_as_ids_are_for_it_can_be_made_by_whoever_guesses_the_answer() -> None:
     as_told = decision_log.hashed(b"a secret of sixteen")
-    tagged = GRANTED._replace(kind="permissions", answer="tag")
+    tagged = structs.replace(GRANTED, answer="tag")
     [hashed], [plain] = told(tagged, sampling=EVERY, as_told=as_told), told(tagged, sampling=EVERY)
     assert (answer_in(hashed), answer_in(plain)) == (as_told("tag"), "tag")
 
@@ -130,7 +132,7 @@ def test_the_one_decision_of_a_request_goes_into_its_line() -> None:
     lines = LogWriter(kept, "tests")
     log = DecisionLogWriter(lines, EVERY, decision_log.plain, lambda: 0.0)
     with request_in_progress() as request:
-        log.decided(GRANTED, caller="gradebook", alone=True)
+        log.log([GRANTED], caller="gradebook", alone=True)
     lines.close(30)
     assert request.decision is not None
     assert (msgspec.to_builtins(request.decision)["answer"], kept.written) == (True, b"")
