@@ -5,6 +5,8 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
+import pytest
+
 TESTS = Path(__file__).parent
 APP = TESTS.parent / "app"
 BY_HAND = {"bench", "chaos", "clients"}
@@ -27,7 +29,10 @@ def defined(tree: ast.Module) -> Iterator[str]:
         match node:
             case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
                 found = name
-            case ast.Name(id=name, ctx=ast.Store()) | ast.Attribute(attr=name, ctx=ast.Store()):
+            case (
+                ast.Name(id=name, ctx=ast.Store())
+                | ast.Attribute(attr=name, value=ast.Name(id="self" | "cls"), ctx=ast.Store())
+            ):
                 found = name
             case _:
                 continue
@@ -45,13 +50,24 @@ def reached(tree: ast.Module) -> Iterator[str]:
             case ast.Attribute(attr=name, value=of) if is_private(name) and name not in own:
                 if not (isinstance(of, ast.Name) and of.id in {"self", "cls"}):
                     yield name
-            case ast.Call(func=ast.Attribute(attr="setattr" | "patch"), args=[*_, ast.Constant(value=str(name)), _]):
-                if is_private(name.rpartition(".")[2]):
-                    yield name.rpartition(".")[2]
+            case ast.Call(func=ast.Attribute(attr="setattr" | "patch" | "object") | ast.Name(id="getattr"), args=args):
+                for each in args:
+                    if isinstance(each, ast.Constant) and is_private(name := str(each.value).rpartition(".")[2]):
+                        yield name
 
 
-def calls(tree: ast.Module, name: str) -> int:
-    return sum(isinstance(each, ast.Call) and ast.unparse(each.func).endswith(name) for each in ast.walk(tree))
+def sleeps_in(tree: ast.Module) -> int:
+    called = [ast.unparse(each.func) for each in ast.walk(tree) if isinstance(each, ast.Call)]
+    return sum(name.rpartition(".")[2] == "sleep" for name in called)
+
+
+def fixtures_in(tree: ast.Module) -> list[str]:
+    return [
+        node.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and any(ast.unparse(each).partition("(")[0].rpartition(".")[2] == "fixture" for each in node.decorator_list)
+    ]
 
 
 def test_no_test_reaches_into_a_private_name_of_the_application() -> None:
@@ -64,17 +80,37 @@ def test_tests_hardly_sleep() -> None:
     sleeps = {
         file: times
         for file, tree in trees(TESTS)
-        if BY_HAND.isdisjoint(Path(file).parts) and (times := calls(tree, ".sleep"))
+        if BY_HAND.isdisjoint(Path(file).parts) and (times := sleeps_in(tree))
     }
     assert sum(sleeps.values()) <= 5, sleeps
 
 
 def test_fixtures_are_few() -> None:
-    fixtures = {
-        (file, node.name)
-        for file, tree in trees(TESTS)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-        and any(ast.unparse(each).startswith("pytest.fixture") for each in node.decorator_list)
-    }
+    fixtures = [(file, name) for file, tree in trees(TESTS) for name in fixtures_in(tree)]
     assert len(fixtures) <= 45
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "from app.clever.client import _read",
+        "app.clever.client._read()",
+        "client._read = None",
+        "getattr(client, '_read')",
+        "monkeypatch.setattr(client, '_read', None)",
+        "monkeypatch.setattr('app.clever.client._read', None)",
+        "mock.patch('app.clever.client._read')",
+        "mock.patch.object(client, '_read')",
+    ],
+)
+def test_however_a_private_name_is_reached_it_is_found(written: str) -> None:
+    assert list(reached(ast.parse(written))) == ["_read"]
+
+
+def test_however_a_sleep_or_a_fixture_is_written_it_is_found() -> None:
+    assert [sleeps_in(ast.parse(each)) for each in ("sleep(1)", "time.sleep(1)", "await asyncio.sleep(0)")] == [1, 1, 1]
+    written = "@{}\ndef one(): pass\n@{}(scope='module')\nasync def two(): pass"
+    assert [fixtures_in(ast.parse(written.format(name, name))) for name in ("fixture", "pytest.fixture")] == [
+        ["one", "two"],
+        ["one", "two"],
+    ]

@@ -158,17 +158,9 @@ def test_how_long_a_connection_may_idle_is_a_setting() -> None:
             Settings.model_validate({"clever_token": "t"} | wrong)
 
 
-def test_a_worker_that_dies_is_replaced(sandbox: Sandbox, tmp_path: Path) -> None:
-    log = tmp_path / "log"
-    with running(log, sandbox, "--workers", "2") as service:
-        until(lambda: len(service.workers) == 2)
-        os.kill(service.workers[0], signal.SIGKILL)
-        until(lambda: len(service.workers) == 3)
-        assert service.get(f"/v1/users/{sandbox.user('teacher_only')}/permissions").status_code == 200
-        assert service.process.poll() is None
-
-
-def test_a_worker_that_begins_on_a_bad_policy_waits_until_it_is_mended(sandbox: Sandbox, tmp_path: Path) -> None:
+def test_workers_that_die_are_replaced_by_ones_that_wait_until_a_bad_policy_is_mended(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
     log = tmp_path / "log"
     file = log.with_name("policy.yaml")
     file.write_text(default_policy())
@@ -184,4 +176,5 @@ def test_a_worker_that_begins_on_a_bad_policy_waits_until_it_is_mended(sandbox: 
         assert "the policy file cannot be used: line 4: roles.boss: unknown key" in log.read_text()
         file.write_text(default_policy())
         until(service.is_ready)
+        assert service.get(f"/v1/users/{sandbox.user('teacher_only')}/permissions").status_code == 200
         assert service.process.poll() is None

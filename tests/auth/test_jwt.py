@@ -3,10 +3,15 @@
 from typing import Any
 
 import pytest
+from joserfc.jwk import Key
 
-from app.auth.jwt import caller_of
+from app.auth.jwks import Issuer, Provider
+from app.auth.jwt import KEPT_SECONDS, LONGEST, Expected, Tokens, caller_of
 from app.domain.callers import CallerScope
 from app.domain.ids import DistrictId
+from app.urls import is_safe_address
+from tests.auth.provider import AUDIENCE, FakeProvider
+from tests.conftest import MovedClock
 
 READ, EVALUATE = CallerScope.PERMISSIONS_READ, CallerScope.ACCESS_EVALUATE
 
@@ -78,3 +83,42 @@ def test_two_tokens_of_one_client_are_of_one_caller() -> None:
         caller_of({"client_id": "gradebook", "jti": jti}, "https://login.example.org", "districts") for jti in "ab"
     )
     assert one == other
+
+
+async def test_a_token_is_kept_for_as_long_as_the_key_is_known_that_verified_it(
+    published: FakeProvider, provider: Provider, clock: MovedClock
+) -> None:
+    began = clock.now
+
+    class Slow(Provider):
+        """Takes a minute to find a key."""
+
+        async def key(self, kid: str | None, algorithm: str) -> Key | None:
+            found = await provider.key(kid, algorithm)
+            clock.move(60)
+            return found
+
+    slow = Slow(Issuer(published.url, None, is_safe_address), clock)
+    tokens = Tokens(Expected(published.url, AUDIENCE, "districts"), slow, clock=clock, wall=lambda: 1_000_000_000)
+    token = published.token()
+    caller = await tokens.caller(token)
+    assert caller is not None
+    clock.now = began + KEPT_SECONDS - 1
+    assert tokens.known(token.encode()) == caller
+    clock.now = began + KEPT_SECONDS
+    assert tokens.known(token.encode()) is None
+
+
+@pytest.mark.parametrize(("length", "is_read"), [(LONGEST, True), (LONGEST + 1, False)])
+async def test_a_token_that_is_too_long_is_refused_before_anything_is_made_of_it(
+    length: int, is_read: bool, published: FakeProvider, provider: Provider, clock: MovedClock
+) -> None:
+    tokens = Tokens(Expected(published.url, AUDIENCE, "districts"), provider, clock=clock, wall=lambda: 1_000_000_000)
+    bare = published.token(note="")
+    # Three characters of a claim are four of the token, but for what is left over at its end.
+    [token] = {
+        token
+        for letters in range((length - len(bare)) * 3 // 4 - 8, (length - len(bare)) * 3 // 4 + 8)
+        if len(token := published.token(note="a" * letters)) == length
+    }
+    assert (await tokens.caller(token) is not None) is is_read

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import signal
 import subprocess
 from contextlib import chdir
 from pathlib import Path
@@ -153,19 +152,6 @@ def test_a_bad_policy_ends_the_start_with_each_mistake(tmp_path: Path) -> None:
             "Error: the policy: line 6: roles.staff[0].over: this should be 'schools' or 'self'",
         ],
     )
-
-
-@pytest.mark.parametrize("workers", ["1", "2"])
-def test_it_serves_and_ends_on_sigterm(workers: str, sandbox: Sandbox) -> None:
-    with rosterguard_process(
-        "--no-auth", "--workers", workers, ROSTERGUARD_CLEVER_URL=sandbox.url, ROSTERGUARD_SECRET="s" * 16
-    ) as (process, url):
-        answer = httpx.get(f"{url}/v1/users/{sandbox.user('teacher_only')}/permissions", timeout=30)
-        process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=30)
-    assert answer.json()["roles"] == ["teacher"]
-    assert "server" not in answer.headers
-    assert process.returncode in {0, -signal.SIGTERM}
 
 
 def test_a_service_that_others_reach_warns_that_metadata_needs_a_url(sandbox: Sandbox) -> None:
