@@ -76,11 +76,16 @@ def request_with(named: list[bytes], parent: bytes | None, made_up: Callable[[],
     span = None if parent is None else _parent(parent)
     trace = made_up() if span is None else span.trace
     if named:
-        return Request(
-            named, next((value.decode() for value in named if _FIT_FOR_LOGS.fullmatch(value)), ""), trace, span
-        )
+        return Request(named, _fit_for_logs(named), trace, span)
     own = trace if span is None else made_up()
     return Request([own.encode()], own, trace, span)
+
+
+def _fit_for_logs(named: list[bytes]) -> str:
+    for value in named:
+        if _FIT_FOR_LOGS.fullmatch(value):
+            return value.decode()
+    return ""
 
 
 def _parent(said: bytes) -> Parent | None:

@@ -181,34 +181,30 @@ class Measures:
 def record_request(method: str, route: str, status: int, seconds: float) -> None:
     """Count a request that was answered; it shows within a second."""
     requests, durations = _of_request(method, route, status // 100)
-    _durations.append((durations, seconds))
-    _count(requests, 1)
+    _count(requests, 1, durations, seconds)
 
 
-_durations: deque[tuple[Histogram, float]] = deque()
-_counts: deque[tuple[Counter, int]] = deque()
+_counts: deque[tuple[Counter, int, Histogram | None, float]] = deque()
 _TOGETHER = 512
 """So much is counted together, without waiting for the time to be over; one by one would cost several times as much."""
 
 
-def _count(counter: Counter, times: int) -> None:
-    _counts.append((counter, times))
+def _count(counter: Counter, times: int, durations: Histogram | None = None, seconds: float = 0) -> None:
+    _counts.append((counter, times, durations, seconds))
     if len(_counts) >= _TOGETHER:
         flush()
 
 
 def flush() -> None:
     """Count what happened since the last time: requests, decisions, and lookups in the cache."""
+    counted: dict[Counter, int] = {}
     # Another thread may do the same, if several services share a process.
     with suppress(IndexError):
         while True:
-            durations, seconds = _durations.popleft()
-            durations.observe(seconds)
-    counted: dict[Counter, int] = {}
-    with suppress(IndexError):
-        while True:
-            each, times = _counts.popleft()
+            each, times, durations, seconds = _counts.popleft()
             counted[each] = counted.get(each, 0) + times
+            if durations is not None:
+                durations.observe(seconds)
     for each, times in counted.items():
         each.inc(times)
 
