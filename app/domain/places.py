@@ -99,6 +99,13 @@ def location_of_resource(
     return there | location_of_district(district)
 
 
+def schools_of(person: Facts, *roles: Role) -> set[str]:
+    """Return somebody's own schools and those of the sections they stand in, in some of their roles."""
+    return {
+        school for each in _standings(person, *roles) for school in (*each.ids(Scope.SCHOOL), *each.section_schools)
+    }
+
+
 def with_sections(person: Facts, sections: Iterable[Section]) -> Facts:
     """Return facts without sections, completed by those of ``sections`` in which the person teaches or learns."""
     every = tuple(sections)
@@ -154,9 +161,8 @@ def _is_related(user: Facts, named: _Named) -> bool:
 
 def _stands_in(person: Facts, *roles: Role) -> tuple[set[str], set[str]]:
     """Return a person's sections, and their schools together with those of the sections."""
-    standings = _standings(person, *roles)
-    sections = {section for each in standings for section in each.ids(Scope.SECTION)}
-    return sections, {school for each in standings for school in (*each.ids(Scope.SCHOOL), *each.section_schools)}
+    sections = {section for each in _standings(person, *roles) for section in each.ids(Scope.SECTION)}
+    return sections, schools_of(person, *roles)
 
 
 def _standings(person: Facts, *roles: Role) -> list[Standing]:

@@ -34,7 +34,7 @@ from app.roster.freshness import Freshness
 from app.services.batch import affordable, answered
 from app.services.decision_log import Answered, about_of, asked_in, decided, log_decisions
 from app.services.decision_point import NO_DECISION_LOG, DecisionPoint
-from app.services.needed_reads import ReadAhead, whose
+from app.services.needed_reads import ReadAhead, subject_of
 from app.services.resource_lookup import NotLocated, ResourceLookup, cached_location
 from app.telemetry import metrics
 from app.telemetry.decision_log import About
@@ -81,7 +81,7 @@ async def evaluate(pdp: DecisionPoint, question: Question, freshness: Freshness)
     if reason is not None:
         return _logged(pdp, [question], freshness, [_Found(reason)])[0]
     try:
-        user, district = await whose(pdp, question.subject, freshness)
+        user, district = await subject_of(pdp, question.subject, freshness)
     except UserUnknown:
         return _logged(pdp, [question], freshness, [_Found(Reason.UNKNOWN_SUBJECT)])[0]
     lookup = ResourceLookup(pdp, district, freshness)
@@ -272,7 +272,7 @@ async def _share_unread_subject(pdp: DecisionPoint, questions: Sequence[Question
     # The others may have been answered by an older snapshot.
     at_once = replace(freshness.at_once(), max_stale=freshness.max_stale or pdp.roster.stale_seconds)
     try:
-        user, district = await whose(pdp, subject, freshness)
+        user, district = await subject_of(pdp, subject, freshness)
         await pdp.roster.user(district, user, at_once)
     except RosterguardError:
         return True

@@ -9,9 +9,11 @@ from typing import Protocol
 from msgspec.structs import replace
 
 from app.domain.errors import MalformedId, RosterguardError, UserUnknown
+from app.domain.facts import Role
 from app.domain.ids import DistrictId, UserId
+from app.domain.places import schools_of
 from app.domain.question import Entity, district_named, is_user
-from app.domain.scopes import CLEVER_TYPES, Scope
+from app.domain.scopes import CLEVER_TYPES
 from app.domain.serialization import unpacked
 from app.domain.snapshot import Snapshot
 from app.roster.concurrency import FEW, halfway_to, outcome_of, several
@@ -36,7 +38,7 @@ class Asking(Protocol):
         """What it is about."""
 
 
-async def whose(pdp: DecisionPoint, subject: Entity, freshness: Freshness) -> tuple[UserId, DistrictId]:
+async def subject_of(pdp: DecisionPoint, subject: Entity, freshness: Freshness) -> tuple[UserId, DistrictId]:
     """Return the user and district that a subject names; raises ``UserUnknown`` or ``DistrictUnnamed``."""
     named = district_named(pdp.policy, subject.properties)
     if named is not None and not isinstance(named, str):
@@ -122,7 +124,7 @@ class ReadAhead:
         at_once = self._requested_freshness.at_once()
         for place, question in enumerate(questions):
             if is_user(self.pdp.policy, question.subject):
-                found = await outcome_of(whose(self.pdp, question.subject, at_once))
+                found = await outcome_of(subject_of(self.pdp, question.subject, at_once))
                 if not isinstance(found, RosterguardError):
                     yield question, *found
             await give_way(place)
@@ -154,8 +156,7 @@ class ReadAhead:
         snapshot = await outcome_of(self.pdp.roster.user(district, subject, self._requested_freshness.at_once()))
         if isinstance(snapshot, RosterguardError):
             return set()
-        standings = [standing for held in unpacked(snapshot.facts).roles for standing in held.standings]
-        return {school for each in standings for school in (*each.ids(Scope.SCHOOL), *each.section_schools)}
+        return schools_of(unpacked(snapshot.facts), *Role)
 
 
 @dataclass(frozen=True, slots=True)

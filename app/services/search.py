@@ -19,7 +19,7 @@ from app.roster.freshness import Freshness
 from app.services.decision_log import Answered, asked_in, log_decision
 from app.services.decision_point import NO_DECISION_LOG, DecisionPoint
 from app.services.listing import ListReader
-from app.services.needed_reads import whose
+from app.services.needed_reads import subject_of
 from app.services.resource_lookup import NotLocated, ResourceLookup
 
 
@@ -139,7 +139,7 @@ async def _subject(pdp: DecisionPoint, question: Question, freshness: Freshness)
     if not is_user(pdp.policy, question.subject):
         return _NOTHING
     try:
-        user, district = await whose(pdp, question.subject, freshness)
+        user, district = await subject_of(pdp, question.subject, freshness)
         snapshot = await pdp.roster.user(district, user, freshness)
     except UserUnknown:
         return _NOTHING
