@@ -1,7 +1,7 @@
 """Turns records of API 3.0 and 3.1 into facts: which role reaches what, and which data grants nothing."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -17,7 +17,7 @@ from app.clever.models import (
     TeacherRole,
     UserRecord,
 )
-from app.domain.facts import Facts, HeldRole, Oddity, Role, Standing
+from app.domain.facts import Facts, HeldRole, Oddity, Role, SectionOf, Standing, standings_by_term
 from app.domain.fields import RELATIONSHIPS, STAFF_ROLES, UNREADABLE, free_text, label, staff_roles
 from app.domain.ids import DistrictId, IdShape, SchoolId, SectionId, UserId
 from app.domain.places import Section
@@ -84,10 +84,10 @@ def section_of(record: SectionRecord, district: DistrictId, shape: IdShape) -> t
         shape: the shape of ids; others are left out. The section's own id has been checked.
     """
     odd: Counter[Oddity] = Counter()
-    school = next(iter(_fitting([record.school], shape, odd)), None)
+    school, term = (next(iter(_fitting([named], shape, odd)), None) for named in (record.school, record.term_id))
     students = _fitting(record.attended_by(), shape, odd)
     teachers = _fitting(record.taught_by(), shape, odd)
-    return Section(SectionId(record.id), district, SchoolId(school) if school else None, students, teachers), odd
+    return Section(SectionId(record.id), district, SchoolId(school) if school else None, students, teachers, term), odd
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,11 +106,11 @@ class _RecordReader:
     def ids(self, texts: Iterable[str | None]) -> tuple[str, ...]:
         return _fitting(texts, self.shape, self.odd)
 
-    def legacy_id(self, text: str | None) -> str | None:
+    def one_id(self, text: str | None) -> str | None:
         return next(iter(self.ids([text])), None)
 
-    def sections(self, people_of: Callable[[SectionRecord], Sequence[str]]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """Return the sections that list the user, and the schools in which those lie."""
+    def sections(self, people_of: Callable[[SectionRecord], Sequence[str]]) -> list[SectionOf]:
+        """Return the sections that list the user."""
         found = []
         for section in self.answers.sections:
             people = people_of(section)
@@ -118,8 +118,15 @@ class _RecordReader:
                 found.append(section)
             elif not self.legacy_ids.isdisjoint(people):
                 self.count(Oddity.LEGACY_ID_IN_SECTION)
-        sections = self.ids(section.id for section in found)
-        return sections, self.ids(section.school for section in found if self.shape.fits(section.id))
+        fit = {*self.ids(section.id for section in found)}
+        known = [section for section in found if section.id in fit]
+        schools = {*self.ids(section.school for section in known)}
+        terms = {*self.ids(section.term_id for section in known)}
+        return [SectionOf(each.id, _if_in(schools, each.school), _if_in(terms, each.term_id)) for each in known]
+
+
+def _if_in(ids: Container[str], text: str | None) -> str | None:
+    return text if text in ids else None
 
 
 def _own(records: Iterable[R], district: DistrictId, odd: Counter[Oddity]) -> list[R]:
@@ -146,15 +153,15 @@ def _fitting(texts: Iterable[str | None], shape: IdShape, odd: Counter[Oddity]) 
 def _held(roles: Roles, district: DistrictId, reader: _RecordReader) -> Iterator[HeldRole]:
     """Read each role that the user holds, the most senior first."""
     if (admin := roles.district_admin) is not None:
-        yield HeldRole(Role.DISTRICT_ADMIN, (_admin(admin, district, reader),), reader.legacy_id(admin.legacy_id))
+        yield HeldRole(Role.DISTRICT_ADMIN, (_admin(admin, district, reader),), reader.one_id(admin.legacy_id))
     if (staff := roles.staff) is not None:
-        yield HeldRole(Role.STAFF, (_staff(staff, reader),), reader.legacy_id(staff.legacy_id))
+        yield HeldRole(Role.STAFF, (_staff(staff, reader),), reader.one_id(staff.legacy_id))
     if (teacher := roles.teacher) is not None:
-        yield HeldRole(Role.TEACHER, (_teacher(teacher, reader),), reader.legacy_id(teacher.legacy_id))
+        yield HeldRole(Role.TEACHER, _teacher(teacher, reader), reader.one_id(teacher.legacy_id))
     if (student := roles.student) is not None:
-        yield HeldRole(Role.STUDENT, (_student(student, reader),), reader.legacy_id(student.legacy_id))
+        yield HeldRole(Role.STUDENT, _student(student, reader), reader.one_id(student.legacy_id))
     if (contact := roles.contact) is not None:
-        yield HeldRole(Role.CONTACT, _contact(contact, reader), reader.legacy_id(contact.legacy_id))
+        yield HeldRole(Role.CONTACT, _contact(contact, reader), reader.one_id(contact.legacy_id))
 
 
 def _admin(role: DistrictAdminRole, district: DistrictId, reader: _RecordReader) -> Standing:
@@ -187,15 +194,15 @@ def _unconfirmed(schools: tuple[str, ...], reader: _RecordReader) -> tuple[str, 
     return missing
 
 
-def _teacher(role: TeacherRole, reader: _RecordReader) -> Standing:
-    schools, (sections, lie_at) = _schools(role, reader), reader.sections(SectionRecord.taught_by)
-    places = _filled((Scope.SCHOOL, schools), (Scope.SECTION, sections))
-    return Standing(places, _filled(("title", _free(role.title, reader))), section_schools=lie_at)
+def _teacher(role: TeacherRole, reader: _RecordReader) -> tuple[Standing, ...]:
+    places = _filled((Scope.SCHOOL, _schools(role, reader)))
+    whole = Standing(places, _filled(("title", _free(role.title, reader))))
+    return standings_by_term(whole, reader.sections(SectionRecord.taught_by))
 
 
-def _student(role: StudentRole, reader: _RecordReader) -> Standing:
-    schools, (sections, lie_at) = _schools(role, reader), reader.sections(SectionRecord.attended_by)
-    return Standing(_filled((Scope.SCHOOL, schools), (Scope.SECTION, sections)), section_schools=lie_at)
+def _student(role: StudentRole, reader: _RecordReader) -> tuple[Standing, ...]:
+    places = _filled((Scope.SCHOOL, _schools(role, reader)))
+    return standings_by_term(Standing(places), reader.sections(SectionRecord.attended_by))
 
 
 def _schools(role: TeacherRole | StudentRole, reader: _RecordReader) -> tuple[str, ...]:

@@ -126,11 +126,12 @@ class UserRecord(ApiModelWithExtras):
 
 
 class SectionRecord(ApiModel):
-    """A section: its school, and its people by user id."""
+    """A section: its school, its term, and its people by user id."""
 
     id: str
     district: str | None = None
     school: str | None = None
+    term_id: str | None = None
     teacher: str | None = None
     teachers: _Listed[str] | None = None
     students: _Listed[str] | None = None

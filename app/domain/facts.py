@@ -4,9 +4,11 @@ Ids and role fields only. The only free text is a role's title and department, t
 of a relationship, each in its compared form. No names, emails, birthdays or SIS ids.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import NamedTuple
 
 from app.domain.fields import UNREADABLE
 from app.domain.ids import DistrictId, UserId
@@ -37,7 +39,7 @@ class Standing:
     """One way in which a role is held: the fields that a condition may read, and the places it reaches.
 
     Most roles have one standing. A contact has one for each relationship, so that a permission depends on the entry of
-    that one student.
+    that one student. A teacher or student has one for each term of their sections, after one for all that has no term.
 
     Attributes:
         places: ids by scope, such as ``((Scope.SECTION, ("…",)),)``; each scope once, ids sorted.
@@ -46,12 +48,14 @@ class Standing:
         unconfirmed: the schools of ``places`` that Clever's list of the user's schools lacks; None if that list could
             not be read.
         section_schools: the schools of the sections in ``places``, sorted; they need not be the user's own schools.
+        term: the id of the term in which its sections are held; None if they have none.
     """
 
     places: tuple[tuple[Scope, tuple[str, ...]], ...] = ()
     fields: tuple[tuple[str, tuple[str, ...]], ...] = ()
     unconfirmed: tuple[str, ...] | None = ()
     section_schools: tuple[str, ...] = ()
+    term: str | None = None
 
     def ids(self, scope: Scope) -> tuple[str, ...]:
         """Return the ids of the places of one scope."""
@@ -64,6 +68,31 @@ class Standing:
     def readable(self, field: str) -> tuple[str, ...]:
         """Return the values of a field without ``UNREADABLE``."""
         return tuple(value for value in self.values(field) if value != UNREADABLE)
+
+
+class SectionOf(NamedTuple):
+    """A section in which a user teaches or learns, its school and its term; None where Clever names none."""
+
+    id: str
+    school: str | None = None
+    term: str | None = None
+
+
+def standings_by_term(standing: Standing, sections: Iterable[SectionOf]) -> tuple[Standing, ...]:
+    """Return a standing with its sections: first itself with those without a term, then one standing for each term."""
+    by_term: dict[str | None, list[SectionOf]] = defaultdict(list)
+    for section in sections:
+        by_term[section.term].append(section)
+    places, schools = _held_in(by_term.pop(None, ()))
+    whole = replace(standing, places=(*standing.places, *places), section_schools=schools)
+    of_terms = ((term, *_held_in(by_term[term])) for term in sorted(by_term, key=str))
+    return whole, *(Standing(places, standing.fields, (), schools, term) for term, places, schools in of_terms)
+
+
+def _held_in(sections: Iterable[SectionOf]) -> tuple[tuple[tuple[Scope, tuple[str, ...]], ...], tuple[str, ...]]:
+    """Return sections as places, and their schools."""
+    ids = tuple(sorted({section.id for section in sections}))
+    return ((Scope.SECTION, ids),) if ids else (), tuple(sorted({each.school for each in sections if each.school}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,3 +140,4 @@ class Oddity(StrEnum):
     LEGACY_ID_IN_SECTION = "legacy_id_in_section"
     SCHOOL_UNCONFIRMED = "school_unconfirmed"
     DISTRICT_FOREIGN = "district_foreign"
+    DATE_UNREADABLE = "date_unreadable"

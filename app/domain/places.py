@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from app.domain.facts import Facts, HeldRole, Role, Standing
+from app.domain.facts import Facts, HeldRole, Role, SectionOf, Standing, standings_by_term
 from app.domain.ids import DistrictId, SchoolId, SectionId
 from app.domain.scopes import Scope
 
@@ -23,6 +23,7 @@ class Section:
         school: the section's own school, which need not be that of its people; None if Clever names none.
         students: ids of the enrolled students, sorted; some may not be shared with this application.
         teachers: ids of its teachers, sorted.
+        term: the id of its term; None if Clever names none.
     """
 
     id: SectionId
@@ -30,6 +31,7 @@ class Section:
     school: SchoolId | None
     students: tuple[str, ...] = ()
     teachers: tuple[str, ...] = ()
+    term: str | None = None
 
 
 def location_of_district(district: DistrictId) -> Location:
@@ -118,13 +120,8 @@ def _in_sections(held: HeldRole, user: str, sections: Iterable[Section]) -> Held
     stood_in = [each for each in sections if user in (each.teachers if held.role is Role.TEACHER else each.students)]
     if not stood_in:
         return held
-    ids = tuple(sorted(section.id for section in stood_in))
-    schools = tuple(sorted({section.school for section in stood_in if section.school}))
-    standings = (
-        replace(standing, places=(*standing.places, (Scope.SECTION, ids)), section_schools=schools)
-        for standing in held.standings
-    )
-    return replace(held, standings=tuple(standings))
+    found = [SectionOf(section.id, section.school, section.term) for section in stood_in]
+    return replace(held, standings=standings_by_term(held.standings[0], found))
 
 
 class _Named(NamedTuple):

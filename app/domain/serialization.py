@@ -17,9 +17,9 @@ from app.domain.scopes import Scope
 PackedFacts = NewType("PackedFacts", bytes)
 """A byte for the format, one that says whether the user's schools are confirmed, then the facts in MessagePack."""
 
-FORMAT = 2
+FORMAT = 3
 """Raise it with every change to the meaning of the bytes, such as the order of roles or scopes. Facts in format 1 lack
-undocumented values of fields, and so may grant too much."""
+undocumented values of fields, those in format 2 the terms of sections, and so either may grant too much."""
 
 _CONFIRMED = 1
 _HEAD_BYTES = 2
@@ -35,6 +35,7 @@ _Standing = tuple[
     tuple[tuple[str, tuple[str, ...]], ...],
     tuple[_Id, ...] | None,
     tuple[_Id, ...],
+    _Id | None,
 ]
 _Role = tuple[Annotated[int, msgspec.Meta(ge=0, lt=len(_ROLES))], str | None, tuple[_Standing, ...]]
 _Facts = tuple[_Id, _Id, tuple[_Role, ...]]
@@ -72,6 +73,7 @@ def _put(standing: Standing) -> _Standing:
         standing.fields,
         None if standing.unconfirmed is None else _all_short(standing.unconfirmed),
         _all_short(standing.section_schools),
+        None if standing.term is None else _short(standing.term),
     )
 
 
@@ -81,12 +83,13 @@ def _role(given: _Role) -> HeldRole:
 
 
 def _standing(given: _Standing) -> Standing:
-    places, fields, unconfirmed, section_schools = given
+    places, fields, unconfirmed, section_schools, term = given
     return Standing(
         tuple((_SCOPES[scope], _all_long(ids)) for scope, ids in places),
         fields,
         None if unconfirmed is None else _all_long(unconfirmed),
         _all_long(section_schools),
+        None if term is None else _long(term),
     )
 
 

@@ -119,6 +119,32 @@ def test_a_student_reaches_the_sections_in_which_they_stand_as_a_student() -> No
     )
 
 
+@pytest.mark.parametrize(("role", "stands"), [("teacher", "teachers"), ("student", "students")])
+def test_sections_stand_apart_by_their_term_and_one_with_an_odd_term_has_none(role: str, stands: str) -> None:
+    fall, spring = "7" * 24, "8" * 24
+    assert read(
+        {role: {"school": NORTH}},
+        {"id": CHEMISTRY, "school": WEST, "term_id": spring, stands: [ME]},
+        {"id": BIOLOGY, "school": SOUTH, "term_id": fall, stands: [ME]},
+        {"id": ALGEBRA, "school": NORTH, "term_id": fall, stands: [ME]},
+        {"id": "9" * 24, "term_id": None, stands: [ME]},
+        {"id": "e" * 24, "term_id": "fall 26", stands: [ME]},
+        {"id": "f" * 24, "term_id": "1" * 24, stands: [OTHER]},
+    ) == (
+        facts(
+            HeldRole(
+                Role(role),
+                (
+                    Standing(((Scope.SCHOOL, (NORTH,)), (Scope.SECTION, ("9" * 24, "e" * 24)))),
+                    Standing(((Scope.SECTION, (ALGEBRA, BIOLOGY)),), section_schools=(NORTH, SOUTH), term=fall),
+                    Standing(((Scope.SECTION, (CHEMISTRY,)),), section_schools=(WEST,), term=spring),
+                ),
+            )
+        ),
+        Counter({Oddity.ID_MALFORMED: 1}),
+    )
+
+
 def test_staff_administer_the_schools_of_the_role_and_none_that_clever_lists_besides() -> None:
     assert read(
         {

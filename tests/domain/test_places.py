@@ -208,3 +208,17 @@ def test_facts_that_lack_sections_are_completed_for_each_role_that_stands_in_the
         HeldRole(Role.STUDENT, (Standing(((Scope.SECTION, ("sec-a", "sec-n")),), section_schools=("north",)),)),
     )
     assert with_sections(lacking, [SECTION_C]) == lacking
+
+
+def test_facts_are_completed_by_one_standing_for_each_term() -> None:
+    titled = Standing(((Scope.SCHOOL, ("north",)),), (("title", ("dean",)),))
+    sections = [
+        Section(SectionId(name), DISTRICT, SchoolId("west"), (), ("ada",), term)
+        for name, term in (("sec-t", "spring"), ("sec-b", "fall"), ("sec-a", "fall"))
+    ]
+    lacking = Facts(UserId("ada"), DISTRICT, (HeldRole(Role.TEACHER, (titled,)),))
+    assert with_sections(lacking, sections).roles[0].standings == (
+        titled,
+        Standing(((Scope.SECTION, ("sec-a", "sec-b")),), titled.fields, section_schools=("west",), term="fall"),
+        Standing(((Scope.SECTION, ("sec-t",)),), titled.fields, section_schools=("west",), term="spring"),
+    )

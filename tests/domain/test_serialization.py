@@ -20,6 +20,7 @@ _standings = st.builds(
     st.lists(st.tuples(st.text(max_size=10), _texts), max_size=2).map(tuple),
     st.none() | _ids,
     _ids,
+    st.none() | st.one_of(_clever_ids, _other_ids),
 )
 _roles = st.builds(
     HeldRole, st.sampled_from(Role), st.lists(_standings, max_size=3).map(tuple), st.none() | st.text(max_size=30)
@@ -59,14 +60,19 @@ def test_facts_of_another_format_are_refused(format_told: bytes) -> None:
 def test_the_format_is_what_other_processes_have_written() -> None:
     """A change of these bytes needs another number of the format."""
     standing = Standing(
-        ((Scope.SECTION, ("5f0000000000000000000001",)),), (("title", ("dean",)),), None, ("5f0000000000000000000002",)
+        ((Scope.SECTION, ("5f0000000000000000000001",)),),
+        (("title", ("dean",)),),
+        None,
+        ("5f0000000000000000000002",),
+        "5f0000000000000000000003",
     )
     facts = Facts(
         UserId("668262009155dac234000003"), DistrictId("north"), (HeldRole(Role.TEACHER, (standing,), "legacy"),)
     )
     assert packed(facts).hex() == (
-        "020093c40c668262009155dac234000003c40d6e6f7274682020202020202020919302a66c6567616379"
-        "919491920291c40c5f00000000000000000000019192a57469746c6591a46465616ec091c40c5f0000000000000000000002"
+        "030093c40c668262009155dac234000003c40d6e6f7274682020202020202020919302a66c6567616379"
+        "919591920291c40c5f00000000000000000000019192a57469746c6591a46465616ec091c40c5f0000000000000000000002"
+        "c40c5f0000000000000000000003"
     )
 
 
