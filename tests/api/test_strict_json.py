@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.api.authzen.evaluations import evaluations_in, questions_read
-from app.api.authzen.requests import EvaluationRequest, read_as
 from app.api.errors import Refused
 from app.api.strict_json import MOST_DEPTH, MOST_PART, MOST_VALUES, members_in, object_in, values_in
 from app.turns import AT_A_STRETCH
@@ -74,17 +73,6 @@ def test_more_values_than_any_questions_need_are_not_even_read(part: bytes) -> N
     with pytest.raises(Refused, match="the body holds more than 200000 values") as refused:
         members_in(b'{"a":[' + part * (MOST_VALUES + 1) + b"1]}")
     assert refused.value.status == 413
-
-
-def test_an_object_has_no_more_members_than_every_question_can_look_at() -> None:
-    """§11.7."""
-    for members in (1_000, 1_001):
-        said = question(subject("a"), action("edit"), resource("b"), context={f"a{each}": 1 for each in range(members)})
-        if members == 1_000:
-            assert read_as(EvaluationRequest, said).context == said["context"]
-        else:
-            with pytest.raises(Refused, match="context must have no more than 1000 members"):
-                read_as(EvaluationRequest, said)
 
 
 @pytest.mark.parametrize(
