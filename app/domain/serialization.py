@@ -42,13 +42,24 @@ _Facts = tuple[_Id, _Id, tuple[_Role, ...]]
 
 _ENCODER = msgspec.msgpack.Encoder()
 _DECODER = msgspec.msgpack.Decoder(_Facts)
+_ROLES_DECODER = msgspec.msgpack.Decoder(tuple[_Role, ...])
 
 
 def packed(facts: Facts) -> PackedFacts:
     """Return the compact form of facts."""
-    roles = tuple((_ROLES.index(held.role), held.legacy_id, tuple(map(_put, held.standings))) for held in facts.roles)
+    roles = tuple(map(_put_role, facts.roles))
     head = bytes((FORMAT, _CONFIRMED if facts.confirmed() else 0))
-    return PackedFacts(head + _ENCODER.encode((_short(facts.user), _short(facts.district), roles)))
+    return PackedFacts(head + _ENCODER.encode((short_id(facts.user), short_id(facts.district), roles)))
+
+
+def packed_roles(roles: Iterable[HeldRole]) -> bytes:
+    """Return the compact form of roles alone, without a format: for the memory of this process only."""
+    return _ENCODER.encode(tuple(map(_put_role, roles)))
+
+
+def unpacked_roles(roles: bytes) -> tuple[HeldRole, ...]:
+    """Return the roles of a compact form."""
+    return tuple(map(_role, _ROLES_DECODER.decode(roles)))
 
 
 def is_confirmed(facts: PackedFacts) -> bool:
@@ -62,9 +73,13 @@ def unpacked(facts: PackedFacts) -> Facts:
         raise ValueError("these bytes are not facts in this format")
     try:
         user, district, roles = _DECODER.decode(memoryview(facts)[_HEAD_BYTES:])
-        return Facts(UserId(_long(user)), DistrictId(_long(district)), tuple(map(_role, roles)))
+        return Facts(UserId(long_id(user)), DistrictId(long_id(district)), tuple(map(_role, roles)))
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ValueError("these bytes are not facts in this format") from error
+
+
+def _put_role(held: HeldRole) -> _Role:
+    return _ROLES.index(held.role), held.legacy_id, tuple(map(_put, held.standings))
 
 
 def _put(standing: Standing) -> _Standing:
@@ -73,7 +88,7 @@ def _put(standing: Standing) -> _Standing:
         standing.fields,
         None if standing.unconfirmed is None else _all_short(standing.unconfirmed),
         _all_short(standing.section_schools),
-        None if standing.term is None else _short(standing.term),
+        None if standing.term is None else short_id(standing.term),
     )
 
 
@@ -89,21 +104,27 @@ def _standing(given: _Standing) -> Standing:
         fields,
         None if unconfirmed is None else _all_long(unconfirmed),
         _all_long(section_schools),
-        None if term is None else _long(term),
+        None if term is None else long_id(term),
     )
 
 
-def _short(named: str) -> _Id:
-    return bytes.fromhex(named) if _HEXADECIMAL.fullmatch(named) else named.encode().ljust(_ID_BYTES + 1)
+def short_id(named: str) -> bytes:
+    """Return the compact form of an id."""
+    return (
+        bytes.fromhex(named)
+        if _HEXADECIMAL.fullmatch(named)
+        else named.encode(errors="surrogatepass").ljust(_ID_BYTES + 1)
+    )
 
 
-def _long(named: _Id) -> str:
+def long_id(named: bytes) -> str:
+    """Return the id of a compact form."""
     return named.hex() if len(named) == _ID_BYTES else named.decode().rstrip()
 
 
 def _all_short(ids: Iterable[str]) -> tuple[_Id, ...]:
-    return tuple(map(_short, ids))
+    return tuple(map(short_id, ids))
 
 
 def _all_long(ids: Iterable[_Id]) -> tuple[str, ...]:
-    return tuple(map(_long, ids))
+    return tuple(map(long_id, ids))

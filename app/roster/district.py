@@ -1,0 +1,449 @@
+"""A whole district in memory: everybody's facts, all sections and all schools, in a compact form.
+
+Nothing is read here: what loads a district puts its records in, what follows Clever's events puts and drops them. As
+Python objects a district of 100,000 users would take a gigabyte; ids are therefore kept once, by number, and records
+as bytes.
+"""
+
+from array import array
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import replace
+from enum import StrEnum
+from functools import lru_cache
+from typing import Final, NamedTuple
+
+import msgspec
+
+from app.domain.facts import EMPLOYEES, Facts, HeldRole, Role, Standing
+from app.domain.ids import DistrictId, SchoolId, SectionId, UserId
+from app.domain.places import Place, Section, with_sections
+from app.domain.scopes import Scope
+from app.domain.serialization import long_id, packed, packed_roles, short_id, unpacked_roles
+
+
+class Whom(StrEnum):
+    """Who is held of a district."""
+
+    STAFF = "staff"
+    """District admins, staff and teachers: those who hold no other role."""
+    EVERYONE = "everyone"
+    """All users, students and contacts too."""
+
+
+class AsOf(NamedTuple):
+    """When all that a district holds was true at the latest.
+
+    Attributes:
+        began: by the process's clock.
+        at: in Unix seconds.
+    """
+
+    began: float
+    at: float
+
+
+class LegacyHolder(NamedTuple):
+    """The user who holds an id from before API 3.0, and the role that it belongs to."""
+
+    user: UserId
+    role: Role
+
+
+_NUMBER: Final = "I"  # of an array: four bytes
+
+_PERSON = msgspec.msgpack.Decoder(tuple[bytes, tuple[int | None, ...]])
+"""A user's roles, without sections and legacy ids, and the legacy id of each role."""
+
+
+class _SectionRecord(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    school: int | None
+    term: int | None
+    teachers: bytes
+    students: bytes
+
+
+_SECTION = msgspec.msgpack.Decoder(_SectionRecord)
+
+_packed = msgspec.msgpack.Encoder().encode
+# A school's teachers are all alike but for their titles.
+_roles_of = lru_cache(maxsize=2_000)(unpacked_roles)
+
+
+class District:
+    """What Clever says of a whole district.
+
+    Every change returns the ids of the users whose facts may have changed, perhaps of some who are not held here.
+
+    Attributes:
+        id: the district.
+        whom: who is held.
+        as_of: when what is held was true; whoever loads or follows the district moves it forward.
+    """
+
+    def __init__(self, district: DistrictId, whom: Whom, as_of: AsOf) -> None:
+        """Hold nothing yet."""
+        self.id = district
+        self.whom = whom
+        self.as_of = as_of
+        self._ids = _Ids()
+        self._people: dict[int, bytes] = {}
+        self._sections: dict[int, bytes] = {}
+        self._schools: set[int] = set()
+        # The rest is found from these three.
+        self._sections_of = _Index()
+        self._contacts_of = _Index()
+        self._holders_of = _Index()
+        self._in_role: dict[Role, set[int]] = {role: set() for role in Role}
+        self._people_at: dict[tuple[int, Role], set[int]] = {}
+        self._sections_at: dict[int, set[int]] = {}
+
+    def put_person(self, facts: Facts) -> Collection[UserId]:
+        """Hold a user, whose sections are known from ``put_section`` and whose schools are confirmed by ``put_school``.
+
+        Args:
+            facts: what a list says of the user; sections and what is unconfirmed do not matter.
+
+        Raises:
+            ValueError: the user is of another district.
+        """
+        self._check(facts.district)
+        if not self.holds(facts.held()):
+            return self.drop_person(facts.user)
+        number, roles = self._ids.number(facts.user), tuple(map(_without_sections, facts.roles))
+        legacy_ids = tuple(self._number(held.legacy_id) for held in facts.roles)
+        person, before = _packed((packed_roles(roles), legacy_ids)), self._people.get(number)
+        if person == before:
+            return ()
+        if before is not None:
+            self._unlink(number, before)
+        self._people[number] = person
+        self._link(number, person)
+        return (facts.user,)
+
+    def drop_person(self, user: UserId) -> Collection[UserId]:
+        """Forget a user; the sections still list them."""
+        number = self._ids.known(user)
+        before = self._people.pop(number, None)
+        if before is None:
+            # Of whomever is not held here a single read may be known.
+            return () if self.whom is Whom.EVERYONE else (user,)
+        self._unlink(number, before)
+        return (user,)
+
+    def put_section(self, section: Section) -> Collection[UserId]:
+        """Hold a section; raises ``ValueError`` for one of another district."""
+        self._check(section.district)
+        number, school, term = self._ids.number(section.id), self._number(section.school), self._number(section.term)
+        teachers, students = self._ids.numbers(section.teachers), self._ids.numbers(section.students)
+        before, after = self._section(number), _SectionRecord(school, term, teachers, students)
+        if before == after:
+            return ()
+        if before is not None:
+            self._unlink_section(number, before)
+        self._sections[number] = _packed(after)
+        self._link_section(number, after)
+        return self._names(_touched(before, after))
+
+    def drop_section(self, section: SectionId) -> Collection[UserId]:
+        """Forget a section."""
+        number = self._ids.known(section)
+        before = self._section(number)
+        if before is None:
+            return ()
+        self._unlink_section(number, before)
+        del self._sections[number]
+        return self._names(_touched(before, None))
+
+    def put_school(self, school: SchoolId) -> Collection[UserId]:
+        """Hold a school, which confirms that those who administer it do."""
+        number = self._ids.number(school)
+        if number in self._schools:
+            return ()
+        self._schools.add(number)
+        return self._administer(number)
+
+    def drop_school(self, school: SchoolId) -> Collection[UserId]:
+        """Forget a school."""
+        number = self._ids.known(school)
+        if number not in self._schools:
+            return ()
+        self._schools.remove(number)
+        return self._administer(number)
+
+    def holds(self, roles: Collection[Role]) -> bool:
+        """Tell whether a user of these roles is held here, if there is such a user."""
+        return self.whom is Whom.EVERYONE or (bool(roles) and EMPLOYEES.issuperset(roles))
+
+    def facts(self, user: str) -> Facts | None:
+        """Return the facts of a user; None if none such is held."""
+        number = self._ids.known(user)
+        person = self._people.get(number)
+        if person is None:
+            return None
+        roles, legacy_ids = _PERSON.decode(person)
+        held = (
+            self._confirmed(role, self._name(legacy_id))
+            for role, legacy_id in zip(_roles_of(roles), legacy_ids, strict=True)
+        )
+        sections = (self._section_as_seen_by(number, user, section) for section in self._sections_of.get(number))
+        return with_sections(Facts(UserId(user), self.id, tuple(held)), sections)
+
+    def section(self, section: str) -> Section | None:
+        """Return a section; None if there is none such."""
+        record = self._section(self._ids.known(section))
+        if record is None:
+            return None
+        students, teachers = self._names(_numbers(record.students)), self._names(_numbers(record.teachers))
+        return Section(SectionId(section), self.id, self._school(record), students, teachers, self._name(record.term))
+
+    def school(self, school: str) -> SchoolId | None:
+        """Return the id of a school; None if there is none such."""
+        return SchoolId(school) if self._ids.known(school) in self._schools else None
+
+    def people(self, place: Place, role: Role | None = None) -> list[UserId]:
+        """Return the ids of whoever is held and stands in a place, sorted.
+
+        Args:
+            place: a section (its teachers and students), a school (everybody of it), a student (their contacts), or the
+                district (everybody).
+            role: only those who stand there in this role.
+        """
+        return sorted(map(UserId, map(self._ids.name, self._people_in(place, role))))
+
+    def sections(self, place: Place) -> list[SectionId]:
+        """Return the ids of the sections of a school, or of the district, sorted."""
+        scope, named = place
+        if scope is Scope.SCHOOL:
+            numbers: Iterable[int] = self._sections_at.get(self._ids.known(named), ())
+        elif scope is Scope.DISTRICT:
+            numbers = self._sections if named == self.id else ()
+        else:
+            raise ValueError(f"Clever lists no sections of a {scope}")
+        return sorted(map(SectionId, map(self._ids.name, numbers)))
+
+    def schools(self) -> list[SchoolId]:
+        """Return the ids of all schools, sorted."""
+        return sorted(map(SchoolId, map(self._ids.name, self._schools)))
+
+    def by_legacy_id(self, legacy_id: str) -> list[LegacyHolder]:
+        """Return who holds an id from before API 3.0, in which role, sorted; more than one only if Clever errs."""
+        number = self._ids.known(legacy_id)
+        numbers = {number, *self._holders_of.get(number)} & self._people.keys()
+        people = map(self.facts, map(self._ids.name, numbers))
+        return sorted(
+            LegacyHolder(person.user, held.role)
+            for person in people
+            if person is not None
+            for held in person.roles
+            if held.legacy_id == legacy_id
+        )
+
+    def counts(self) -> dict[str, int]:
+        """Return how many users of each role, sections and schools are held."""
+        roles = {role.value: len(holders) for role, holders in self._in_role.items()}
+        return {**roles, "users": len(self._people), "sections": len(self._sections), "schools": len(self._schools)}
+
+    def contents(self) -> Iterator[bytes]:
+        """Yield all that is held, as bytes: the same for districts that hold the same, however they came to."""
+        for user in self.people((Scope.DISTRICT, self.id)):
+            if (facts := self.facts(user)) is not None:
+                yield packed(facts)
+        for section in self.sections((Scope.DISTRICT, self.id)):
+            yield _packed(self.section(section))
+        for school in self.schools():
+            yield school.encode()
+
+    def _check(self, district: DistrictId) -> None:
+        if district != self.id:
+            raise ValueError("a record of another district")
+
+    def _people_in(self, place: Place, role: Role | None) -> Iterable[int]:
+        scope, named = place
+        number = self._ids.known(named)
+        if scope is Scope.DISTRICT:
+            everybody = self._people if role is None else self._in_role[role]
+            return everybody if named == self.id else ()
+        if scope is Scope.SCHOOL:
+            roles = Role if role is None else (role,)
+            return set().union(*(self._people_at.get((number, each), ()) for each in roles))
+        if scope is Scope.STUDENT:
+            return self._contacts_of.get(number) if role in {None, Role.CONTACT} else ()
+        if scope is Scope.SECTION:
+            record = self._section(number)
+            return () if record is None else self._people_of_section(record, role)
+        raise ValueError(f"Clever lists no people of a {scope}")
+
+    def _people_of_section(self, record: _SectionRecord, role: Role | None) -> set[int]:
+        listed = {Role.TEACHER: record.teachers, Role.STUDENT: record.students}
+        return {
+            number
+            for each, numbers in listed.items()
+            if role in {None, each}
+            for number in _numbers(numbers)
+            if number in self._in_role[each]
+        }
+
+    def _section(self, number: int) -> _SectionRecord | None:
+        record = self._sections.get(number)
+        return None if record is None else _SECTION.decode(record)
+
+    def _school(self, record: _SectionRecord) -> SchoolId | None:
+        return None if record.school is None else SchoolId(self._ids.name(record.school))
+
+    def _section_as_seen_by(self, number: int, user: str, section: int) -> Section:
+        """Return a section without its other people: to name them all would take longer than all the rest."""
+        record = _SECTION.decode(self._sections[section])
+        return Section(
+            SectionId(self._ids.name(section)),
+            self.id,
+            self._school(record),
+            students=(user,) if number in _numbers(record.students) else (),
+            teachers=(user,) if number in _numbers(record.teachers) else (),
+            term=self._name(record.term),
+        )
+
+    def _confirmed(self, held: HeldRole, legacy_id: str | None) -> HeldRole:
+        """Return a role as held by one user: with its legacy id, and the schools that are not of the district."""
+        if held.role is not Role.STAFF:
+            return HeldRole(held.role, held.standings, legacy_id)
+        standings = (
+            replace(standing, unconfirmed=tuple(each for each in standing.ids(Scope.SCHOOL) if not self.school(each)))
+            for standing in held.standings
+        )
+        return HeldRole(held.role, tuple(standings), legacy_id)
+
+    def _number(self, named: str | None) -> int | None:
+        return self._ids.number(named) if named else None
+
+    def _name(self, number: int | None) -> str | None:
+        return None if number is None else self._ids.name(number)
+
+    def _names(self, numbers: Iterable[int]) -> tuple[UserId, ...]:
+        return tuple(map(UserId, map(self._ids.name, numbers)))
+
+    def _administer(self, school: int) -> Collection[UserId]:
+        return self._names(self._people_at.get((school, Role.STAFF), ()))
+
+    def _link(self, number: int, person: bytes) -> None:
+        roles, legacy_ids = _PERSON.decode(person)
+        for held in _roles_of(roles):
+            self._in_role[held.role].add(number)
+            for school in held.ids(Scope.SCHOOL):
+                self._people_at.setdefault((self._ids.number(school), held.role), set()).add(number)
+            for student in held.ids(Scope.STUDENT):
+                self._contacts_of.add(self._ids.number(student), number)
+        for legacy_id in legacy_ids:
+            # Every student's is the user's own id.
+            if legacy_id not in {None, number}:
+                self._holders_of.add(legacy_id, number)
+
+    def _unlink(self, number: int, person: bytes) -> None:
+        roles, legacy_ids = _PERSON.decode(person)
+        for held in _roles_of(roles):
+            self._in_role[held.role].discard(number)
+            for school in held.ids(Scope.SCHOOL):
+                self._people_at[self._ids.number(school), held.role].discard(number)
+            for student in held.ids(Scope.STUDENT):
+                self._contacts_of.discard(self._ids.number(student), number)
+        for legacy_id in legacy_ids:
+            if legacy_id not in {None, number}:
+                self._holders_of.discard(legacy_id, number)
+
+    def _link_section(self, number: int, record: _SectionRecord) -> None:
+        if record.school is not None:
+            self._sections_at.setdefault(record.school, set()).add(number)
+        for person in self._members(record):
+            self._sections_of.add(person, number)
+
+    def _unlink_section(self, number: int, record: _SectionRecord) -> None:
+        if record.school is not None:
+            self._sections_at[record.school].discard(number)
+        for person in self._members(record):
+            self._sections_of.discard(person, number)
+
+    def _members(self, record: _SectionRecord) -> set[int]:
+        """Return whose sections have to be known: no students where only staff are held."""
+        return {*_numbers(record.teachers), *(_numbers(record.students) if self.whom is Whom.EVERYONE else ())}
+
+
+class _Ids:
+    """A number for each id, from 1 on."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[bytes, int] = {}
+        self._names = [b""]
+
+    def number(self, named: str) -> int:
+        """Return the number of an id, a new one if it has none yet."""
+        short = short_id(named)
+        number = self._numbers.setdefault(short, len(self._names))
+        if number == len(self._names):
+            self._names.append(short)
+        return number
+
+    def numbers(self, named: Iterable[str]) -> bytes:
+        """Return the numbers of several ids, packed."""
+        return array(_NUMBER, map(self.number, named)).tobytes()
+
+    def known(self, named: str) -> int:
+        """Return the number of an id; 0, which is that of none, if it has none yet."""
+        number = self._numbers.get(short_id(named), 0)
+        # What is no id may have the compact form of one.
+        return number if self.name(number) == named else 0
+
+    def name(self, number: int) -> str:
+        """Return the id of a number."""
+        return long_id(self._names[number])
+
+
+class _Index:
+    """Few numbers for each of many."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[int, bytes] = {}
+
+    def get(self, key: int) -> Sequence[int]:
+        """Return the numbers under a key."""
+        return _numbers(self._numbers.get(key, b""))
+
+    def add(self, key: int, number: int) -> None:
+        """Put a number under a key that is not there."""
+        self._numbers[key] = self._numbers.get(key, b"") + array(_NUMBER, (number,)).tobytes()
+
+    def discard(self, key: int, number: int) -> None:
+        """Take away a number under a key, if it is there."""
+        left = array(_NUMBER, (each for each in self.get(key) if each != number)).tobytes()
+        if left:
+            self._numbers[key] = left
+        else:
+            self._numbers.pop(key, None)
+
+
+def _numbers(packed_numbers: bytes) -> Sequence[int]:
+    return memoryview(packed_numbers).cast(_NUMBER)
+
+
+def _touched(before: _SectionRecord | None, after: _SectionRecord | None) -> set[int]:
+    """Return whose facts change with a section, by number."""
+    old, new = _listed(before), _listed(after)
+    if before is None or after is None or (before.school, before.term) != (after.school, after.term):
+        return {number for number, _ in old | new}
+    return {number for number, _ in old ^ new}
+
+
+def _listed(record: _SectionRecord | None) -> set[tuple[int, Role]]:
+    """Return whom a section lists, and as what."""
+    if record is None:
+        return set()
+    teachers = {(number, Role.TEACHER) for number in _numbers(record.teachers)}
+    return teachers | {(number, Role.STUDENT) for number in _numbers(record.students)}
+
+
+def _without_sections(held: HeldRole) -> HeldRole:
+    """Return a role without sections and legacy id, its schools as good as confirmed."""
+    standings = (
+        Standing(tuple(place for place in standing.places if place[0] is not Scope.SECTION), standing.fields)
+        for standing in held.standings
+        if standing.term is None
+    )
+    return HeldRole(held.role, tuple(standings))
