@@ -1,7 +1,9 @@
 """`rosterguard sandbox`: a sandbox Clever to try the service on."""
 
+import gc
 import secrets
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
@@ -21,24 +23,33 @@ def sandbox(
         str, typer.Option(help="The address to listen on; any but loopback needs a --token of your own.")
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")] = 8901,
-    seed: Annotated[int, typer.Option(help="The seed; equal seeds make equal districts.")] = 7,
+    seed: Annotated[int, typer.Option(help="The seed; equal seeds make equal districts on the same day.")] = 7,
     schools: Annotated[int, typer.Option(min=1, max=10_000, help="Schools of each district.")] = 3,
     teachers: Annotated[int, typer.Option(min=1, max=20_000, help="Teachers of each district.")] = 40,
     students: Annotated[int, typer.Option(min=0, max=100_000, help="Students of each district.")] = 600,
+    sections: Annotated[
+        int,
+        typer.Option(min=0, max=100_000, help="The least number of sections of each district; electives fill it up."),
+    ] = 0,
     districts: Annotated[int, typer.Option(min=1, max=100, help="Districts, each with a token of its own.")] = 1,
     token: Annotated[str, typer.Option(help="Token of the first district; the second has TOKEN-2, and so on.")] = TOKEN,
     client_id: Annotated[str, typer.Option(help="Client id for the discovery of tokens.")] = CLIENT_ID,
     client_secret: Annotated[str, typer.Option(help="Client secret for the discovery of tokens.")] = CLIENT_SECRET,
     delay_ms: Annotated[int, typer.Option(min=0, max=600_000, help="The delay of every answer in milliseconds.")] = 0,
     rate_limit: Annotated[int, typer.Option(min=0, help="Requests a minute and token; 0 for no limit.")] = 1200,
+    today: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="The day around which terms lie; today by default.")
+    ] = None,
+    events: Annotated[bool, typer.Option(help="Whether changes make events; at Clever, applications opt in.")] = True,
     cases: Annotated[bool, typer.Option("--cases", help="Print the named cases and exit.")] = False,
 ) -> None:
     """Serve a sandbox Clever: API 3.0 and 3.1 with generated districts and named test cases.
 
     It fails on purpose and changes while it runs, by its own endpoints:
     PUT, GET, DELETE /_sandbox/faults
-    PATCH, DELETE /_sandbox/users/{id} and /_sandbox/sections/{id}
-    PUT /_sandbox/limits, POST /_sandbox/reset
+    POST /_sandbox/users, PATCH, DELETE /_sandbox/users/{id}; the same of sections, schools, terms and courses
+    PATCH /_sandbox/districts/{id}, POST /_sandbox/changes
+    PUT /_sandbox/events, PUT /_sandbox/limits, POST /_sandbox/reset
     GET, DELETE /_sandbox/requests, GET /_sandbox/cases
 
     The README says more under "Rehearse a failing Clever".
@@ -47,10 +58,20 @@ def sandbox(
     reachable = not is_loopback(host)
     if reachable:
         client_secret = _guarded(host, token, client_secret)
-    world = generate(seed=seed, schools=schools, teachers=teachers, students=students, districts=districts)
+    world = generate(
+        seed=seed,
+        schools=schools,
+        teachers=teachers,
+        students=students,
+        sections=sections,
+        districts=districts,
+        today=(today or datetime.now(UTC)).date(),
+    )
     if cases:
         _print_cases(world)
         return
+    # The collector would look at a large world again and again, for as long as a page takes; the world stays.
+    gc.freeze()
     app = create_sandbox(
         world,
         token=token,
@@ -59,6 +80,7 @@ def sandbox(
         delay_ms=delay_ms,
         rate_limit=rate_limit,
         admin_token=token if reachable else None,
+        events=events,
     )
     config = uvicorn.Config(
         app, http=TransportProtocol, log_level="warning", access_log=False, timeout_graceful_shutdown=DRAIN_SECONDS

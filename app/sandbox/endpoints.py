@@ -4,10 +4,10 @@ import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias, TypeVar
+from typing import Generic, Protocol, TypeAlias, TypeVar
 from urllib.parse import urlencode
 
-from app.sandbox.records import District, Record, School, Section, User
+from app.sandbox.records import Course, District, Record, Resource, School, Section, Term, User, roles_held
 from app.sandbox.serialization import VERSIONS, Link
 
 R = TypeVar("R")
@@ -50,9 +50,9 @@ def _one_of(allowed: Sequence[str], parameters: Parameters, name: str) -> str | 
     return value
 
 
-def _shared(records: Mapping[str, R], ids: Iterable[str]) -> Sequence[R]:
+def _shared(records: Mapping[str, R], ids: Iterable[str | None]) -> Sequence[R]:
     """Return the shared records among ``ids``, sorted by id."""
-    return [records[one] for one in sorted(set(ids)) if one in records]
+    return [records[one] for one in sorted({one for one in ids if one is not None}) if one in records]
 
 
 def _users(district: District, _: str, parameters: Parameters) -> Sequence[User]:
@@ -103,6 +103,74 @@ def _users_of_section(district: District, section: str, parameters: Parameters) 
     return _shared(district.users, (*students, *(() if role == "student" else found.taught_by)))
 
 
+def _resources_of_user(district: District, user: str, parameters: Parameters) -> Sequence[Resource]:
+    sections, roles = _sections_of_user(district, user, parameters), set(roles_held(district.users[user]))
+    courses = {section.course for section in sections}
+    meant = (one for one in district.all_resources if roles.intersection(one.roles))
+    return [one for one in meant if courses.intersection(one.courses)]
+
+
+def _courses_of_school(district: District, school: str, parameters: Parameters) -> Sequence[Course]:
+    there = _sections_of_school(district, school, parameters)
+    return _shared(district.courses, (section.course for section in there))
+
+
+def _terms_of_school(district: District, school: str, parameters: Parameters) -> Sequence[Term]:
+    there = _sections_of_school(district, school, parameters)
+    return _shared(district.terms, (section.term for section in there))
+
+
+def _resources_of_section(district: District, section: str, _: Parameters) -> Sequence[Resource]:
+    course = _found(district.sections, section).course
+    return [one for one in district.all_resources if course in one.courses]
+
+
+def _sections_of_term(district: District, term: str, _: Parameters) -> Sequence[Section]:
+    wanted = _found(district.terms, term).id
+    return [section for section in district.all_sections if section.term == wanted]
+
+
+def _sections_of_course(district: District, course: str, _: Parameters) -> Sequence[Section]:
+    wanted = _found(district.courses, course).id
+    return [section for section in district.all_sections if section.course == wanted]
+
+
+def _resources_of_course(district: District, course: str, _: Parameters) -> Sequence[Resource]:
+    wanted = _found(district.courses, course).id
+    return [one for one in district.all_resources if wanted in one.courses]
+
+
+def _sections_of_resource(district: District, resource: str, _: Parameters) -> Sequence[Section]:
+    courses = set(_found(district.resources, resource).courses)
+    return [section for section in district.all_sections if section.course in courses]
+
+
+def _users_of_resource(district: District, resource: str, parameters: Parameters) -> Sequence[User]:
+    sections, role = _sections_of_resource(district, resource, {}), _one_of(("student", "teacher"), parameters, "role")
+    roles = {role} if role else {"student", "teacher"}
+    reached = roles.intersection(district.resources[resource].roles)
+    return _shared(
+        district.users,
+        (one for section in sections for role in reached for one in _PEOPLE_OF_SECTION[role](section)),
+    )
+
+
+_PEOPLE_OF_SECTION: Mapping[str, Callable[[Section], Iterable[str]]] = {
+    "student": lambda section: section.students,
+    "teacher": lambda section: section.taught_by,
+}
+
+
+def _schools_of(sections: ListQuestion) -> ListQuestion:
+    """Return the question for the schools of the sections that another question finds."""
+
+    def question(district: District, wanted: str, parameters: Parameters) -> Sequence[School]:
+        found = sections(district, wanted, parameters)
+        return _shared(district.schools, (one.school for one in found if isinstance(one, Section)))
+
+    return question
+
+
 LISTS: Mapping[str, ListQuestion] = {
     "/users": _users,
     "/users/{id}/sections": _sections_of_user,
@@ -110,28 +178,78 @@ LISTS: Mapping[str, ListQuestion] = {
     "/users/{id}/mystudents": _students_of_user,
     "/users/{id}/myteachers": _teachers_of_user,
     "/users/{id}/mycontacts": _contacts_of_user,
+    "/users/{id}/resources": _resources_of_user,
     "/schools": lambda district, _id, _parameters: district.all_schools,
+    "/schools/{id}/courses": _courses_of_school,
     "/schools/{id}/sections": _sections_of_school,
+    "/schools/{id}/terms": _terms_of_school,
     "/schools/{id}/users": _users_of_school,
     "/sections": lambda district, _id, _parameters: district.all_sections,
+    "/sections/{id}/resources": _resources_of_section,
     "/sections/{id}/users": _users_of_section,
+    "/terms": lambda district, _id, _parameters: district.all_terms,
+    "/terms/{id}/schools": _schools_of(_sections_of_term),
+    "/terms/{id}/sections": _sections_of_term,
+    "/courses": lambda district, _id, _parameters: district.all_courses,
+    "/courses/{id}/resources": _resources_of_course,
+    "/courses/{id}/schools": _schools_of(_sections_of_course),
+    "/courses/{id}/sections": _sections_of_course,
+    "/resources": lambda district, _id, _parameters: district.all_resources,
+    "/resources/{id}/courses": lambda district, resource, _: _shared(
+        district.courses, _found(district.resources, resource).courses
+    ),
+    "/resources/{id}/sections": _sections_of_resource,
+    "/resources/{id}/users": _users_of_resource,
     "/districts": lambda district, _id, _parameters: (district,),
 }
 
+COUNTED = ("/users", "/schools", "/sections", "/terms", "/courses", "/districts")
+"""The lists that answer `count`."""
+
+
+def _of_section(collection: str, field: str) -> OneQuestion:
+    """Return the question for the record that a field of a section names."""
+
+    def question(district: District, section: str) -> Record:
+        record: Record = _found(getattr(district, collection), getattr(_found(district.sections, section), field))
+        return record
+
+    return question
+
+
+def _district_of(collection: str) -> OneQuestion:
+    def question(district: District, wanted: str) -> District:
+        _found(getattr(district, collection), wanted)
+        return district
+
+    return question
+
+
 ONES: Mapping[str, OneQuestion] = {
     "/users/{id}": lambda district, user: _found(district.users, user),
-    "/users/{id}/district": lambda district, user: _found({user: district} if user in district.users else {}, user),
     "/schools/{id}": lambda district, school: _found(district.schools, school),
     "/sections/{id}": lambda district, section: _found(district.sections, section),
+    "/sections/{id}/course": _of_section("courses", "course"),
+    "/sections/{id}/school": _of_section("schools", "school"),
+    "/sections/{id}/term": _of_section("terms", "term"),
+    "/terms/{id}": lambda district, term: _found(district.terms, term),
+    "/courses/{id}": lambda district, course: _found(district.courses, course),
+    "/resources/{id}": lambda district, resource: _found(district.resources, resource),
     "/districts/{id}": lambda district, wanted: _found({district.id: district}, wanted),
+    **{f"/{each}/{{id}}/district": _district_of(each) for each in ("users", "schools", "sections", "terms", "courses")},
 }
+
+OF_DISTRICT = frozenset(path for path in ONES if path.endswith("/district")) | {"/districts/{id}"}
+"""The paths that answer with the district."""
+
+EVENTS, ONE_EVENT = "/events", "/events/{id}"
 
 
 def template_of(path: str) -> str | None:
     """Return the template of a path, such as ``/users/{id}/sections``; None for an unknown path."""
     _, version, *parts = path.split("/") if path.count("/") > 1 else ("", "")
     template = "/" + "/".join("{id}" if at == 1 else part for at, part in enumerate(parts))
-    return template if version in VERSIONS and (template in LISTS or template in ONES) else None
+    return template if version in VERSIONS and template in {*LISTS, *ONES, EVENTS, ONE_EVENT} else None
 
 
 DEFAULT_LIMIT = 100
@@ -141,16 +259,29 @@ _LIMIT = re.compile(r"0*[1-9][0-9]{0,17}", re.ASCII)
 _ID = re.compile(r"[0-9a-f]{24}", re.ASCII)
 
 
+class Listed(Protocol):
+    """An item of a list, which is sorted by id."""
+
+    @property
+    def id(self) -> str:
+        """The id of a record or an event."""
+
+
+R_co = TypeVar("R_co", bound=Listed, covariant=True)
+LinkParameters: TypeAlias = Mapping[str, str | Sequence[str]]
+"""The parameters of a request; one that may be repeated has a list of values."""
+
+
 @dataclass(frozen=True, slots=True)
-class Page:
+class Page(Generic[R_co]):
     """A page of a list; `before` and `after` say whether it has links to the pages around it."""
 
-    records: Sequence[Record]
+    records: Sequence[R_co]
     before: bool
     after: bool
 
 
-def page_of(records: Sequence[Record], parameters: Mapping[str, str]) -> Page:
+def page_of(records: Sequence[R_co], parameters: Mapping[str, str]) -> Page[R_co]:
     """Return the page that the parameters ask for.
 
     As at Clever, a page reached from one side always has a link back, even if nothing is left there.
@@ -165,7 +296,7 @@ def page_of(records: Sequence[Record], parameters: Mapping[str, str]) -> Page:
     return Page(records[start:end], before=after is not None, after=end < len(records))
 
 
-def page_links(path: str, parameters: Mapping[str, str], page: Page) -> list[Link]:
+def page_links(path: str, parameters: LinkParameters, page: Page[Listed]) -> list[Link]:
     """Return the links `self`, `next` and `prev`; an empty page has only `self`."""
     links = [{"rel": "self", "uri": _with(path, parameters)}]
     others = {name: value for name, value in parameters.items() if name not in ("starting_after", "ending_before")}
@@ -176,12 +307,12 @@ def page_links(path: str, parameters: Mapping[str, str], page: Page) -> list[Lin
     return links
 
 
-def _id_of(record: Record) -> str:
+def _id_of(record: Listed) -> str:
     return record.id
 
 
-def _with(path: str, parameters: Mapping[str, str]) -> str:
-    return f"{path}?{urlencode(parameters)}" if parameters else path
+def _with(path: str, parameters: LinkParameters) -> str:
+    return f"{path}?{urlencode(parameters, doseq=True)}" if parameters else path
 
 
 def _limit(parameters: Mapping[str, str]) -> int:

@@ -16,7 +16,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.sandbox.endpoints import template_of
+from app.sandbox.endpoints import EVENTS, OF_DISTRICT, template_of
+from app.sandbox.events import LAST
 from app.sandbox.exchange import Exchange, with_body
 from app.sandbox.faults import KindName
 from app.sandbox.records import Ids
@@ -79,9 +80,10 @@ def _limited(exchange: Exchange) -> Response:
     return Response(status_code=429, headers=headers | ({"Retry-After": f"{seconds:.0f}"} if seconds else {}))
 
 
-def html(_: Exchange) -> Response:
-    """Answer 200 with an HTML page, such as a proxy's."""
-    return HTMLResponse("<!DOCTYPE html><title>Sign in</title><h1>Sign in to the network</h1>")
+def html(exchange: Exchange) -> Response:
+    """Answer with an HTML page, such as a proxy's; with 200 if the fault names no status."""
+    page = "<!DOCTYPE html><title>Sign in</title><h1>Sign in to the network</h1>"
+    return HTMLResponse(page, exchange.strike.fault.status or HTTPStatus.OK)
 
 
 def gone(_: Exchange) -> Response:
@@ -153,13 +155,121 @@ def _last_id(body: Any) -> str:
 def other_district(exchange: Exchange, body: Any) -> Any:
     """Make every record one of another district than the token's."""
     other = _other_district(exchange)
-    for record in _records(body["data"]):
+    for found in _records(body["data"]):
+        record = found["data"]["object"] if "object" in found.get("data", {}) else found
         record["district" if "district" in record else "id"] = other
     return body
 
 
 def _records(data: Any) -> Iterator[Any]:
     return (item["data"] for item in data) if isinstance(data, list) else iter((data,))
+
+
+UNKNOWN_TYPE = "enrollments.updated"
+"""A type of event that Clever's descriptions do not list."""
+
+
+def unknown_type(_: Exchange, body: Any) -> Any:
+    """Give every event an unknown type."""
+    for event in _records(body["data"]):
+        event["type"] = UNKNOWN_TYPE
+    return body
+
+
+HOLES: tuple[tuple[str, ...], ...] = (
+    ("id",),
+    ("type",),
+    ("data",),
+    ("data", "object"),
+    ("data", "object", "id"),
+    ("data", "object", "roles"),
+    ("data", "object", "students"),
+    ("data", "previous_attributes"),
+)
+"""The fields that an event may lack."""
+
+
+def holes(exchange: Exchange, body: Any) -> Any:
+    """Remove a field of every event, or make it null."""
+    chance = exchange.strike.chance
+    for event in _records(body["data"]):
+        place, name = chance.choice([*_fields_of(event)])
+        if chance.choice((True, False)):
+            del place[name]
+        else:
+            place[name] = None
+    return body
+
+
+def _fields_of(event: Any) -> Iterator[tuple[Any, str]]:
+    for *way, name in HOLES:
+        place = event
+        for step in way:
+            place = place[step]
+        if name in place:
+            yield place, name
+
+
+def doubled(exchange: Exchange, body: Any) -> Any:
+    """Repeat one item of a list."""
+    return _with_item(exchange, body, lambda data, at: [*data[: at + 1], *data[at:]])
+
+
+def skipped(exchange: Exchange, body: Any) -> Any:
+    """Leave out one item of a list; the links stay."""
+    return _with_item(exchange, body, lambda data, at: [*data[:at], *data[at + 1 :]])
+
+
+def disordered(exchange: Exchange, body: Any) -> Any:
+    """Shuffle the items of a list."""
+    return {**body, "data": exchange.strike.chance.sample(body["data"], len(body["data"]))}
+
+
+def _with_item(exchange: Exchange, body: Any, change: Callable[[list[Any], int], list[Any]]) -> Any:
+    data = body["data"]
+    return {**body, "data": change(data, exchange.strike.chance.randrange(len(data)))} if data else body
+
+
+CHANGES_BETWEEN_PAGES = 20
+
+
+async def changing(exchange: Exchange) -> None:
+    """Make random changes, with their events, before a later page is answered."""
+    if exchange.district is not None:
+        seed, changes = f"{exchange.strike.chance.random()}", CHANGES_BETWEEN_PAGES
+        exchange.state.world.change_at_random(exchange.district.id, seed=seed, changes=changes, sync=changes)
+    await exchange.proceed()
+
+
+async def repeated(exchange: Exchange) -> None:
+    """Answer with the items of the page before and the links of the requested page."""
+    answer = await exchange.true_answer()
+    before = await _asking_from(exchange, "ending_before", 1).true_answer()
+    if answer.status_code == before.status_code == HTTPStatus.OK:
+        body = {**json.loads(bytes(answer.body)), "data": json.loads(bytes(before.body))["data"]}
+        answer = with_body(answer, json.dumps(body).encode())
+    await exchange.answer(answer)
+
+
+def _asking_from(exchange: Exchange, name: str, step: int) -> Exchange:
+    """Return a request for another page: ``name`` is the parameter of the cursor, ``step`` its shift in items."""
+    given = exchange.request.query_params
+    others = [(each, value) for each, value in given.multi_items() if each != "starting_after"]
+    query = urlencode([*others, (name, _neighbour(exchange, given["starting_after"], step))])
+    return exchange.asking(query_string=query.encode())
+
+
+def _neighbour(exchange: Exchange, cursor: str, step: int) -> str:
+    """Return the cursor one before or after another; for events it must exist, for records any id will do."""
+    district, is_event = exchange.district, template_of(exchange.scope["path"]) == EVENTS
+    if is_event and district is not None:
+        ids = [event.id for event in exchange.state.world.events[district.id].kept()]
+        at = ids.index(cursor) + step if cursor in ids else -1
+        return ids[at] if 0 <= at < len(ids) else LAST if step > 0 else cursor
+    try:
+        return f"{max(int(cursor, 16) + step, 0):024x}"
+    except ValueError:
+        return cursor
 
 
 def _other_district(exchange: Exchange) -> str:
@@ -169,24 +279,19 @@ def _other_district(exchange: Exchange) -> str:
 
 def shifted(exchange: Exchange) -> Exchange:
     """Answer with a page that begins a record too early, so that the last record of the page before comes again."""
-    parameters = dict(exchange.request.query_params)
-    after = parameters["starting_after"]
-    try:
-        before = f"{max(int(after, 16) - 1, 0):024x}"
-    except ValueError:
-        return exchange
-    return exchange.asking(query_string=urlencode({**parameters, "starting_after": before}).encode())
+    return _asking_from(exchange, "starting_after", -1)
 
 
 def other_record(exchange: Exchange) -> Exchange:
     """Answer with the next record instead."""
-    _, version, collection, wanted, *_ = exchange.scope["path"].split("/")
+    _, version, collection, wanted, *rest = exchange.scope["path"].split("/")
     district = exchange.district
     if district is None or wanted not in getattr(district, collection):
         return exchange
     records = getattr(district, f"all_{collection}")
     at = bisect_left(records, wanted, key=lambda record: record.id)
-    return exchange.asking(path=f"/{version}/{collection}/{records[(at + 1) % len(records)].id}")
+    path = "/".join((records[(at + 1) % len(records)].id, *rest))
+    return exchange.asking(path=f"/{version}/{collection}/{path}")
 
 
 HUGE_BYTES = 60 * 1024 * 1024
@@ -334,7 +439,7 @@ def _asking(another: Callable[[Exchange], Exchange]) -> Kind:
 
 async def _other_record(exchange: Exchange) -> None:
     # A token reads one district, so there is no other one to answer with.
-    of_district = template_of(exchange.scope["path"]) in {"/districts/{id}", "/users/{id}/district"}
+    of_district = (template_of(exchange.scope["path"]) or "") in OF_DISTRICT
     kind = _changing(other_district) if of_district else _asking(other_record)
     await kind(exchange)
 
@@ -342,8 +447,11 @@ async def _other_record(exchange: Exchange) -> None:
 KINDS: Mapping[KindName, Kind] = {
     "astray": _changing(astray),
     "bomb": _answering(bomb),
+    "changing": changing,
     "dangling": _changing(dangling),
     "delay": delay,
+    "disordered": _changing(disordered),
+    "doubled": _changing(doubled),
     "drip": drip,
     "drop": drop,
     "garble": _answering(garble),
@@ -351,13 +459,17 @@ KINDS: Mapping[KindName, Kind] = {
     "half_json": half_json,
     "hang": hang,
     "headers": headers,
+    "holes": _changing(holes),
     "html": _answering(html),
     "huge": huge,
     "loop": _changing(loop),
     "other_district": _changing(other_district),
     "other_record": _other_record,
+    "repeated": repeated,
     "shifted": _asking(shifted),
+    "skipped": _changing(skipped),
     "status": _answering(status),
     "truncate": truncate,
+    "unknown_type": _changing(unknown_type),
     "wrong_shape": _answering(wrong_shape),
 }

@@ -11,14 +11,17 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 from starlette.requests import Request
 
-from app.sandbox.endpoints import LISTS, ONES, template_of
+from app.sandbox.endpoints import EVENTS, LISTS, ONE_EVENT, ONES, template_of
 from app.sandbox.oauth import bearer_of
 
 KindName = Literal[
     "astray",
     "bomb",
+    "changing",
     "dangling",
     "delay",
+    "disordered",
+    "doubled",
     "drip",
     "drop",
     "garble",
@@ -26,21 +29,26 @@ KindName = Literal[
     "half_json",
     "hang",
     "headers",
+    "holes",
     "html",
     "huge",
     "loop",
     "other_district",
     "other_record",
+    "repeated",
     "shifted",
+    "skipped",
     "status",
     "truncate",
+    "unknown_type",
     "wrong_shape",
 ]
 
-_OF_LISTS = ("astray", "dangling", "loop", "shifted")
+_OF_LISTS = ("astray", "changing", "dangling", "disordered", "doubled", "loop", "repeated", "shifted", "skipped")
 _OF_ONES = ("other_record",)
+_OF_EVENTS = ("holes", "unknown_type")
 _OF_ANY_RECORDS = ("other_district",)
-_OF_LATER_PAGES = ("shifted",)
+_OF_LATER_PAGES = ("changing", "repeated", "shifted")
 
 
 class Fault(BaseModel):
@@ -53,7 +61,7 @@ class Fault(BaseModel):
 
     path: str = Field("*", description="A pattern of paths; `*` matches slashes too.")
     kind: KindName = Field(description="What happens.")
-    status: int | None = Field(None, ge=200, le=599, description="The status for kind `status`.")
+    status: int | None = Field(None, ge=200, le=599, description="For `status`, and for `html` instead of 200.")
     rate: float = Field(1.0, ge=0, le=1, description="The probability that it strikes a matching request.")
     times: int | None = Field(None, ge=0, description="The most times that it strikes.")
     seconds: float = Field(0.0, ge=0, le=3600, description="Of a `delay`, per byte of `drip`, or for `Retry-After`.")
@@ -163,7 +171,11 @@ def _matches(fault: Fault, request: Request) -> bool:
     if fault.page is None:
         return True
     later = "starting_after" in request.query_params
-    return template_of(request.scope["path"]) in LISTS and later == (fault.page == "later")
+    return _is_list(template_of(request.scope["path"])) and later == (fault.page == "later")
+
+
+def _is_list(template: str | None) -> bool:
+    return template in LISTS or template == EVENTS
 
 
 def _can_strike(kind: KindName, request: Request) -> bool:
@@ -172,4 +184,6 @@ def _can_strike(kind: KindName, request: Request) -> bool:
         return False
     if kind in _OF_ANY_RECORDS and template is None:
         return False
-    return (kind not in _OF_LISTS or template in LISTS) and (kind not in _OF_ONES or template in ONES)
+    if kind in _OF_EVENTS and template not in {EVENTS, ONE_EVENT}:
+        return False
+    return (kind not in _OF_LISTS or _is_list(template)) and (kind not in _OF_ONES or template in ONES)

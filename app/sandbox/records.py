@@ -3,7 +3,7 @@
 import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache, cached_property
 from typing import TypeAlias, TypeVar
@@ -54,6 +54,40 @@ class School:
 
 
 @dataclass(frozen=True, slots=True)
+class Term:
+    """A term; its name and dates may be missing, and an operator may set unreadable dates."""
+
+    id: str
+    district: str
+    number: int
+    name: str | None
+    start_date: object = None
+    end_date: object = None
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """A course."""
+
+    id: str
+    district: str
+    number: int
+    name: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """A resource of courses, for the people of their sections in the given roles."""
+
+    id: str
+    district: str
+    number: int
+    title: str
+    roles: tuple[str, ...]
+    courses: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Section:
     """A section, with people by v3 user id; `teachers` is None if Clever would leave the field out."""
 
@@ -65,6 +99,9 @@ class Section:
     teacher: str | None
     teachers: tuple[str, ...] | None
     students: tuple[str, ...]
+    term: str | None = None
+    course: str | None = None
+    subject: str = "other"
 
     @property
     def taught_by(self) -> tuple[str, ...]:
@@ -115,7 +152,8 @@ def with_legacy_id(ids: Ids, number: int, role: str, fields: Role | None) -> Rol
     return {"legacy_id": legacy, **fields} if fields else fields
 
 
-Record: TypeAlias = "District | School | Section | User"
+COLLECTIONS = ("schools", "terms", "courses", "resources", "sections", "users")
+"""The collections of a district, each a field of `District`."""
 
 
 @dataclass(frozen=True)
@@ -128,20 +166,45 @@ class District:
     schools: Mapping[str, School]
     sections: Mapping[str, Section]
     users: Mapping[str, User]
-    state: str = "running"
-    launch_date: str = "2024-08-19"
-    pause_start: str | None = None
-    pause_end: str | None = None
+    state: str | None = "running"
+    launch_date: object = "2024-08-19"
+    pause_start: object = None
+    pause_end: object = None
+    last_sync: object = "2024-09-02T08:00:00.000Z"
+    error: str | None = None
+    terms: Mapping[str, Term] = field(default_factory=dict)
+    courses: Mapping[str, Course] = field(default_factory=dict)
+    resources: Mapping[str, Resource] = field(default_factory=dict)
 
     @property
     def district(self) -> str:
         """Its own id, so that every record has a district."""
         return self.id
 
+    @property
+    def emptied(self) -> "District":
+        """The district without its records."""
+        return replace(self, schools={}, terms={}, courses={}, resources={}, sections={}, users={})
+
     @cached_property
     def all_schools(self) -> Sequence[School]:
         """Every school, by id."""
         return tuple(self.schools.values())
+
+    @cached_property
+    def all_terms(self) -> Sequence[Term]:
+        """Every term, by id."""
+        return tuple(self.terms.values())
+
+    @cached_property
+    def all_courses(self) -> Sequence[Course]:
+        """Every course, by id."""
+        return tuple(self.courses.values())
+
+    @cached_property
+    def all_resources(self) -> Sequence[Resource]:
+        """Every resource, by id."""
+        return tuple(self.resources.values())
 
     @cached_property
     def all_sections(self) -> Sequence[Section]:
@@ -186,6 +249,9 @@ class District:
     def owner_of(self) -> Mapping[str, str]:
         """The user behind the `legacy_id` of a teacher."""
         return {legacy: user.id for user in self.users_in_role.get("teacher", ()) for legacy in legacy_ids_of(user)}
+
+
+Record: TypeAlias = District | School | Term | Course | Resource | Section | User
 
 
 def roles_held(user: User) -> Iterable[str]:

@@ -5,6 +5,7 @@ Ids follow the order, so a new case goes to the end of the last group.
 
 from dataclasses import dataclass, field
 
+from app.sandbox.curriculum import CURRENT, FUTURE, PAST, UNDATED, term_id
 from app.sandbox.records import Ids, Role, School, Section, User, person
 
 
@@ -44,19 +45,26 @@ class Cast:
         self.cases[name] = Case(user, self.ids.of("district", 0), about)
         return user
 
-    def section(self, school: str, *teachers: str, students: tuple[str, ...]) -> None:
+    def section(self, school: str, *teachers: str, students: tuple[str, ...], term: str | None = None) -> None:
         """Add a section; the primary teacher is the first."""
-        self._section(school, teachers[0], teachers, students)
+        self._section(school, teachers[0], teachers, students, term)
 
     def section_without_teachers_field(self, school: str, teacher: str, *, students: tuple[str, ...]) -> None:
         """Add a section that names its teacher only in `teacher`."""
         self._section(school, teacher, None, students)
 
-    def _section(self, school: str, teacher: str, teachers: tuple[str, ...] | None, students: tuple[str, ...]) -> None:
+    def _section(
+        self,
+        school: str,
+        teacher: str,
+        teachers: tuple[str, ...] | None,
+        students: tuple[str, ...],
+        term: str | None = None,
+    ) -> None:
         number = len(self.sections)
         section, district = self.ids.of("section", number), self.ids.of("district", 0)
         name = f"Case section {number}"
-        self.sections.append(Section(section, district, number, name, school, teacher, teachers, students))
+        self.sections.append(Section(section, district, number, name, school, teacher, teachers, students, term))
 
     def legacy_id(self, user: str, role: str) -> str:
         """Return the id that a user had in a role before API 3.0."""
@@ -280,3 +288,12 @@ def _odd_references(cast: Cast, on: _Stage) -> None:
         teacher={"school": on.north, "schools": (on.north,)},
     )
     cast.section(on.north, missing, students=(*on.pupils, cast.unshared_student()))
+
+    terms = cast.case(
+        "teacher_of_every_term",
+        "A teacher of five sections: in a term that is over, in this one, in the next, in one without dates, in none.",
+        teacher={"school": on.north, "schools": (on.north,)},
+    )
+    for number in (PAST, CURRENT, FUTURE, UNDATED):
+        cast.section(on.north, terms, students=on.pupils, term=term_id(cast.ids, number))
+    cast.section(on.north, terms, students=on.pupils)

@@ -1,9 +1,10 @@
 """Records as Clever sends them: their fields, links and paths in a version of the API."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import TypeVar
 
-from app.sandbox.records import District, Record, School, Section, User, made_at
+from app.sandbox.records import Course, District, Record, Resource, School, Section, Term, User, made_at
 
 T = TypeVar("T")
 
@@ -31,8 +32,27 @@ def email_of(user: User) -> str:
 
 def timestamps_of(number: int) -> Details:
     """Return the timestamps of a record that was never modified."""
-    made = f"{made_at(number):%Y-%m-%dT%H:%M:%S}.000Z"
+    made = f"{made_at(number).isoformat(timespec='milliseconds')[:-6]}Z"
     return {"created": made, "last_modified": made}
+
+
+def timestamp_of(seconds: float) -> str:
+    """Return a Unix time in Clever's format."""
+    return f"{datetime.fromtimestamp(seconds, UTC).isoformat(timespec='milliseconds')[:-6]}Z"
+
+
+def previous_attributes(old: Details, new: Details) -> Details:
+    """Return the old values of the changed fields, nested as in the record; null for a field that was absent."""
+    changed: Details = {}
+    for name in dict.fromkeys((*old, *new)):
+        before, after = old.get(name), new.get(name)
+        if before == after and (name in old) == (name in new):
+            continue
+        if isinstance(before, dict) and isinstance(after, dict):
+            changed[name] = previous_attributes(before, after)
+        else:
+            changed[name] = before
+    return changed
 
 
 def location_of(number: int) -> Details:
@@ -117,7 +137,7 @@ Link = dict[str, str]
 
 def uri_of(record: Record, version: str) -> str:
     """Return the path of a record."""
-    return f"/{version}/{_collection(record)}/{record.id}"
+    return f"/{version}/{collection_of(record)}/{record.id}"
 
 
 def links_of(record: Record, version: str) -> list[Link]:
@@ -129,7 +149,13 @@ def links_of(record: Record, version: str) -> list[Link]:
             rels = ("schools", "sections", "myStudents", "myTeachers", "myContacts")
             related |= {rel: f"{uri}/{rel.lower()}" for rel in rels}
         case School():
-            related |= {rel: f"{uri}/{rel}" for rel in ("sections", "users")}
+            related |= {rel: f"{uri}/{rel}" for rel in ("courses", "terms", "sections", "users")}
+        case Term():
+            related |= {rel: f"{uri}/{rel}" for rel in ("schools", "sections")}
+        case Course():
+            related |= {rel: f"{uri}/{rel}" for rel in ("resources", "schools", "sections")}
+        case Resource():
+            related |= {rel: f"{uri}/{rel}" for rel in ("courses", "sections", "users")}
         case Section():
             related |= {"school": f"/{version}/schools/{record.school}", "users": f"{uri}/users"}
         case District():
@@ -144,13 +170,16 @@ def data_of(record: Record, version: str) -> Details:
             return _user(record, version)
         case School():
             return _school(record)
+        case Term() | Course() | Resource():
+            return _curriculum(record)
         case Section():
             return _section(record, version)
         case District():
             return _district(record, version)
 
 
-def _collection(record: Record) -> str:
+def collection_of(record: Record) -> str:
+    """Return the collection that a record belongs to, such as `users`."""
     return f"{type(record).__name__.lower()}s"
 
 
@@ -190,6 +219,19 @@ def _school(school: School) -> Details:
     }
 
 
+def _curriculum(record: Term | Course | Resource) -> Details:
+    known: Details = {"id": record.id, "district": record.district}
+    match record:
+        case Term():
+            return known | {"name": record.name, "start_date": record.start_date, "end_date": record.end_date}
+        case Course():
+            return known | {"name": record.name, "number": f"{record.number}"}
+        case Resource():
+            made = timestamps_of(record.number)["created"]
+            fields: Details = {"resource_id": f"R{record.number}", "title": record.title, "roles": record.roles}
+            return known | fields | {"created": made, "updated": made}
+
+
 def _section(section: Section, version: str) -> Details:
     teachers = {} if section.teachers is None else {"teachers": section.teachers}
     return {
@@ -201,9 +243,9 @@ def _section(section: Section, version: str) -> Details:
         "teacher": section.teacher,
         **teachers,
         "students": section.students,
-        "term_id": None,
-        "course": None,
-        "subject": "other",
+        "term_id": section.term,
+        "course": section.course,
+        "subject": section.subject,
         "grade": grade_of(section.number),
         "section_number": f"{section.number}",
         "period": f"{section.number % 8 + 1}",
@@ -232,7 +274,8 @@ def _district(district: District, version: str) -> Details:
         "launch_date": district.launch_date,
         "pause_start": district.pause_start,
         "pause_end": district.pause_end,
-        "last_sync": "2024-09-02T08:00:00.000Z",
+        "last_sync": district.last_sync,
+        **({} if district.error is None else {"error": district.error}),
         "mdr_number": "",
         "nces_id": "",
         "district_contact": contact,

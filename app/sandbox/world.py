@@ -4,17 +4,20 @@ Each district has the people of the named cases and a generated population. Gene
 named cases, so a case is the same in a district of any size.
 """
 
+import math
 import random
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from itertools import count
 from typing import NamedTuple, TypeAlias, TypeVar
 
-from app.sandbox.records import RESERVED_NUMBERS, District, Ids, School, Section, User, person
+from app.sandbox.curriculum import SUBJECTS, USUAL_DAY, courses_of, resources_of, term_of_section, terms_of
+from app.sandbox.records import RESERVED_NUMBERS, Course, District, Ids, Resource, School, Section, Term, User, person
 from app.sandbox.scenarios import Case, Cast, cast_of
 
-R = TypeVar("R", School, Section, User)
+R = TypeVar("R", School, Term, Course, Resource, Section, User)
 
 
 @dataclass(frozen=True)
@@ -28,11 +31,12 @@ class World:
 
 @dataclass(frozen=True, slots=True)
 class Headcount:
-    """The size of a generated population."""
+    """The size of a generated population; ``sections`` is the least number of them."""
 
     schools: int
     teachers: int
     students: int
+    sections: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +48,24 @@ class Population:
     users: list[User]
 
 
-def generate(*, seed: int = 7, schools: int = 3, teachers: int = 40, students: int = 600, districts: int = 1) -> World:
-    """Generate a world; sizes are per district, and include the named cases."""
+def generate(  # noqa: PLR0913  (each is a size of the world, with a default)
+    *,
+    seed: int = 7,
+    schools: int = 3,
+    teachers: int = 40,
+    students: int = 600,
+    sections: int = 0,
+    districts: int = 1,
+    today: date = USUAL_DAY,
+) -> World:
+    """Generate a world; sizes are per district, and include the named cases.
+
+    Lessons follow from the number of students; if they are fewer than ``sections``, electives are added. Terms lie
+    around ``today``.
+    """
     casts = [(number, cast_of(Ids(seed, number))) for number in range(1, districts + 1)]
-    wanted = Headcount(schools, teachers, students)
-    made = tuple(_district(number, cast, _beside(cast, wanted)) for number, cast in casts)
+    wanted = Headcount(schools, teachers, students, sections)
+    made = tuple(_district(number, cast, _beside(cast, wanted), today) for number, cast in casts)
     return World(seed, made, dict(_named(casts)))
 
 
@@ -58,6 +75,7 @@ def _beside(cast: Cast, wanted: Headcount) -> Headcount:
         schools=max(wanted.schools - len(cast.schools), 0),
         teachers=max(wanted.teachers - _holders(cast, "teacher"), 1),
         students=max(wanted.students - _holders(cast, "student"), 0),
+        sections=max(wanted.sections - len(cast.sections), 0),
     )
 
 
@@ -65,8 +83,8 @@ def _holders(cast: Cast, role: str) -> int:
     return sum(user.roles.get(role) is not None for user in cast.users)
 
 
-def _district(number: int, cast: Cast, size: Headcount) -> District:
-    others = population_of(cast.ids, cast.schools, size)
+def _district(number: int, cast: Cast, size: Headcount, today: date) -> District:
+    others, courses = population_of(cast.ids, cast.schools, size), courses_of(cast.ids)
     return District(
         id=cast.ids.of("district", 0),
         number=number,
@@ -74,6 +92,9 @@ def _district(number: int, cast: Cast, size: Headcount) -> District:
         schools=_by_id(cast.schools + others.schools),
         sections=_by_id(cast.sections + others.sections),
         users=_by_id(cast.users + others.users),
+        terms=_by_id(terms_of(cast.ids, today)),
+        courses=_by_id(courses),
+        resources=_by_id(resources_of(cast.ids, courses)),
     )
 
 
@@ -90,7 +111,6 @@ def _named(casts: Sequence[tuple[int, Cast]]) -> Iterator[tuple[str, Case]]:
 COHORT = 25
 """The number of students who have all their lessons together."""
 
-SUBJECTS = ("Math", "English", "Science", "History", "Music")
 STUDENTS_PER_CLUB = 200
 CLUB_MEMBERS = 5
 CO_TAUGHT = 0.1
@@ -110,6 +130,7 @@ class _Enlisted:
 
 
 class _Lesson(NamedTuple):
+    subject: str
     name: str
     school: str
     teachers: tuple[str, ...]
@@ -124,7 +145,7 @@ def population_of(ids: Ids, cast_schools: Sequence[School], size: Headcount) -> 
         teachers=[ids.of("user", RESERVED_NUMBERS + index) for index in range(size.teachers)],
         students=[ids.of("user", RESERVED_NUMBERS + size.teachers + index) for index in range(size.students)],
     )
-    sections = [*_sections(ids, enlisted)]
+    sections = [*_sections(ids, enlisted, size.sections)]
     places = _schools_of(sections)
     # In the order of ids: teachers were numbered first, then students.
     roles = (*_teachers(enlisted, places), *_students(enlisted, places), *_others(enlisted))
@@ -138,12 +159,25 @@ def _schools(ids: Ids, schools: int) -> Iterator[School]:
         yield School(ids.of("school", number), ids.of("district", 0), number, f"School {number}")
 
 
-def _sections(ids: Ids, enlisted: _Enlisted) -> Iterator[Section]:
+def _sections(ids: Ids, enlisted: _Enlisted, at_least: int) -> Iterator[Section]:
     draw = random.Random(f"{ids.seed}/{ids.district}")
     lessons = (*_lessons(draw, enlisted), *_clubs(draw, enlisted))
-    for number, one in enumerate(lessons, RESERVED_NUMBERS):
-        section, district = ids.of("section", number), ids.of("district", 0)
-        yield Section(section, district, number, one.name, one.school, one.teachers[0], one.teachers, one.students)
+    electives = _electives(random.Random(f"{ids.seed}/{ids.district}/electives"), enlisted, at_least - len(lessons))
+    courses = {course.name: course.id for course in courses_of(ids)}
+    for number, one in enumerate((*lessons, *electives), RESERVED_NUMBERS):
+        yield Section(
+            id=ids.of("section", number),
+            district=ids.of("district", 0),
+            number=number,
+            name=one.name,
+            school=one.school,
+            teacher=one.teachers[0],
+            teachers=one.teachers,
+            students=one.students,
+            term=term_of_section(ids, number),
+            course=courses.get(one.subject),
+            subject=SUBJECTS.get(one.subject, "other"),
+        )
 
 
 def _lessons(draw: random.Random, enlisted: _Enlisted) -> Iterator[_Lesson]:
@@ -155,7 +189,7 @@ def _lessons(draw: random.Random, enlisted: _Enlisted) -> Iterator[_Lesson]:
         for subject in SUBJECTS:
             primary = colleagues[next(turn[school]) % len(colleagues)]
             helpers = [draw.choice(colleagues)] if draw.random() < CO_TAUGHT else []
-            yield _Lesson(f"{subject} {cohort}", school, tuple(dict.fromkeys((primary, *helpers))), learners)
+            yield _Lesson(subject, f"{subject} {cohort}", school, tuple(dict.fromkeys((primary, *helpers))), learners)
 
 
 def _clubs(draw: random.Random, enlisted: _Enlisted) -> Iterator[_Lesson]:
@@ -163,7 +197,16 @@ def _clubs(draw: random.Random, enlisted: _Enlisted) -> Iterator[_Lesson]:
     for club in range(len(enlisted.students) // STUDENTS_PER_CLUB):
         members = tuple(sorted(draw.sample(enlisted.students, CLUB_MEMBERS)))
         teacher = draw.choice(enlisted.teachers)
-        yield _Lesson(f"Robotics Club {club}", draw.choice(enlisted.campus), (teacher,), members)
+        yield _Lesson("Robotics Club", f"Robotics Club {club}", draw.choice(enlisted.campus), (teacher,), members)
+
+
+def _electives(draw: random.Random, enlisted: _Enlisted, count: int) -> Iterator[_Lesson]:
+    """Generate more lessons of cohorts, at their own schools."""
+    for elective in range(count if enlisted.students else 0):
+        cohort = draw.randrange(math.ceil(len(enlisted.students) / COHORT))
+        learners = tuple(enlisted.students[cohort * COHORT : (cohort + 1) * COHORT])
+        teacher = draw.choice(enlisted.teachers)
+        yield _Lesson("Elective", f"Elective {elective}", _home(enlisted.campus, cohort), (teacher,), learners)
 
 
 def _home(campus: Sequence[str], index: int) -> str:

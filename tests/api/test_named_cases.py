@@ -103,6 +103,7 @@ WANTED: dict[str, list[dict[str, object]]] = {
         own("6682621f9155dac23400001f"),
     ],
     "unshared_student_in_section": [taught(144)],
+    "teacher_of_every_term": [taught(*range(145, 150))],
 }
 
 

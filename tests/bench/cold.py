@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from statistics import median
+from typing import Any
 
 import httpx
 
@@ -20,7 +21,7 @@ from tests.bench.reads import CREDENTIAL, paths_of
 from tests.chaos.report import Figure, at_most, told
 from tests.conftest import CLEAN
 
-SIZE = {"schools": 20, "teachers": 700, "students": 9_000}
+SIZE: dict[str, Any] = {"schools": 20, "teachers": 700, "students": 9_000}
 ROUNDS, USERS_A_ROUND = 7, 60
 WARM = 60
 LATE_MS, LATE_USERS = 50, 40

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import cycle, islice
 from statistics import median
 from threading import Thread
+from typing import Any
 
 import httpx
 
@@ -16,7 +17,7 @@ from tests.bench.processes import Served, sandbox, service, settings, until_read
 from tests.chaos.report import Figure, at_most, told
 from tests.valkey import Valkey, valkey
 
-SIZE = {"schools": 20, "teachers": 700, "students": 9_000}
+SIZE: dict[str, Any] = {"schools": 20, "teachers": 700, "students": 9_000}
 USERS, WARM = 300, 50
 IN_MID_RUN, ASKED_MEANWHILE = 200, 1_500
 

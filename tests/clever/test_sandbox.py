@@ -2,16 +2,17 @@
 
 import pytest
 
-from app.clever.client import CleverClient, connect
+from app.clever.client import CleverClient
 from app.clever.resilience import CleverState
 from app.clever.versions import Version
 from app.domain.errors import CleverNotJson, CleverPagingBroken, CleverRefusedToken, UserUnknown
 from app.domain.facts import Facts, HeldRole, Role, Standing
-from app.domain.ids import DistrictId, IdShape, UserId
+from app.domain.ids import DistrictId, UserId
 from app.domain.read_context import ReadContext
 from app.domain.scopes import Scope
+from app.sandbox.faults import Fault, Faults
 from tests.clever.conftest import Connect
-from tests.conftest import TOKEN, Sandbox
+from tests.conftest import Sandbox
 
 READ_CONTEXT = ReadContext()
 
@@ -161,19 +162,10 @@ async def test_lists_of_one_user_end_before_they_use_up_clevers_limit(sandbox: S
         await roles_of(connected(page_limit=1), sandbox, "teacher_of_many_sections")
 
 
-async def test_what_the_sandbox_does_not_serve_is_no_unknown_user(sandbox: Sandbox, version: Version) -> None:
-    client = connect(
-        url=f"{sandbox.url}/elsewhere",
-        version=version,
-        auth_url=sandbox.url,
-        token=TOKEN,
-        client_id=None,
-        client_secret=None,
-        id_shape=IdShape(),
-    )
+async def test_a_page_with_status_404_is_no_unknown_user(sandbox: Sandbox, connected: Connect) -> None:
+    sandbox.app.state.faults.put(Faults(faults=(Fault(kind="html", status=404),)))
     with pytest.raises(CleverNotJson):
-        await client.districts()
-    await client.aclose()
+        await connected().districts()
 
 
 async def test_a_pre_3_0_id_is_unknown(sandbox: Sandbox, connected: Connect) -> None:

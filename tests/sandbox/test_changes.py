@@ -11,7 +11,16 @@ from app.sandbox.records import District
 from app.sandbox.world import World
 
 INDICES = (
-    *("all_schools", "all_sections", "all_users", "users_in_role", "contacts_of_student", "users_at_school"),
+    *(
+        "all_schools",
+        "all_terms",
+        "all_courses",
+        "all_sections",
+        "all_users",
+        "users_in_role",
+        "contacts_of_student",
+        "users_at_school",
+    ),
     *("sections_at_school", "sections_of_user", "owner_of"),
 )
 
@@ -109,14 +118,57 @@ async def test_a_reset_brings_world_faults_and_limits_back_to_the_start(
     assert (sandbox.state.rate_limit, sandbox.state.delay_ms) == at_start
 
 
-@pytest.mark.parametrize(
-    ("method", "path"),
-    [("PATCH", "users"), ("DELETE", "users"), ("PATCH", "sections"), ("DELETE", "sections")],
-)
-async def test_nobody_can_be_changed_who_is_not_there(clever: httpx.AsyncClient, method: str, path: str) -> None:
-    body: dict[str, object] = {"roles": {}} if path == "users" else {}
-    answer = await clever.request(method, f"/_sandbox/{path}/{'0' * 24}", json=body)
-    assert (answer.status_code, answer.json()) == (404, {"message": "Resource not found"})
+BODIES: dict[str, dict[str, object]] = {
+    "users": {"roles": {"teacher": {"title": "New here"}}},
+    "sections": {"school": "0" * 24, "teachers": [], "students": []},
+    "schools": {"name": "New School"},
+    "terms": {"name": "New Term"},
+    "courses": {"name": "New Course"},
+}
+
+
+@pytest.mark.parametrize("kind", [*BODIES, "districts"])
+async def test_nothing_can_be_changed_that_is_not_there(clever: httpx.AsyncClient, kind: str) -> None:
+    for method in ("PATCH", "DELETE") if kind in BODIES else ("PATCH",):
+        answer = await clever.request(method, f"/_sandbox/{kind}/{'0' * 24}", json=BODIES.get(kind, {}))
+        assert (answer.status_code, answer.json()) == (404, {"message": "Resource not found"})
+
+
+@pytest.mark.parametrize("kind", BODIES)
+async def test_what_is_added_stands_at_the_end_of_its_list(clever: httpx.AsyncClient, kind: str) -> None:
+    before = await ids(clever, f"{kind}?limit=10000")
+    answer = await clever.post(f"/_sandbox/{kind}", json=BODIES[kind])
+    assert (answer.status_code, await ids(clever, f"{kind}?limit=10000")) == (201, [*before, answer.json()["id"]])
+    await clever.delete(f"/_sandbox/{kind}/{answer.json()['id']}")
+    assert await ids(clever, f"{kind}?limit=10000") == before
+    again = await clever.post(f"/_sandbox/{kind}", json=BODIES[kind])
+    assert again.json()["id"] not in {*before, answer.json()["id"]}
+
+
+async def test_something_can_be_added_to_a_named_district(clever: httpx.AsyncClient, world: World) -> None:
+    for district, status in ((world.districts[0].id, 201), ("0" * 24, 404)):
+        assert (await clever.post("/_sandbox/schools", json={"name": "A", "district": district})).status_code == status
+
+
+async def test_a_section_changes_its_term_and_a_term_its_dates(clever: httpx.AsyncClient, world: World) -> None:
+    section, *_ = await ids(clever, f"users/{user(world, 'teacher_only')}/sections")
+    term = (await clever.post("/_sandbox/terms", json={"start_date": "2026-09-01"})).json()["id"]
+    await patched(clever, f"sections/{section}", {"term_id": term, "course": None})
+    await patched(clever, f"terms/{term}", {"end_date": "at Christmas"})
+    told = (await clever.get(f"/v3.1/sections/{section}/term")).json()["data"]
+    assert (told["id"], told["start_date"], told["end_date"]) == (term, "2026-09-01", "at Christmas")
+    assert await ids(clever, f"terms/{term}/sections") == [section]
+
+
+async def test_a_district_says_what_it_is_told_to_say(clever: httpx.AsyncClient, world: World) -> None:
+    district = world.districts[0].id
+    told = {"state": "pending", "error": "Upload failed", "pause_start": "soon", "pause_end": 7, "launch_date": None}
+    await patched(clever, f"districts/{district}", told)
+    record = (await clever.get(f"/v3.1/districts/{district}")).json()["data"]
+    assert {name: record[name] for name in told} == told
+    await patched(clever, f"districts/{district}", {"error": None, "last_sync": "2026-11-30T06:00:00.000Z"})
+    record = (await clever.get(f"/v3.1/districts/{district}")).json()["data"]
+    assert ("error" in record, record["last_sync"]) == (False, "2026-11-30T06:00:00.000Z")
 
 
 @pytest.mark.parametrize(
@@ -125,7 +177,9 @@ async def test_nobody_can_be_changed_who_is_not_there(clever: httpx.AsyncClient,
         ("users", {"rolls": {}}, "roles: Field required; rolls: Extra inputs are not permitted"),
         ("users", {"roles": {"staff": {"schools": "all"}}}, "roles.staff.schools: Input should be a valid array"),
         ("sections", {"teachers": None}, "teachers: Input should be a valid array"),
-        ("sections", {"name": "Art"}, "name: Extra inputs are not permitted"),
+        ("sections", {"title": "Art"}, "title: Extra inputs are not permitted"),
+        ("terms", {"start": "2026-09-01"}, "start: Extra inputs are not permitted"),
+        ("districts", {"state": 7}, "state: Input should be a valid string"),
     ],
 )
 async def test_a_change_of_the_wrong_shape_is_refused(
@@ -141,11 +195,17 @@ def test_what_was_looked_up_before_a_change_is_what_would_be_looked_up_anew(worl
     teacher, pupil, named = (user(world, one) for one in ("teacher_only", "student_one_school", "legacy_id_in_section"))
     section, second = (one.id for one in world.districts[0].sections_of_user[teacher])
     live.change_user(named, {"teacher": None, "contact": {"student_relationships": ({"student": pupil},)}})
-    live.change_section(section, teachers=(named, pupil), students=(), school=world.districts[0].all_schools[2].id)
+    school = world.districts[0].all_schools[2].id
+    live.change("sections", section, teachers=(named, pupil), students=(), school=school)
     live.change_user(named, {"teacher": {"title": "Back again"}})
     live.change_user(teacher, {"teacher": {"legacy_id": pupil}})
-    live.remove_user(user(world, "principal"))
-    live.remove_section(second)
+    live.remove("users", user(world, "principal"))
+    live.remove("sections", second)
+    school = live.add("schools", None)
+    newcomer = live.add_user(None, {"teacher": {"school": school, "schools": (school,), "legacy_id": teacher}})
+    live.add("sections", None, school=school, teachers=(newcomer,), students=(pupil,))
+    live.add("terms", None, start_date="2026-09-01")
+    live.change_district(world.districts[0].id, state="paused")
     [district] = live.districts.values()
     assert known(district) == known(replace(district))
 

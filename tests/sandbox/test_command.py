@@ -46,14 +46,20 @@ def test_a_size_out_of_range_is_refused(option: tuple[str, str]) -> None:
 
 
 def test_it_serves_on_a_free_port_until_it_is_interrupted() -> None:
-    with subprocess.Popen([*COMMAND, "--port", "0"], stdout=subprocess.PIPE, text=True) as process:
+    arguments = ["--port", "0", "--sections", "400", "--today", "2026-11-30", "--no-events"]
+    with subprocess.Popen([*COMMAND, *arguments], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         line = process.stdout.readline()
         url = line.removeprefix("Sandbox Clever on ").strip()
-        answer = httpx.get(f"{url}/v3.0/districts", headers={"Authorization": "Bearer sandbox-token"})
+        with httpx.Client(base_url=url, headers={"Authorization": "Bearer sandbox-token"}) as client:
+            found = [
+                client.get(f"/v3.0/{path}").json() for path in ("districts", "terms", "events", "sections?count=true")
+            ]
         process.send_signal(signal.SIGINT)
     assert line.startswith("Sandbox Clever on http://127.0.0.1:")
-    assert answer.json()["data"][0]["data"]["id"] == generate().districts[0].id
+    assert found[0]["data"][0]["data"]["id"] == generate().districts[0].id
+    assert found[1]["data"][1]["data"]["start_date"] == "2026-10-01"
+    assert (found[2]["data"], found[3]) == ([], {"count": 400})
     assert process.returncode == 0
 
 

@@ -22,6 +22,7 @@ AUTHORIZED = {"Authorization": "Bearer sandbox-token"}
 @pytest.fixture(scope="module")
 def running(world: World) -> Iterator[Sandbox]:
     app = create_sandbox(world, clock=lambda: 1_000_000_020.0)
+    app.state.world.change_at_random(None, seed=1, changes=30, sync=10)
     with in_background(app) as url:
         yield Sandbox(url, app, world)
 
@@ -263,3 +264,96 @@ async def test_without_its_socket_the_sandbox_pretends_nothing(world: World, kin
         answer = await client.get("/v3.1/users")
     told = "This fault needs the sandbox's own protocol, which this server does not use"
     assert (answer.status_code, answer.json()) == (500, {"message": told})
+
+
+def events_of(clever: httpx.Client, query: str = "") -> list[Any]:
+    return [item["data"] for item in clever.get(f"/v3.1/events?{query}").raise_for_status().json()["data"]]
+
+
+@pytest.mark.parametrize("path", ["/v3.1/users", "/v3.1/events"])
+def test_a_page_can_come_again_where_the_next_one_was_asked_for(
+    running: Sandbox, clever: httpx.Client, path: str
+) -> None:
+    first = clever.get(f"{path}?limit=3")
+    second = clever.get(next_of(first))
+    put(running.app, "repeated", times=1)
+    again = clever.get(next_of(first))
+    assert (ids(again), again.json()["links"]) == (ids(first), second.json()["links"])
+    assert ids(clever.get(next_of(first))) == ids(second)
+
+
+@pytest.mark.parametrize("path", ["/v3.1/users", "/v3.1/events"])
+def test_a_page_can_begin_with_the_last_item_of_the_one_before(
+    running: Sandbox, clever: httpx.Client, path: str
+) -> None:
+    first, second = ids(clever.get(f"{path}?limit=3")), ids(clever.get(f"{path}?limit=6"))[3:]
+    put(running.app, "shifted")
+    assert ids(clever.get(f"{path}?limit=3&starting_after={first[-1]}")) == [first[-1], *second[:2]]
+
+
+@pytest.mark.parametrize("path", ["/v3.1/users", "/v3.1/events"])
+def test_an_item_can_be_left_out_of_a_page_come_twice_or_stand_elsewhere(
+    running: Sandbox, clever: httpx.Client, path: str
+) -> None:
+    true = ids(clever.get(f"{path}?limit=9"))
+    put(running.app, "skipped")
+    skipped = ids(clever.get(f"{path}?limit=9"))
+    assert (len(skipped), [one for one in true if one in skipped]) == (8, skipped)
+    put(running.app, "doubled")
+    doubled = ids(clever.get(f"{path}?limit=9"))
+    assert (len(doubled), list(dict.fromkeys(doubled))) == (10, true)
+    put(running.app, "disordered")
+    assert sorted(ids(clever.get(f"{path}?limit=9"))) == true != ids(clever.get(f"{path}?limit=9"))
+
+
+def test_a_list_can_change_between_its_pages_and_events_tell_how(running: Sandbox, clever: httpx.Client) -> None:
+    first = clever.get("/v3.1/users?limit=3")
+    before = events_of(clever, "limit=10000")
+    put(running.app, "changing", path="/v3.1/users")
+    later = ids(clever.get(f"{next_of(first)}&limit=10000"))
+    made = events_of(clever, f"limit=10000&starting_after={before[-1]['id']}")
+    created = {event["data"]["object"]["id"] for event in made if event["type"] == "users.created"}
+    assert created
+    assert created <= set(later)
+
+
+def test_a_later_page_can_fail_once_and_then_be_read(running: Sandbox, clever: httpx.Client) -> None:
+    uri, script, statuses = "/v3.1/users?limit=300", (False, True), []
+    put(running.app, "status", status=500, page="later", script=script)
+    while uri:
+        answer = clever.get(uri)
+        statuses.append(answer.status_code)
+        links = answer.json().get("links", [{"rel": "next", "uri": uri}])
+        uri = next((link["uri"] for link in links if link["rel"] == "next"), "")
+    assert statuses == [200, 200, 500, 200]
+
+
+def test_events_can_be_of_a_type_that_nobody_knows(running: Sandbox, clever: httpx.Client) -> None:
+    put(running.app, "unknown_type")
+    assert {event["type"] for event in events_of(clever)} == {"enrollments.updated"}
+
+
+def test_events_can_have_holes(running: Sandbox, clever: httpx.Client) -> None:
+    true = events_of(clever)
+    put(running.app, "holes")
+    for event, whole in zip(events_of(clever), true, strict=True):
+        assert event != whole
+
+
+def test_events_can_be_of_another_district(running: Sandbox, clever: httpx.Client, world: World) -> None:
+    put(running.app, "other_district")
+    records = [event["data"]["object"] for event in events_of(clever)]
+    assert world.districts[0].id not in {record.get("district", record["id"]) for record in records}
+    assert len({record.get("district", record["id"]) for record in records}) == 1
+
+
+def test_what_is_wrong_with_events_strikes_no_records(running: Sandbox, clever: httpx.Client) -> None:
+    put(running.app, "unknown_type")
+    assert clever.get("/v3.1/users").json()["data"]
+    assert [fault["struck"] for fault in clever.get("/_sandbox/faults").json()["faults"]] == [0]
+
+
+def test_the_neighbour_of_a_section_answers_for_it(running: Sandbox, clever: httpx.Client, world: World) -> None:
+    section, neighbour = world.districts[0].all_sections[:2]
+    put(running.app, "other_record", path=f"*/sections/{section.id}/school")
+    assert clever.get(f"/v3.1/sections/{section.id}/school").json()["data"]["id"] == neighbour.school

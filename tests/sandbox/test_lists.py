@@ -1,9 +1,11 @@
 """Which records a list holds: roles, schools, sections, and how each is narrowed down."""
 
+from datetime import date
+
 import httpx
 import pytest
 
-from app.sandbox.world import World
+from app.sandbox.world import World, generate
 
 
 async def ids(clever: httpx.AsyncClient, path: str) -> list[str]:
@@ -129,7 +131,36 @@ async def test_the_districts_are_the_one_of_the_token(clever: httpx.AsyncClient,
     assert await ids(clever, "districts") == [world.districts[0].id]
 
 
-@pytest.mark.parametrize("kind", ["users", "schools", "sections", "districts"])
+async def test_terms_lie_around_the_day_that_is_given() -> None:
+    day = date(2026, 11, 30)
+    past, current, future, undated = generate(today=day).districts[0].all_terms
+    assert f"{past.end_date}" < "2026-11-30" < f"{future.start_date}"
+    assert f"{current.start_date}" < "2026-11-30" < f"{current.end_date}"
+    assert (undated.name, undated.start_date, undated.end_date) == (None, None, None)
+
+
+async def test_sections_are_in_every_term_and_some_in_none(clever: httpx.AsyncClient, world: World) -> None:
+    district, found = world.districts[0], []
+    for term in district.terms:
+        found += await ids(clever, f"terms/{term}/sections?limit=10000")
+    without = [section.id for section in district.all_sections if section.term is None]
+    assert without
+    assert sorted(found + without) == list(district.sections)
+
+
+async def test_a_resource_reaches_those_who_hold_its_role_in_a_section_of_its_course(
+    clever: httpx.AsyncClient, world: World
+) -> None:
+    guide = world.districts[0].all_resources[-1]
+    section = next(one for one in world.districts[0].all_sections if one.course)
+    assert guide.id in await ids(clever, f"users/{section.taught_by[0]}/resources")
+    assert guide.id not in await ids(clever, f"users/{section.students[0]}/resources")
+    reached = await ids(clever, f"resources/{guide.id}/users?limit=10000")
+    assert (section.taught_by[0] in reached, section.students[0] in reached) == (True, False)
+    assert await ids(clever, f"resources/{guide.id}/users?role=student") == []
+
+
+@pytest.mark.parametrize("kind", ["users", "schools", "sections", "terms", "courses", "districts"])
 async def test_count_answers_a_number_and_ignores_the_rest(clever: httpx.AsyncClient, world: World, kind: str) -> None:
     everything = {**vars(world.districts[0]), "districts": (None,)}[kind]
     answer = await clever.get(f"/v3.0/{kind}", params={"count": "true", "limit": "1", "role": "teacher"})

@@ -100,6 +100,7 @@ CASES: dict[str, tuple[dict[str, Any], list[str], dict[str, int]]] = {
         {"students": 1},
     ),
     "unshared_student_in_section": ({"teacher": TEACHER}, ["north"], {"teacher, teachers": 1}),
+    "teacher_of_every_term": ({"teacher": TEACHER}, ["north"], {"teacher, teachers": 5}),
 }
 
 

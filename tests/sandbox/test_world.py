@@ -1,6 +1,7 @@
 """The world follows from the seed, and the cast is the same in a district of any size."""
 
 from dataclasses import replace
+from typing import Any
 
 import httpx
 import pytest
@@ -35,6 +36,12 @@ def test_a_district_has_the_size_asked_for() -> None:
     assert sizes == (5, 60, 1000)
 
 
+def test_a_district_has_electives_where_lessons_are_fewer_than_the_sections_asked_for() -> None:
+    lessons, more = (generate(sections=sections).districts[0] for sections in (0, 400))
+    assert len(more.sections) == 400 > len(lessons.sections)
+    assert {one.id for one in lessons.all_sections} < more.sections.keys()
+
+
 def test_a_district_holds_the_cast_however_small_it_is() -> None:
     small = generate(schools=1, teachers=1, students=0)
     assert small.cases == generate().cases
@@ -42,7 +49,7 @@ def test_a_district_holds_the_cast_however_small_it_is() -> None:
 
 
 @pytest.mark.parametrize("size", [{"schools": 9}, {"teachers": 300}, {"students": 3000}, {"districts": 2}])
-def test_the_cast_does_not_depend_on_the_size(world: World, size: dict[str, int]) -> None:
+def test_the_cast_does_not_depend_on_the_size(world: World, size: dict[str, Any]) -> None:
     small, large = world.districts[0], generate(**size).districts[0]
     for case in world.cases.values():
         assert large.users[case.user] == small.users[case.user]

@@ -216,9 +216,8 @@ async def test_many_are_decided_as_each_is_alone(
         # A student may learn where none of their own schools is, and a section may move.
         for section in chance.sample(town.sections(), 30):
             students = chance.sample(town.students(), 5)
-            sandbox.app.state.world.change_section(
-                section, students=students, school=chance.choice([*town.here.schools])
-            )
+            school = chance.choice([*town.here.schools])
+            sandbox.app.state.world.change("sections", section, students=students, school=school)
         questions = some_questions(town, chance)
         many = await evaluate_many(pdp, questions, BATCH)
     async with pdp_over(sandbox.url, default_policy()) as pdp:
@@ -298,7 +297,7 @@ async def test_what_is_asked_anew_is_read_anew_by_lists(
     clock.move(100)
     moved = town.sections(town.school)[0]
     elsewhere = next(school for school in town.here.schools if school != town.school)
-    town.sandbox.app.state.world.change_section(moved, school=elsewhere)
+    town.sandbox.app.state.world.change("sections", moved, school=elsewhere)
     assert (await evaluate_many(town.pdp, questions, BATCH))[0] == Decision(Reason.GRANTED)
     assert 0 < await town.costs(questions, replace(freshness, asked_at=clock())) <= 8
     assert (await evaluate_many(town.pdp, questions, BATCH))[0] == Decision(Reason.NOT_IN_REACH)
@@ -316,7 +315,7 @@ async def test_a_student_who_was_on_a_list_needs_no_fetch_while_that_is_fresh(
     assert (await evaluate(town.pdp, questions[0], Freshness())).held
     assert town.sandbox.requests.total() == 0
     gone = questions[0].resource.id
-    town.sandbox.app.state.world.remove_user(gone)
+    town.sandbox.app.state.world.remove("users", gone)
     whoever = asking(gone, "section", town.sections()[:1])[0]
     assert (await evaluate(town.pdp, whoever, Freshness())).reason == "unknown_subject"
     assert (await evaluate(town.pdp, questions[0], Freshness())).reason == "unknown_resource"
@@ -336,7 +335,7 @@ async def test_what_was_not_there_is_looked_for_again_after_ten_seconds(
 ) -> None:
     town = Town(sandbox, pdp)
     new, *old = town.sections()[:60]
-    town.sandbox.app.state.world.remove_section(new)
+    town.sandbox.app.state.world.remove("sections", new)
     admin = town.who("admin")
     assert (await evaluate_many(town.pdp, asking(admin, "section", [new, *old]), BATCH))[0].reason == "unknown_resource"  # type: ignore[union-attr]
     town.sandbox.app.state.world.reset()
@@ -354,7 +353,7 @@ async def test_what_a_list_lacks_that_another_reading_has_found_gone_since_is_go
     sections, admin = town.sections()[:20], town.who("admin")
     await town.costs(asking(admin, "section", town.sections()[20:40]))
     clock.move(1)
-    town.sandbox.app.state.world.remove_section(sections[0])
+    town.sandbox.app.state.world.remove("sections", sections[0])
     assert (await evaluate(town.pdp, asking(admin, "section", sections)[0], Freshness())).reason == "unknown_resource"
     assert (await evaluate_many(town.pdp, asking(admin, "section", sections), BATCH))[0] == Decision(
         Reason.UNKNOWN_RESOURCE
