@@ -17,6 +17,7 @@ from app.clever.resilience import CleverState, TokenStates, Transport
 from app.clever.tokens import Tokens, keep_connected, listed_tokens, one_token, with_token
 from app.clever.versions import FAMILIES, Family, Version
 from app.domain.errors import CleverCircuitOpen, CleverError, RecordUnknown, UserUnknown
+from app.domain.events import EventPage
 from app.domain.facts import Facts, Role
 from app.domain.ids import DistrictId, IdShape, SchoolId, SectionId, UserId
 from app.domain.places import Place, Section
@@ -146,6 +147,14 @@ class CleverClient:
         return await self._look_up(
             district, read_context, lambda api: self._family.read_people(api, place, role, most_pages), place[0]
         )
+
+    async def newest_event(self, district: DistrictId, read_context: ReadContext) -> str | None:
+        """Read the id of the district's newest event."""
+        return await self._look_up(district, read_context, self._family.newest_event)
+
+    async def events(self, district: DistrictId, after: str, read_context: ReadContext) -> EventPage:
+        """Read the district's events after one."""
+        return await self._look_up(district, read_context, lambda api: self._family.read_events(api, after))
 
     async def keep_connected(self, *, sleep: Callable[[float], Awaitable[object]] = asyncio.sleep) -> None:
         """Connect to Clever, trying as often as it takes; then ask every ten minutes which districts are connected."""

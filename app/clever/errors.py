@@ -84,7 +84,9 @@ def refusal_of(status: int, *, retry_after: int | None, by_client: bool = False)
         return _passing(CleverFailed("Clever says that it is failing"), retry_after)
     if status == HTTPStatus.UNAUTHORIZED and by_client:
         return CleverRefusedToken(_CLIENT_REFUSED)
-    error, sentence = _STATUSES.get(status, (CleverUnexpected, "Clever answered with a status that is not documented"))
+    if status not in _STATUSES:
+        return CleverUnexpected("Clever answered with a status that is not documented", status=status)
+    error, sentence = _STATUSES[status]
     return error(sentence)
 
 

@@ -4,7 +4,7 @@ Every field but `id` may be missing or null, and there may be new fields: Clever
 wrong type is an error, though: taken for an absent one, it would make a smaller permission set that looks complete.
 """
 
-from typing import Annotated, ClassVar, Generic, TypeVar
+from typing import Annotated, Any, ClassVar, Generic, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -156,6 +156,15 @@ class SchoolRecord(IdRecord):
     """A school, of which nothing matters but that it is there and whose it is."""
 
     district: str | None = None
+
+
+class EventRecord(ApiModel):
+    """An event; whatever of it is missing or has another type is found when it is mapped."""
+
+    id: Any = None
+    type: Any = None
+    data: Any = None
+    previous_attributes: Any = None
 
 
 class Link(ApiModel):

@@ -183,7 +183,7 @@ class DistrictApi:
     def pages(  # noqa: PLR0913 -- as above
         self,
         path: str,
-        shape: type[Page[R]],
+        shape: type[Page[T]],
         *,
         of: str | None = None,
         query: str = "",
@@ -191,7 +191,7 @@ class DistrictApi:
         limit: int | None = None,
         most_pages: int | None = None,
         byte_budget: ByteBudget | None = None,
-    ) -> AsyncGenerator[ReadPage[R]]:
+    ) -> AsyncGenerator[ReadPage[T]]:
         """Read a list page by page; see ``pages``, which explains what is not explained here.
 
         Args:

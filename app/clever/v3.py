@@ -5,13 +5,24 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from contextlib import aclosing
+from http import HTTPStatus
 from typing import TypeVar
 
 from app.clever.body_limits import of_own_list
+from app.clever.events import event_of
 from app.clever.mapping import Answers, facts_of, has_schools_to_confirm, needs_sections, section_of
-from app.clever.models import Entry, Page, SchoolRecord, SectionRecord, UserRecord
+from app.clever.models import Entry, EventRecord, Page, SchoolRecord, SectionRecord, UserRecord
 from app.clever.pagination import DistrictApi, R, ReadPage, records_of
-from app.domain.errors import CleverRecordMissing, RecordUnknown, UserUnknown
+from app.domain.errors import (
+    CleverMalformed,
+    CleverRecordMissing,
+    CleverUnexpected,
+    EventsLost,
+    RecordUnknown,
+    UserUnknown,
+)
+from app.domain.events import EventPage
 from app.domain.facts import Facts, Role
 from app.domain.ids import SchoolId, SectionId, UserId
 from app.domain.places import Place, Section
@@ -24,8 +35,11 @@ T = TypeVar("T")
 _USER, _USERS = Entry[UserRecord], Page[UserRecord]
 _SECTION, _SECTIONS = Entry[SectionRecord], Page[SectionRecord]
 _SCHOOL, _SCHOOLS = Entry[SchoolRecord], Page[SchoolRecord]
+_EVENTS = Page[EventRecord]
 
 _OWN_LIMIT, _OWN_PAGES = 1000, 100  # of one user's lists: more than anybody has, and less memory than a district's
+
+_EVENTS_LIMIT = 500  # each has a whole record; so many take some 10 ms to parse
 
 _SECTION_PATHS: Mapping[Scope, str] = {Scope.DISTRICT: "/sections", Scope.SCHOOL: "/schools/{}/sections"}
 
@@ -97,6 +111,36 @@ async def read_people(api: DistrictApi, place: Place, role: Role | None, most_pa
         return await _people_of(api, await users, sections, role)
     finally:
         await cancel((users,))
+
+
+async def newest_event(api: DistrictApi) -> str | None:
+    """Read the id of the newest event."""
+    page = await _event_page(api, "&ending_before=last", 1)
+    if not page.events:
+        return None
+    newest = page.events[-1].id
+    if newest is None:
+        raise CleverMalformed("Clever sent an event without an id")
+    return newest
+
+
+async def read_events(api: DistrictApi, after: str) -> EventPage:
+    """Read the events after one, or the first of them."""
+    if not api.endpoint.id_shape.fits(after):
+        raise EventsLost("this cannot be the id of an event")
+    try:
+        return await _event_page(api, f"&starting_after={after}", _EVENTS_LIMIT)
+    except (CleverRecordMissing, CleverUnexpected) as error:
+        # What Clever answers to an id that has expired is not documented: one of these two.
+        if isinstance(error, CleverUnexpected) and error.status != HTTPStatus.BAD_REQUEST:
+            raise
+        raise EventsLost("Clever no longer knows the event from which to go on") from error
+
+
+async def _event_page(api: DistrictApi, query: str, limit: int) -> EventPage:
+    async with aclosing(api.pages("/events", _EVENTS, query=query, limit=limit)) as pages:
+        page = await anext(pages)
+    return EventPage(tuple(event_of(record, api) for record in page.records), page.cursor is None)
 
 
 async def _people_of(

@@ -9,6 +9,7 @@ from typing import Literal, Protocol
 
 from app.clever import v3
 from app.clever.pagination import DistrictApi
+from app.domain.events import EventPage
 from app.domain.facts import Facts, Role
 from app.domain.ids import SchoolId, SectionId, UserId
 from app.domain.places import Place, Section
@@ -42,6 +43,12 @@ class Family(Protocol):
         self, api: DistrictApi, place: Place, role: Role | None, most_pages: int | None
     ) -> tuple[Facts, ...]:
         """Read the people of a place, by ascending id; ``ValueError`` if Clever cannot be asked for them."""
+
+    async def newest_event(self, api: DistrictApi) -> str | None:
+        """Read the id of the newest event; None if there is none, as where an application has not enabled events."""
+
+    async def read_events(self, api: DistrictApi, after: str) -> EventPage:
+        """Read the events after one, or the first of them; raises ``EventsLost`` if Clever no longer knows that one."""
 
 
 FAMILIES: Mapping[Version, Family] = {"v3.0": v3, "v3.1": v3}

@@ -27,6 +27,7 @@ RosterguardError
 │   ├── CleverNotJson            a body other than JSON, such as the HTML page of a proxy
 │   ├── CleverMalformed          JSON that is cut short, or of another shape than documented
 │   └── CleverPagingBroken       a `next` link that loops, or leaves Clever's origin and path
+├── EventsLost                   Clever no longer knows the event from which to go on
 └── PolicyMistakes               a policy file with mistakes, all of which it lists
 """
 
@@ -201,7 +202,15 @@ class CleverFailed(CleverError):
 
 
 class CleverUnexpected(CleverError):
-    """A status that Clever does not document."""
+    """A status that Clever does not document.
+
+    Attributes:
+        status: the status; 0 if it was something else that nobody expects.
+    """
+
+    def __init__(self, message: str, *, retry_after: int = 5, status: int = 0) -> None:
+        super().__init__(message, retry_after=retry_after)
+        self.status = status
 
 
 class CleverUnreachable(CleverError):
@@ -226,6 +235,10 @@ class CleverMalformed(CleverError):
 
 class CleverPagingBroken(CleverError):
     """A `next` link that loops, or leaves Clever's origin and path."""
+
+
+class EventsLost(RosterguardError):
+    """Clever no longer knows the event from which to go on: it keeps events for 30 days."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from math import inf
 from typing import Any, Protocol, TypeVar
 
 from app.domain.errors import CleverCircuitOpen, CleverError
+from app.domain.events import EventPage
 from app.domain.facts import Facts, Role
 from app.domain.ids import DistrictId, SchoolId, SectionId, UserId
 from app.domain.places import Place, Section
@@ -111,6 +112,31 @@ class Clever(Protocol):
         Raises:
             RecordUnknown: the district has no such section, school or student.
             CleverError: the list could not be read for certain, or is longer than ``most_pages``.
+        """
+
+    async def newest_event(self, district: DistrictId, read_context: ReadContext) -> str | None:
+        """Read the id of the district's newest event.
+
+        Returns:
+            None if there are no events: nothing has happened in 30 days, or events are not enabled at Clever.
+
+        Raises:
+            RecordUnknown: the district is not connected.
+            CleverError: it could not be read for certain.
+        """
+
+    async def events(self, district: DistrictId, after: str, read_context: ReadContext) -> EventPage:
+        """Read the events of the district that are newer than one, or the oldest of them.
+
+        Args:
+            district: a connected district.
+            after: the id of that event.
+            read_context: who waits for it, and until when.
+
+        Raises:
+            EventsLost: Clever no longer knows that event: whatever it said since is lost.
+            RecordUnknown: the district is not connected.
+            CleverError: the events could not be read for certain.
         """
 
     def state(self) -> CleverState:
