@@ -10,9 +10,10 @@ from typing import TypeVar
 from stamina.instrumentation import set_on_retry_hooks
 
 from app import telemetry
+from app.clever.bulk import BULK_LIMIT
 from app.clever.connections import ProxyTransport
 from app.clever.http import bearer, latest_end
-from app.clever.pagination import PAGE_LIMIT, DistrictApi, Endpoint
+from app.clever.pagination import PAGE_LIMIT, DistrictApi, Endpoint, ReadPage
 from app.clever.resilience import CleverState, TokenStates, Transport
 from app.clever.tokens import Tokens, keep_connected, listed_tokens, one_token, with_token
 from app.clever.versions import FAMILIES, Family, Version
@@ -36,11 +37,13 @@ class ReadTimeouts:
     Attributes:
         snapshot: for one user, or one place and who is there.
         district: for a list of a whole district.
+        page: for one page of a whole district, retries included.
         grace: for a list that no role of a user needs, after the user has come.
     """
 
     snapshot: float = 15
     district: float = 60
+    page: float = 120
     grace: float = 0.5
 
 
@@ -156,6 +159,24 @@ class CleverClient:
         """Read the district's events after one."""
         return await self._look_up(district, read_context, lambda api: self._family.read_events(api, after))
 
+    async def people_page(
+        self, district: DistrictId, role: Role | None, read_context: ReadContext, after: str | None = None
+    ) -> ReadPage[Facts]:
+        """Read one page of all users of a district."""
+        return await self._page(district, read_context, lambda api: self._family.read_people_page(api, role, after))
+
+    async def section_page(
+        self, district: DistrictId, read_context: ReadContext, after: str | None = None
+    ) -> ReadPage[Section]:
+        """Read one page of all sections of a district."""
+        return await self._page(district, read_context, lambda api: self._family.read_section_page(api, after))
+
+    async def school_page(
+        self, district: DistrictId, read_context: ReadContext, after: str | None = None
+    ) -> ReadPage[SchoolId]:
+        """Read one page of the ids of all schools of a district."""
+        return await self._page(district, read_context, lambda api: self._family.read_school_page(api, after))
+
     async def keep_connected(self, *, sleep: Callable[[float], Awaitable[object]] = asyncio.sleep) -> None:
         """Connect to Clever, trying as often as it takes; then ask every ten minutes which districts are connected."""
         await keep_connected(self._transport, self._tokens, self._endpoint.api, sleep=sleep)
@@ -185,6 +206,18 @@ class CleverClient:
         async with deadline(until):
             return await with_token(self._tokens, district, fetch)
 
+    async def _page(
+        self,
+        district: DistrictId,
+        read_context: ReadContext,
+        read: Callable[[DistrictApi], Awaitable[T]],
+    ) -> T:
+        """Read a page, and take a district that is not connected for unknown."""
+        try:
+            return await self._read(district, read_context, read, self._timeouts.page)
+        except UserUnknown as error:
+            raise RecordUnknown from error
+
     async def _look_up(
         self,
         district: DistrictId,
@@ -213,6 +246,7 @@ def connect(  # noqa: PLR0913 -- a setting each
     wall: Callable[[], float] = time.time,
     caller_share: float = 0.5,
     page_limit: int = PAGE_LIMIT,
+    bulk_limit: int = BULK_LIMIT,
 ) -> CleverClient:
     """Make a client; nothing is asked yet.
 
@@ -228,6 +262,7 @@ def connect(  # noqa: PLR0913 -- a setting each
         wall: tells Unix seconds, in which Clever says when its rate limit is reset.
         caller_share: which part of a token's requests of a minute one caller may cause.
         page_limit: records of a page.
+        bulk_limit: records of a page of a whole district.
 
     Raises:
         ValueError: a URL that is neither https nor loopback, a malformed token, or neither a token nor id and secret.
@@ -242,4 +277,4 @@ def connect(  # noqa: PLR0913 -- a setting each
         tokens = listed_tokens(transport, base_url(auth_url), (client_id, client_secret), id_shape, clock)
     else:
         raise ValueError("Clever needs a district token, or a client id and secret")
-    return CleverClient(transport, tokens, Endpoint(api, id_shape, page_limit), FAMILIES[version])
+    return CleverClient(transport, tokens, Endpoint(api, id_shape, page_limit, bulk_limit), FAMILIES[version])

@@ -84,15 +84,11 @@ _NEEDED: Mapping[Kind, tuple[tuple[str, ...], ...]] = {
 
 
 def _user(given: Any, api: DistrictApi) -> Facts:
-    facts, odd = facts_of(Answers(UserRecord.model_validate(given)), api.district, api.endpoint.id_shape)
-    api.odd.update(odd)
-    return facts
+    return facts_of(Answers(UserRecord.model_validate(given)), api.district, api.endpoint.id_shape, api.odd)
 
 
 def _section(given: Any, api: DistrictApi) -> Section:
-    section, odd = section_of(SectionRecord.model_validate(given), api.district, api.endpoint.id_shape)
-    api.odd.update(odd)
-    return section
+    return section_of(SectionRecord.model_validate(given), api.district, api.endpoint.id_shape, api.odd)
 
 
 def _school(given: Any, _: DistrictApi) -> SchoolId:

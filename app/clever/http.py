@@ -4,21 +4,19 @@ import asyncio
 import re
 import time
 from collections.abc import Callable, Iterator
-from contextlib import aclosing, contextmanager, suppress
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from importlib.metadata import version
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 import httpx
-from pydantic import ValidationError
 
 from app.clever.body_limits import BodyMemory, ByteBudget, drain
 from app.clever.errors import FAILURES, failure_of, is_failing, is_json, not_found_error, refusal_of
-from app.clever.models import ApiModel
 from app.clever.rate_limit import Rate, fields_of, rates_of, wait_of
-from app.domain.errors import CleverError, CleverMalformed, CleverNotJson, CleverRecordMissing
-from app.domain.read_context import ReadContext
+from app.domain.errors import CleverError, CleverNotJson, CleverRecordMissing
+from app.domain.read_context import ReadContext, Urgency
 from app.telemetry import metrics, tracing
 
 _HEADERS = (
@@ -31,33 +29,31 @@ _NO_BODY = httpx.ByteStream(b"")
 
 _EXTENSIONS = {"timeout": httpx.Timeout(5, connect=2).as_dict()}
 
+LOAD_SECONDS = 90
+"""How long the exchange of a page of a whole district may take."""
 
-def request_for(url: httpx.URL | str, authorization: str) -> httpx.Request:
-    """Return the request for what is at ``url``; raises ``httpx.InvalidURL``."""
+_OF_LOAD = {"timeout": httpx.Timeout(45, connect=2).as_dict()}
+
+
+def request_for(url: httpx.URL | str, authorization: str, *, is_load: bool = False) -> httpx.Request:
+    """Return the request for what is at ``url``, such as a page of a whole district; raises ``httpx.InvalidURL``."""
     parsed = httpx.URL(url)
     headers = ((b"Host", parsed.netloc), *_HEADERS, (b"Authorization", authorization.encode("ascii")))
     # Given a stream, httpx does not look for missing headers, which is half of what a request costs.
-    return httpx.Request("GET", parsed, headers=headers, stream=_NO_BODY, extensions=_EXTENSIONS)
+    return httpx.Request(
+        "GET", parsed, headers=headers, stream=_NO_BODY, extensions=_OF_LOAD if is_load else _EXTENSIONS
+    )
 
 
-S = TypeVar("S", bound=ApiModel)
-
-MOST_NESTED = 100_000
-"""How many objects and lists a body may have; a page of 2000 users has some 25 000."""
-
-MOST_LISTED = 500_000
-"""How many commas a body may have; a page of 2000 sections of thirty students has some 100 000."""
+S = TypeVar("S")
+S_co = TypeVar("S_co", covariant=True)
 
 
-def parse(body: bytearray, shape: type[S]) -> S:
-    """Parse a body; raises ``CleverMalformed`` if it has another shape, or more in it than any answer should have."""
-    # The parser builds all of it before it judges: up to a kilobyte for each small object.
-    if body.count(b"{") + body.count(b"[") > MOST_NESTED or body.count(b",") > MOST_LISTED:
-        raise CleverMalformed("Clever sent a body with more in it than any answer should have")
-    with suppress(ValidationError):
-        return shape.model_validate_json(body)
-    # Outside of any handler: as the context of this error, the first one would keep all that was sent in memory.
-    raise CleverMalformed("Clever sent JSON that is cut short or has another shape than documented")
+class Shape(Protocol[S_co]):
+    """What a body is parsed to: a model, or a page of a whole district."""
+
+    async def parse(self, body: bytearray) -> S_co:
+        """Parse a body; raises ``CleverMalformed``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +74,10 @@ class RequestContext:
         """Tell whether the credential is a client id and secret, and not the token of a district."""
         return self.authorization.startswith("Basic ")
 
+    def is_load(self) -> bool:
+        """Tell whether it is for a page of a whole district, for which Clever needs longer than for anything else."""
+        return self.read_context.urgency is Urgency.LOAD
+
 
 def bearer(token: str, read_context: ReadContext, until: float) -> RequestContext:
     """Return the context of a request with a district token."""
@@ -96,13 +96,13 @@ class ApiRequest(Generic[S]):
 
     Attributes:
         url: where it is.
-        shape: the model of the response.
+        shape: what the response is parsed to.
         byte_budget: how large it may be; what is read is subtracted.
         context: with which credential it is read, what for, and until when.
     """
 
     url: httpx.URL | str
-    shape: type[S]
+    shape: Shape[S]
     byte_budget: ByteBudget
     context: RequestContext
 
@@ -138,13 +138,14 @@ class Exchanges:
 
     async def get(self, request: ApiRequest[S], on_head: Callable[[Head], None]) -> S:
         """GET and parse, or raise the ``CleverError`` that says why not; ``on_head`` is called with the head."""
-        until = min(asyncio.get_running_loop().time() + self._seconds, request.context.until)
+        seconds = LOAD_SECONDS if request.context.is_load() else self._seconds
+        until = min(asyncio.get_running_loop().time() + seconds, request.context.until)
         try:
             with self._bodies.held() as body:
                 # The transport limits the wait for each piece of a body; one that drips in has to end, too.
                 async with asyncio.timeout_at(until):
                     await self._fill(body, request, on_head)
-                answer = parse(body, request.shape)
+                answer = await request.shape.parse(body)
                 request.byte_budget.left -= len(body)
                 return answer
         except FAILURES as error:
@@ -155,7 +156,7 @@ class Exchanges:
         await self._connections.aclose()
 
     async def _fill(self, body: bytearray, request: ApiRequest[S], on_head: Callable[[Head], None]) -> None:
-        sent = request_for(request.url, request.context.authorization)
+        sent = request_for(request.url, request.context.authorization, is_load=request.context.is_load())
         async with aclosing(await self._connections.handle_async_request(sent)) as response:
             head = _head_of(response, self._wall)
             on_head(head)

@@ -5,7 +5,19 @@ from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from app.clever.bulk import (
+    ContactFields,
+    DistrictAdminFields,
+    RelationshipFields,
+    RolesFields,
+    SectionFields,
+    StaffFields,
+    StudentFields,
+    TeacherFields,
+    UserFields,
+)
 from app.clever.models import (
+    ApiModelWithExtras,
     ContactRole,
     DistrictAdminRole,
     Relationship,
@@ -25,7 +37,16 @@ from app.domain.scopes import Scope
 
 K = TypeVar("K")
 
-R = TypeVar("R", SchoolRecord, SectionRecord)
+R = TypeVar("R", SchoolRecord, SectionRecord, SectionFields)
+
+# Read alone, or with a whole district.
+AnyUser = UserRecord | UserFields
+AnySection = SectionRecord | SectionFields
+AnyRole = (
+    (StudentRole | TeacherRole | StaffRole | DistrictAdminRole | ContactRole)
+    | (StudentFields | TeacherFields | StaffFields | DistrictAdminFields | ContactFields)
+    | None
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +59,7 @@ class Answers:
         schools: their schools of all roles together; None if the list was not read.
     """
 
-    user: UserRecord
+    user: AnyUser
     sections: Sequence[SectionRecord] = ()
     schools: Sequence[SchoolRecord] | None = None
 
@@ -53,41 +74,53 @@ def has_schools_to_confirm(user: UserRecord) -> bool:
     return user.roles is not None and user.roles.staff is not None
 
 
-def facts_of(answers: Answers, district: DistrictId, shape: IdShape) -> tuple[Facts, Counter[Oddity]]:
-    """Return the facts, and how much of the data grants nothing, by kind.
+def facts_of(answers: Answers, district: DistrictId, shape: IdShape, odd: Counter[Oddity]) -> Facts:
+    """Return the facts.
 
     Args:
         answers: what Clever answered.
         district: the district of the token; that the user belongs to it has been checked.
         shape: the shape of ids; any other id grants nothing.
+        odd: counts how much of the data grants nothing, by kind.
     """
-    roles = answers.user.roles or Roles()
-    every = (roles.student, roles.teacher, roles.staff, roles.district_admin, roles.contact)
-    present = [role for role in every if role is not None]
-    odd: Counter[Oddity] = Counter()
-    sections = _own(answers.sections, district, odd)
-    schools = None if answers.schools is None else _own(answers.schools, district, odd)
-    legacy_ids = frozenset(role.legacy_id for role in present if role.legacy_id)
-    reader = _RecordReader(Answers(answers.user, sections, schools), shape, legacy_ids, odd)
-    reader.count(Oddity.ROLE_UNKNOWN, roles.unknown_fields())
-    reader.count(Oddity.FIELD_UNKNOWN, sum(record.unknown_fields() for record in (answers.user, *present)))
-    facts = Facts(UserId(answers.user.id), district, tuple(_held(roles, district, reader)))
-    return facts, reader.odd
+    user = answers.user
+    roles = user.roles or RolesFields()
+    present = [role for role in _each(roles) if role is not None]
+    if isinstance(user, UserRecord):
+        _count_unknown(user, odd)
+    if answers.sections or answers.schools:
+        schools = None if answers.schools is None else _own(answers.schools, district, odd)
+        answers = Answers(user, _own(answers.sections, district, odd), schools)
+    legacy_ids = frozenset(role.legacy_id for role in present if role.legacy_id) if answers.sections else frozenset()
+    reader = _RecordReader(answers, shape, legacy_ids, odd)
+    return Facts(UserId(user.id), district, tuple(_held(roles, district, reader)))
 
 
-def section_of(record: SectionRecord, district: DistrictId, shape: IdShape) -> tuple[Section, Counter[Oddity]]:
-    """Return where a section lies and who is in it, and how many ids are malformed.
+def section_of(record: AnySection, district: DistrictId, shape: IdShape, odd: Counter[Oddity]) -> Section:
+    """Return where a section lies and who is in it.
 
     Args:
         record: what Clever sent.
         district: the district of the token; that the section belongs to it has been checked.
         shape: the shape of ids; others are left out. The section's own id has been checked.
+        odd: counts the ids that are malformed.
     """
-    odd: Counter[Oddity] = Counter()
-    school, term = (next(iter(_fitting([named], shape, odd)), None) for named in (record.school, record.term_id))
+    school, term = _one_fitting(record.school, shape, odd), _one_fitting(record.term_id, shape, odd)
     students = _fitting(record.attended_by(), shape, odd)
     teachers = _fitting(record.taught_by(), shape, odd)
-    return Section(SectionId(record.id), district, SchoolId(school) if school else None, students, teachers, term), odd
+    return Section(SectionId(record.id), district, SchoolId(school) if school else None, students, teachers, term)
+
+
+def _each(roles: Roles | RolesFields) -> tuple[AnyRole, ...]:
+    return roles.student, roles.teacher, roles.staff, roles.district_admin, roles.contact
+
+
+def _count_unknown(user: UserRecord, odd: Counter[Oddity]) -> None:
+    fields = user.unknown_fields()
+    if user.roles is not None:
+        fields += sum(role.unknown_fields() for role in _each(user.roles) if isinstance(role, ApiModelWithExtras))
+        odd[Oddity.ROLE_UNKNOWN] += user.roles.unknown_fields()
+    odd[Oddity.FIELD_UNKNOWN] += fields
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,10 +140,12 @@ class _RecordReader:
         return _fitting(texts, self.shape, self.odd)
 
     def one_id(self, text: str | None) -> str | None:
-        return next(iter(self.ids([text])), None)
+        return _one_fitting(text, self.shape, self.odd)
 
     def sections(self, people_of: Callable[[SectionRecord], Sequence[str]]) -> list[SectionOf]:
         """Return the sections that list the user."""
+        if not self.answers.sections:
+            return []
         found = []
         for section in self.answers.sections:
             people = people_of(section)
@@ -142,15 +177,22 @@ def _own(records: Iterable[R], district: DistrictId, odd: Counter[Oddity]) -> li
     return ours
 
 
+def _one_fitting(text: str | None, shape: IdShape, odd: Counter[Oddity]) -> str | None:
+    if not text or shape.fits(text):
+        return text or None
+    odd[Oddity.ID_MALFORMED] += 1
+    return None
+
+
 def _fitting(texts: Iterable[str | None], shape: IdShape, odd: Counter[Oddity]) -> tuple[str, ...]:
     sent = {text for text in texts if text}
-    fit = sorted(text for text in sent if shape.fits(text))
+    fit = sorted(filter(shape.fits, sent))
     if malformed := len(sent) - len(fit):
         odd[Oddity.ID_MALFORMED] += malformed
     return tuple(fit)
 
 
-def _held(roles: Roles, district: DistrictId, reader: _RecordReader) -> Iterator[HeldRole]:
+def _held(roles: Roles | RolesFields, district: DistrictId, reader: _RecordReader) -> Iterator[HeldRole]:
     """Read each role that the user holds, the most senior first."""
     if (admin := roles.district_admin) is not None:
         yield HeldRole(Role.DISTRICT_ADMIN, (_admin(admin, district, reader),), reader.one_id(admin.legacy_id))
@@ -164,11 +206,11 @@ def _held(roles: Roles, district: DistrictId, reader: _RecordReader) -> Iterator
         yield HeldRole(Role.CONTACT, _contact(contact, reader), reader.one_id(contact.legacy_id))
 
 
-def _admin(role: DistrictAdminRole, district: DistrictId, reader: _RecordReader) -> Standing:
+def _admin(role: DistrictAdminRole | DistrictAdminFields, district: DistrictId, reader: _RecordReader) -> Standing:
     return Standing(((Scope.DISTRICT, (district,)),), _filled(("title", _free(role.title, reader))))
 
 
-def _staff(role: StaffRole, reader: _RecordReader) -> Standing:
+def _staff(role: StaffRole | StaffFields, reader: _RecordReader) -> Standing:
     schools = reader.ids(role.schools or ())
     fields = _filled(
         ("roles", _staff_roles(role, reader)),
@@ -178,7 +220,7 @@ def _staff(role: StaffRole, reader: _RecordReader) -> Standing:
     return Standing(_filled((Scope.SCHOOL, schools)), fields, _unconfirmed(schools, reader))
 
 
-def _staff_roles(role: StaffRole, reader: _RecordReader) -> tuple[str, ...]:
+def _staff_roles(role: StaffRole | StaffFields, reader: _RecordReader) -> tuple[str, ...]:
     kept = staff_roles(tuple(role.roles or ()))
     reader.count(Oddity.STAFF_ROLE_UNKNOWN, len({*kept} - {UNREADABLE, *STAFF_ROLES.values()}))
     return kept
@@ -194,27 +236,28 @@ def _unconfirmed(schools: tuple[str, ...], reader: _RecordReader) -> tuple[str, 
     return missing
 
 
-def _teacher(role: TeacherRole, reader: _RecordReader) -> tuple[Standing, ...]:
+def _teacher(role: TeacherRole | TeacherFields, reader: _RecordReader) -> tuple[Standing, ...]:
     places = _filled((Scope.SCHOOL, _schools(role, reader)))
     whole = Standing(places, _filled(("title", _free(role.title, reader))))
     return standings_by_term(whole, reader.sections(SectionRecord.taught_by))
 
 
-def _student(role: StudentRole, reader: _RecordReader) -> tuple[Standing, ...]:
+def _student(role: StudentRole | StudentFields, reader: _RecordReader) -> tuple[Standing, ...]:
     places = _filled((Scope.SCHOOL, _schools(role, reader)))
     return standings_by_term(Standing(places), reader.sections(SectionRecord.attended_by))
 
 
-def _schools(role: TeacherRole | StudentRole, reader: _RecordReader) -> tuple[str, ...]:
+def _schools(role: TeacherRole | TeacherFields | StudentRole | StudentFields, reader: _RecordReader) -> tuple[str, ...]:
     return reader.ids([role.school, *(role.schools or ())])
 
 
-def _contact(role: ContactRole, reader: _RecordReader) -> tuple[Standing, ...]:
-    entries = {_relation(entry, reader) for entry in set(role.student_relationships or ())}
+def _contact(role: ContactRole | ContactFields, reader: _RecordReader) -> tuple[Standing, ...]:
+    listed: Iterable[Relationship | RelationshipFields] = role.student_relationships or ()
+    entries = {_relation(entry, reader) for entry in set(listed)}
     return tuple(sorted(entries, key=lambda entry: (entry.places, entry.fields))) or (Standing(),)
 
 
-def _relation(entry: Relationship, reader: _RecordReader) -> Standing:
+def _relation(entry: Relationship | RelationshipFields, reader: _RecordReader) -> Standing:
     # An entry without a usable student is kept: without it an emergency contact could be one with no entry at all,
     # whom `unless: {type: [Emergency]}` lets pass.
     return Standing(

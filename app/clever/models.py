@@ -4,22 +4,35 @@ Every field but `id` may be missing or null, and there may be new fields: Clever
 wrong type is an error, though: taken for an absent one, it would make a smaller permission set that looks complete.
 """
 
-from typing import Annotated, Any, ClassVar, Generic, TypeVar
+from collections.abc import Iterable
+from contextlib import suppress
+from typing import Annotated, Any, ClassVar, Generic, Self, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from app.domain.errors import CleverMalformed
 
 T = TypeVar("T")
 
 MOST_RECORDS = 10_000
 """Records of a page at most (dev.clever.com/docs/paging-and-limits)."""
 
-_MOST_LISTED = 20_000  # of one list without pages, such as the students of a section
-_MOST_LINKS = 100
+MOST_ENTRIES = 20_000
+"""Entries of a list without pages at most, such as the students of a section."""
+
+MOST_LINKS = 100
+"""Links of a page at most."""
+
+MOST_NESTED = 100_000
+"""How many objects and lists a body may have; a page of 2000 users has some 25 000."""
+
+MOST_LISTED = 500_000
+"""How many commas a body may have; a page of 2000 sections of thirty students has some 100 000."""
 
 # Without `fail_fast` an error is kept for each bad element: 6 KB of packed nonsense cost more than a gigabyte.
 _Records = Annotated[list[T], Field(fail_fast=True, max_length=MOST_RECORDS)]
-_Listed = Annotated[list[T], Field(fail_fast=True, max_length=_MOST_LISTED)]
-_Links = Annotated[list[T], Field(fail_fast=True, max_length=_MOST_LINKS)]
+_Listed = Annotated[list[T], Field(fail_fast=True, max_length=MOST_ENTRIES)]
+_Links = Annotated[list[T], Field(fail_fast=True, max_length=MOST_LINKS)]
 
 _NameOnly = Annotated[None, BeforeValidator(lambda _: None)]
 
@@ -32,6 +45,17 @@ class ApiModel(BaseModel):
     """A record of which only the declared fields are read; its errors never show what was sent."""
 
     model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
+
+    @classmethod
+    async def parse(cls, body: bytearray) -> Self:
+        """Parse a body; raises ``CleverMalformed`` if it has another shape, or more in it than any answer should."""
+        # The parser builds all of it before it judges: up to a kilobyte for each small object.
+        if body.count(b"{") + body.count(b"[") > MOST_NESTED or body.count(b",") > MOST_LISTED:
+            raise CleverMalformed("Clever sent a body with more in it than any answer should have")
+        with suppress(ValidationError):
+            return cls.model_validate_json(body)
+        # Outside of any handler: as the context of this error, the first one would keep all that was sent in memory.
+        raise CleverMalformed("Clever sent JSON that is cut short or has another shape than documented")
 
 
 class ApiModelWithExtras(ApiModel):
@@ -180,21 +204,23 @@ class Entry(ApiModel, Generic[T]):
     data: T
 
 
+def next_address(links: Iterable[tuple[str | None, str | None]]) -> str | None:
+    """Return where the next page is by the names and addresses of the links, or None on the last one.
+
+    Clever's own documents disagree on the case of link names. A link without an address is returned as empty text:
+    there is a next page, wherever it may be.
+    """
+    return next(((uri or "").strip() for rel, uri in links if (rel or "").strip().casefold() == "next"), None)
+
+
 class Linked(ApiModel):
     """A list with its links; a list without any is its own last page."""
 
     links: _Links[Link] | None = None
 
     def following(self) -> str | None:
-        """Return where the next page is, or None on the last one.
-
-        Clever's own documents disagree on the case of link names. A link without an address is returned as empty text:
-        there is a next page, wherever it may be.
-        """
-        addresses = (
-            (link.uri or "").strip() for link in self.links or () if (link.rel or "").strip().casefold() == "next"
-        )
-        return next(addresses, None)
+        """Return where the next page is, or None on the last one."""
+        return next_address((link.rel, link.uri) for link in self.links or ())
 
 
 class Page(Linked, Generic[T]):

@@ -1,29 +1,46 @@
 """Reads records of Clever: one alone, or a list page by page along its `next` links, which never leave the list."""
 
 from collections import Counter
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Iterable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 import httpx
 
 from app.clever.body_limits import ByteBudget, of_whole_list
-from app.clever.http import RequestContext
-from app.clever.models import BarePage, Entry, Page, SchoolRecord, SectionRecord, UserRecord
+from app.clever.bulk import BULK_LIMIT, SchoolFields, SectionFields, UserFields, of_bulk_page
+from app.clever.http import RequestContext, Shape
+from app.clever.models import Entry, SchoolRecord, SectionRecord, UserRecord
 from app.clever.resilience import Transport
 from app.domain.errors import CleverMalformed, CleverPagingBroken, CleverRecordMissing, RecordUnknown
 from app.domain.facts import Oddity
 from app.domain.ids import DistrictId, IdShape
 
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 R = TypeVar("R", SchoolRecord, SectionRecord, UserRecord)
+B = TypeVar("B", bound=SchoolFields | SectionFields | UserFields)
 
 MOST_PAGES = 1000
 """Pages of a list at most: two million records."""
 
 PAGE_LIMIT = 2000
 """Records of a page; to parse a page of so many users takes 50 ms, in which no other task runs."""
+
+
+class PageRecords(Protocol[T_co]):
+    """A page as it was parsed."""
+
+    def records(self) -> Sequence[T_co]:
+        """Return its records."""
+
+    def ids(self) -> Sequence[str]:
+        """Return their ids; none if a repeated record is somebody else's concern."""
+
+    def following(self) -> str | None:
+        """Return where the next page is: None on the last one, "" if the page does not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +52,7 @@ class ReadPage(Generic[T]):
         cursor: the URL of the next page, from which ``pages`` can go on later; None on the last page.
     """
 
-    records: list[T]
+    records: Sequence[T]
     cursor: str | None
 
 
@@ -43,7 +60,7 @@ async def pages(  # noqa: PLR0913 -- what is read, from where on, and three boun
     transport: Transport,
     first: str,
     request_context: RequestContext,
-    shape: type[Page[T]] | type[BarePage[T]],
+    shape: Shape[PageRecords[T]],
     *,
     cursor: str | None = None,
     limit: int | None = None,
@@ -137,11 +154,13 @@ class Endpoint:
         api: Clever's API with its version, such as ``https://api.clever.com/v3.0``.
         id_shape: the shape of ids; any other id grants nothing.
         page_limit: records of a page; Clever's default is 100, its maximum 10 000.
+        bulk_limit: records of a page of a whole district.
     """
 
     api: str
     id_shape: IdShape
     page_limit: int = PAGE_LIMIT
+    bulk_limit: int = BULK_LIMIT
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +202,7 @@ class DistrictApi:
     def pages(  # noqa: PLR0913 -- as above
         self,
         path: str,
-        shape: type[Page[T]],
+        shape: Shape[PageRecords[T]],
         *,
         of: str | None = None,
         query: str = "",
@@ -215,6 +234,30 @@ class DistrictApi:
             most_pages=MOST_PAGES if most_pages is None else min(most_pages, MOST_PAGES),
             byte_budget=byte_budget,
         )
+
+    async def bulk_page(self, path: str, shape: Shape[PageRecords[T]], query: str, cursor: str | None) -> ReadPage[T]:
+        """Read one page of a list of the whole district: the first, or the one at the ``cursor`` of another."""
+        limit = self.endpoint.bulk_limit
+        read = pages(
+            self.transport,
+            f"{self.endpoint.api}{path}?limit={limit}{query}",
+            self.request_context,
+            shape,
+            cursor=cursor,
+            limit=limit,
+            most_pages=1,
+            byte_budget=of_bulk_page(),
+        )
+        async with aclosing(read):
+            return await anext(read)
+
+    def listed(self, records: list[B]) -> list[B]:
+        """Return the district's own records with a proper id, in their order; count the others."""
+        ours = [record for record in records if record.district == self.district]
+        fit = [record for record in ours if self.endpoint.id_shape.fits(record.id)]
+        self.odd[Oddity.DISTRICT_FOREIGN] += len(records) - len(ours)
+        self.odd[Oddity.ID_MALFORMED] += len(ours) - len(fit)
+        return fit
 
     def own(self, records: Iterable[R]) -> list[R]:
         """Return the district's own records with a proper id, each once, sorted by id; count the others."""

@@ -189,6 +189,7 @@ _RESERVED: Mapping[Urgency, float] = {
     Urgency.HELD: 0.05,
     Urgency.BULK: 0.10,
     Urgency.RENEWAL: 0.25,
+    Urgency.LOAD: 0.5,
 }
 """Which part of the limit is kept for more urgent requests."""
 

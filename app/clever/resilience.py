@@ -18,8 +18,7 @@ from app import telemetry
 from app.clever.body_limits import BodyMemory, ByteBudget, of_record
 from app.clever.connections import RunningExchanges
 from app.clever.errors import RefusalLog
-from app.clever.http import ApiRequest, Exchanges, Head, RequestContext, record_request
-from app.clever.models import ApiModel
+from app.clever.http import ApiRequest, Exchanges, Head, RequestContext, Shape, record_request
 from app.clever.rate_limit import Budget
 from app.domain.errors import (
     CleverBusy,
@@ -150,7 +149,7 @@ class CleverState:
         return CleverState(self.accepted_once, "ok" if self.accepted_once else "not_asked")
 
 
-S = TypeVar("S", bound=ApiModel)
+S = TypeVar("S")
 
 # Clever advises up to five retries, after 1, 2, 4, … seconds. That is for syncs by night: here somebody waits.
 _ATTEMPTS = 4
@@ -270,7 +269,7 @@ class Transport:
         self,
         url: httpx.URL | str,
         request_context: RequestContext,
-        shape: type[S],
+        shape: Shape[S],
         byte_budget: ByteBudget | None = None,
     ) -> S:
         """GET a URL and parse its body, or raise the ``CleverError`` that says why not.

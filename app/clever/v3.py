@@ -10,8 +10,9 @@ from http import HTTPStatus
 from typing import TypeVar
 
 from app.clever.body_limits import of_own_list
+from app.clever.bulk import BulkList, SchoolFields, SectionFields, UserFields
 from app.clever.events import event_of
-from app.clever.mapping import Answers, facts_of, has_schools_to_confirm, needs_sections, section_of
+from app.clever.mapping import Answers, AnySection, facts_of, has_schools_to_confirm, needs_sections, section_of
 from app.clever.models import Entry, EventRecord, Page, SchoolRecord, SectionRecord, UserRecord
 from app.clever.pagination import DistrictApi, R, ReadPage, records_of
 from app.domain.errors import (
@@ -36,6 +37,8 @@ _USER, _USERS = Entry[UserRecord], Page[UserRecord]
 _SECTION, _SECTIONS = Entry[SectionRecord], Page[SectionRecord]
 _SCHOOL, _SCHOOLS = Entry[SchoolRecord], Page[SchoolRecord]
 _EVENTS = Page[EventRecord]
+
+_ALL_USERS, _ALL_SECTIONS, _ALL_SCHOOLS = BulkList(UserFields), BulkList(SectionFields), BulkList(SchoolFields)
 
 _OWN_LIMIT, _OWN_PAGES = 1000, 100  # of one user's lists: more than anybody has, and less memory than a district's
 
@@ -143,6 +146,34 @@ async def _event_page(api: DistrictApi, query: str, limit: int) -> EventPage:
     return EventPage(tuple(event_of(record, api) for record in page.records), page.cursor is None)
 
 
+async def read_people_page(api: DistrictApi, role: Role | None, after: str | None) -> ReadPage[Facts]:
+    """Read one page of all people of the district, or of those who hold a role."""
+
+    def people(records: list[UserFields]) -> list[Facts]:
+        found = [_facts_of(api, Answers(record)) for record in api.listed(records)]
+        return found if role is None else [facts for facts in found if role in facts.held()]
+
+    return await api.bulk_page("/users", _ALL_USERS.of(people), f"&role={role}" if role else "", after)
+
+
+async def read_section_page(api: DistrictApi, after: str | None) -> ReadPage[Section]:
+    """Read one page of all sections of the district."""
+
+    def sections(records: list[SectionFields]) -> list[Section]:
+        return [_section_of(api, record) for record in api.listed(records)]
+
+    return await api.bulk_page("/sections", _ALL_SECTIONS.of(sections), "", after)
+
+
+async def read_school_page(api: DistrictApi, after: str | None) -> ReadPage[SchoolId]:
+    """Read one page of the ids of all schools of the district."""
+
+    def schools(records: list[SchoolFields]) -> list[SchoolId]:
+        return [SchoolId(record.id) for record in api.listed(records)]
+
+    return await api.bulk_page("/schools", _ALL_SCHOOLS.of(schools), "", after)
+
+
 async def _people_of(
     api: DistrictApi, records: Iterable[UserRecord], sections: Sequence[SectionRecord], role: Role | None
 ) -> tuple[Facts, ...]:
@@ -174,15 +205,11 @@ async def _all_of(place: Place, pages: AsyncGenerator[ReadPage[R]]) -> list[R]:
 
 
 def _facts_of(api: DistrictApi, answers: Answers) -> Facts:
-    facts, odd = facts_of(answers, api.district, api.endpoint.id_shape)
-    api.odd.update(odd)
-    return facts
+    return facts_of(answers, api.district, api.endpoint.id_shape, api.odd)
 
 
-def _section_of(api: DistrictApi, record: SectionRecord) -> Section:
-    section, odd = section_of(record, api.district, api.endpoint.id_shape)
-    api.odd.update(odd)
-    return section
+def _section_of(api: DistrictApi, record: AnySection) -> Section:
+    return section_of(record, api.district, api.endpoint.id_shape, api.odd)
 
 
 async def _result_in(task: asyncio.Task[T], grace: float) -> T | None:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Literal, Protocol
 
 from app.clever import v3
-from app.clever.pagination import DistrictApi
+from app.clever.pagination import DistrictApi, ReadPage
 from app.domain.events import EventPage
 from app.domain.facts import Facts, Role
 from app.domain.ids import SchoolId, SectionId, UserId
@@ -49,6 +49,15 @@ class Family(Protocol):
 
     async def read_events(self, api: DistrictApi, after: str) -> EventPage:
         """Read the events after one, or the first of them; raises ``EventsLost`` if Clever no longer knows that one."""
+
+    async def read_people_page(self, api: DistrictApi, role: Role | None, after: str | None) -> ReadPage[Facts]:
+        """Read one page of all people of the district, perhaps of one role; ``after`` is an earlier page's cursor."""
+
+    async def read_section_page(self, api: DistrictApi, after: str | None) -> ReadPage[Section]:
+        """Read one page of all sections of the district."""
+
+    async def read_school_page(self, api: DistrictApi, after: str | None) -> ReadPage[SchoolId]:
+        """Read one page of the ids of all schools of the district."""
 
 
 FAMILIES: Mapping[Version, Family] = {"v3.0": v3, "v3.1": v3}

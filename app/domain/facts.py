@@ -83,6 +83,8 @@ def standings_by_term(standing: Standing, sections: Iterable[SectionOf]) -> tupl
     by_term: dict[str | None, list[SectionOf]] = defaultdict(list)
     for section in sections:
         by_term[section.term].append(section)
+    if not by_term:
+        return (standing,)
     places, schools = _held_in(by_term.pop(None, ()))
     whole = replace(standing, places=(*standing.places, *places), section_schools=schools)
     of_terms = ((term, *_held_in(by_term[term])) for term in sorted(by_term, key=str))

@@ -14,6 +14,7 @@ SectionId = NewType("SectionId", str)
 CLEVER_ID = "[0-9a-f]{24}"
 """Clever's ids are ObjectIDs: 24 hex characters, lower case (dev.clever.com/docs/data-model)."""
 
+_USUAL = re.compile(CLEVER_ID)
 _LAXEST = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
@@ -26,11 +27,13 @@ class IdShape:
             log line and a cache key.
     """
 
-    pattern: re.Pattern[str] = re.compile(CLEVER_ID)
+    pattern: re.Pattern[str] = _USUAL
 
     def fits(self, text: str) -> bool:
         """Whether ``text`` has the shape of an id."""
-        return self.pattern.fullmatch(text) is not None and _LAXEST.fullmatch(text) is not None
+        if self.pattern.fullmatch(text) is None:
+            return False
+        return self.pattern is _USUAL or _LAXEST.fullmatch(text) is not None
 
     def user(self, text: str) -> UserId:
         """Return ``text`` as the id of a user, or raise ``MalformedId``."""

@@ -15,6 +15,8 @@ class Urgency(StrEnum):
     """A batch or a search waits, for this and much else."""
     RENEWAL = "renewal"
     """Nobody waits: the snapshot is still fresh."""
+    LOAD = "load"
+    """Nobody waits, and it is a page of a whole district: large, and slow."""
 
 
 @dataclass(frozen=True, slots=True)

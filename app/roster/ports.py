@@ -1,6 +1,6 @@
 """What the roster needs from outside, as protocols; ``main`` passes in what implements them."""
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from math import inf
 from typing import Any, Protocol, TypeVar
 
@@ -13,6 +13,7 @@ from app.domain.read_context import ReadContext
 from app.domain.snapshot import Found, Snapshot
 
 Said = TypeVar("Said")
+Said_co = TypeVar("Said_co", covariant=True)
 
 Clock = Callable[[], float]
 """Tells seconds that only go forward, from an arbitrary start."""
@@ -28,6 +29,18 @@ class CleverState(Protocol):
     @property
     def outcome(self) -> str:
         """How the last request ended, in one fixed word."""
+
+
+class PageOf(Protocol[Said_co]):
+    """A page of a list."""
+
+    @property
+    def records(self) -> Sequence[Said_co]:
+        """What is on it."""
+
+    @property
+    def cursor(self) -> str | None:
+        """Where the next page is; None if this is the last."""
 
 
 class Clever(Protocol):
@@ -138,6 +151,37 @@ class Clever(Protocol):
             RecordUnknown: the district is not connected.
             CleverError: the events could not be read for certain.
         """
+
+    async def people_page(
+        self, district: DistrictId, role: Role | None, read_context: ReadContext, after: str | None = None
+    ) -> PageOf[Facts]:
+        """Read one page of all users of a district, as many as Clever gives at once.
+
+        Args:
+            district: a connected district.
+            role: only those who hold this role.
+            read_context: what it is for; ``Urgency.LOAD``.
+            after: the cursor of an earlier page, whose next one is read; None for the first.
+
+        Returns:
+            Facts without sections, in Clever's order, and as often as they stand there: whoever reads page by page has
+            to see to it that no record comes twice.
+
+        Raises:
+            RecordUnknown: the district is not connected.
+            CleverError: the page could not be read for certain; ``CleverPagingBroken`` if the list has to be begun
+                again, since it changed or the cursor is of no use any more.
+        """
+
+    async def section_page(
+        self, district: DistrictId, read_context: ReadContext, after: str | None = None
+    ) -> PageOf[Section]:
+        """Read one page of all sections of a district; see ``people_page``."""
+
+    async def school_page(
+        self, district: DistrictId, read_context: ReadContext, after: str | None = None
+    ) -> PageOf[SchoolId]:
+        """Read one page of the ids of all schools of a district; see ``people_page``."""
 
     def state(self) -> CleverState:
         """Return the state of Clever, without a request."""

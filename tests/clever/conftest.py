@@ -23,7 +23,9 @@ async def connected(sandbox: Sandbox, version: Version) -> AsyncIterator[Connect
     """Make clients of the sandbox; what a test gives replaces the usual token."""
     clients: list[CleverClient] = []
 
-    def made(*, token: str | None = TOKEN, secret: str | None = None, page_limit: int = 10_000) -> CleverClient:
+    def made(
+        *, token: str | None = TOKEN, secret: str | None = None, page_limit: int = 10_000, bulk_limit: int = 10_000
+    ) -> CleverClient:
         client = connect(
             url=sandbox.url,
             version=version,
@@ -33,6 +35,7 @@ async def connected(sandbox: Sandbox, version: Version) -> AsyncIterator[Connect
             client_secret=secret,
             id_shape=IdShape(),
             page_limit=page_limit,
+            bulk_limit=bulk_limit,
         )
         clients.append(client)
         return client

@@ -14,8 +14,19 @@ from pydantic import ValidationError
 
 from app.clever.body_limits import MIB, BodyMemory, ByteBudget, of_own_list
 from app.clever.connections import ProxyTransport
-from app.clever.http import MOST_LISTED, MOST_NESTED, RequestContext
-from app.clever.models import ApiModel, BarePage, Entry, IdRecord, Page, SchoolRecord, SectionRecord, UserRecord
+from app.clever.http import RequestContext
+from app.clever.models import (
+    MOST_LISTED,
+    MOST_NESTED,
+    ApiModel,
+    BarePage,
+    Entry,
+    IdRecord,
+    Page,
+    SchoolRecord,
+    SectionRecord,
+    UserRecord,
+)
 from app.clever.resilience import CleverState, Transport
 from app.domain.errors import (
     CleverBusy,

@@ -4,6 +4,7 @@ The second engine reads Clever's JSON and the policy as they are written, and sh
 """
 
 import unicodedata
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -116,7 +117,7 @@ def test_clever_cases_and_a_second_engine_agree_on_whatever_is_written(roles: Js
     section = {"id": SECTION, "district": DISTRICT, "school": SCHOOLS[0], "teacher": ME}
     policy = policy_of(PolicyFile.model_validate(written))
     answers = Answers(UserRecord.model_validate(record), [SectionRecord.model_validate(section)])
-    facts, _ = facts_of(answers, DistrictId(DISTRICT), IdShape())
+    facts = facts_of(answers, DistrictId(DISTRICT), IdShape(), Counter())
     found = held_by(facts, policy)
     assert found == held_by(CaseFacts.model_validate(as_a_case(roles)).facts(), policy)
     holdings = oracle.Oracle(oracle.Policy(written, {})).holdings(oracle.Person(record, [section]))

@@ -10,7 +10,7 @@ from app.domain.read_context import OWN, ReadContext, Urgency
 from tests.conftest import MovedClock
 from tests.waiting import turn
 
-COLD, HELD, BULK, RENEWAL = (ReadContext(b"ann", urgency) for urgency in Urgency)
+COLD, HELD, BULK, RENEWAL, LOAD = (ReadContext(b"ann", urgency) for urgency in Urgency)
 EVERY = (COLD, HELD, BULK, RENEWAL)
 
 

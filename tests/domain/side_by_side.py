@@ -75,7 +75,7 @@ class InMemory:
         record = self.world.sections.get(section)
         if record is None or record["district"] != district:
             raise RecordUnknown
-        return section_of(SectionRecord.model_validate(record), district, SHAPE)[0]
+        return section_of(SectionRecord.model_validate(record), district, SHAPE, Counter())
 
     async def school(self, school: SchoolId, _district: DistrictId, _errand: ReadContext) -> SchoolId:
         if school not in self.world.schools:
@@ -87,7 +87,7 @@ class InMemory:
     ) -> tuple[Section, ...]:
         self._look_up(place)
         records = [one for one in self.world.sections.values() if one["district"] == district]
-        found = [section_of(SectionRecord.model_validate(one), district, SHAPE)[0] for one in records]
+        found = [section_of(SectionRecord.model_validate(one), district, SHAPE, Counter()) for one in records]
         here = [one for one in found if place[0] is Scope.DISTRICT or one.school == place[1]]
         return tuple(sorted(here, key=lambda one: one.id))
 
@@ -99,7 +99,7 @@ class InMemory:
     ) -> tuple[Facts, ...]:
         self._look_up(place)
         records = [self.world.people[user] for user in sorted(self.world.people) if self._is_listed(user, place)]
-        found = [facts_of(Answers(UserRecord.model_validate(one)), district, SHAPE)[0] for one in records]
+        found = [facts_of(Answers(UserRecord.model_validate(one)), district, SHAPE, Counter()) for one in records]
         return tuple(one for one in found if role is None or role in one.held())
 
     def _look_up(self, place: Place) -> None:
@@ -119,7 +119,7 @@ def read(world: World, user: str) -> Facts:
         [SectionRecord.model_validate(one) for one in world.sections_of(user)],
         None if listed is None else [SchoolRecord.model_validate(one) for one in listed],
     )
-    return facts_of(answers, DistrictId(DISTRICT), SHAPE)[0]
+    return facts_of(answers, DistrictId(DISTRICT), SHAPE, Counter())
 
 
 def pdp_over(world: World, policy: Policy) -> DecisionPoint:

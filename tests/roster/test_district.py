@@ -1,5 +1,6 @@
 """A loaded district says of everybody what reading them one by one says."""
 
+from collections import Counter
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from random import Random
@@ -44,14 +45,14 @@ class Clever:
         world = World(self.people, {}, self.sections, frozenset(self.schools))
         sections = [SectionRecord.model_validate(section) for section in world.sections_of(user)]
         schools = [SchoolRecord(id=school, district=DISTRICT) for school in self.schools]
-        return facts_of(Answers(UserRecord.model_validate(record), sections, schools), HERE, SHAPE)[0]
+        return facts_of(Answers(UserRecord.model_validate(record), sections, schools), HERE, SHAPE, Counter())
 
     def listed(self, user: str) -> Facts:
         """What a list of users says of one."""
-        return facts_of(Answers(UserRecord.model_validate(self.people[user])), HERE, SHAPE)[0]
+        return facts_of(Answers(UserRecord.model_validate(self.people[user])), HERE, SHAPE, Counter())
 
     def section(self, section: str) -> Section:
-        return section_of(SectionRecord.model_validate(self.sections[section]), HERE, SHAPE)[0]
+        return section_of(SectionRecord.model_validate(self.sections[section]), HERE, SHAPE, Counter())
 
 
 Change = Callable[[Clever, District], Collection[str]]
