@@ -94,7 +94,8 @@ class MissingBody(_Body):
             description="`reach`: the role reaches other places. `unconfirmed`: the policy drops the school. "
             "`condition`: a field of the role does not match. `request`: it depends on properties of the request. "
             "`rule`: rule `minimum` removes it. `context`: another role than the role context would give it. `role`: "
-            "the role is not shared with this application; the person may still hold it."
+            "the role is not shared with this application; the person may still hold it. `district`: the district is "
+            "paused or not launched. `term`: the term of the section has ended or not begun."
         ),
     ]
     role: Annotated[Role, Field(description="The role that lacks it, or that is itself missing.")]

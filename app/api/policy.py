@@ -10,7 +10,7 @@ from starlette.responses import Response
 from app.api.dependencies import CurrentDecisionPoint, no_other_parameters
 from app.api.errors import documented
 from app.api.http_caching import has
-from app.domain.policy_schema import DistrictStates, PolicyFile
+from app.domain.policy_schema import PolicyFile
 
 router = APIRouter(prefix="/v1", tags=["policy"], dependencies=[Depends(no_other_parameters)])
 
@@ -44,11 +44,7 @@ async def get_policy(request: Request, pdp: CurrentDecisionPoint) -> Response:
     if has(request, tag):
         return Response(status_code=304, headers=headers)
     body = PolicyInForce(revision=policy.revision, policy=policy.file, warnings=list(policy.warnings))
-    # The default before_launch: deny would look as if it were in force.
-    states = policy.file.district
-    is_default = states == DistrictStates() and "before_launch" not in states.model_fields_set
-    exclude = {"policy": {"district"}} if is_default else None
-    return Response(body.model_dump_json(exclude=exclude), headers=headers, media_type="application/json")
+    return Response(body.model_dump_json(), headers=headers, media_type="application/json")
 
 
 def _digest(sentences: tuple[str, ...]) -> str:

@@ -4,8 +4,9 @@ from enum import StrEnum
 
 import msgspec
 
+from app.domain.calendar import Cause, TermState
 from app.domain.conditions import RequestValues
-from app.domain.evaluation import Access
+from app.domain.evaluation import Access, Limits
 from app.domain.places import Location
 from app.domain.policy import Policy
 from app.domain.question import Question, is_user
@@ -28,6 +29,10 @@ class Reason(StrEnum):
     NOT_IN_REACH = "not_in_reach"
     CONDITION_NOT_MET = "condition_not_met"
     CONDITION_NOT_COMPARABLE = "condition_not_comparable"
+    DISTRICT_PAUSED = "district_paused"
+    DISTRICT_NOT_LAUNCHED = "district_not_launched"
+    TERM_ENDED = "term_ended"
+    TERM_NOT_BEGUN = "term_not_begun"
 
 
 class Decision(msgspec.Struct, frozen=True, gc=False):
@@ -78,7 +83,9 @@ def denied_unread(policy: Policy, permission: str, question: Question) -> Reason
 def decide_without_location(access: Access, permission: str, kind: str, named: str) -> Reason | None:
     """Decide if that needs no location: the user holds the permission nowhere, or on the resource itself."""
     if permission not in access.anywhere:
-        return Reason.NOT_PERMITTED
+        if access.limits is None or permission not in access.limits.without.anywhere:
+            return Reason.NOT_PERMITTED
+        return _of_district(access.limits, permission)
     here = (SCOPE_OF[kind], named) if kind in CLEVER_TYPES else None
     return Reason.GRANTED if here and permission in access.at.get(here, ()) else None
 
@@ -95,7 +102,10 @@ def decide(access: Access, permission: str, location: Location, request: Request
     for place in location:
         if permission in access.at.get(place, ()):
             return Reason.GRANTED
-    if access.conditional and (reason := _decide_on_condition(access, permission, location, request)):
+    reason = _decide_on_condition(access, permission, location, request) if access.conditional else None
+    if access.limits is not None and reason is not Reason.GRANTED:
+        return _of_limits(access.limits, permission, location, request)
+    if reason is not None:
         return reason
     return Reason.NOT_IN_REACH if permission in access.anywhere else Reason.NOT_PERMITTED
 
@@ -113,3 +123,25 @@ def _decide_on_condition(access: Access, permission: str, location: Location, re
     if any(condition.not_comparable(request) for condition in there):
         return Reason.CONDITION_NOT_COMPARABLE
     return Reason.CONDITION_NOT_MET if there else None
+
+
+def _of_limits(limits: Limits, permission: str, location: Location, request: RequestValues) -> Reason:
+    """Return why a permission is denied to a user from whom a calendar takes something."""
+    without = limits.without
+    if permission in without.anywhere and (reason := _of_district(limits, permission)):
+        return reason
+    reason = decide(without, permission, location, request)
+    if reason is not Reason.GRANTED:
+        return reason
+    out_of_term = location & limits.sections.keys()
+    giving = (each for each in out_of_term if decide(without, permission, frozenset({each}), request) is Reason.GRANTED)
+    states = {limits.sections[place] for place in giving}
+    return Reason.TERM_ENDED if TermState.ENDED in states else Reason.TERM_NOT_BEGUN
+
+
+def _of_district(limits: Limits, permission: str) -> Reason | None:
+    """Return why the permission is allowed nowhere in the district, if so."""
+    if limits.allowed is None or permission in limits.allowed:
+        return None
+    is_before_launch = limits.status.cause is Cause.BEFORE_LAUNCH
+    return Reason.DISTRICT_NOT_LAUNCHED if is_before_launch else Reason.DISTRICT_PAUSED

@@ -1,8 +1,9 @@
 """Evaluation: from a user's facts and a policy to everything that the user may do."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 
+from app.domain.calendar import ALWAYS, DistrictStatus, Effect, TermState
 from app.domain.errors import RoleNotHeld
 from app.domain.facts import Facts, Role
 from app.domain.grants import ConditionalGrant, Grant, PermissionSet
@@ -24,6 +25,7 @@ class Access:
         at: for each place, all permissions held there, whatever the request.
         conditional: the clauses that apply if a request meets their condition.
         anywhere: the permissions held at any place, with or without a condition.
+        limits: what the district's calendar takes from the user; None if it takes nothing.
     """
 
     facts: Facts
@@ -32,19 +34,43 @@ class Access:
     at: Mapping[Place, Names]
     conditional: tuple[AppliedClause, ...]
     anywhere: Names
+    limits: "Limits | None" = None
 
 
-def access_of(facts: Facts, policy: Policy, role: Role | None = None) -> Access:
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What the calendar of a district takes from a user.
+
+    Attributes:
+        status: what the calendar means.
+        allowed: the permissions that are left in the district; None for all.
+        sections: those of the user's sections whose term has ended or not begun.
+        without: what the user could do without these limits.
+    """
+
+    status: DistrictStatus
+    allowed: Names | None
+    sections: Mapping[Place, TermState]
+    without: Access
+
+
+def access_of(facts: Facts, policy: Policy, role: Role | None = None, status: DistrictStatus = ALWAYS) -> Access:
     """Evaluate what a user may do.
 
     Args:
         facts: the user's facts, complete.
         policy: the policy in force.
         role: a role context: the user without their other roles, limited to what they hold with all of them.
+        status: what the calendar of the user's district means at the time under this policy.
 
     Raises:
         RoleNotHeld: the user does not hold ``role``.
     """
+    access = _in_context(facts, policy, role)
+    return access if status is ALWAYS else _limited(access, policy, status)
+
+
+def _in_context(facts: Facts, policy: Policy, role: Role | None) -> Access:
     if role is None:
         return _access(facts, policy)
     held = facts.held()
@@ -78,12 +104,58 @@ def _cut_down(part: Holdings, whole: Mapping[Place, Names]) -> Holdings:
     }
 
 
+def _limited(access: Access, policy: Policy, status: DistrictStatus) -> Access:
+    """Take from an access what the calendar does not allow."""
+    allowed = {Effect.ALLOW: None, Effect.READ_ONLY: policy.read_only, Effect.DENY: NOTHING}[status.effect]
+    sections = dict(_sections_out_of_term(access.facts, status))
+    if allowed is None and not sections:
+        return access
+    after_term = policy.read_only if policy.file.sections.after == "read_only" else NOTHING
+    left_in = {place: after_term if state is TermState.ENDED else NOTHING for place, state in sections.items()}
+
+    def left(place: Place, names: Names) -> Names:
+        names = names if allowed is None else names & allowed
+        return names & left_in[place] if place in left_in else names
+
+    holdings = {
+        place: kept
+        for place, by_role in access.holdings.items()
+        if (kept := {role: some for role, names in by_role.items() if (some := left(place, names))})
+    }
+    conditional = (
+        AppliedClause(each.role, replace(each.clause, permissions=names), places)
+        for each in access.conditional
+        for names, places in _alike((place, left(place, each.clause.permissions)) for place in each.places)
+    )
+    limited = _access_with(access.facts, access.role, holdings, tuple(conditional))
+    return replace(limited, limits=Limits(status, allowed, sections, access))
+
+
+def _sections_out_of_term(facts: Facts, status: DistrictStatus) -> Iterator[tuple[Place, TermState]]:
+    for held in facts.roles:
+        for standing in held.standings:
+            state = status.of_term(standing.term)
+            if state is not None:
+                yield from (((Scope.SECTION, section), state) for section in standing.ids(Scope.SECTION))
+
+
+def _alike(left: Iterable[tuple[Place, Names]]) -> Iterator[tuple[Names, tuple[Place, ...]]]:
+    """Group places by the permissions that are left there, without those where there are none."""
+    groups: dict[Names, list[Place]] = {}
+    for place, names in left:
+        if names:
+            groups.setdefault(names, []).append(place)
+    return ((names, tuple(some)) for names, some in groups.items())
+
+
 _RANK = {scope: rank for rank, scope in enumerate(Scope)}
 
 
-def permission_set(facts: Facts, policy: Policy, role: Role | None = None) -> PermissionSet:
+def permission_set(
+    facts: Facts, policy: Policy, role: Role | None = None, status: DistrictStatus = ALWAYS
+) -> PermissionSet:
     """Evaluate a user's permission set; arguments and errors are those of ``access_of``."""
-    return permission_set_of(access_of(facts, policy, role), policy)
+    return permission_set_of(access_of(facts, policy, role, status), policy)
 
 
 def permission_set_of(access: Access, policy: Policy) -> PermissionSet:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from app.domain import wording
+from app.domain.calendar import ALWAYS, DistrictStatus, Term
 from app.domain.conditions import RequestCondition, RequestValues
 from app.domain.decision import Reason, decide
 from app.domain.evaluation import Access, access_of
@@ -166,10 +167,12 @@ class Lack(StrEnum):
     RULE = "rule"
     CONTEXT = "context"
     ROLE = "role"
+    DISTRICT = "district"
+    TERM = "term"
 
 
-_AFTER = {Lack.RULE: 1, Lack.CONTEXT: 2, Lack.ROLE: 3}
-"""The order of these, after what a held role lacks."""
+_RANK = {Lack.DISTRICT: -1, Lack.RULE: 1, Lack.CONTEXT: 2, Lack.ROLE: 3}
+"""The order of these, before or after what a held role lacks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +203,7 @@ def _merged(lacks: Iterable[Missing]) -> Iterator[Missing]:
 
 
 def _order(missing: Missing) -> tuple[int, int]:
-    return _AFTER.get(missing.lack, 0), wording.nearness(missing.scope) if missing.scope else 0
+    return _RANK.get(missing.lack, 0), wording.nearness(missing.scope) if missing.scope else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,9 +219,7 @@ class _Denial:
         """Yield what each role lacks that can give the permission."""
         held = {each.role: each for each in self.access.facts.roles}
         for role in Role:
-            own = tuple(each for each in self.policy.clauses.get(role, ()) if self.permission in each.permissions)
-            level = self.reach.statements(role, self.permission)
-            statements = tuple(dict.fromkeys((*(each.path for each in own), *level)))
+            statements = self._statements(role)
             if not statements:
                 continue
             if role not in held:
@@ -226,11 +227,35 @@ class _Denial:
             elif self.access.role not in (None, role):
                 yield Missing(Lack.CONTEXT, role, statements, self._left_out(role))
             else:
-                yield from self._of_held(held[role], own, level)
+                yield from self._of_held(held[role])
         if self.policy.rule is Rule.MINIMUM:
             yield from self._of_minimum()
 
-    def _of_held(self, held: HeldRole, own: tuple[Clause, ...], level: tuple[str, ...]) -> Iterator[Missing]:
+    def by_calendar(self, reason: Reason, status: DistrictStatus) -> Iterator[Missing]:
+        """Yield what the calendar of the district takes, and what is missing beside it."""
+        terms = _terms(self.access.facts, self.policy, status)
+        if reason in (Reason.TERM_ENDED, Reason.TERM_NOT_BEGUN):
+            for each in _grounds(self.access, self.policy, self.permission, self.location, self.request):
+                detail = f"{each.fact}, but {wording.out_of_term(terms[each.id], status, self.policy.file.sections)}"
+                yield Missing(Lack.TERM, each.role, each.statements, detail, each.scope)
+            return
+        detail = wording.district_limits(status)
+        for held in self.reach.facts.roles:
+            if statements := self._statements(held.role):
+                yield Missing(Lack.DISTRICT, held.role, statements, detail)
+        if decide(self.access, self.permission, self.location, self.request) is not Reason.GRANTED:
+            yield from self.lacks()
+
+    def _own(self, role: Role) -> tuple[Clause, ...]:
+        return tuple(each for each in self.policy.clauses.get(role, ()) if self.permission in each.permissions)
+
+    def _statements(self, role: Role) -> tuple[str, ...]:
+        """Return the paths of all statements by which a role can give the permission."""
+        own = (each.path for each in self._own(role))
+        return tuple(dict.fromkeys((*own, *self.reach.statements(role, self.permission))))
+
+    def _of_held(self, held: HeldRole) -> Iterator[Missing]:
+        own, level = self._own(held.role), self.reach.statements(held.role, self.permission)
         for clause in own:
             yield from self._of_reach(held, clause.scope, (clause.path,))
             yield from self._of_conditions(held, clause)
@@ -309,6 +334,24 @@ class _Denial:
         return any(place in self.location for place in reached_places(standing, scope, self.access.facts, self.policy))
 
 
+_BY_CALENDAR = frozenset(
+    {Reason.DISTRICT_PAUSED, Reason.DISTRICT_NOT_LAUNCHED, Reason.TERM_ENDED, Reason.TERM_NOT_BEGUN}
+)
+
+
+def _terms(facts: Facts, policy: Policy, status: DistrictStatus) -> Mapping[str, Term]:
+    """Return the terms of a user's sections that the policy looks at, by the ids of the sections."""
+    standings = (each for held in facts.roles for each in held.standings) if policy.needs_terms else ()
+    named = ((section, each.term) for each in standings if each.term for section in each.ids(Scope.SECTION))
+    return {section: term for section, of in named if (term := status.calendar.term(of))}
+
+
+def _with_term(ground: Ground, terms: Mapping[str, Term], status: DistrictStatus) -> Ground:
+    if ground.scope is not Scope.SECTION or ground.id not in terms:
+        return ground
+    return replace(ground, fact=f"{ground.fact}{wording.in_term(terms[ground.id], status)}")
+
+
 _REFUSALS: Mapping[Reason, str] = {
     Reason.UNKNOWN_ACTION: "the policy names no such permission",
     Reason.NOT_APPLICABLE: "it says nothing inside the places named",
@@ -340,8 +383,14 @@ class Explanation:
         return self.reason is Reason.GRANTED
 
 
-def explanation_of(
-    access: Access, policy: Policy, permission: str, location: Location, request: RequestValues | None = None
+def explanation_of(  # noqa: PLR0913 -- a question with all that its answer depends on
+    access: Access,
+    policy: Policy,
+    permission: str,
+    location: Location,
+    request: RequestValues | None = None,
+    *,
+    status: DistrictStatus = ALWAYS,
 ) -> Explanation:
     """Explain whether a permission is held on a resource.
 
@@ -351,15 +400,20 @@ def explanation_of(
         permission: ``type:action``, named by the policy, with Clever's type in place of an alias.
         location: every place in which the resource lies.
         request: the request's values, for conditions that read them.
+        status: the status of the district by which ``access`` was worked out.
     """
     request = request or {}
     reason = decide(access, permission, location, request)
     context = f" as {wording.named(access.role)}" if access.role else ""
     if reason is Reason.GRANTED:
-        grounds = tuple(_grounds(access, policy, permission, location, request))
+        terms = _terms(access.facts, policy, status)
+        found = _grounds(access, policy, permission, location, request)
+        grounds = tuple(_with_term(each, terms, status) for each in found)
         return Explanation(reason, grounds, (), _sentence(f"{permission} is held{context}", map(_described, grounds)))
-    denial = _Denial(access, policy, permission, location, request, _reach_of(access, policy))
-    missing = tuple(sorted(_merged(denial.lacks()), key=_order))
+    whole = access if access.limits is None else access.limits.without
+    denial = _Denial(whole, policy, permission, location, request, _reach_of(whole, policy))
+    lacks = denial.by_calendar(reason, status) if reason in _BY_CALENDAR else denial.lacks()
+    missing = tuple(sorted(_merged(lacks), key=_order))
     return Explanation(reason, (), missing, _sentence(f"{permission} is not held{context}", _lacking(missing)))
 
 

@@ -10,7 +10,7 @@ from app.domain.errors import PolicyMistakes
 from app.domain.facts import Role, Standing
 from app.domain.fields import has, may_have
 from app.domain.policy_lint import given_by, mistakes_in, warnings
-from app.domain.policy_schema import OVER, PolicyFile, Rule, Values, all_juniors, full_names
+from app.domain.policy_schema import OVER, PolicyFile, Rule, Values, all_juniors, full_names, matches, plain
 from app.domain.scopes import Scope, applies_in
 from app.domain.text import normal
 
@@ -74,6 +74,7 @@ class Policy:
         juniors: under ``rule: superset`` each senior's juniors, direct and indirect; else empty.
         permissions: every permission that the policy names without a wildcard.
         permissions_in: for each scope, those of them that apply there.
+        read_only: those of them that are left under ``read_only``.
         warnings: a sentence for each part that is valid and yet seldom meant.
     """
 
@@ -83,6 +84,7 @@ class Policy:
     juniors: Mapping[Role, frozenset[Role]]
     permissions: frozenset[str]
     permissions_in: Mapping[Scope, frozenset[str]]
+    read_only: frozenset[str] = frozenset()
     warnings: tuple[str, ...] = ()
 
     @property
@@ -94,6 +96,17 @@ class Policy:
     def drops_unconfirmed_schools(self) -> bool:
         """Whether an administered school counts only if Clever's list of the user's schools has it."""
         return self.file.schools.unconfirmed == "drop"
+
+    @property
+    def needs_terms(self) -> bool:
+        """Whether permissions depend on the terms of sections."""
+        return self.file.sections.terms == "current"
+
+    @property
+    def needs_calendar(self) -> bool:
+        """Whether permissions depend on the calendar of the district, its terms included."""
+        states = self.file.district
+        return self.needs_terms or {states.paused, states.before_launch} != {"allow"}
 
     def type_of(self, written: str) -> str:
         """Return Clever's type for an alias, and any other type as it is."""
@@ -112,6 +125,7 @@ def policy_of(file: PolicyFile) -> Policy:
         juniors=all_juniors(file) if file.rule is Rule.SUPERSET else {},
         permissions=named,
         permissions_in={scope: frozenset(name for name in named if applies_in(name, scope)) for scope in Scope},
+        read_only=frozenset[str]().union(*(matches(plain(name, file), named) for name in file.district.read_only)),
         warnings=tuple(warnings(file)),
     )
 

@@ -37,13 +37,20 @@ def without_effect(file: PolicyFile) -> Iterator[str]:
     staff_reach_schools = any(each.over == "schools" for each in file.statements(Role.STAFF))
     if file.schools.unconfirmed == "drop" and not (staff_reach_schools or Role.STAFF in all_juniors(file)):
         yield "schools.unconfirmed has no effect: no statement of staff stands over schools"
-    written = file.district.model_fields_set if "district" in file.model_fields_set else frozenset()
-    for key, said, time in (
-        ("paused", file.district.paused, "while a district is paused"),
-        ("before_launch", file.district.before_launch, "before the launch of a district"),
-    ):
-        if key in written and said != "allow":
-            yield f"district.{key}: {said} has no effect yet: {time} all stays allowed"
+    yield from _calendar_without_effect(file)
+
+
+def _calendar_without_effect(file: PolicyFile) -> Iterator[str]:
+    of_terms = file.sections.terms == "current"
+    reading = [file.district.paused] + ([file.sections.after] if of_terms else [])
+    if _written_read_only(file) and "read_only" not in reading:
+        yield "district.read_only has no effect: nothing is read_only"
+    for key in ("grace_days", "after"):
+        if not of_terms and key in file.sections.model_fields_set:
+            yield f"sections.{key} has no effect: terms is any"
+    over_sections = any(each.over == "sections" for role in Role for each in file.statements(role))
+    if of_terms and not (over_sections or Role.TEACHER in all_juniors(file)):
+        yield "sections.terms has no effect: no statement stands over sections"
 
 
 def _without_effect_in(statement: Statement[str, str], file: PolicyFile, named: frozenset[str]) -> Iterator[str]:

@@ -14,6 +14,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    StrictInt,
     ValidationError,
     ValidatorFunctionWrapHandler,
     WithJsonSchema,
@@ -199,13 +200,44 @@ class Roles(_Strict):
 
 
 class DistrictStates(_Strict):
-    """Limits on permissions while a district is paused or not yet launched; they have no effect yet."""
+    """What is left of all permissions while a district is paused or not yet launched."""
 
     paused: Annotated[
-        Literal["allow", "read_only", "deny"], Field(description="While the district's data is from last year.")
+        Literal["allow", "read_only", "deny"],
+        Field(
+            description="While the district's data is from last year: Clever says `paused`, or the day (UTC) lies in "
+            "the pause that it names."
+        ),
     ] = "allow"
-    before_launch: Annotated[Literal["allow", "deny"], Field(description="Before the district's launch date.")] = "deny"
-    read_only: Annotated[tuple[Permission, ...], Field(description="The permissions under `read_only`.")] = ("*:view",)
+    before_launch: Annotated[
+        Literal["allow", "deny"], Field(description="Before the district's launch date, a day in UTC.")
+    ] = "allow"
+    read_only: Annotated[
+        tuple[Permission, ...],
+        Field(description="The permissions that are left under `read_only`, here and in `sections`."),
+    ] = ("*:view",)
+
+
+class Sections(_Strict):
+    """Whether the sections of teachers and students count in their term only.
+
+    A section without a term, or whose term Clever does not list, always counts.
+    """
+
+    terms: Annotated[
+        Literal["any", "current"],
+        Field(description="`current`: a section counts from the first through the last day of its term (UTC)."),
+    ] = "any"
+    grace_days: Annotated[
+        StrictInt, Field(ge=0, le=366, description="Days before and after the term in which it counts as well.")
+    ] = 14
+    after: Annotated[
+        Literal["drop", "read_only"],
+        Field(
+            description="What is left in a section after that: nothing, or the permissions of `district.read_only`. "
+            "Before its term there is nothing."
+        ),
+    ] = "drop"
 
 
 class Schools(_Strict):
@@ -245,6 +277,7 @@ class PolicyFile(_Strict):
     roles: Roles
     district: DistrictStates = DistrictStates()
     schools: Schools = Schools()
+    sections: Sections = Sections()
 
     def statements(self, role: Role) -> tuple[Statement[str, str], ...]:
         """Return the statements of a role, in the file's order."""

@@ -32,6 +32,10 @@ def mistakes_in(case: CaseFile, policy: Policy) -> Iterator[Mistake]:
         if user == case.facts.user:
             yield Mistake(("people", user), "this is the user whose facts stand above")
         yield from _undocumented(("people", user), roles, case, policy)
+    terms = case.facts.calendar.terms if case.facts.calendar else {}
+    for named, section in case.sections.items():
+        if section.term is not None and section.term not in terms:
+            yield Mistake(("sections", named, "term"), "the calendar under facts names no such term")
     for number, question in enumerate(case.questions or ()):
         path: Path = ("questions", number)
         if "role_context" in question.context:

@@ -1,4 +1,4 @@
-"""Locations of the resources in a policy test, from the case instead of Clever.
+"""People, places and the calendar of a policy test, from the case instead of Clever.
 
 A case may leave things open, so a resource has two locations: one from the case alone, and one in which everything left
 open favours the user. If they lead to different answers, the case is incomplete.
@@ -6,9 +6,11 @@ open favours the user. If they lead to different answers, the case is incomplete
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, time
 
+from app.domain.calendar import ALWAYS, DistrictStatus, status_at
 from app.domain.decision import SCOPE_OF, Reason
-from app.domain.facts import Facts, HeldRole, Role, Standing
+from app.domain.facts import Facts, HeldRole, Role, SectionOf, Standing, standings_by_term
 from app.domain.ids import DistrictId, SchoolId, SectionId, UserId
 from app.domain.places import (
     Location,
@@ -36,14 +38,27 @@ def locations(resource: Resource, case: CaseFile, policy: Policy) -> tuple[Locat
 
 
 def known_person(user: str, case: CaseFile) -> Facts | None:
-    """Return a person's facts with the schools of their sections, or None if the case has none."""
+    """Return a person's facts, with the schools and terms of their sections, or None if the case has none."""
     asking = case.facts
     if user == asking.user:
-        return _with_schools(asking.facts(), case)
+        return subject(case)
     roles = case.people.get(user)
     if roles is None:
         return None
-    return _with_schools(CaseFacts(user=user, district=asking.district, roles=roles).facts(), case)
+    return _with_sections(CaseFacts(user=user, district=asking.district, roles=roles).facts(), case)
+
+
+def subject(case: CaseFile) -> Facts:
+    """Return the facts of the user about whom the case asks, with the schools and terms of their sections."""
+    return _with_sections(case.facts.facts(), case)
+
+
+def status(case: CaseFile, policy: Policy) -> DistrictStatus:
+    """Return what the calendar of the district means on the day of the questions."""
+    said = case.facts.calendar
+    if said is None:
+        return ALWAYS
+    return status_at(said.calendar(), policy, datetime.combine(said.today, time(), UTC).timestamp())
 
 
 def known_section(section: str, case: CaseFile) -> Section | None:
@@ -52,7 +67,7 @@ def known_section(section: str, case: CaseFile) -> Section | None:
     if facts is None:
         return None
     school = SchoolId(facts.school) if facts.school else None
-    return Section(SectionId(section), DistrictId(case.facts.district), school, facts.students)
+    return Section(SectionId(section), DistrictId(case.facts.district), school, facts.students, term=facts.term)
 
 
 @dataclass(frozen=True)
@@ -185,10 +200,18 @@ def _places_of(person: Facts, *roles: Role) -> set[Place]:
     return own | {(Scope.SCHOOL, school) for standing in standings for school in standing.section_schools}
 
 
-def _with_schools(facts: Facts, case: CaseFile) -> Facts:
-    def of(standing: Standing) -> Standing:
-        sections = (known_section(each, case) for each in standing.ids(Scope.SECTION))
-        schools = {section.school for section in sections if section and section.school}
-        return replace(standing, section_schools=tuple(sorted(schools)))
+def _with_sections(facts: Facts, case: CaseFile) -> Facts:
+    def of(standing: Standing) -> tuple[Standing, ...]:
+        ids = standing.ids(Scope.SECTION)
+        known = ((section, known_section(section, case)) for section in ids)
+        sections = [SectionOf(named, found.school, found.term) if found else SectionOf(named) for named, found in known]
+        others = tuple((scope, some) for scope, some in standing.places if scope is not Scope.SECTION)
+        return standings_by_term(replace(standing, places=others), sections) if ids else (standing,)
 
-    return replace(facts, roles=tuple(replace(each, standings=tuple(map(of, each.standings))) for each in facts.roles))
+    return replace(
+        facts,
+        roles=tuple(
+            replace(held, standings=tuple(each for standing in held.standings for each in of(standing)))
+            for held in facts.roles
+        ),
+    )

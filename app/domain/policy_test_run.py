@@ -13,7 +13,7 @@ from app.domain.grants import ConditionalGrant, Grant
 from app.domain.places import Location
 from app.domain.policy import Policy
 from app.domain.policy_schema import plain
-from app.domain.policy_test_places import known_person, known_section, locations
+from app.domain.policy_test_places import known_person, known_section, locations, status, subject
 from app.domain.policy_test_schema import CaseFile, Question, WantedGrant
 from app.domain.scopes import Scope
 
@@ -35,7 +35,7 @@ def answer(question: Question, case: CaseFile, policy: Policy) -> tuple[Reason, 
     if (reason := denied_to_everyone(policy, permission, question.resource.type)) is not None:
         return reason, reason
     try:
-        access = access_of(case.facts.facts(), policy, question.role or case.role)
+        access = access_of(subject(case), policy, question.role or case.role, status(case, policy))
     except RoleNotHeld:
         return Reason.ROLE_NOT_HELD, Reason.ROLE_NOT_HELD
     kind = policy.type_of(question.resource.type)
@@ -124,7 +124,7 @@ def _described(question: Question) -> str:
 
 def _of_grants(case: CaseFile, grants: Iterable[WantedGrant], policy: Policy) -> Iterator[str]:
     try:
-        answered = permission_set(case.facts.facts(), policy, case.role)
+        answered = permission_set(subject(case), policy, case.role, status(case, policy))
     except RoleNotHeld as error:
         yield f"found no grants at all: {error}"
         return

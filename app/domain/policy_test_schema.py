@@ -4,7 +4,9 @@ A case holds one user's facts in place of Clever's, and the expected result: the
 questions. Each role has a class of its own, so that the schema knows its fields.
 """
 
+import re
 from collections.abc import Mapping
+from datetime import date
 from typing import Annotated, Literal, Self
 
 from pydantic import (
@@ -18,6 +20,7 @@ from pydantic import (
     model_validator,
 )
 
+from app.domain.calendar import Calendar, Term
 from app.domain.conditions import is_of_request
 from app.domain.decision import Reason
 from app.domain.facts import Facts, HeldRole, Role, Standing
@@ -65,6 +68,14 @@ def _policy(given: object) -> PolicyFile | str:
     return given if given and isinstance(given, str) else PolicyFile.model_validate(given)
 
 
+def _day(given: object) -> object:
+    # Pydantic takes numbers for days, too.
+    if not isinstance(given, str) or not re.fullmatch(r"\d{4}-\d{2}-\d{2}", given):
+        raise ValueError("a day is written like 2026-08-31")
+    return given
+
+
+Day = Annotated[date, BeforeValidator(_day), WithJsonSchema({"type": "string", "format": "date"})]
 OneOrMany = Annotated[Texts, BeforeValidator(_listed, json_schema_input_type=Text | list[Text])]
 RequestKey = Annotated[
     str, BeforeValidator(_of_request), WithJsonSchema({"type": "string", "pattern": r"^(resource|action|context)\."})
@@ -134,11 +145,41 @@ class RoleFacts(_Strict):
     contact: Annotated[Relationships | None, _not_null(Relationships)] = None
 
 
+class TermFacts(_Strict):
+    """The facts of a term: its first and its last day."""
+
+    start: Annotated[Day | None, _not_null(Day)] = None
+    end: Annotated[Day | None, _not_null(Day)] = None
+
+
+class CalendarFacts(_Strict):
+    """The calendar of the district, and the day on which the questions are asked."""
+
+    today: Annotated[Day, Field(description="The day of the questions, in UTC.")]
+    state: Annotated[str, Field(description="Such as `running` or `paused`.")] = ""
+    pause_start: Annotated[Day | None, _not_null(Day)] = None
+    pause_end: Annotated[Day | None, _not_null(Day), Field(description="The first day after the pause.")] = None
+    launch_date: Annotated[Day | None, _not_null(Day)] = None
+    terms: Annotated[
+        dict[Text, TermFacts], Field(description="The terms by id; `sections` says in which term a section is.")
+    ] = {}
+
+    def calendar(self) -> Calendar:
+        """Return the calendar in the form that the engine reads."""
+        terms = tuple(Term(named, term.start, term.end) for named, term in sorted(self.terms.items()))
+        return Calendar(self.state.casefold(), self.pause_start, self.pause_end, self.launch_date, terms)
+
+
 class CaseFacts(_Strict):
     """The facts of one user; any text may be an id."""
 
     user: Text = "user"
     district: Text = "district"
+    calendar: Annotated[
+        CalendarFacts | None,
+        _not_null(CalendarFacts),
+        Field(description="Of the district; without it, it is launched and runs, and sections always count."),
+    ] = None
     roles: RoleFacts
 
     def facts(self) -> Facts:
@@ -159,6 +200,9 @@ class SectionFacts(_Strict):
     """The facts of a section."""
 
     school: Annotated[Text | None, Field(description="Its school; without it, it lies in none.")] = None
+    term: Annotated[Text | None, _not_null(Text), Field(description="Its term, one of those of `facts.calendar`.")] = (
+        None
+    )
     students: Annotated[Texts, Field(description="The students who are enrolled in it.")] = ()
 
 

@@ -3,11 +3,12 @@
 import json
 from collections.abc import Iterable, Mapping
 
+from app.domain.calendar import Cause, DistrictStatus, Effect, Term, TermState
 from app.domain.conditions import RequestCondition
 from app.domain.facts import HeldRole, Role, Standing
 from app.domain.fields import UNREADABLE
 from app.domain.places import Location, Place
-from app.domain.policy_schema import Value
+from app.domain.policy_schema import Sections, Value
 from app.domain.scopes import Scope
 from app.domain.text import shown
 
@@ -74,6 +75,34 @@ def none_shared(roles: Iterable[Role]) -> str:
     *others, last = map(named, roles)
     absent = f"no {', '.join(others)}{' or ' if others else ''}{last} role is shared with this application"
     return f"{absent}, which grants nothing and does not say that the person has none"
+
+
+def in_term(term: Term, status: DistrictStatus) -> str:
+    """Return in which term a section is: ``, whose term runs from 2026-08-10 through 2026-12-18``."""
+    if status.of_term(term.id) is TermState.ENDED:
+        return f", whose term ended on {term.end}: it can still be read"
+    days = " ".join([*([f"from {term.start}"] if term.start else []), *([f"through {term.end}"] if term.end else [])])
+    return f", whose term runs {days}" if days else ""
+
+
+def out_of_term(term: Term, status: DistrictStatus, sections: Sections) -> str:
+    """Return why a section does not count, or only for reading."""
+    grace = f"more than {sections.grace_days} day{'' if sections.grace_days == 1 else 's'}"
+    if status.of_term(term.id) is TermState.NOT_BEGUN:
+        return f"its term begins on {term.start}" + (f", in {grace}" if sections.grace_days else "")
+    ended = f"its term ended on {term.end}" + (f", {grace} ago" if sections.grace_days else "")
+    return f"{ended}: it can only be read now" if sections.after == "read_only" else ended
+
+
+def district_limits(status: DistrictStatus) -> str:
+    """Return why permissions are taken in the whole district."""
+    calendar = status.calendar
+    if status.cause is Cause.BEFORE_LAUNCH:
+        return f"the district is launched on {calendar.launch_date}, and the policy allows nothing before"
+    days = f" from {calendar.pause_start}" if calendar.pause_start else ""
+    days += f" until {calendar.pause_end}" if calendar.pause_start and calendar.pause_end else ""
+    left = "allows nothing but reading" if status.effect is Effect.READ_ONLY else "allows nothing"
+    return f"the district is paused{days}: its data is last year's, and the policy {left} meanwhile"
 
 
 def not_met(role: Role, field: str, standing: Standing, wanted: tuple[Value, ...]) -> str:

@@ -39,14 +39,14 @@ def test_policy_check_says_ok_and_what_wildcards_stand_for(tmp_path: Path) -> No
     assert result.stdout.splitlines()[-1].startswith("OK: rule maximum, revision ")
 
 
-def test_policy_check_warns_of_what_has_no_effect_yet(tmp_path: Path) -> None:
+def test_policy_check_warns_of_what_has_no_effect(tmp_path: Path) -> None:
     file = tmp_path / "policy.yaml"
-    file.write_text("version: 1\nrule: scoped\nroles: {}\ndistrict: {paused: read_only, before_launch: allow}\n")
+    file.write_text("version: 1\nrule: scoped\nroles: {}\ndistrict: {paused: read_only}\nsections: {terms: current}\n")
     result = run("policy", "check", str(file))
     assert (result.exit_code, result.stdout.splitlines()[:-1]) == (
         0,
         [
-            "warning: district.paused: read_only has no effect yet: while a district is paused all stays allowed",
+            "warning: sections.terms has no effect: no statement stands over sections",
         ],
     )
 

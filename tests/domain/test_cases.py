@@ -16,6 +16,7 @@ from app.domain.grants import ConditionalGrant, Grant, PermissionSet
 from app.domain.ids import DistrictId, UserId
 from app.domain.policy import Policy, policy_of
 from app.domain.policy_schema import PolicyFile, Rule
+from app.domain.policy_test_places import status, subject
 from app.domain.policy_test_run import failures
 from app.domain.policy_test_schema import CaseFile, WantedGrant
 from app.domain.scopes import Scope
@@ -46,7 +47,7 @@ def test_case(name: str) -> None:
     case, policy = case_of(name)
     assert failures(case, policy) == ()
     if case.wanted is not None:
-        found = permission_set(case.facts.facts(), policy, case.role)
+        found = permission_set(subject(case), policy, case.role, status(case, policy))
         assert tuple(map(listed, (*found.grants, *found.conditional))) == case.wanted
 
 

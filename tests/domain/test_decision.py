@@ -141,5 +141,5 @@ def test_reasons_are_words_that_can_be_published() -> None:
     assert names == [
         *("granted", "unknown_subject", "unknown_resource", "unknown_action", "role_not_held", "not_applicable"),
         *("no_place", "places_disagree", "not_permitted", "not_in_reach", "condition_not_met"),
-        "condition_not_comparable",
+        *("condition_not_comparable", "district_paused", "district_not_launched", "term_ended", "term_not_begun"),
     ]

@@ -263,7 +263,8 @@ def test_expansions_tell_what_each_wildcard_stands_for() -> None:
 
 def test_expansions_of_aliases_are_shown_with_the_types_of_clever() -> None:
     statement = {"allow": ["classroom:*", "classroom:view", "section:edit"], "over": "sections"}
-    file = file_of({"teacher": [statement]}, aliases={"classroom": "section"}, district={"read_only": ["classroom:*"]})
+    reading = {"paused": "read_only", "read_only": ["classroom:*"]}
+    file = file_of({"teacher": [statement]}, aliases={"classroom": "section"}, district=reading)
     assert list(expansions(file)) == [
         ("roles.teacher[0].allow[0]", "classroom:*", ("section:edit", "section:view")),
         ("district.read_only[0]", "classroom:*", ("section:edit", "section:view")),
@@ -327,21 +328,50 @@ def test_a_statement_left_with_nothing_is_warned_of() -> None:
     ]
 
 
+ALLOWED = "district.read_only has no effect: nothing is read_only"
+
+
 @pytest.mark.parametrize(
-    ("block", "told"),
+    ("blocks", "told"),
     [
-        ({}, []),
-        ({"paused": "allow", "before_launch": "allow"}, []),
-        ({"paused": "deny"}, ["district.paused: deny"]),
-        ({"paused": "read_only", "read_only": ["*:view"]}, ["district.paused: read_only"]),
-        ({"before_launch": "deny"}, ["district.before_launch: deny"]),
-        ({"paused": "deny", "before_launch": "deny"}, ["district.paused: deny", "district.before_launch: deny"]),
+        ({"district": {"paused": "deny", "before_launch": "deny"}, "sections": {"terms": "current"}}, []),
+        ({"district": {"paused": "read_only", "read_only": ["*:view"]}}, []),
+        ({"district": {"read_only": ["*:view"]}, "sections": {"terms": "current", "after": "read_only"}}, []),
+        ({"district": {"paused": "deny", "read_only": ["*:view"]}}, [ALLOWED]),
+        (
+            {"district": {"read_only": ["*:view"]}, "sections": {"grace_days": 7, "after": "read_only"}},
+            [
+                ALLOWED,
+                "sections.grace_days has no effect: terms is any",
+                "sections.after has no effect: terms is any",
+            ],
+        ),
     ],
 )
-def test_a_restriction_that_has_no_effect_yet_is_warned_of(block: Written, told: list[str]) -> None:
-    found = list(warnings(file_of({"teacher": [TEACHER]}, district=block)))
-    assert [one.partition(" has no effect yet: ")[0] for one in found] == told
-    assert list(warnings(file_of({"teacher": [TEACHER]}))) == []
+def test_what_has_no_effect_on_a_district_or_a_section_is_warned_of(blocks: Written, told: list[str]) -> None:
+    assert list(warnings(file_of({"teacher": [TEACHER]}, **blocks))) == told
+
+
+def test_terms_have_no_effect_where_nothing_stands_over_sections() -> None:
+    by_term = {"sections": {"terms": "current"}}
+    assert list(warnings(file_of({"staff": [STAFF]}, **by_term))) == [
+        "sections.terms has no effect: no statement stands over sections"
+    ]
+    above = {**by_term, "rule": "superset", "superset": {"teacher": ["staff"]}}
+    assert list(warnings(file_of({"staff": [STAFF]}, **above))) == []
+
+
+def test_what_a_policy_has_to_know_of_a_district() -> None:
+    known = [
+        (each.needs_calendar, each.needs_terms)
+        for each in (
+            policy({"teacher": [TEACHER]}),
+            policy({"teacher": [TEACHER]}, district={"paused": "read_only"}),
+            policy({"teacher": [TEACHER]}, district={"before_launch": "deny"}),
+            policy({"teacher": [TEACHER]}, sections={"terms": "current"}),
+        )
+    ]
+    assert known == [(False, False), (True, False), (True, False), (True, True)]
 
 
 STAFF: Written = {"allow": ["school:view"], "over": "schools"}
@@ -560,6 +590,9 @@ def test_the_schema_accepts_what_we_accept(written: Written) -> None:
         {**SMALL, "superset": {"contact": ["student"]}},
         {**SMALL, "superset": {"student": []}},
         {**SMALL, "district": {"paused": "maybe"}},
+        {**SMALL, "sections": {"terms": "all"}},
+        {**SMALL, "sections": {"grace_days": -1}},
+        {**SMALL, "sections": {"grace_days": "7"}},
         {**SMALL, "schools": {"unconfirmed": True}},
         {**SMALL, "roles": {"student": [{**TEACHER, "when": {"title": "Dean"}}]}},
         {**SMALL, "roles": {"contact": [{"allow": ["a:b"], "over": "students", "when": {"title": "Dean"}}]}},

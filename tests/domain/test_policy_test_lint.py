@@ -173,3 +173,11 @@ def test_a_place_of_the_applications_own_thing_is_said_outside_its_properties() 
     message = "properties only feed conditions here: say with in: {section: …} where this lies"
     found = on({"type": "note", "id": "n-1", "properties": {"classroom": "sec-a", "colour": "red"}})
     assert found == [f"properties.classroom: {message}"]
+
+
+def test_a_section_is_in_a_term_of_the_calendar() -> None:
+    said = {"sections": {"sec-a": {"term": "fall"}, "sec-b": {"term": "spring"}, "sec-c": {}}}
+    calendar = {"today": "2026-08-31", "terms": {"fall": {}}}
+    unknown = "the calendar under facts names no such term"
+    assert told(facts={"calendar": calendar, "roles": {}}, **said) == [f"sections.sec-b.term: {unknown}"]
+    assert told(**said) == [f"sections.{section}.term: {unknown}" for section in ("sec-a", "sec-b")]

@@ -25,6 +25,10 @@ def of(**roles: object) -> Written:
     return {**CASE, "facts": {"roles": roles}}
 
 
+def on_a_day(**calendar: object) -> Written:
+    return {**CASE, "facts": {"calendar": {"today": "2026-08-31", **calendar}, "roles": {}}}
+
+
 def granting(**changes: object) -> Written:
     return {**CASE, "wanted": [{**GRANT, **changes}]}
 
@@ -132,6 +136,9 @@ def test_the_schema_is_one() -> None:
         of(staff={"unconfirmed": "unread"}),
         of(staff={"schools": ["a"], "unconfirmed": ["a"], "roles": ["b"], "title": "c", "department": "d"}),
         of(contact=[]),
+        on_a_day(),
+        on_a_day(state="paused", pause_start="2026-06-10", pause_end="2026-08-15", launch_date="2025-08-15"),
+        {**on_a_day(terms={"fall": {"start": "2026-08-24"}, "any": {}}), "sections": {"sec-a": {"term": "fall"}}},
         of(contact=[{"student": "a", "type": "b", "relationship": "c"}]),
         granting(when={"resource.status": "active"}, unless={"action.soft": [True, 1]}),
         asking(role="staff", reason="role_not_held", wanted=False, context={"a": [None]}),
@@ -166,6 +173,14 @@ def test_the_schema_accepts_what_we_accept(written: Written) -> None:
         {**CASE, "facts": {}},
         {**CASE, "facts": {"user": 1, "roles": {}}},
         {**CASE, "facts": {"user": "", "roles": {}}},
+        {**CASE, "facts": {"calendar": None, "roles": {}}},
+        {**CASE, "facts": {"calendar": {}, "roles": {}}},
+        on_a_day(today=20260831),
+        on_a_day(today=None),
+        on_a_day(launch_date=None),
+        on_a_day(terms={"fall": {"end": None}}),
+        on_a_day(terms=["fall"]),
+        {**CASE, "sections": {"sec-a": {"term": None}}},
         of(janitor={}),
         of(teacher=None),
         of(teacher={"department": "Sports"}),
@@ -213,6 +228,12 @@ def test_the_schema_refuses_what_we_refuse(written: Written) -> None:
     assert not Draft202012Validator(SCHEMA).is_valid(written)
     with pytest.raises(ValueError, match="CaseFile"):
         CaseFile.model_validate(written)
+
+
+@pytest.mark.parametrize("day", ["31.8.2026", "2026-8-31", "2026-02-30", "20260831", "2026-W36-1", "1756598400", ""])
+def test_a_day_is_written_in_one_way(day: str) -> None:
+    with pytest.raises(ValueError, match="pause_end"):
+        CaseFile.model_validate(on_a_day(pause_end=day))
 
 
 def test_an_inline_policy_is_read_as_a_policy_file() -> None:

@@ -51,6 +51,20 @@ TEXTS: Mapping[Reason, Texts] = {
         "value there, or one of another kind",
         "This cannot be done at the moment.",
     ),
+    Reason.DISTRICT_PAUSED: Texts(
+        "the district is paused, and the policy does not allow this meanwhile", "This cannot be done at the moment."
+    ),
+    Reason.DISTRICT_NOT_LAUNCHED: Texts(
+        "the district is not launched, and the policy does not allow this before", "This cannot be done yet."
+    ),
+    Reason.TERM_ENDED: Texts(
+        "the term of the section has ended, and the policy does not allow this after it",
+        "This cannot be done any more: the term is over.",
+    ),
+    Reason.TERM_NOT_BEGUN: Texts(
+        "the term of the section has not begun, and the policy does not allow this before",
+        "This cannot be done yet: the term has not begun.",
+    ),
 }
 """The words of each reason."""
 
