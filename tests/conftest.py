@@ -175,6 +175,7 @@ def by_client_id(url: str, world: World) -> dict[str, object]:
     }
 
 
+ENDING_SECONDS = 20
 SHORT_IDLING = httpx.Limits(keepalive_expiry=2)
 """Shorter than the service's: it would close a connection at the moment in which the client asks again."""
 
@@ -235,7 +236,13 @@ def rosterguard_process(
             yield process, process.stdout.readline().removeprefix("Rosterguard on ").strip()
         finally:
             process.terminate()
-            for text in process.communicate():
+            try:
+                texts = process.communicate(timeout=ENDING_SECONDS)
+            except subprocess.TimeoutExpired:
+                # A second signal ends one that goes on for a while after the first.
+                process.terminate()
+                texts = process.communicate()
+            for text in texts:
                 planted.WATCH.look(text or "", "is written by a process")
             told.seek(0)
             planted.WATCH.look(told.read(), "is logged by a process")
