@@ -23,6 +23,7 @@ class Staleness:
 
 
 Said = TypeVar("Said")
+Part = TypeVar("Part")
 
 
 class Rendered(msgspec.Struct, frozen=True, gc=False):
@@ -55,6 +56,7 @@ class Snapshot(msgspec.Struct, Generic[Said], gc=False):
         stale: why it is used although it is not fresh; None while it is fresh.
         rendered: answers, the latest last.
         fresh: for a stale snapshot, the original.
+        load: the number of the load of a whole district from which the facts come; None for what was read alone.
     """
 
     facts: Said
@@ -64,10 +66,15 @@ class Snapshot(msgspec.Struct, Generic[Said], gc=False):
     stale: str | None = None
     rendered: tuple[Rendered, ...] = ()
     fresh: "Snapshot[Said] | None" = None
+    load: int | None = None
 
     def aged(self, reason: str) -> "Snapshot[Said]":
         """Return the same snapshot, marked stale; both share their rendered answers."""
         return msgspec.structs.replace(self, stale=reason, rendered=(), fresh=self.fresh or self)
+
+    def of(self, part: "Part") -> "Snapshot[Part]":
+        """Return a snapshot of what follows from this one, as recent and as stale."""
+        return Snapshot(part, self.began, self.at, stale=self.stale)
 
     def answer(self, question: Hashable) -> Rendered | None:
         """Return the kept answer to a question, which holds all that the answer depends on beside the snapshot."""

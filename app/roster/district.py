@@ -6,10 +6,11 @@ as bytes.
 """
 
 from array import array
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from enum import StrEnum
 from functools import lru_cache
+from itertools import count
 from typing import Final, NamedTuple
 
 import msgspec
@@ -42,12 +43,23 @@ class AsOf(NamedTuple):
     at: float
 
 
+class Alike(NamedTuple):
+    """Users whose facts are the same but for their ids, and the facts, of nobody in particular: their user is empty."""
+
+    facts: Facts
+    users: Sequence[UserId]
+
+
 class LegacyHolder(NamedTuple):
     """The user who holds an id from before API 3.0, and the role that it belongs to."""
 
     user: UserId
     role: Role
 
+
+_NOBODY = UserId("")
+
+_load_numbers = count(1)
 
 _NUMBER: Final = "I"  # of an array: four bytes
 
@@ -60,6 +72,13 @@ class _SectionRecord(msgspec.Struct, array_like=True, frozen=True, gc=False):
     term: int | None
     teachers: bytes
     students: bytes
+
+
+class _StandsAs(NamedTuple):
+    """As what a user stands in a section."""
+
+    student: bool
+    teacher: bool
 
 
 _SECTION = msgspec.msgpack.Decoder(_SectionRecord)
@@ -77,14 +96,18 @@ class District:
     Attributes:
         id: the district.
         whom: who is held.
+        number: that of the load: no other district in this process has it.
         as_of: when what is held was true; whoever loads or follows the district moves it forward.
+        on_change: is called with what a change returns, before it returns.
     """
 
     def __init__(self, district: DistrictId, whom: Whom, as_of: AsOf) -> None:
         """Hold nothing yet."""
         self.id = district
         self.whom = whom
+        self.number = next(_load_numbers)
         self.as_of = as_of
+        self.on_change: Callable[[Collection[UserId]], None] = _ignore
         self._ids = _Ids()
         self._people: dict[int, bytes] = {}
         self._sections: dict[int, bytes] = {}
@@ -118,7 +141,7 @@ class District:
             self._unlink(number, before)
         self._people[number] = person
         self._link(number, person)
-        return (facts.user,)
+        return self._announced((facts.user,))
 
     def drop_person(self, user: UserId) -> Collection[UserId]:
         """Forget a user; the sections still list them."""
@@ -126,9 +149,9 @@ class District:
         before = self._people.pop(number, None)
         if before is None:
             # Of whomever is not held here a single read may be known.
-            return () if self.whom is Whom.EVERYONE else (user,)
+            return () if self.whom is Whom.EVERYONE else self._announced((user,))
         self._unlink(number, before)
-        return (user,)
+        return self._announced((user,))
 
     def put_section(self, section: Section) -> Collection[UserId]:
         """Hold a section; raises ``ValueError`` for one of another district."""
@@ -142,7 +165,7 @@ class District:
             self._unlink_section(number, before)
         self._sections[number] = _packed(after)
         self._link_section(number, after)
-        return self._names(_touched(before, after))
+        return self._announced(self._names(_touched(before, after)))
 
     def drop_section(self, section: SectionId) -> Collection[UserId]:
         """Forget a section."""
@@ -152,7 +175,7 @@ class District:
             return ()
         self._unlink_section(number, before)
         del self._sections[number]
-        return self._names(_touched(before, None))
+        return self._announced(self._names(_touched(before, None)))
 
     def put_school(self, school: SchoolId) -> Collection[UserId]:
         """Hold a school, which confirms that those who administer it do."""
@@ -160,7 +183,7 @@ class District:
         if number in self._schools:
             return ()
         self._schools.add(number)
-        return self._administer(number)
+        return self._announced(self._names(self._people_at.get((number, Role.STAFF), ())))
 
     def drop_school(self, school: SchoolId) -> Collection[UserId]:
         """Forget a school."""
@@ -168,11 +191,15 @@ class District:
         if number not in self._schools:
             return ()
         self._schools.remove(number)
-        return self._administer(number)
+        return self._announced(self._names(self._people_at.get((number, Role.STAFF), ())))
 
     def holds(self, roles: Collection[Role]) -> bool:
         """Tell whether a user of these roles is held here, if there is such a user."""
         return self.whom is Whom.EVERYONE or (bool(roles) and EMPLOYEES.issuperset(roles))
+
+    def lists(self, role: Role | None) -> bool:
+        """Tell whether everybody in a role, or in any, is held here."""
+        return self.whom is Whom.EVERYONE or role in EMPLOYEES
 
     def facts(self, user: str) -> Facts | None:
         """Return the facts of a user; None if none such is held."""
@@ -185,8 +212,30 @@ class District:
             self._confirmed(role, self._name(legacy_id))
             for role, legacy_id in zip(_roles_of(roles), legacy_ids, strict=True)
         )
-        sections = (self._section_as_seen_by(number, user, section) for section in self._sections_of.get(number))
+        sections = (
+            self._section_of(section, user, self._stands_in(section, number))
+            for section in self._sections_of.get(number)
+        )
         return with_sections(Facts(UserId(user), self.id, tuple(held)), sections)
+
+    def alike(self, place: Place, role: Role) -> Iterator[Alike]:
+        """Yield who is held and stands in a place in a role, those together whom no decision there can tell apart.
+
+        Of their sections the facts have the place itself, if it is one, and no other.
+        """
+        scope, named = place
+        section = self._ids.known(named) if scope is Scope.SECTION else None
+        groups: dict[tuple[bytes, _StandsAs | None], list[int]] = {}
+        for number in self._people_in(place, role):
+            roles, _ = _PERSON.decode(self._people[number])
+            stands_as = None if section is None else self._stands_in(section, number)
+            groups.setdefault((roles, stands_as), []).append(number)
+        for (roles, stands_as), numbers in groups.items():
+            held = tuple(self._confirmed(each, None) for each in _roles_of(roles))
+            facts = Facts(_NOBODY, self.id, held)
+            if section is not None and stands_as is not None:
+                facts = with_sections(facts, [self._section_of(section, _NOBODY, stands_as)])
+            yield Alike(facts, self._names(numbers))
 
     def section(self, section: str) -> Section | None:
         """Return a section; None if there is none such."""
@@ -253,6 +302,10 @@ class District:
         for school in self.schools():
             yield school.encode()
 
+    def _announced(self, users: Collection[UserId]) -> Collection[UserId]:
+        self.on_change(users)
+        return users
+
     def _check(self, district: DistrictId) -> None:
         if district != self.id:
             raise ValueError("a record of another district")
@@ -290,17 +343,16 @@ class District:
     def _school(self, record: _SectionRecord) -> SchoolId | None:
         return None if record.school is None else SchoolId(self._ids.name(record.school))
 
-    def _section_as_seen_by(self, number: int, user: str, section: int) -> Section:
+    def _stands_in(self, section: int, number: int) -> _StandsAs:
+        record = _SECTION.decode(self._sections[section])
+        return _StandsAs(number in _numbers(record.students), number in _numbers(record.teachers))
+
+    def _section_of(self, section: int, user: str, stands_as: _StandsAs) -> Section:
         """Return a section without its other people: to name them all would take longer than all the rest."""
         record = _SECTION.decode(self._sections[section])
-        return Section(
-            SectionId(self._ids.name(section)),
-            self.id,
-            self._school(record),
-            students=(user,) if number in _numbers(record.students) else (),
-            teachers=(user,) if number in _numbers(record.teachers) else (),
-            term=self._name(record.term),
-        )
+        students, teachers = ((user,) if stands else () for stands in stands_as)
+        named = SectionId(self._ids.name(section))
+        return Section(named, self.id, self._school(record), students, teachers, self._name(record.term))
 
     def _confirmed(self, held: HeldRole, legacy_id: str | None) -> HeldRole:
         """Return a role as held by one user: with its legacy id, and the schools that are not of the district."""
@@ -320,9 +372,6 @@ class District:
 
     def _names(self, numbers: Iterable[int]) -> tuple[UserId, ...]:
         return tuple(map(UserId, map(self._ids.name, numbers)))
-
-    def _administer(self, school: int) -> Collection[UserId]:
-        return self._names(self._people_at.get((school, Role.STAFF), ()))
 
     def _link(self, number: int, person: bytes) -> None:
         roles, legacy_ids = _PERSON.decode(person)
@@ -364,6 +413,10 @@ class District:
     def _members(self, record: _SectionRecord) -> set[int]:
         """Return whose sections have to be known: no students where only staff are held."""
         return {*_numbers(record.teachers), *(_numbers(record.students) if self.whom is Whom.EVERYONE else ())}
+
+
+def _ignore(_users: Collection[UserId]) -> None:
+    """Do nothing: nobody has answered from a district that is still being loaded."""
 
 
 class _Ids:

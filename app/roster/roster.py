@@ -5,7 +5,7 @@ That an older answer may stand in for one that cannot be had is RFC 9111 section
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -14,8 +14,10 @@ from app.domain.facts import Facts, Role
 from app.domain.ids import DistrictId, IdShape, SchoolId, SectionId, UserId
 from app.domain.places import Place, Section
 from app.domain.read_context import ReadContext, Urgency
+from app.domain.scopes import Scope
 from app.domain.serialization import PackedFacts, is_confirmed, packed
 from app.domain.snapshot import Snapshot
+from app.roster.district import Alike, District
 from app.roster.freshness import Freshness, Required
 from app.roster.ports import Clever, Clock, Shared
 from app.roster.prefetched import NOTHING_PREFETCHED, Prefetched
@@ -173,11 +175,48 @@ class Roster:
             pages,
         )
 
+    def loaded(self, district: DistrictId, freshness: Freshness) -> District | None:
+        """Return the district if it is loaded as a whole and as recent as the request asks."""
+        loaded = self.store.district(district)
+        return loaded if loaded is not None and self._required(freshness).is_met_by(loaded.as_of.began) else None
+
+    async def user_ids(
+        self, district: DistrictId, place: Place, role: Role | None, freshness: Freshness
+    ) -> Snapshot[Sequence[UserId]]:
+        """Return the ids of those whom ``people`` returns, and of a loaded district without their facts."""
+        loaded = self.loaded(district, freshness)
+        if loaded is not None and loaded.lists(role):
+            return Snapshot(loaded.people(place, role), *loaded.as_of)
+        people = await self.people(district, place, role, freshness)
+        return people.of([person.user for person in people.facts])
+
+    async def section_ids(
+        self, district: DistrictId, place: Place, freshness: Freshness
+    ) -> Snapshot[Sequence[SectionId]]:
+        """Return the ids of the sections that ``sections`` returns."""
+        loaded = self.loaded(district, freshness)
+        if loaded is not None:
+            return Snapshot(loaded.sections(place), *loaded.as_of)
+        sections = await self.sections(district, place, freshness)
+        return sections.of([section.id for section in sections.facts])
+
+    async def alike(
+        self, district: DistrictId, place: Place, roles: Collection[Role], freshness: Freshness
+    ) -> Snapshot[Sequence[Alike]]:
+        """Return who stands in a place in one of these roles, those together whom no decision there can tell apart."""
+        loaded = self.loaded(district, freshness)
+        if loaded is not None and all(map(loaded.lists, roles)):
+            return Snapshot([each for role in roles for each in loaded.alike(place, role)], *loaded.as_of)
+        admins = Role.DISTRICT_ADMIN if place[0] is Scope.DISTRICT else None
+        people = await self.people(district, place, admins, freshness)
+        return people.of([Alike(person, (person.user,)) for person in people.facts])
+
     def is_cold(self, key: Key, freshness: Freshness) -> bool:
         """Tell whether what ``key`` names would have to be fetched."""
-        required, held, gone = self._required(freshness), self.store.find(*key), self.store.found_gone(key)
+        required, held = self._required(freshness), self.store.find(*key)
         if held is not None and required.is_met_by(held.began):
             return key.kind == "user" and not self.suffices(held.facts)
+        gone = self.store.found_gone(key)
         return gone is None or not required.is_met_by(gone.began)
 
     async def find_elsewhere(self, district: DistrictId, user: UserId) -> None:

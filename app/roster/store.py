@@ -1,14 +1,17 @@
 """What Clever said last: snapshots in memory, what it said does not exist, and what it refused to say."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
+from functools import partial
 from math import inf
 from typing import Any, NamedTuple, TypeVar
 
 from app.domain.errors import QuestionError
-from app.domain.ids import DistrictId
+from app.domain.ids import DistrictId, UserId
 from app.domain.snapshot import Snapshot
+from app.roster.district import District
+from app.roster.loaded import said_by
 from app.roster.ports import Cache, Clock
 
 Said = TypeVar("Said")
@@ -60,6 +63,7 @@ class Store:
     wall: Clock
     fresh_seconds: int
     jitter: Callable[[], float] = random.random
+    _districts: dict[str, District] = field(default_factory=dict)
     # When the last fetch began that Clever refused, by district and, if only this kind is forbidden, by kind.
     _refused: dict[tuple[DistrictId, str | None], float] = field(default_factory=dict)
     # When the last fetch began that succeeded, by the same.
@@ -70,10 +74,28 @@ class Store:
         return {"users": len(self.users), "places": len(self.places)}
 
     def find(self, kind: str, district: str, which: str) -> Snapshot[Any] | None:
-        """Return the snapshot of what a ``Key`` of these parts names, however old it is; None if there is none."""
-        if kind == "user":
-            return self.users.get(f"{district}/{which}")
-        return self.places.get(f"{kind}/{district}/{which}")
+        """Return the snapshot of what a ``Key`` of these parts names, however old it is; None if there is none.
+
+        Of a loaded district it comes from there, unless something newer was read alone.
+        """
+        held = (
+            self.users.get(f"{district}/{which}") if kind == "user" else self.places.get(f"{kind}/{district}/{which}")
+        )
+        loaded = self._districts.get(district)
+        return held if loaded is None else self._newest(loaded, Key(kind, loaded.id, which), held)
+
+    def put_district(self, district: District) -> None:
+        """Answer from a loaded district from now on, in place of an earlier load of it."""
+        self._districts[district.id] = district
+        district.on_change = partial(self._drop_users, district.id)
+
+    def drop_district(self, district: DistrictId) -> None:
+        """Answer no longer from a loaded district."""
+        self._districts.pop(district, None)
+
+    def district(self, district: str) -> District | None:
+        """Return a loaded district, however old; None if it is not loaded."""
+        return self._districts.get(district)
 
     def put(self, key: Key, snapshot: Snapshot[Any]) -> None:
         """Keep a snapshot, unless a newer one is there or it is known to be outdated."""
@@ -105,7 +127,13 @@ class Store:
 
     def found_gone(self, key: Key) -> Snapshot[type[QuestionError]] | None:
         """Return when Clever has lately said that there is no such thing, and the error to raise; else None."""
-        return self.gone.get(key.text)
+        gone, loaded = self.gone.get(key.text), self._districts.get(key.district)
+        if loaded is None or (gone is not None and gone.began > loaded.as_of.began):
+            return gone
+        said = said_by(loaded, key.kind, key.which)
+        if said is None:
+            return gone
+        return Snapshot(said, *loaded.as_of) if isinstance(said, type) else None
 
     def gone_since(self, key: Key, began: float) -> type[QuestionError] | None:
         """Return the error if a fetch after ``began`` found no such thing; otherwise forget that there was none."""
@@ -146,6 +174,32 @@ class Store:
         refusal = district, kind
         if began >= max(self._answered.get(refusal, began), self._refused.get(refusal, began)):
             self._refused[refusal] = began
+
+    def _newest(self, loaded: District, key: Key, held: Snapshot[Any] | None) -> Snapshot[Any] | None:
+        """Return what a loaded district says, or what was read alone if that is newer or the district does not know."""
+        as_of = loaded.as_of
+        if held is not None and held.load == loaded.number:
+            # Whatever changes it drops it, so that it is as recent as all that is loaded.
+            held.began, held.at = as_of
+            return held
+        alone = held if held is not None and held.load is None else None
+        if alone is not None and alone.began > as_of.began:
+            return alone
+        said = said_by(loaded, key.kind, key.which)
+        if said is None:
+            return alone
+        snapshot = Snapshot(said, *as_of, load=loaded.number)
+        if isinstance(said, type) or self.is_outdated(key, snapshot):
+            return None
+        if key.kind == "user":
+            if held is not None and held.facts == said:
+                snapshot.rendered = held.rendered
+            self.users.put(key.text, snapshot)
+        return snapshot
+
+    def _drop_users(self, district: DistrictId, users: Collection[UserId]) -> None:
+        for user in users:
+            self.users.forget(f"{district}/{user}")
 
     def _cache(self, key: Key) -> Cache:
         return self.users if key.kind == "user" else self.places

@@ -1,6 +1,6 @@
 """Searches: who may do something, to what, and what may be done; each result is one that a decision would grant."""
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from msgspec import structs
@@ -8,12 +8,13 @@ from msgspec import structs
 from app.domain.decision import SCOPE_OF, Reason, decide, denied_to_everyone, is_applicable
 from app.domain.errors import MalformedId, RoleNotHeld, UserUnknown
 from app.domain.evaluation import Access, access_of
-from app.domain.facts import Facts
+from app.domain.facts import Role
 from app.domain.places import Location
 from app.domain.policy import FIRST_SCOPE, Policy
 from app.domain.question import Entity, Question, district_named, is_user, permission_asked, role_asked
 from app.domain.scopes import CLEVER_TYPES, Scope
 from app.domain.snapshot import Staleness
+from app.roster.district import Alike
 from app.roster.districts import district_of
 from app.roster.freshness import Freshness
 from app.services.decision_log import Answered, asked_in, log_decision
@@ -66,12 +67,12 @@ async def _subjects(pdp: DecisionPoint, question: Question, freshness: Freshness
         location, role = await lookup.location(question.resource), role_asked(question)
     except (RoleNotHeld, NotLocated):
         return Found([], lookup.staleness())
-    found = set()
-    async for person in _candidates(ListReader(lookup), location, permission):
-        if role is None or role in person.held():
-            known = access_of(person, pdp.policy, role)
+    found = set[str]()
+    async for facts, users in _candidates(ListReader(lookup), location, permission):
+        if role is None or role in facts.held():
+            known = access_of(facts, pdp.policy, role)
             if decide(known, permission, location, question) is Reason.GRANTED:
-                found.add(person.user)
+                found.update(users)
     return Found(sorted(found), lookup.staleness())
 
 
@@ -158,16 +159,21 @@ async def _location_or_itself(lookup: ResourceLookup, question: Question, kind: 
         return frozenset({(SCOPE_OF[kind], question.resource.id)}) if kind in CLEVER_TYPES else frozenset()
 
 
-async def _candidates(list_reader: ListReader, location: Location, permission: str) -> AsyncIterator[Facts]:
+async def _candidates(list_reader: ListReader, location: Location, permission: str) -> AsyncIterator[Alike]:
     """Yield whoever stands in relation to one of the places, with what they are there, some more than once."""
     policy = list_reader.lookup.pdp.policy
     for place in sorted(location):
-        if place[0] in _reachable(policy) and permission in policy.permissions_in[place[0]]:
-            for person in await list_reader.people(place):
-                yield person
+        roles = _reaching(policy, place[0])
+        if roles and permission in policy.permissions_in[place[0]]:
+            for alike in await list_reader.people(place, roles):
+                yield alike
 
 
-def _reachable(policy: Policy) -> frozenset[Scope]:
-    """Return the kinds of place over which the policy gives anybody anything."""
-    clauses: Iterable[Scope] = (clause.scope for each in policy.clauses.values() for clause in each)
-    return frozenset({*clauses, *(FIRST_SCOPE[senior] for senior in policy.juniors)})
+def _reaching(policy: Policy, scope: Scope) -> list[Role]:
+    """Return the roles to which the policy may give something at a place of this kind where they stand."""
+    return [
+        role
+        for role in Role
+        if any(clause.scope is scope for clause in policy.clauses.get(role, ()))
+        or (role in policy.juniors and FIRST_SCOPE[role] is scope)
+    ]
