@@ -15,6 +15,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from app.domain.calendar import Calendar, Term
 from app.domain.facts import EMPLOYEES, Facts, HeldRole, Role, Standing
 from app.domain.ids import DistrictId, SchoolId, SectionId, UserId
 from app.domain.places import Place, Section, with_sections
@@ -112,13 +113,16 @@ class District:
         self._people: dict[int, bytes] = {}
         self._sections: dict[int, bytes] = {}
         self._schools: set[int] = set()
-        # The rest is found from these three.
+        self._terms: dict[str, Term] = {}
+        self._calendar: Calendar | None = None
+        # The rest is found from these.
         self._sections_of = _Index()
         self._contacts_of = _Index()
         self._holders_of = _Index()
         self._in_role: dict[Role, set[int]] = {role: set() for role in Role}
         self._people_at: dict[tuple[int, Role], set[int]] = {}
         self._sections_at: dict[int, set[int]] = {}
+        self._sections_in_term: dict[int, set[int]] = {}
 
     def put_person(self, facts: Facts) -> Collection[UserId]:
         """Hold a user, whose sections are known from ``put_section`` and whose schools are confirmed by ``put_school``.
@@ -192,6 +196,28 @@ class District:
             return ()
         self._schools.remove(number)
         return self._announced(self._names(self._people_at.get((number, Role.STAFF), ())))
+
+    def put_term(self, term: Term) -> Collection[UserId]:
+        """Hold a term; returns who teaches or learns in it, whose facts stay as they are."""
+        before, self._terms[term.id] = self._terms.get(term.id), term
+        return () if term == before else self._in_term(term.id)
+
+    def drop_term(self, term: str) -> Collection[UserId]:
+        """Forget a term; its sections stay. Returns what ``put_term`` does."""
+        return () if self._terms.pop(term, None) is None else self._in_term(term)
+
+    def put_calendar(self, calendar: Calendar) -> Collection[UserId]:
+        """Hold what the district's record says of its time; terms are put one by one.
+
+        Returns who is held, if that has changed; their facts stay as they are.
+        """
+        before, self._calendar = self._calendar, replace(calendar, terms=None)
+        return () if self._calendar == before else self.people((Scope.DISTRICT, self.id))
+
+    def calendar(self) -> Calendar | None:
+        """Return the district's calendar with its terms; None if its record has not been put."""
+        terms = tuple(self._terms[term] for term in sorted(self._terms))
+        return None if self._calendar is None else replace(self._calendar, terms=terms)
 
     def holds(self, roles: Collection[Role]) -> bool:
         """Tell whether a user of these roles is held here, if there is such a user."""
@@ -288,9 +314,10 @@ class District:
         )
 
     def counts(self) -> dict[str, int]:
-        """Return how many users of each role, sections and schools are held."""
+        """Return how many users of each role and in all, sections, schools and terms are held."""
         roles = {role.value: len(holders) for role, holders in self._in_role.items()}
-        return {**roles, "users": len(self._people), "sections": len(self._sections), "schools": len(self._schools)}
+        places = {"sections": len(self._sections), "schools": len(self._schools), "terms": len(self._terms)}
+        return {**roles, "users": len(self._people), **places}
 
     def contents(self) -> Iterator[bytes]:
         """Yield all that is held, as bytes: the same for districts that hold the same, however they came to."""
@@ -301,6 +328,14 @@ class District:
             yield _packed(self.section(section))
         for school in self.schools():
             yield school.encode()
+        for term in sorted(self._terms):
+            yield _packed(self._terms[term])
+        yield _packed(self._calendar)
+
+    def _in_term(self, term: str) -> tuple[UserId, ...]:
+        sections = self._sections_in_term.get(self._ids.known(term), ())
+        records = [_SECTION.decode(self._sections[section]) for section in sections]
+        return self._names({number for each in records for number in _numbers(each.teachers + each.students)})
 
     def _announced(self, users: Collection[UserId]) -> Collection[UserId]:
         self.on_change(users)
@@ -401,12 +436,16 @@ class District:
     def _link_section(self, number: int, record: _SectionRecord) -> None:
         if record.school is not None:
             self._sections_at.setdefault(record.school, set()).add(number)
+        if record.term is not None:
+            self._sections_in_term.setdefault(record.term, set()).add(number)
         for person in self._members(record):
             self._sections_of.add(person, number)
 
     def _unlink_section(self, number: int, record: _SectionRecord) -> None:
         if record.school is not None:
             self._sections_at[record.school].discard(number)
+        if record.term is not None:
+            self._sections_in_term[record.term].discard(number)
         for person in self._members(record):
             self._sections_of.discard(person, number)
 

@@ -77,4 +77,5 @@ _SAID: dict[str, Callable[[District, str], Any]] = {
     "schools": lambda district, _which: tuple(district.schools()),
     "sections": _sections,
     "people": _people,
+    "calendar": lambda district, _which: district.calendar(),
 }

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
+from datetime import date
 from random import Random
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from app.clever.mapping import Answers, facts_of, section_of
 from app.clever.models import SchoolRecord, SectionRecord, UserRecord
+from app.domain.calendar import Calendar, Term
 from app.domain.facts import EMPLOYEES, Facts, HeldRole, Role, Standing
 from app.domain.ids import DistrictId, SchoolId, SectionId, UserId
 from app.domain.places import Section
@@ -217,6 +219,26 @@ def test_a_section_names_whom_it_gains_and_loses_and_everybody_in_it_when_its_sc
     assert set(district.put_section(Section(ALGEBRA, HERE, SOUTH, (CAL,), (BEN,), "8" * 24))) == {BEN, CAL}
     assert set(district.drop_section(ALGEBRA)) == {BEN, CAL}
     assert district.section(ALGEBRA) is None
+
+
+def test_a_term_names_who_teaches_and_learns_in_it() -> None:
+    district, spring = empty(), Term("8" * 24, date(2027, 1, 1), date(2027, 6, 30))
+    district.put_section(Section(ALGEBRA, HERE, NORTH, (CAL,), (ADA,), spring.id))
+    assert set(district.put_term(spring)) == {ADA, CAL}
+    assert district.put_term(spring) == ()
+    assert set(district.put_term(Term(spring.id))) == {ADA, CAL}
+    assert set(district.drop_term(spring.id)) == {ADA, CAL}
+    assert district.drop_term(spring.id) == ()
+
+
+def test_the_calendar_is_that_of_the_record_with_the_terms_and_whose_it_is_are_all() -> None:
+    district, spring = empty(), Term("8" * 24, date(2027, 1, 1), date(2027, 6, 30))
+    district.put_person(staff(ADA, NORTH))
+    district.put_term(spring)
+    assert district.calendar() is None
+    assert district.put_calendar(Calendar("running")) == [ADA]
+    assert district.put_calendar(Calendar("running")) == ()
+    assert district.calendar() == Calendar("running", terms=(spring,))
 
 
 def test_a_legacy_id_finds_its_user_and_the_role_that_it_belongs_to() -> None:
