@@ -14,9 +14,11 @@ from typing import NamedTuple
 from redis.asyncio import Redis
 
 from app.cache.redis_client import Health, RedisClient, Unavailable, redis_at
+from app.cache.redis_events import SharedEvents
 from app.cache.redis_locks import DROP, PUT, Invalidations, Leases, lease_of
 from app.cache.signing import FORMAT, Names, Opened, Signer
 from app.domain import serialization
+from app.domain.ids import DistrictId
 from app.domain.serialization import PackedFacts
 from app.domain.snapshot import Found
 from app.telemetry import metrics, tracing
@@ -33,6 +35,8 @@ AHEAD_SECONDS = 5
 _PREFIX = f"rosterguard:{FORMAT.decode()}.{serialization.FORMAT}"
 _CHANNEL = "rosterguard:outdated"
 _OWNER_BYTES = 8
+_NEWS = "/"
+"""How a message begins that names a district with new events; the key of a user begins with that of the district."""
 _MICROSECONDS = 1_000_000
 
 
@@ -74,6 +78,14 @@ class SharedCache:
         self._wall = wall
         self._sender = os.urandom(_OWNER_BYTES)
         self._dropped: Dropped = lambda _key, _at: None
+        self.events = SharedEvents(
+            client=self._client,
+            leases=self._leases,
+            secret=secret,
+            wall=wall,
+            channel=self._channel,
+            message_of=self._news_of,
+        )
 
     def state(self) -> str:
         """Return the state of Redis, in one fixed word."""
@@ -165,8 +177,16 @@ class SharedCache:
 
     def _on_message(self, message: bytes) -> None:
         opened = self._opened(self._messages, self._channel, message)
-        if opened is not None and not self._is_old(opened.at) and not opened.content.startswith(self._sender):
-            self._dropped(opened.content[_OWNER_BYTES:].decode(), opened.at)
+        if opened is None or self._is_old(opened.at) or opened.content.startswith(self._sender):
+            return
+        key = opened.content[_OWNER_BYTES:].decode()
+        if key.startswith(_NEWS):
+            self.events.wake(DistrictId(key.removeprefix(_NEWS)))
+        else:
+            self._dropped(key, opened.at)
+
+    def _news_of(self, district: DistrictId, at: float) -> bytes:
+        return self._messages.signed(self._channel, self._sender + f"{_NEWS}{district}".encode(), at)
 
 
 async def _get(name: str, redis: Redis) -> bytes | None:

@@ -3,9 +3,12 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+import msgspec
+
 from app.domain.facts import Facts
 from app.domain.ids import SchoolId, UserId
 from app.domain.places import Section
+from app.domain.serialization import FORMAT, PackedFacts, packed, unpacked
 
 
 class Kind(StrEnum):
@@ -71,3 +74,81 @@ class EventPage:
 
     events: tuple[Event, ...]
     is_last: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """Events without flaws that follow one another.
+
+    Attributes:
+        after: the id of the event before them.
+        upto: the id of the newest event that they cover, which need not be among them.
+        events: the events, oldest first.
+    """
+
+    after: str
+    upto: str
+    events: tuple[Event, ...] = ()
+
+
+class _Packed(msgspec.Struct, array_like=True):
+    id: str | None
+    kind: Kind
+    change: Change
+    record_id: str | None
+    facts: bytes | None
+    section: Section | None
+    school: str | None
+    previous: tuple[str, ...]
+
+
+class _Passage(msgspec.Struct, array_like=True):
+    format: int
+    after: str
+    upto: str
+    events: tuple[_Packed, ...]
+
+
+_ENCODER = msgspec.msgpack.Encoder()
+_DECODER = msgspec.msgpack.Decoder(_Passage)
+
+
+def packed_passage(passage: Passage) -> bytes:
+    """Return the compact form of events, in which replicas pass them on."""
+    events = tuple(map(_put, passage.events))
+    return _ENCODER.encode(_Passage(FORMAT, passage.after, passage.upto, events))
+
+
+def unpacked_passage(given: bytes) -> Passage:
+    """Return the events of a compact form; raises ``ValueError`` for bytes of another format."""
+    try:
+        found = _DECODER.decode(given)
+        if found.format != FORMAT:
+            raise ValueError("these bytes are not events in this format")
+        return Passage(found.after, found.upto, tuple(map(_event, found.events)))
+    except msgspec.DecodeError as error:
+        raise ValueError("these bytes are not events in this format") from error
+
+
+def _put(event: Event) -> _Packed:
+    record = event.record
+    return _Packed(
+        event.id,
+        event.kind,
+        event.change,
+        event.record_id,
+        packed(record) if isinstance(record, Facts) else None,
+        record if isinstance(record, Section) else None,
+        record if isinstance(record, str) else None,
+        event.previous,
+    )
+
+
+def _event(given: _Packed) -> Event:
+    record: Facts | Section | SchoolId | None = given.section
+    if given.facts is not None:
+        record = unpacked(PackedFacts(given.facts))
+    elif given.school is not None:
+        record = SchoolId(given.school)
+    previous = tuple(map(UserId, given.previous))
+    return Event(given.id, given.kind, given.change, given.record_id, record, previous)

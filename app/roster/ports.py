@@ -5,7 +5,7 @@ from math import inf
 from typing import Any, Protocol, TypeVar
 
 from app.domain.errors import CleverCircuitOpen, CleverError
-from app.domain.events import EventPage
+from app.domain.events import EventPage, Passage
 from app.domain.facts import Facts, Role
 from app.domain.ids import DistrictId, SchoolId, SectionId, UserId
 from app.domain.places import Place, Section
@@ -228,3 +228,31 @@ class Shared(Protocol[Said]):
 
     def give_up(self, key: str) -> None:
         """Let others take the lead: the fetch failed."""
+
+
+class EventStream(Protocol):
+    """The events of districts, as one replica after another reads them from Clever and passes them on to the others.
+
+    Whatever goes wrong with it, each replica behaves as if it were alone.
+    """
+
+    async def polled(self, district: DistrictId) -> Found[str] | None:
+        """Return up to which event a replica last asked Clever, and when; None if that is not known."""
+
+    async def lead(self, district: DistrictId) -> bool:
+        """Tell whether this replica is to ask Clever now; if another is asking, wait for it."""
+
+    def give_up(self, district: DistrictId) -> None:
+        """Let another replica ask: Clever could not be read."""
+
+    def put(self, district: DistrictId, passages: Sequence[Passage], polled: Found[str]) -> None:
+        """Pass on what was read, perhaps nothing new; nobody waits for that."""
+
+    async def end(self, district: DistrictId) -> str | None:
+        """Return the position behind all that has been passed on; None if that is not known."""
+
+    async def read(self, district: DistrictId, position: str) -> tuple[str, Sequence[Passage]] | None:
+        """Return what was passed on after a position, or the first of it, and the next position; None if unknown."""
+
+    async def wait(self, district: DistrictId, seconds: float) -> None:
+        """Wait until something is passed on, for so many seconds at most."""

@@ -131,6 +131,33 @@ CLEVER_BREAKER_OPENED = Counter(
 CLEVER_ODDITIES = Counter(
     "rosterguard_clever_oddities", "Data from Clever that grants nothing, by kind.", ["kind"], registry=REGISTRY
 )
+EVENTS = Counter(
+    "rosterguard_clever_events",
+    "Events of followed districts, by outcome: applied, skipped (nothing depends on it), unknown (of an unknown type); "
+    "holes, foreign, late (the record was read again instead); unclear, disordered, repeated.",
+    ["outcome"],
+    registry=REGISTRY,
+)
+LOADED_AGAIN = Counter(
+    "rosterguard_district_loaded_again",
+    "How often a district was loaded again, by reason: daily, no_events (Clever has none); lost, gap, unclear, flawed, "
+    "stuck (it could not be followed any more).",
+    ["reason"],
+    registry=REGISTRY,
+)
+FOLLOWING_LAG = Gauge(
+    "rosterguard_district_lag_seconds",
+    "How old what is known of a loaded district is, of the one for which it is oldest; 0 if none is loaded.",
+    multiprocess_mode="livemax",
+    registry=REGISTRY,
+)
+DISTRICTS = Gauge(
+    "rosterguard_districts",
+    "Districts that are loaded or being loaded as a whole, by mode: loading, loaded, following.",
+    ["mode"],
+    multiprocess_mode="livemax",
+    registry=REGISTRY,
+)
 POLICY = Gauge(
     "rosterguard_policy_info",
     "In how many processes a revision of the policy is in force.",
@@ -245,6 +272,16 @@ def record_clever_request(endpoint: str, outcome: str, seconds: float) -> None:
 def record_withheld(reason: str) -> None:
     """Count a request or fetch that was not sent to Clever."""
     counter(CLEVER_WITHHELD, reason).inc()
+
+
+def record_events(outcome: str, times: int) -> None:
+    """Count events of a district that is followed."""
+    counter(EVENTS, outcome).inc(times)
+
+
+def record_load_again(reason: str) -> None:
+    """Count that a district is loaded again."""
+    counter(LOADED_AGAIN, reason).inc()
 
 
 def set_gauges(measures: Measures) -> None:

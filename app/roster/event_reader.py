@@ -1,0 +1,199 @@
+"""Reads Clever's events of a district so that they can be applied: in order, each once, and without flaws.
+
+Whatever a page does not say for certain is found out by reading the record, or the page, again.
+"""
+
+import logging
+import re
+from collections import Counter, deque
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import pairwise
+from typing import NamedTuple
+
+from app.domain.errors import RecordUnknown, UserUnknown
+from app.domain.events import Change, Event, Kind, Passage
+from app.domain.facts import Facts
+from app.domain.ids import CLEVER_ID, DistrictId, SchoolId, SectionId, UserId
+from app.domain.places import Section
+from app.domain.read_context import ReadContext, Urgency
+from app.roster.concurrency import several
+from app.roster.ports import Clever
+from app.telemetry import Event as LogEvent
+from app.telemetry import log_event, metrics
+
+MOST_HEALED = 100
+"""How many records of one page are read one by one; for more, the whole district is loaded again."""
+
+MOST_KNOWN = 10_000
+"""How many events are remembered by id."""
+
+_TRIES = 3
+_READ_CONTEXT = ReadContext(urgency=Urgency.BULK)
+_CLEVER_ID = re.compile(CLEVER_ID)
+_READ_ALONE = frozenset({Kind.USER, Kind.SECTION, Kind.SCHOOL})
+
+
+class LoadAgain(Exception):
+    """The district cannot be followed any more and has to be loaded again; ``reason`` is a fixed word."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Trail:
+    """Which events have been applied lately.
+
+    Attributes:
+        newest: the newest of them.
+        again_from: from which event on Clever is asked next. Those of one poll are read again by the next, so that one
+            that was left out, or came late, is found.
+    """
+
+    def __init__(self, newest: str) -> None:
+        """Begin after an event, which counts as applied."""
+        self.newest = self.again_from = newest
+        self._order = deque([newest])
+        self._known = {newest}
+
+    def __contains__(self, event: str) -> bool:
+        """Tell whether an event has been applied lately."""
+        return event in self._known
+
+    def add(self, event: str) -> None:
+        """Note that an event has been applied."""
+        if event in self._known:
+            return
+        self._known.add(event)
+        self._order.append(event)
+        if len(self._order) > MOST_KNOWN:
+            self._known.discard(self._order.popleft())
+
+
+class ReadPassage(NamedTuple):
+    """A passage, whether there are no events after it, and the last event of its page, from which to go on."""
+
+    passage: Passage
+    is_last: bool
+    end: str
+
+
+_Record = tuple[Kind, str]
+
+
+class EventReader:
+    """Reads the events of one district."""
+
+    def __init__(self, clever: Clever, district: DistrictId) -> None:
+        """Take who is asked, and about which district."""
+        self._clever = clever
+        self._district = district
+
+    async def passage(self, start: str, trail: Trail) -> ReadPassage:
+        """Read the events after ``start`` that have not been applied, or the first of them.
+
+        Raises:
+            EventsLost: Clever no longer knows the event ``start``.
+            LoadAgain: the events do not say what they are about, or too much of it would have to be read again.
+            CleverError, RecordUnknown: something could not be read for certain; nothing has been applied.
+        """
+        counts: Counter[str] = Counter()
+        try:
+            return await self._passage(start, trail, counts)
+        finally:
+            _record(counts)
+
+    async def _passage(self, start: str, trail: Trail, counts: Counter[str]) -> ReadPassage:
+        for _ in range(_TRIES):
+            page = await self._clever.events(self._district, start, _READ_CONTEXT)
+            if not (unclear := sum(map(_is_unclear, page.events))):
+                break
+            counts["unclear"] += unclear
+        else:
+            raise LoadAgain("unclear")
+        events = _in_order(_once(page.events, counts), counts)
+        last = str(events[-1].id) if events else start
+        if last == start and not page.is_last:
+            raise LoadAgain("stuck")
+        known = [place for place, event in enumerate(events) if str(event.id) in trail]
+        late = max(known, default=0)
+        fresh = [(event, place < late) for place, event in enumerate(events) if str(event.id) not in trail]
+        sound = await self._healed(fresh, counts)
+        upto = trail.newest if last in trail else last
+        return ReadPassage(Passage(trail.newest, upto, tuple(sound)), page.is_last, last)
+
+    async def _healed(self, events: Sequence[tuple[Event, bool]], counts: Counter[str]) -> list[Event]:
+        """Return events, with the record as it is now where an event has a flaw or came late."""
+        doubtful: dict[_Record, None] = {}
+        for event, is_late in events:
+            kind, named = event.kind, event.record_id
+            counts[event.flaw or ("late" if is_late else _OUTCOMES.get(kind, "applied"))] += 1
+            if kind in _READ_ALONE and named is not None and (event.flaw or is_late):
+                doubtful[kind, named] = None
+        if len(doubtful) > MOST_HEALED:
+            raise LoadAgain("flawed")
+        records = [*doubtful]
+        read = dict(zip(records, await several(records, self._read), strict=True))
+        last = {(event.kind, event.record_id): place for place, (event, _) in enumerate(events)}
+        sound = []
+        for place, (event, _) in enumerate(events):
+            now = None if event.record_id is None else read.get((event.kind, event.record_id))
+            if now is None:
+                sound.append(replace(event, flaw=None))
+            # It is as new as the newest of its events, and older ones must not come after it.
+            elif last[event.kind, event.record_id] == place:
+                sound.append(replace(now, id=event.id, previous=event.previous))
+            else:
+                sound.append(Event(event.id, Kind.OTHER))
+        return sound
+
+    async def _read(self, record: _Record) -> Event:
+        kind, named = record
+        try:
+            return Event(None, kind, Change.UPDATED, named, await self._read_alone(kind, named))
+        except (RecordUnknown, UserUnknown):
+            return Event(None, kind, Change.DELETED, named)
+
+    async def _read_alone(self, kind: Kind, named: str) -> Facts | Section | SchoolId:
+        clever, district = self._clever, self._district
+        if kind is Kind.USER:
+            return await clever.facts(UserId(named), district, _READ_CONTEXT, confirm_schools=False)
+        if kind is Kind.SECTION:
+            return await clever.section(SectionId(named), district, _READ_CONTEXT)
+        return await clever.school(SchoolId(named), district, _READ_CONTEXT)
+
+
+_OUTCOMES = {Kind.OTHER: "skipped", Kind.UNKNOWN: "unknown"}
+
+
+def _is_unclear(event: Event) -> bool:
+    return event.id is None or (event.flaw is not None and event.record_id is None)
+
+
+def _once(events: Sequence[Event], counts: Counter[str]) -> list[Event]:
+    """Return events without repetitions."""
+    each: dict[str | None, Event] = {}
+    for event in events:
+        each.setdefault(event.id, event)
+    if repeated := len(events) - len(each):
+        counts["repeated"] += repeated
+    return [*each.values()]
+
+
+def _in_order(events: list[Event], counts: Counter[str]) -> list[Event]:
+    """Return events by ascending id, as Clever sends them; ids of another kind say nothing of the order."""
+    ids = [str(event.id) for event in events]
+    if all(one < other for one, other in pairwise(ids)) or not all(map(_CLEVER_ID.fullmatch, ids)):
+        return events
+    counts["disordered"] += 1
+    return sorted(events, key=lambda event: str(event.id))
+
+
+def _record(counts: Counter[str]) -> None:
+    for outcome, times in counts.items():
+        metrics.record_events(outcome, times)
+    odd = {outcome: times for outcome, times in sorted(counts.items()) if outcome not in {"applied", "skipped"}}
+    if odd:
+        listed = ", ".join(f"{outcome}={times}" for outcome, times in odd.items())
+        log_event(LogEvent.CLEVER_ODD_EVENTS, logging.INFO, "odd events from Clever: %s", listed, counts=odd)
