@@ -3,7 +3,6 @@
 Whatever a page does not say for certain is found out by reading the record, or the page, again.
 """
 
-import logging
 import re
 from collections import Counter, deque
 from collections.abc import Sequence
@@ -11,6 +10,7 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import NamedTuple
 
+from app import telemetry
 from app.domain.errors import RecordUnknown, UserUnknown
 from app.domain.events import Change, Event, Kind, Passage
 from app.domain.facts import Facts
@@ -19,8 +19,6 @@ from app.domain.places import Section
 from app.domain.read_context import ReadContext, Urgency
 from app.roster.concurrency import several
 from app.roster.ports import Clever
-from app.telemetry import Event as LogEvent
-from app.telemetry import log_event, metrics
 
 MOST_HEALED = 100
 """How many records of one page are read one by one; for more, the whole district is loaded again."""
@@ -102,7 +100,7 @@ class EventReader:
         try:
             return await self._passage(start, trail, counts)
         finally:
-            _record(counts)
+            telemetry.odd_events(counts)
 
     async def _passage(self, start: str, trail: Trail, counts: Counter[str]) -> ReadPassage:
         for _ in range(_TRIES):
@@ -188,12 +186,3 @@ def _in_order(events: list[Event], counts: Counter[str]) -> list[Event]:
         return events
     counts["disordered"] += 1
     return sorted(events, key=lambda event: str(event.id))
-
-
-def _record(counts: Counter[str]) -> None:
-    for outcome, times in counts.items():
-        metrics.record_events(outcome, times)
-    odd = {outcome: times for outcome, times in sorted(counts.items()) if outcome not in {"applied", "skipped"}}
-    if odd:
-        listed = ", ".join(f"{outcome}={times}" for outcome, times in odd.items())
-        log_event(LogEvent.CLEVER_ODD_EVENTS, logging.INFO, "odd events from Clever: %s", listed, counts=odd)

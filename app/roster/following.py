@@ -6,11 +6,11 @@ has a gap.
 """
 
 import asyncio
-import logging
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from app import telemetry
 from app.domain.errors import CleverError, EventsLost, RecordUnknown
 from app.domain.events import Change, Event, Kind, Passage
 from app.domain.facts import Facts
@@ -22,8 +22,7 @@ from app.roster.changes import ChangeLog
 from app.roster.district import AsOf, District
 from app.roster.event_reader import EventReader, LoadAgain, Trail
 from app.roster.ports import Clever, Clock, EventStream
-from app.telemetry import Event as LogEvent
-from app.telemetry import log_event, metrics
+from app.telemetry import metrics
 from app.turns import give_way
 from app.waiting import Backoff, cancel, start
 
@@ -127,10 +126,6 @@ class Following:
         known = None if followed is None else followed.district
         return None if known is None else max(0.0, self.clock() - known.as_of.began)
 
-    def largest_lag(self) -> float:
-        """Return how old what is known is, of the loaded district for which it is oldest; 0 if there is none."""
-        return max((self.lag_seconds(district) or 0.0 for district in self._followed), default=0.0)
-
     async def aclose(self) -> None:
         """Follow no longer."""
         await cancel(self._tasks)
@@ -147,8 +142,7 @@ class Following:
             answers.set()
         if reason != _NO_EVENTS:
             load.followed.last_error = reason
-            message = "a district cannot be followed any more and is loaded again: %s"
-            log_event(LogEvent.DISTRICT_LOADED_AGAIN, logging.WARNING, message, reason, reason=reason)
+            telemetry.district_unfollowed(reason)
         while True:
             usual = self.fresh_seconds * _LOADED_AGAIN_FROM
             await asyncio.sleep(usual if reason == _NO_EVENTS else load.followed.pauses.next())
@@ -181,9 +175,7 @@ class Following:
     def _answer_from(self, load: "_Load", upto: str | None, mode: Mode) -> None:
         followed, district = load.followed, load.district
         if mode is Mode.LOADED is not followed.mode:
-            seconds = int(self.fresh_seconds * _LOADED_AGAIN_FROM)
-            message = "Clever has no events of a district, which is loaded again every %s seconds"
-            log_event(LogEvent.DISTRICT_WITHOUT_EVENTS, logging.WARNING, message, seconds, seconds=seconds)
+            telemetry.district_without_events(int(self.fresh_seconds * _LOADED_AGAIN_FROM))
         followed.district, followed.mode, followed.last_error = district, mode, None
         load.is_answering = True
         self.publish(district)

@@ -97,6 +97,11 @@ class Store:
         """Return a loaded district, however old; None if it is not loaded."""
         return self._districts.get(district)
 
+    def largest_lag(self) -> float:
+        """Return how old what is known is, of the loaded district for which it is oldest; 0 if none is loaded."""
+        now = self.clock()
+        return max((now - loaded.as_of.began for loaded in self._districts.values()), default=0.0)
+
     def put(self, key: Key, snapshot: Snapshot[Any]) -> None:
         """Keep a snapshot, unless a newer one is there or it is known to be outdated."""
         if not self.is_outdated(key, snapshot):

@@ -31,7 +31,7 @@ class Event(StrEnum):
     CLEVER_ODD_DATA = "clever_odd_data"
     CLEVER_ODD_EVENTS = "clever_odd_events"
     DISTRICT_WITHOUT_EVENTS = "district_without_events"
-    DISTRICT_LOADED_AGAIN = "district_loaded_again"
+    DISTRICT_UNFOLLOWED = "district_unfollowed"
     REDIS_UNREACHABLE = "redis_unreachable"
     REDIS_AUTH_FAILED = "redis_auth_failed"
     REDIS_ERROR = "redis_error"
@@ -62,6 +62,28 @@ def odd_data(counts: Mapping[str, int]) -> None:
         metrics.counter(metrics.CLEVER_ODDITIES, kind).inc(times)
     listed = ", ".join(f"{kind}={times}" for kind, times in sorted(counts.items()))
     log_event(Event.CLEVER_ODD_DATA, logging.INFO, "odd data from Clever: %s", listed, counts=dict(counts))
+
+
+def odd_events(counts: Mapping[str, int]) -> None:
+    """Count events of Clever's by outcome, and log those that could not simply be applied."""
+    for outcome, times in counts.items():
+        metrics.record_events(outcome, times)
+    odd = {outcome: times for outcome, times in sorted(counts.items()) if outcome not in metrics.USUAL_EVENTS}
+    if odd:
+        listed = ", ".join(f"{outcome}={times}" for outcome, times in odd.items())
+        log_event(Event.CLEVER_ODD_EVENTS, logging.INFO, "odd events from Clever: %s", listed, counts=odd)
+
+
+def district_without_events(seconds: int) -> None:
+    """Log that Clever has no events of a district, so that it is loaded again every so many seconds."""
+    message = "Clever has no events of a district, which is loaded again every %s seconds"
+    log_event(Event.DISTRICT_WITHOUT_EVENTS, logging.WARNING, message, seconds, seconds=seconds)
+
+
+def district_unfollowed(reason: str) -> None:
+    """Log that a district cannot be followed any more, and is loaded again."""
+    message = "a district cannot be followed any more and is loaded again: %s"
+    log_event(Event.DISTRICT_UNFOLLOWED, logging.WARNING, message, reason, reason=reason)
 
 
 def unreadable(status: int) -> None:

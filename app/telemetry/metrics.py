@@ -145,16 +145,9 @@ LOADED_AGAIN = Counter(
     ["reason"],
     registry=REGISTRY,
 )
-FOLLOWING_LAG = Gauge(
+DISTRICT_LAG = Gauge(
     "rosterguard_district_lag_seconds",
     "How old what is known of a loaded district is, of the one for which it is oldest; 0 if none is loaded.",
-    multiprocess_mode="livemax",
-    registry=REGISTRY,
-)
-DISTRICTS = Gauge(
-    "rosterguard_districts",
-    "Districts that are loaded or being loaded as a whole, by mode: loading, loaded, following.",
-    ["mode"],
     multiprocess_mode="livemax",
     registry=REGISTRY,
 )
@@ -201,6 +194,7 @@ class Measures:
     budget_left: float
     breakers_open: int
     policy_revision: str | None
+    district_lag: float
     policy_fit: bool
     ready: bool
 
@@ -274,6 +268,9 @@ def record_withheld(reason: str) -> None:
     counter(CLEVER_WITHHELD, reason).inc()
 
 
+USUAL_EVENTS = frozenset({"applied", "skipped"})
+
+
 def record_events(outcome: str, times: int) -> None:
     """Count events of a district that is followed."""
     counter(EVENTS, outcome).inc(times)
@@ -295,6 +292,7 @@ def set_gauges(measures: Measures) -> None:
         CACHED.labels(cached).set(entries)
     CLEVER_BUDGET.set(measures.budget_left)
     CLEVER_BREAKERS.set(measures.breakers_open)
+    DISTRICT_LAG.set(measures.district_lag)
     POLICY_FIT.set(measures.policy_fit)
     READY.set(measures.ready)
     _set_revision(measures.policy_revision)
