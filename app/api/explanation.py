@@ -159,7 +159,8 @@ async def get_explanation(
     places = {kind: place for kind, place in named.items() if place is not None}
     subject = Subject(user_id, district, role)
     found = await explain(pdp, subject, permission, places, freshness)
-    return dated_response(request, Answer(Rendered.of(_rendered(found, role)), found.age), pdp.roster.fresh_seconds)
+    answer = Answer(Rendered.of(_rendered(found, role)), found.age, found.lasts)
+    return dated_response(request, answer, pdp.roster.fresh_seconds)
 
 
 def _rendered(found: Explained, role: Role | None) -> bytes:

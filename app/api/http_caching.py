@@ -96,7 +96,9 @@ Stamped = tuple[int, RawHeaders, bytes]
 def stamped(held: str | None, answer: Answer, fresh_seconds: int) -> Stamped:
     """Return ``answer`` for a caller who holds what If-None-Match says, if it is there."""
     tag = f'"{answer.rendered.tag}"'
-    headers = [*_kept_for(fresh_seconds), (b"age", b"%d" % answer.age), (b"etag", tag.encode())]
+    # HTTP counts the age in, and whoever keeps the answer must not keep it past a pause, a launch or the end of a term.
+    seconds = fresh_seconds if answer.lasts > fresh_seconds else min(fresh_seconds, answer.age + int(answer.lasts))
+    headers = [*_kept_for(seconds), (b"age", b"%d" % answer.age), (b"etag", tag.encode())]
     if held is not None and _names(held, tag):
         return 304, headers, b""
     body = answer.rendered.body

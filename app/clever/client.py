@@ -17,6 +17,7 @@ from app.clever.pagination import PAGE_LIMIT, DistrictApi, Endpoint, ReadPage
 from app.clever.resilience import CleverState, TokenStates, Transport
 from app.clever.tokens import Tokens, keep_connected, listed_tokens, one_token, with_token
 from app.clever.versions import FAMILIES, Family, Version
+from app.domain.calendar import Calendar
 from app.domain.errors import CleverCircuitOpen, CleverError, RecordUnknown, UserUnknown
 from app.domain.events import EventPage
 from app.domain.facts import Facts, Role
@@ -149,6 +150,12 @@ class CleverClient:
         """Read the users who stand in relation to a place."""
         return await self._look_up(
             district, read_context, lambda api: self._family.read_people(api, place, role, most_pages), place[0]
+        )
+
+    async def calendar(self, district: DistrictId, read_context: ReadContext, *, with_terms: bool) -> Calendar:
+        """Read the calendar of a district."""
+        return await self._read(
+            district, read_context, lambda api: self._family.read_calendar(api, with_terms=with_terms)
         )
 
     async def newest_event(self, district: DistrictId, read_context: ReadContext) -> str | None:

@@ -1,9 +1,12 @@
-"""Turns records of API 3.0 and 3.1 into facts: which role reaches what, and which data grants nothing."""
+"""Turns records of API 3.0 and 3.1 into facts: which role reaches what, when, and which data grants nothing."""
 
+import re
 from collections import Counter
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import TypeVar
+from datetime import date
+from typing import NamedTuple, Self, TypeVar
 
 from app.clever.bulk import (
     ContactFields,
@@ -20,6 +23,7 @@ from app.clever.models import (
     ApiModelWithExtras,
     ContactRole,
     DistrictAdminRole,
+    DistrictRecord,
     Relationship,
     Roles,
     SchoolRecord,
@@ -27,8 +31,10 @@ from app.clever.models import (
     StaffRole,
     StudentRole,
     TeacherRole,
+    TermRecord,
     UserRecord,
 )
+from app.domain.calendar import Calendar, Term
 from app.domain.facts import Facts, HeldRole, Oddity, Role, SectionOf, Standing, standings_by_term
 from app.domain.fields import RELATIONSHIPS, STAFF_ROLES, UNREADABLE, free_text, label, staff_roles
 from app.domain.ids import DistrictId, IdShape, SchoolId, SectionId, UserId
@@ -109,6 +115,56 @@ def section_of(record: AnySection, district: DistrictId, shape: IdShape, odd: Co
     students = _fitting(record.attended_by(), shape, odd)
     teachers = _fitting(record.taught_by(), shape, odd)
     return Section(SectionId(record.id), district, SchoolId(school) if school else None, students, teachers, term)
+
+
+def calendar_of(record: DistrictRecord, terms: Sequence[TermRecord] | None, odd: Counter[Oddity]) -> Calendar:
+    """Return the calendar of a district.
+
+    A day that cannot be read says nothing: of a pause the other day then says nothing either, so that the district
+    counts as its state says.
+
+    Args:
+        record: the district's own record.
+        terms: its terms, by ascending id; None if they were not read.
+        odd: counts the days that cannot be read.
+    """
+    start, end, launch = (_Day.of(given, odd) for given in (record.pause_start, record.pause_end, record.launch_date))
+    days = {"pause_start": start, "pause_end": end, "launch_date": launch}
+    unreadable = [name for name, day in days.items() if day.is_unreadable]
+    read = [(term, _Day.of(term.start_date, odd), _Day.of(term.end_date, odd)) for term in terms or ()]
+    if any(day.is_unreadable for _, *both in read for day in both):
+        unreadable.append("terms")
+    is_pause_known = not (start.is_unreadable or end.is_unreadable)
+    return Calendar(
+        (record.state or "").strip().casefold(),
+        start.day if is_pause_known else None,
+        end.day if is_pause_known else None,
+        launch.day,
+        None if terms is None else tuple(Term(term.id, first.day, last.day) for term, first, last in read),
+        tuple(sorted(unreadable)),
+    )
+
+
+class _Day(NamedTuple):
+    """A day as Clever names it: a date, or a date-time of which the date counts (dev.clever.com/docs/districts)."""
+
+    day: date | None
+    is_unreadable: bool = False
+
+    @classmethod
+    def of(cls, text: str | None, odd: Counter[Oddity]) -> Self:
+        """Read a text; there is no day in an empty one."""
+        text = (text or "").strip()
+        if not text:
+            return cls(None)
+        with suppress(ValueError):
+            if written := _DATE.fullmatch(text):
+                return cls(date.fromisoformat(written[1]))
+        odd[Oddity.DATE_UNREADABLE] += 1
+        return cls(None, is_unreadable=True)
+
+
+_DATE = re.compile(r"(\d{4}-\d{2}-\d{2})(?:[T ].*)?", re.ASCII)
 
 
 def _each(roles: Roles | RolesFields) -> tuple[AnyRole, ...]:

@@ -182,6 +182,31 @@ class SchoolRecord(IdRecord):
     district: str | None = None
 
 
+_Day = Annotated[str | None, BeforeValidator(lambda given: given if isinstance(given, str | None) else "unreadable")]
+
+
+class TermRecord(IdRecord):
+    """A term, with its first and its last day."""
+
+    district: str | None = None
+    start_date: _Day = None
+    end_date: _Day = None
+
+
+class DistrictRecord(IdRecord):
+    """A district: its state, its pause and its launch; days are dates or, in Clever's description, date-times."""
+
+    state: str | None = None
+    pause_start: _Day = None
+    pause_end: _Day = None
+    launch_date: _Day = None
+
+    @property
+    def district(self) -> str:
+        """Itself: every other record names the district that it is of."""
+        return self.id
+
+
 class EventRecord(ApiModel):
     """An event; whatever of it is missing or has another type is found when it is mapped."""
 

@@ -11,7 +11,7 @@ import httpx
 from app.clever.body_limits import ByteBudget, of_whole_list
 from app.clever.bulk import BULK_LIMIT, SchoolFields, SectionFields, UserFields, of_bulk_page
 from app.clever.http import RequestContext, Shape
-from app.clever.models import Entry, SchoolRecord, SectionRecord, UserRecord
+from app.clever.models import DistrictRecord, Entry, SchoolRecord, SectionRecord, TermRecord, UserRecord
 from app.clever.resilience import Transport
 from app.domain.errors import CleverMalformed, CleverPagingBroken, CleverRecordMissing, RecordUnknown
 from app.domain.facts import Oddity
@@ -20,7 +20,7 @@ from app.domain.ids import DistrictId, IdShape
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
-R = TypeVar("R", SchoolRecord, SectionRecord, UserRecord)
+R = TypeVar("R", DistrictRecord, SchoolRecord, SectionRecord, TermRecord, UserRecord)
 B = TypeVar("B", bound=SchoolFields | SectionFields | UserFields)
 
 MOST_PAGES = 1000

@@ -12,9 +12,27 @@ from typing import TypeVar
 from app.clever.body_limits import of_own_list
 from app.clever.bulk import BulkList, SchoolFields, SectionFields, UserFields
 from app.clever.events import event_of
-from app.clever.mapping import Answers, AnySection, facts_of, has_schools_to_confirm, needs_sections, section_of
-from app.clever.models import Entry, EventRecord, Page, SchoolRecord, SectionRecord, UserRecord
+from app.clever.mapping import (
+    Answers,
+    AnySection,
+    calendar_of,
+    facts_of,
+    has_schools_to_confirm,
+    needs_sections,
+    section_of,
+)
+from app.clever.models import (
+    DistrictRecord,
+    Entry,
+    EventRecord,
+    Page,
+    SchoolRecord,
+    SectionRecord,
+    TermRecord,
+    UserRecord,
+)
 from app.clever.pagination import DistrictApi, R, ReadPage, records_of
+from app.domain.calendar import Calendar
 from app.domain.errors import (
     CleverMalformed,
     CleverRecordMissing,
@@ -36,6 +54,7 @@ T = TypeVar("T")
 _USER, _USERS = Entry[UserRecord], Page[UserRecord]
 _SECTION, _SECTIONS = Entry[SectionRecord], Page[SectionRecord]
 _SCHOOL, _SCHOOLS = Entry[SchoolRecord], Page[SchoolRecord]
+_DISTRICT, _TERMS = Entry[DistrictRecord], Page[TermRecord]
 _EVENTS = Page[EventRecord]
 
 _ALL_USERS, _ALL_SECTIONS, _ALL_SCHOOLS = BulkList(UserFields), BulkList(SectionFields), BulkList(SchoolFields)
@@ -114,6 +133,19 @@ async def read_people(api: DistrictApi, place: Place, role: Role | None, most_pa
         return await _people_of(api, await users, sections, role)
     finally:
         await cancel((users,))
+
+
+async def read_calendar(api: DistrictApi, *, with_terms: bool) -> Calendar:
+    """Read the calendar of the district."""
+    terms = asyncio.create_task(records_of(api.pages("/terms", _TERMS))) if with_terms else None
+    try:
+        record = await api.record("/districts/{}", api.district, _DISTRICT)
+        return calendar_of(record, None if terms is None else api.own(await terms), api.odd)
+    except RecordUnknown as error:
+        # The token is the district's own: that it is not there says nothing of it.
+        raise CleverRecordMissing("Clever has no record of the district") from error
+    finally:
+        await cancel(() if terms is None else (terms,))
 
 
 async def newest_event(api: DistrictApi) -> str | None:

@@ -9,6 +9,7 @@ from typing import Literal, Protocol
 
 from app.clever import v3
 from app.clever.pagination import DistrictApi, ReadPage
+from app.domain.calendar import Calendar
 from app.domain.events import EventPage
 from app.domain.facts import Facts, Role
 from app.domain.ids import SchoolId, SectionId, UserId
@@ -43,6 +44,9 @@ class Family(Protocol):
         self, api: DistrictApi, place: Place, role: Role | None, most_pages: int | None
     ) -> tuple[Facts, ...]:
         """Read the people of a place, by ascending id; ``ValueError`` if Clever cannot be asked for them."""
+
+    async def read_calendar(self, api: DistrictApi, *, with_terms: bool) -> Calendar:
+        """Read the calendar of the district; its terms only if asked for. It is there, or that is a ``CleverError``."""
 
     async def newest_event(self, api: DistrictApi) -> str | None:
         """Read the id of the newest event; None if there is none, as where an application has not enabled events."""

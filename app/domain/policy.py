@@ -75,6 +75,8 @@ class Policy:
         permissions: every permission that the policy names without a wildcard.
         permissions_in: for each scope, those of them that apply there.
         read_only: those of them that are left under ``read_only``.
+        needs_terms: whether permissions depend on the terms of sections.
+        needs_calendar: whether they depend on the calendar of the district, its terms included.
         warnings: a sentence for each part that is valid and yet seldom meant.
     """
 
@@ -85,6 +87,8 @@ class Policy:
     permissions: frozenset[str]
     permissions_in: Mapping[Scope, frozenset[str]]
     read_only: frozenset[str] = frozenset()
+    needs_terms: bool = False
+    needs_calendar: bool = False
     warnings: tuple[str, ...] = ()
 
     @property
@@ -97,17 +101,6 @@ class Policy:
         """Whether an administered school counts only if Clever's list of the user's schools has it."""
         return self.file.schools.unconfirmed == "drop"
 
-    @property
-    def needs_terms(self) -> bool:
-        """Whether permissions depend on the terms of sections."""
-        return self.file.sections.terms == "current"
-
-    @property
-    def needs_calendar(self) -> bool:
-        """Whether permissions depend on the calendar of the district, its terms included."""
-        states = self.file.district
-        return self.needs_terms or {states.paused, states.before_launch} != {"allow"}
-
     def type_of(self, written: str) -> str:
         """Return Clever's type for an alias, and any other type as it is."""
         return self.file.aliases.get(written, written)
@@ -117,7 +110,7 @@ def policy_of(file: PolicyFile) -> Policy:
     """Return the policy of a file; raises ``PolicyMistakes`` with every mistake in the file as a whole."""
     if mistakes := tuple(mistakes_in(file)):
         raise PolicyMistakes(mistakes)
-    named = full_names(file)
+    named, states, by_term = full_names(file), file.district, file.sections.terms == "current"
     return Policy(
         file=file,
         revision=_revision(file),
@@ -126,6 +119,8 @@ def policy_of(file: PolicyFile) -> Policy:
         permissions=named,
         permissions_in={scope: frozenset(name for name in named if applies_in(name, scope)) for scope in Scope},
         read_only=frozenset[str]().union(*(matches(plain(name, file), named) for name in file.district.read_only)),
+        needs_terms=by_term,
+        needs_calendar=by_term or states.paused != "allow" or states.before_launch != "allow",
         warnings=tuple(warnings(file)),
     )
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Hashable, Sequence
 from math import inf
 from typing import Any, Protocol, TypeVar
 
+from app.domain.calendar import Calendar
 from app.domain.errors import CleverCircuitOpen, CleverError
 from app.domain.events import EventPage, Passage
 from app.domain.facts import Facts, Role
@@ -125,6 +126,19 @@ class Clever(Protocol):
         Raises:
             RecordUnknown: the district has no such section, school or student.
             CleverError: the list could not be read for certain, or is longer than ``most_pages``.
+        """
+
+    async def calendar(self, district: DistrictId, read_context: ReadContext, *, with_terms: bool) -> Calendar:
+        """Read the calendar of a district.
+
+        Args:
+            district: a connected district.
+            read_context: who waits for it, and until when.
+            with_terms: whether the terms are needed, which are a list of their own.
+
+        Raises:
+            UserUnknown: the district is not connected.
+            CleverError: it could not be read for certain.
         """
 
     async def newest_event(self, district: DistrictId, read_context: ReadContext) -> str | None:

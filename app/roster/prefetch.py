@@ -97,6 +97,13 @@ class Prefetch:
         if refusal is not None:
             raise refusal
 
+    async def calendar(self, district: DistrictId) -> None:
+        """Read the calendar of a district, once for all questions."""
+        if district not in self.known.calendars:
+            found = await outcome_of(self._behind.calendar(district, self._freshness))
+            if isinstance(found, Snapshot | CleverError):
+                self.known.calendars[district] = found
+
     async def schools(self, district: DistrictId, schools: Iterable[str]) -> None:
         """Read which of these schools there are."""
         kind = _Kind[SchoolId](

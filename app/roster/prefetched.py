@@ -3,7 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from app.domain.errors import CleverRefusedToken, QuestionError
+from app.domain.calendar import Calendar
+from app.domain.errors import CleverError, CleverRefusedToken, QuestionError
 from app.domain.facts import Facts
 from app.domain.snapshot import Snapshot
 from app.roster.store import Key
@@ -18,12 +19,14 @@ class Prefetched:
         records: of users, complete but for their sections.
         no_students: who is no student, if anybody.
         refused: the districts whose token Clever refused meanwhile, which are not read any more.
+        calendars: of districts, or why one could not be read: all questions need it, and none asks for it again.
     """
 
     snapshots: dict[Key, Snapshot[Any] | type[QuestionError]] = field(default_factory=dict)
     records: dict[Key, Snapshot[Facts]] = field(default_factory=dict)
     no_students: set[Key] = field(default_factory=set)
     refused: dict[str, CleverRefusedToken] = field(default_factory=dict)
+    calendars: dict[str, Snapshot[Calendar] | CleverError] = field(default_factory=dict)
 
     def find(self, key: Key, *, may_wait: bool) -> Snapshot[Any] | None:
         """Return what the request has read, or raise what that says; None where it has not read this.

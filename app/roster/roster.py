@@ -5,10 +5,11 @@ That an older answer may stand in for one that cannot be had is RFC 9111 section
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
+from app.domain.calendar import Calendar
 from app.domain.errors import CleverError, NotCached, QuestionError
 from app.domain.facts import Facts, Role
 from app.domain.ids import DistrictId, IdShape, SchoolId, SectionId, UserId
@@ -69,6 +70,7 @@ class Roster:
         deadlines: how long requests may take.
         shared: snapshots of users that other processes have read; None without such a store.
         confirm_schools: whether a user's facts are of no use where Clever's own list of their schools is missing.
+        with_terms: whether a district's calendar is of no use without its terms.
         prefetched: what the request has read by lists, which comes before what was cached earlier.
     """
 
@@ -80,6 +82,7 @@ class Roster:
     deadlines: Deadlines = Deadlines()
     shared: Shared[PackedFacts] | None = None
     confirm_schools: bool = False
+    with_terms: bool = False
     prefetched: Prefetched = NOTHING_PREFETCHED
 
     @property
@@ -211,6 +214,33 @@ class Roster:
         people = await self.people(district, place, admins, freshness)
         return people.of([Alike(person, (person.user,)) for person in people.facts])
 
+    def cached_calendar(self, district: str, freshness: Freshness) -> Snapshot[Calendar] | None:
+        """Return the calendar of a district, if it is fresh in memory."""
+        held = self.prefetched.calendars.get(district) or self._cached("calendar", district, "", freshness)
+        return held if isinstance(held, Snapshot) and self._has_terms(held.facts) else None
+
+    async def calendar(self, district: DistrictId, freshness: Freshness) -> Snapshot[Calendar]:
+        """Return the calendar of a connected district; one that cannot be read is an error or stale, never none."""
+        found = self.prefetched.calendars.get(district)
+        if isinstance(found, CleverError):
+            raise found
+        if found is not None:
+            return found
+
+        def read(read_context: ReadContext) -> Awaitable[Calendar]:
+            return self.clever.calendar(district, read_context, with_terms=self.with_terms)
+
+        return await self._fresh(Fetchable(Key("calendar", district), read, self._has_terms), freshness)
+
+    def known_calendars(self) -> Iterator[Calendar | None]:
+        """Yield the calendar of each connected district as it was last read, None for one that was not read."""
+        for district in self.clever.known_districts() or ():
+            held = self.store.find("calendar", district, "")
+            yield None if held is None else held.facts
+
+    def _has_terms(self, calendar: Calendar) -> bool:
+        return calendar.terms is not None or not self.with_terms
+
     def is_cold(self, key: Key, freshness: Freshness) -> bool:
         """Tell whether what ``key`` names would have to be fetched."""
         required, held = self._required(freshness), self.store.find(*key)
@@ -279,10 +309,12 @@ class Roster:
     async def _fresh(self, wanted: Fetchable[Said], freshness: Freshness) -> Snapshot[Said]:
         """Return a snapshot as recent as the request asks, or one marked stale if that cannot be had in time."""
         with tracing.tracer().internal_span("cache") as span:
-            cache = "users" if wanted.key.kind == "user" else "places"
+            kind = wanted.key.kind
 
             def count(outcome: str) -> None:
-                metrics.record_cache_lookup(cache, outcome)
+                # Every answer looks at the calendar as well: it would count twice.
+                if kind != "calendar":
+                    metrics.record_cache_lookup("users" if kind == "user" else "places", outcome)
                 span.set_attribute("outcome", outcome)
 
             return await self._counted(wanted, freshness, count)

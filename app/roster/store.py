@@ -25,7 +25,7 @@ class Key(NamedTuple):
 
     Attributes:
         kind: ``user``, ``section``, ``school``; ``record`` for a user without their sections; ``people``, ``sections``
-            or ``schools`` for a list.
+            or ``schools`` for a list; ``calendar`` for that of the district.
         district: whose it is.
         which: what tells it from others of that kind in the district, such as its id.
     """

@@ -1,19 +1,25 @@
 """The policy decision point: what every use case takes as its first argument."""
 
+import asyncio
 from collections.abc import Hashable, MutableMapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from math import inf
+from typing import Any, NamedTuple, Protocol
 
 from cachetools import LRUCache
 
+from app.domain.calendar import ALWAYS, Calendar, DistrictStatus, status_at
 from app.domain.errors import RoleNotHeld
 from app.domain.evaluation import Access, access_of
 from app.domain.facts import Role
+from app.domain.ids import DistrictId, UserId
 from app.domain.policy import Policy
 from app.domain.serialization import PackedFacts, unpacked
 from app.domain.snapshot import Snapshot
+from app.roster.freshness import Freshness
 from app.roster.roster import Roster
 from app.telemetry.decision_log import Decided
+from app.waiting import cancel
 
 MOST_ACCESSES = 2_000
 """How many users' permissions are kept worked out for decisions: that form is large, and quickly made again."""
@@ -35,6 +41,24 @@ NO_DECISION_LOG: DecisionLog = _NoDecisionLog()
 """A decision log that writes nothing."""
 
 
+class Now(NamedTuple):
+    """What the calendar of a district means now.
+
+    Attributes:
+        status: for permissions, in this district.
+        lasts: for how many seconds; a moment later it may be another.
+        snapshots: the calendar from which it follows; none where the policy does not look at it.
+    """
+
+    status: DistrictStatus = ALWAYS
+    lasts: float = inf
+    snapshots: tuple[Snapshot[Any], ...] = ()
+
+
+_ANY_TIME = Now()
+_NONE_YET = ALWAYS, inf
+
+
 @dataclass(frozen=True, slots=True)
 class DecisionPoint:
     """Decides by one policy: another policy in force is another decision point, over the same roster.
@@ -46,6 +70,7 @@ class DecisionPoint:
         reasons: whether decisions come with their reason.
         secret: from which keys are derived, one for each purpose; the same in every process that shares answers.
         accesses: permissions worked out from facts, by what they depend on beside the policy.
+        statuses: per district the latest status, and when it was worked out, in Unix seconds.
     """
 
     roster: Roster
@@ -54,19 +79,57 @@ class DecisionPoint:
     reasons: bool = True
     secret: bytes = b""
     accesses: MutableMapping[Hashable, Access] = field(default_factory=lambda: LRUCache(MOST_ACCESSES))
+    statuses: dict[str, tuple[DistrictStatus, float]] = field(default_factory=dict)
 
-    def access(self, snapshot: Snapshot[PackedFacts], role: Role | None = None) -> Access:
+    def cached_now(self, district: str, freshness: Freshness) -> Now | None:
+        """Return what ``now`` would, if the calendar of the district is fresh in memory or not needed."""
+        if not self.policy.needs_calendar:
+            return _ANY_TIME
+        calendar = self.roster.cached_calendar(district, freshness)
+        return None if calendar is None else self._now(district, calendar)
+
+    async def now(self, district: DistrictId, freshness: Freshness) -> Now:
+        """Return what the calendar of a district means now, read only where the policy looks at it; see ``Roster``."""
+        if not self.policy.needs_calendar:
+            return _ANY_TIME
+        return self._now(district, await self.roster.calendar(district, freshness))
+
+    async def user_now(
+        self, district: DistrictId, user: UserId, freshness: Freshness
+    ) -> tuple[Snapshot[PackedFacts], Now]:
+        """Return the facts of a user, and what the calendar of their district means; both are read at once."""
+        now = self.cached_now(district, freshness)
+        if now is not None:
+            return await self.roster.user(district, user, freshness), now
+        reading = asyncio.create_task(self.now(district, freshness))
+        try:
+            return await self.roster.user(district, user, freshness), await reading
+        finally:
+            await cancel((reading,))
+
+    def _now(self, district: str, calendar: Snapshot[Calendar]) -> Now:
+        now = self.roster.store.wall()
+        status, since = self.statuses.get(district, _NONE_YET)
+        # A clock that is set back may undo a change.
+        if status.calendar is not calendar.facts or not since <= now < status.until:
+            status = status_at(calendar.facts, self.policy, now)
+            self.statuses[district] = status, now
+        return Now(status, status.until - now, (calendar,))
+
+    def access(
+        self, snapshot: Snapshot[PackedFacts], role: Role | None = None, status: DistrictStatus = ALWAYS
+    ) -> Access:
         """Return what a user may do, or what they may do in one role; raises ``RoleNotHeld``."""
-        key = (snapshot.facts, role)
+        key = (snapshot.facts, role, status)
         found = self.accesses.get(key)
         if found is None:
-            found = self.accesses[key] = self.access_anew(snapshot, role)
+            found = self.accesses[key] = self.access_anew(snapshot, role, status)
         return found
 
-    def access_anew(self, snapshot: Snapshot[PackedFacts], role: Role | None) -> Access:
+    def access_anew(self, snapshot: Snapshot[PackedFacts], role: Role | None, status: DistrictStatus) -> Access:
         """Work out what ``access`` returns, and do not keep it: for what is answered once."""
         try:
-            return access_of(unpacked(snapshot.facts), self.policy, role)
+            return access_of(unpacked(snapshot.facts), self.policy, role, status)
         except RoleNotHeld as error:
             # A role that an older snapshot lacks may be held by now.
             raise RoleNotHeld(error.role, error.held, snapshot.staleness()) from error
@@ -81,5 +144,5 @@ def decision_point(
     secret: bytes = b"",
 ) -> DecisionPoint:
     """Put a policy in force over a roster, which reads from then on what this policy needs to know."""
-    needs = replace(roster, confirm_schools=policy.drops_unconfirmed_schools)
+    needs = replace(roster, confirm_schools=policy.drops_unconfirmed_schools, with_terms=policy.needs_terms)
     return DecisionPoint(needs, policy, decision_log, reasons, secret)

@@ -154,7 +154,7 @@ class _Asker(msgspec.Struct, frozen=True, gc=False):
     """What is cached of a subject, and what they ask for, without the id of the resource."""
 
     district: DistrictId
-    snapshot: Snapshot[PackedFacts]
+    snapshots: tuple[Snapshot[Any], ...]
     access: Access
     permission: str
     kind: str
@@ -182,14 +182,14 @@ class _Cached:
             return asker
         reason = decide_without_location(asker.access, asker.permission, asker.kind, resource.id)
         if reason is not None:
-            return _Found(reason, asker.district, (asker.snapshot,), _USERS, asker.about)
+            return _Found(reason, asker.district, asker.snapshots, _USERS, asker.about)
         if asker.kind not in CLEVER_TYPES:
             return None
         found = cached_location(self._pdp.roster, asker.district, asker.kind, resource.id, self._freshness)
         if found is None:
             return None
         reason = decide(asker.access, asker.permission, found.location, question)
-        snapshots, caches = (asker.snapshot, *found.snapshots), (*_USERS, *found.caches)
+        snapshots, caches = (*asker.snapshots, *found.snapshots), (*_USERS, *found.caches)
         return _Found(reason, asker.district, snapshots, caches, asker.about)
 
     def _asker(self, question: Question) -> _Asker | _Found | None:
@@ -204,16 +204,17 @@ class _Cached:
             return None
         district = cached_district_of(pdp.roster, named, self._freshness.caller)
         snapshot = None if district is None else pdp.roster.cached_user(district, subject.id, self._freshness)
-        if district is None or snapshot is None:
+        now = None if district is None or snapshot is None else pdp.cached_now(district, self._freshness)
+        if district is None or snapshot is None or now is None:
             return None
         try:
-            access = pdp.access(snapshot, role_asked(question))
+            access = pdp.access(snapshot, role_asked(question), now.status)
         except RoleNotHeld:
             return None
         about = None
         if pdp.decision_log is not NO_DECISION_LOG:
             about = about_of(pdp, asked_in(policy, question, "evaluation", district), are_ids=True)
-        return _Asker(district, snapshot, access, permission, policy.type_of(of_type), about)
+        return _Asker(district, (snapshot, *now.snapshots), access, permission, policy.type_of(of_type), about)
 
 
 _USERS = ("users",)
@@ -291,15 +292,17 @@ async def _reason(lookup: ResourceLookup, question: Question, permission: str, u
 
 
 async def _decided(lookup: ResourceLookup, question: Question, permission: str, user: UserId) -> Reason:
-    """Read subject and resource at once where both are cold; the resource not at all where the facts decide."""
+    """Read subject, calendar and resource at once if they are cold; the resource not at all where the facts decide."""
     role = role_asked(question)
     snapshot = await _cached(lookup, user)
     located = None if snapshot else asyncio.create_task(lookup.location(question.resource))
     try:
         if snapshot is None:
-            snapshot = await lookup.user_snapshot(user)
-        lookup.snapshots.append(snapshot)
-        access = lookup.pdp.access(snapshot, role)
+            snapshot, now = await lookup.pdp.user_now(lookup.district, user, lookup.freshness)
+        else:
+            now = await lookup.pdp.now(lookup.district, lookup.freshness)
+        lookup.snapshots.extend((snapshot, *now.snapshots))
+        access = lookup.pdp.access(snapshot, role, now.status)
         kind = lookup.pdp.policy.type_of(question.resource.type)
         reason = decide_without_location(access, permission, kind, question.resource.id)
         if reason is not None:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from app.domain.calendar import DistrictStatus
 from app.domain.decision import SCOPE_OF, Reason, decide_without_location
 from app.domain.errors import RoleNotHeld, UserUnknown
 from app.domain.evaluation import Access
@@ -32,6 +33,7 @@ class Explained:
         policy: the policy in force.
         age: in seconds, counted from the fetch of the oldest snapshot behind it.
         stale: how stale it is; None where it is fresh.
+        lasts: for how many seconds, until the calendar of the district changes what it says.
     """
 
     facts: Facts
@@ -40,6 +42,7 @@ class Explained:
     explanation: Explanation
     age: int
     stale: Staleness | None
+    lasts: float
 
 
 async def explain(
@@ -67,17 +70,17 @@ async def explain(
     asked = Asked("explanation", subject.user, subject.district, subject.role, permission)
     try:
         district = await district_of(pdp.roster, subject.district, freshness)
-        snapshot = await pdp.roster.user(district, user, freshness)
-        access = pdp.access(snapshot, subject.role)
+        snapshot, now = await pdp.user_now(district, user, freshness)
+        access = pdp.access(snapshot, subject.role, now.status)
     except (RoleNotHeld, UserUnknown) as error:
         log_refusal(pdp, freshness, asked, error)
         raise
-    lookup = ResourceLookup(pdp, district, freshness, [snapshot])
-    explanation = await _explanation(lookup, policy, access, permission, places)
+    lookup = ResourceLookup(pdp, district, freshness, [snapshot, *now.snapshots])
+    explanation = await _explanation(lookup, now.status, access, permission, places)
     answered = Answered(explanation.held, explanation.reason, lookup.snapshots)
     log_decision(pdp, freshness, asked._replace(district=district), answered)
     age = pdp.roster.age_of(*lookup.snapshots)
-    return Explained(access.facts, permission, policy, explanation, age, lookup.staleness())
+    return Explained(access.facts, permission, policy, explanation, age, lookup.staleness(), now.lasts)
 
 
 def _check_shapes(shape: IdShape, places: Mapping[str, str]) -> None:
@@ -86,8 +89,9 @@ def _check_shapes(shape: IdShape, places: Mapping[str, str]) -> None:
 
 
 async def _explanation(
-    lookup: ResourceLookup, policy: Policy, known: Access, permission: str, places: Mapping[str, str]
+    lookup: ResourceLookup, status: DistrictStatus, known: Access, permission: str, places: Mapping[str, str]
 ) -> Explanation:
+    policy = lookup.pdp.policy
     if permission not in policy.permissions:
         return explanation_of_denial(permission, Reason.UNKNOWN_ACTION)
     if places and not any(applies_in(permission, SCOPE_OF[kind]) for kind in places):
@@ -100,7 +104,7 @@ async def _explanation(
         # A check looks no place up where the facts decide, and so does not notice that it is not there.
         location = frozenset((SCOPE_OF[kind], place) for kind, place in places.items())
         location |= location_of_district(lookup.district)
-    return explanation_of(known, policy, permission, location)
+    return explanation_of(known, policy, permission, location, status=status)
 
 
 def _is_decided_by_facts(known: Access, permission: str, places: Mapping[str, str]) -> bool:

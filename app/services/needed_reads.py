@@ -68,6 +68,8 @@ class ReadAhead:
         async for _, user, district in self._each(questions):
             every[district].add(user)
         for district, users in every.items():
+            if self.pdp.policy.needs_calendar:
+                await self._ahead.calendar(district)
             await self._ahead.users(district, {user for user in users if self._ahead.lacks_user(district, user)})
             # Of few subjects it is to be known soon what they may do: it may decide, and tells where to look.
             freshness = self._requested_freshness if len(users) <= FEW else self._requested_freshness.at_once()

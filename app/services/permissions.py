@@ -4,6 +4,7 @@ import dataclasses
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Sequence
 from functools import lru_cache
+from math import inf
 from typing import NamedTuple
 
 from msgspec.structs import replace
@@ -14,14 +15,14 @@ from app.domain.facts import Facts, Role
 from app.domain.grants import PermissionSet
 from app.domain.ids import DistrictId
 from app.domain.serialization import PackedFacts, unpacked
-from app.domain.snapshot import Rendered, Snapshot, Staleness
+from app.domain.snapshot import Rendered, Snapshot, Staleness, staleness_of
 from app.roster.concurrency import halfway_to, outcome_of
 from app.roster.districts import cached_district_of, district_of
 from app.roster.freshness import Freshness
 from app.roster.prefetch import USER_REQUESTS, Prefetch
 from app.services.batch import answered
 from app.services.decision_log import Asked, log_decisions, log_refusal
-from app.services.decision_point import NO_DECISION_LOG, DecisionPoint
+from app.services.decision_point import NO_DECISION_LOG, DecisionPoint, Now
 from app.telemetry import metrics
 from app.telemetry.decision_log import About, Decided
 
@@ -44,24 +45,29 @@ class Subject(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """A rendered answer and its age in seconds, counted from when the fetch behind it began."""
+    """A rendered answer, its age in seconds, counted from when the fetch behind it began, and for how long it holds.
+
+    ``lasts`` is how many seconds there are until the calendar of the district changes what it says.
+    """
 
     rendered: Rendered
     age: int
+    lasts: float = inf
 
 
 def cached_permissions(pdp: DecisionPoint, subject: Subject, freshness: Freshness, render: RenderSet) -> Answer | None:
     """Return what ``permissions_of`` would, if it has rendered that before from a snapshot that is still fresh."""
     district = cached_district_of(pdp.roster, subject.district, freshness.caller)
     snapshot = None if district is None else pdp.roster.cached_user(district, subject.user, freshness)
-    if district is None or snapshot is None:
+    now = None if district is None or snapshot is None else pdp.cached_now(district, freshness)
+    if district is None or snapshot is None or now is None:
         return None
-    rendered = snapshot.answer(answer_key(render, subject.role, pdp.policy.revision, None))
+    rendered = snapshot.answer(answer_key(render, subject.role, pdp.policy.revision, now.status, None))
     if rendered is None:
         return None
     metrics.record_cache_lookup("users", "hit")
-    answer = Answer(rendered, pdp.roster.age_of(snapshot))
-    _log_answer(pdp, freshness, "permissions", subject, (district, snapshot, answer))
+    answer = Answer(rendered, pdp.roster.age_of(snapshot, *now.snapshots), now.lasts)
+    _log_answer(pdp, freshness, "permissions", subject, (district, None, answer))
     return answer
 
 
@@ -76,19 +82,21 @@ async def permissions_of(pdp: DecisionPoint, subject: Subject, freshness: Freshn
     if cached is not None:
         return cached
     try:
-        district, snapshot = await _user_snapshot(pdp, subject, freshness)
-        policy = pdp.policy
-        key = answer_key(render, subject.role, policy.revision, snapshot.stale)
+        user = pdp.roster.id_shape.user(subject.user)
+        district = await district_of(pdp.roster, subject.district, freshness)
+        snapshot, now = await pdp.user_now(district, user, freshness)
+        policy, stale = pdp.policy, staleness_of((snapshot, *now.snapshots))
+        key = answer_key(render, subject.role, policy.revision, now.status, stale)
 
         def rendered() -> bytes:
             # It is rendered once, and need not be kept in the form in which questions are decided.
-            return render(permission_set_of(pdp.access_anew(snapshot, subject.role), policy), snapshot.staleness())
+            return render(permission_set_of(pdp.access_anew(snapshot, subject.role, now.status), policy), stale)
 
-        answer = _answer(pdp, snapshot, key, rendered)
+        answer = _answer(pdp, snapshot, key, rendered, now)
     except (RoleNotHeld, UserUnknown) as error:
         _log_refusal(pdp, freshness, "permissions", subject, error)
         raise
-    _log_answer(pdp, freshness, "permissions", subject, (district, snapshot, answer))
+    _log_answer(pdp, freshness, "permissions", subject, (district, stale, answer))
     return answer
 
 
@@ -120,6 +128,8 @@ async def permissions_of_many(
             if not isinstance(district, RosterguardError) and pdp.roster.id_shape.fits(subject.user):
                 lacking[district].add(subject.user)
         for district, users in lacking.items():
+            if pdp.policy.needs_calendar:
+                await prefetch.calendar(district)
             await prefetch.users(district, users)
             unread = {user for user in users if prefetch.is_unread("user", district, user)}
             prefetch.afford(district, USER_REQUESTS * len(unread))
@@ -130,7 +140,9 @@ async def permissions_of_many(
 async def roles_of(pdp: DecisionPoint, subject: Subject, freshness: Freshness, render: RenderRoles) -> Answer:
     """Answer which roles a user holds, for an application with a role switcher; raises as ``permissions_of``."""
     try:
-        district, snapshot = await _user_snapshot(pdp, subject, freshness)
+        user = pdp.roster.id_shape.user(subject.user)
+        district = await district_of(pdp.roster, subject.district, freshness)
+        snapshot = await pdp.roster.user(district, user, freshness)
     except UserUnknown as error:
         _log_refusal(pdp, freshness, "roles", subject, error)
         raise
@@ -140,21 +152,21 @@ async def roles_of(pdp: DecisionPoint, subject: Subject, freshness: Freshness, r
         answer_key(render, snapshot.stale),
         lambda: render(unpacked(snapshot.facts), snapshot.staleness()),
     )
-    _log_answer(pdp, freshness, "roles", subject, (district, snapshot, answer))
+    _log_answer(pdp, freshness, "roles", subject, (district, snapshot.staleness(), answer))
     return answer
 
 
-async def _user_snapshot(
-    pdp: DecisionPoint, subject: Subject, freshness: Freshness
-) -> tuple[DistrictId, Snapshot[PackedFacts]]:
-    user = pdp.roster.id_shape.user(subject.user)
-    district = await district_of(pdp.roster, subject.district, freshness)
-    return district, await pdp.roster.user(district, user, freshness)
-
-
-def _answer(pdp: DecisionPoint, snapshot: Snapshot[PackedFacts], key: Hashable, render: Callable[[], bytes]) -> Answer:
+def _answer(
+    pdp: DecisionPoint,
+    snapshot: Snapshot[PackedFacts],
+    key: Hashable,
+    render: Callable[[], bytes],
+    now: Now | None = None,
+) -> Answer:
     rendered = snapshot.answer(key) or snapshot.keep(Rendered.of(render(), key))
-    return Answer(rendered, pdp.roster.age_of(snapshot))
+    if now is None:
+        return Answer(rendered, pdp.roster.age_of(snapshot))
+    return Answer(rendered, pdp.roster.age_of(snapshot, *now.snapshots), now.lasts)
 
 
 def _log_answer(
@@ -162,14 +174,14 @@ def _log_answer(
     freshness: Freshness,
     kind: str,
     subject: Subject,
-    answered: tuple[DistrictId, Snapshot[PackedFacts], Answer],
+    answered: tuple[DistrictId, Staleness | None, Answer],
 ) -> None:
     """Log an answer, if there is a decision log; the ids are well-formed, for there was an answer."""
     if pdp.decision_log is NO_DECISION_LOG:
         return
-    district, snapshot, answer = answered
+    district, stale, answer = answered
     about = About(kind, pdp.policy.revision, district, subject.user, subject.role)
-    logged = Decided(about, answer.rendered.tag, age=answer.age, stale=snapshot.stale)
+    logged = Decided(about, answer.rendered.tag, age=answer.age, stale=stale.reason if stale else None)
     log_decisions(pdp, freshness, [logged])
 
 

@@ -67,10 +67,12 @@ async def _subjects(pdp: DecisionPoint, question: Question, freshness: Freshness
         location, role = await lookup.location(question.resource), role_asked(question)
     except (RoleNotHeld, NotLocated):
         return Found([], lookup.staleness())
+    now = await pdp.now(lookup.district, freshness)
+    lookup.snapshots.extend(now.snapshots)
     found = set[str]()
     async for facts, users in _candidates(ListReader(lookup), location, permission):
         if role is None or role in facts.held():
-            known = access_of(facts, pdp.policy, role)
+            known = access_of(facts, pdp.policy, role, now.status)
             if decide(known, permission, location, question) is Reason.GRANTED:
                 found.update(users)
     return Found(sorted(found), lookup.staleness())
@@ -141,12 +143,12 @@ async def _subject(pdp: DecisionPoint, question: Question, freshness: Freshness)
         return _NOTHING
     try:
         user, district = await subject_of(pdp, question.subject, freshness)
-        snapshot = await pdp.roster.user(district, user, freshness)
+        snapshot, now = await pdp.user_now(district, user, freshness)
     except UserUnknown:
         return _NOTHING
-    lookup = ResourceLookup(pdp, district, freshness, [snapshot])
+    lookup = ResourceLookup(pdp, district, freshness, [snapshot, *now.snapshots])
     try:
-        return _Subject(pdp.access(snapshot, role_asked(question)), lookup)
+        return _Subject(pdp.access(snapshot, role_asked(question), now.status), lookup)
     except RoleNotHeld:
         return Found([], lookup.staleness())
 

@@ -26,7 +26,7 @@ from tests.auth.provider import (
 )
 from tests.conftest import KEY, MovedClock, Sandbox, Serve, settings_over
 
-NOW = 1_000_000_000
+NOW = 1_800_000_000
 EVERYTHING = "permissions:read access:evaluate access:search policy:read facts:refresh"
 
 

@@ -76,7 +76,7 @@ class FakeProvider:
     ) -> str:
         """Return a token that is good for ten minutes from the year 2001, but for what a test says of it."""
         signer = key or self.keys[0]
-        usual = {"iss": self.url, "aud": AUDIENCE, "exp": 1_000_000_600, "client_id": "gradebook"} | claims
+        usual = {"iss": self.url, "aud": AUDIENCE, "exp": 1_800_000_600, "client_id": "gradebook"} | claims
         said = {name: value for name, value in usual.items() if value is not None}
         return signed({"alg": algorithm, "kid": signer.kid, "typ": "at+jwt"} | (head or {}), said, signer)
 

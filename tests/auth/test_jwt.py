@@ -99,7 +99,7 @@ async def test_a_token_is_kept_for_as_long_as_the_key_is_known_that_verified_it(
             return found
 
     slow = Slow(Issuer(published.url, None, is_safe_address), clock)
-    tokens = Tokens(Expected(published.url, AUDIENCE, "districts"), slow, clock=clock, wall=lambda: 1_000_000_000)
+    tokens = Tokens(Expected(published.url, AUDIENCE, "districts"), slow, clock=clock, wall=lambda: 1_800_000_000)
     token = published.token()
     caller = await tokens.caller(token)
     assert caller is not None
@@ -113,7 +113,7 @@ async def test_a_token_is_kept_for_as_long_as_the_key_is_known_that_verified_it(
 async def test_a_token_that_is_too_long_is_refused_before_anything_is_made_of_it(
     length: int, is_read: bool, published: FakeProvider, provider: Provider, clock: MovedClock
 ) -> None:
-    tokens = Tokens(Expected(published.url, AUDIENCE, "districts"), provider, clock=clock, wall=lambda: 1_000_000_000)
+    tokens = Tokens(Expected(published.url, AUDIENCE, "districts"), provider, clock=clock, wall=lambda: 1_800_000_000)
     bare = published.token(note="")
     # Three characters of a claim are four of the token, but for what is left over at its end.
     [token] = {

@@ -10,11 +10,15 @@ from app.clever.client import connect
 from app.domain.ids import IdShape
 from app.main import default_policy
 from app.policy_files.yaml import read_policy
+from app.roster.freshness import Freshness
 from app.roster.roster import Deadlines
 from app.services.decision_point import DecisionPoint, decision_point
 from tests.conftest import TOKEN, MovedClock, Sandbox
 from tests.rosters import roster_over
 from tests.services.counting import Asked, CountingClever, asked_of
+
+WALL = 1_750_000_000.0
+"""After the launch of the sandbox's districts, before which the default policy denies everything."""
 
 DecisionPoints = Callable[..., AbstractAsyncContextManager[DecisionPoint]]
 
@@ -39,7 +43,12 @@ def pdp_over(running_clock: MovedClock) -> DecisionPoints:
         )
         try:
             roster = roster_over(
-                clever, running_clock, wall=running_clock, id_shape=shape, keep_seconds=300, deadlines=Deadlines()
+                clever,
+                running_clock,
+                wall=lambda: WALL + running_clock(),
+                id_shape=shape,
+                keep_seconds=300,
+                deadlines=Deadlines(),
             )
             yield decision_point(roster, read_policy(policy))
         finally:
@@ -48,11 +57,17 @@ def pdp_over(running_clock: MovedClock) -> DecisionPoints:
     return made
 
 
+async def know_calendars(pdp: DecisionPoint) -> None:
+    """Read which districts there are, and the calendar of each."""
+    for district in await pdp.roster.clever.districts():
+        await pdp.now(district, Freshness())
+
+
 @pytest.fixture
 async def pdp(sandbox: Sandbox, pdp_over: DecisionPoints) -> AsyncIterator[DecisionPoint]:
-    """A decision point over the sandbox under the default policy; it knows which district there is and nothing else."""
+    """A decision point over the sandbox under the default policy; it knows the district's calendar and nothing else."""
     async with pdp_over(sandbox.url, default_policy()) as made:
-        await made.roster.clever.districts()
+        await know_calendars(made)
         sandbox.requests.clear()
         yield made
 

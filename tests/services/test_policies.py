@@ -445,7 +445,8 @@ def test_comments_and_layout_leave_the_revision(same: str) -> None:
         SMALL + "      when: {title: true}\n",
         SMALL + "schools: {unconfirmed: drop}\n",
         SMALL + "district: {paused: deny}\n",
-        SMALL + "district: {before_launch: allow}\n",
+        SMALL + "district: {before_launch: deny}\n",
+        SMALL + "sections: {grace_days: 7}\n",
         SMALL + "superset: {staff: [teacher]}\n",
         SMALL + "aliases: {classroom: section}\n",
         SMALL + "      when: {resource.status: 1}\n",
@@ -496,6 +497,7 @@ def test_the_default_policy_is_the_documented_one() -> None:
             ],
             "contact": [{"allow": ["student:view"], "over": "students", "when": {"type": TRUSTED}}],
         },
+        "district": {"paused": "allow", "before_launch": "deny"},
     }
 
 

@@ -146,19 +146,17 @@ async def test_what_is_allowed_and_seldom_meant_is_logged_each_time_that_it_come
     assert caplog.messages == [warning, "the policy: superset has no effect: the rule is scoped", warning]
 
 
-async def test_what_has_no_effect_yet_is_logged_even_where_it_is_the_default_written_out(
+async def test_what_has_no_effect_is_logged_even_where_it_is_the_default_written_out(
     caplog: pytest.LogCaptureFixture, asked: Asked, tmp_path: Path
 ) -> None:
     watched = watched_by(asked, tmp_path)
     with caplog.at_level(logging.WARNING, "rosterguard"):
         await watched.begin(DEFAULT)
-        watched.file.write_text(f"{DEFAULT}district: {{before_launch: deny}}\n")
+        watched.file.write_text(f"{DEFAULT}sections: {{after: drop}}\n")
         await watched.look()
-    assert [message.partition(" yet")[0] for message in caplog.messages] == [
-        "the policy: district.before_launch: deny has no effect"
-    ]
+    assert caplog.messages == ["the policy: sections.after has no effect: terms is any"]
     assert watched.active_policy.decision_point is not None
-    assert watched.active_policy.decision_point.policy.file.district.model_fields_set == {"before_launch"}
+    assert watched.active_policy.decision_point.policy.file.sections.model_fields_set == {"after"}
 
 
 async def test_nothing_is_in_force_until_a_bad_file_is_mended(asked: Asked, tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ from app.services.listing import ListReader
 from app.services.permissions import Answer, Subject, permissions_of, permissions_of_many
 from app.services.resource_lookup import ResourceLookup
 from tests.conftest import MovedClock, Sandbox
-from tests.services.conftest import DecisionPoints
+from tests.services.conftest import DecisionPoints, know_calendars
 
 BATCH = Freshness(one_of_many=True)
 UNKNOWN = "f" * 24
@@ -105,7 +105,7 @@ def running_city() -> Iterator[Sandbox]:
 @pytest.fixture
 async def city(running_city: Sandbox, pdp_over: DecisionPoints) -> AsyncIterator[Town]:
     async with pdp_over(running_city.url, default_policy()) as pdp:
-        await pdp.roster.clever.districts()
+        await know_calendars(pdp)
         yield Town(running_city, pdp)
 
 
@@ -237,6 +237,7 @@ async def test_many_users_are_answered_as_each_is_alone(
         return repr((held, stale)).encode()
 
     async with pdp_over(sandbox.url, default_policy() + policy) as pdp:
+        await know_calendars(pdp)
         sandbox.requests.clear()
         many = await permissions_of_many(pdp, users, BATCH, rendered)
         cost = sandbox.requests.total()

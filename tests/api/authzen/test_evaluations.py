@@ -204,12 +204,16 @@ def failing_for_one() -> Starlette:
     async def districts(_request: Request) -> Response:
         return JSONResponse({"data": [{"data": {"id": DISTRICT}}]})
 
+    async def district(_request: Request) -> Response:
+        return JSONResponse({"data": {"id": DISTRICT}})
+
     async def none(request: Request) -> Response:
         return JSONResponse({"data": []}) if request.path_params["user"] == GOOD else Response(status_code=500)
 
     return Starlette(
         routes=[
             Route("/v3.1/districts", districts),
+            Route(f"/v3.1/districts/{DISTRICT}", district),
             Route("/v3.1/users/{user}", one),
             Route("/v3.1/users/{user}/{part}", none),
         ]
