@@ -6,6 +6,7 @@ from app.domain import errors
 from app.domain.errors import (
     CleverError,
     CleverLimited,
+    CleverUnexpected,
     DistrictUnnamed,
     Mistake,
     NotCached,
@@ -44,6 +45,10 @@ def test_a_path_is_written_as_one_reads_it(path: tuple[str | int, ...], where: s
 
 def test_a_mistake_says_its_line_where_it_is_known() -> None:
     assert [str(Mistake(("rule",), "wrong", line)) for line in (3, None)] == ["line 3: rule: wrong", "rule: wrong"]
+
+
+def test_a_status_that_clever_does_not_document_stays_with_the_error() -> None:
+    assert [CleverUnexpected("odd", status=418).status, CleverUnexpected("no status").status] == [418, 0]
 
 
 def test_clever_may_be_asked_again_after_a_while() -> None:

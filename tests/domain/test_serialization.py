@@ -7,7 +7,15 @@ from hypothesis import strategies as st
 from app.domain.facts import Facts, HeldRole, Role, Standing
 from app.domain.ids import DistrictId, UserId
 from app.domain.scopes import Scope
-from app.domain.serialization import FORMAT, PackedFacts, is_confirmed, packed, unpacked
+from app.domain.serialization import (
+    FORMAT,
+    PackedFacts,
+    is_confirmed,
+    packed,
+    packed_roles,
+    unpacked,
+    unpacked_roles,
+)
 from tests.domain.worlds import law
 
 _clever_ids = st.binary(min_size=12, max_size=12).map(bytes.hex)
@@ -43,6 +51,12 @@ def test_whatever_is_no_packed_facts_is_refused_or_is_facts(said: bytes) -> None
     except ValueError:
         return
     assert isinstance(facts, Facts)
+
+
+def test_roles_alone_are_packed_without_loss() -> None:
+    taught = Standing(((Scope.SECTION, ("5f3c1e8a9b2d4c6e7f8a9b0c", "maths")),), term="autumn")
+    roles = (HeldRole(Role.TEACHER, (taught,), "1234"), HeldRole(Role.STUDENT))
+    assert unpacked_roles(packed_roles(roles)) == roles
 
 
 @pytest.mark.parametrize("kept", [0, 2, 10])

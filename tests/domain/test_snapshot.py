@@ -1,4 +1,4 @@
-from app.domain.snapshot import Rendered, Snapshot
+from app.domain.snapshot import Rendered, Snapshot, Staleness, staleness_of
 
 
 def test_equal_bodies_have_equal_tags() -> None:
@@ -34,3 +34,18 @@ def test_of_many_answers_the_oldest_are_dropped() -> None:
     for question in range(20):
         snapshot.keep(Rendered.of(b"{}", question))
     assert [rendered.question for rendered in snapshot.rendered] == list(range(12, 20))
+
+
+def test_what_follows_from_a_snapshot_is_as_old_and_as_stale() -> None:
+    part = Snapshot(("ann", "ben"), began=1, at=1001).aged("unreachable").of("ann")
+    assert (part.facts, part.began, part.staleness()) == ("ann", 1, Staleness("unreachable", 1001))
+
+
+def test_an_answer_from_several_snapshots_is_as_stale_as_the_oldest_stale_one() -> None:
+    fresh, slow, cut_off = (
+        Snapshot("facts", began=1, at=10),
+        Snapshot("facts", began=3, at=30).aged("slow"),
+        Snapshot("facts", began=2, at=20).aged("unreachable"),
+    )
+    assert staleness_of([fresh, slow, cut_off]) == staleness_of([cut_off, slow]) == Staleness("unreachable", 20)
+    assert staleness_of([fresh]) is None
