@@ -6,7 +6,7 @@ as bytes.
 """
 
 from array import array
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, MutableMapping, Sequence
 from dataclasses import replace
 from enum import StrEnum
 from functools import lru_cache
@@ -14,11 +14,12 @@ from itertools import count
 from typing import Final, NamedTuple
 
 import msgspec
+from cachetools import LRUCache
 
 from app.domain.calendar import Calendar, Term
-from app.domain.facts import EMPLOYEES, Facts, HeldRole, Role, Standing
+from app.domain.facts import EMPLOYEES, Facts, HeldRole, Role, SectionOf, Standing, standings_by_term
 from app.domain.ids import DistrictId, SchoolId, SectionId, UserId
-from app.domain.places import Place, Section, with_sections
+from app.domain.places import Place, Section
 from app.domain.scopes import Scope
 from app.domain.serialization import long_id, packed, packed_roles, short_id, unpacked_roles
 
@@ -44,11 +45,22 @@ class AsOf(NamedTuple):
     at: float
 
 
+HERE: Place = (Scope.SECTION, "")
+"""Stands in facts for the section that was asked about, so that they are the same in many sections."""
+
+
 class Alike(NamedTuple):
-    """Users whose facts are the same but for their ids, and the facts, of nobody in particular: their user is empty."""
+    """Users whom no decision at one place can tell apart.
+
+    Attributes:
+        facts: what they are there, of nobody in particular. Of their sections it has the place itself, and no other.
+        users: who they are.
+        key: facts under the same key are the same; None for those of one user.
+    """
 
     facts: Facts
     users: Sequence[UserId]
+    key: Hashable = None
 
 
 class LegacyHolder(NamedTuple):
@@ -59,6 +71,7 @@ class LegacyHolder(NamedTuple):
 
 
 _NOBODY = UserId("")
+_MOST_ALIKE = 5_000
 
 _load_numbers = count(1)
 
@@ -73,13 +86,6 @@ class _SectionRecord(msgspec.Struct, array_like=True, frozen=True, gc=False):
     term: int | None
     teachers: bytes
     students: bytes
-
-
-class _StandsAs(NamedTuple):
-    """As what a user stands in a section."""
-
-    student: bool
-    teacher: bool
 
 
 _SECTION = msgspec.msgpack.Decoder(_SectionRecord)
@@ -123,6 +129,8 @@ class District:
         self._people_at: dict[tuple[int, Role], set[int]] = {}
         self._sections_at: dict[int, set[int]] = {}
         self._sections_in_term: dict[int, set[int]] = {}
+        self._alike: MutableMapping[Hashable, Facts] = LRUCache(_MOST_ALIKE)
+        self._changes_of_schools = 0
 
     def put_person(self, facts: Facts) -> Collection[UserId]:
         """Hold a user, whose sections are known from ``put_section`` and whose schools are confirmed by ``put_school``.
@@ -187,6 +195,7 @@ class District:
         if number in self._schools:
             return ()
         self._schools.add(number)
+        self._changes_of_schools += 1
         return self._announced(self._names(self._people_at.get((number, Role.STAFF), ())))
 
     def drop_school(self, school: SchoolId) -> Collection[UserId]:
@@ -195,29 +204,38 @@ class District:
         if number not in self._schools:
             return ()
         self._schools.remove(number)
+        self._changes_of_schools += 1
         return self._announced(self._names(self._people_at.get((number, Role.STAFF), ())))
 
     def put_term(self, term: Term) -> Collection[UserId]:
         """Hold a term; returns who teaches or learns in it, whose facts stay as they are."""
-        before, self._terms[term.id] = self._terms.get(term.id), term
-        return () if term == before else self._in_term(term.id)
+        if self._terms.get(term.id) == term:
+            return ()
+        self._terms[term.id] = term
+        self._calendar = self._with_terms(self._calendar)
+        return self._in_term(term.id)
 
     def drop_term(self, term: str) -> Collection[UserId]:
         """Forget a term; its sections stay. Returns what ``put_term`` does."""
-        return () if self._terms.pop(term, None) is None else self._in_term(term)
+        if self._terms.pop(term, None) is None:
+            return ()
+        self._calendar = self._with_terms(self._calendar)
+        return self._in_term(term)
 
     def put_calendar(self, calendar: Calendar) -> Collection[UserId]:
         """Hold what the district's record says of its time; terms are put one by one.
 
         Returns who is held, if that has changed; their facts stay as they are.
         """
-        before, self._calendar = self._calendar, replace(calendar, terms=None)
-        return () if self._calendar == before else self.people((Scope.DISTRICT, self.id))
+        whole = self._with_terms(calendar)
+        if whole == self._calendar:
+            return ()
+        self._calendar = whole
+        return self.people((Scope.DISTRICT, self.id))
 
     def calendar(self) -> Calendar | None:
-        """Return the district's calendar with its terms; None if its record has not been put."""
-        terms = tuple(self._terms[term] for term in sorted(self._terms))
-        return None if self._calendar is None else replace(self._calendar, terms=terms)
+        """Return the district's calendar with its terms, the same until it changes; None if no record has been put."""
+        return self._calendar
 
     def holds(self, roles: Collection[Role]) -> bool:
         """Tell whether a user of these roles is held here, if there is such a user."""
@@ -233,35 +251,41 @@ class District:
         person = self._people.get(number)
         if person is None:
             return None
+        taught, attended = list[SectionOf](), list[SectionOf]()
+        for section in self._sections_of.get(number):
+            record = _SECTION.decode(self._sections[section])
+            stands_in = SectionOf(self._ids.name(section), self._name(record.school), self._name(record.term))
+            if number in _numbers(record.teachers):
+                taught.append(stands_in)
+            if number in _numbers(record.students):
+                attended.append(stands_in)
         roles, legacy_ids = _PERSON.decode(person)
         held = (
-            self._confirmed(role, self._name(legacy_id))
+            self._held(role, self._name(legacy_id), taught, attended)
             for role, legacy_id in zip(_roles_of(roles), legacy_ids, strict=True)
         )
-        sections = (
-            self._section_of(section, user, self._stands_in(section, number))
-            for section in self._sections_of.get(number)
-        )
-        return with_sections(Facts(UserId(user), self.id, tuple(held)), sections)
+        return Facts(UserId(user), self.id, tuple(held))
 
     def alike(self, place: Place, role: Role) -> Iterator[Alike]:
-        """Yield who is held and stands in a place in a role, those together whom no decision there can tell apart.
-
-        Of their sections the facts have the place itself, if it is one, and no other.
-        """
-        scope, named = place
-        section = self._ids.known(named) if scope is Scope.SECTION else None
-        groups: dict[tuple[bytes, _StandsAs | None], list[int]] = {}
-        for number in self._people_in(place, role):
+        """Yield who is held and stands in a place in a role, those together whom no decision there can tell apart."""
+        numbers, teachers, students = self._people_in(place, role), set[int](), set[int]()
+        here: SectionOf | None = None
+        record = self._section(self._ids.known(place[1])) if place[0] is Scope.SECTION else None
+        if record is not None:
+            teachers, students = {*_numbers(record.teachers)}, {*_numbers(record.students)}
+            here = SectionOf(HERE[1], self._name(record.school), self._name(record.term))
+        groups: dict[tuple[bytes, bool, bool], list[int]] = {}
+        for number in numbers:
             roles, _ = _PERSON.decode(self._people[number])
-            stands_as = None if section is None else self._stands_in(section, number)
-            groups.setdefault((roles, stands_as), []).append(number)
-        for (roles, stands_as), numbers in groups.items():
-            held = tuple(self._confirmed(each, None) for each in _roles_of(roles))
-            facts = Facts(_NOBODY, self.id, held)
-            if section is not None and stands_as is not None:
-                facts = with_sections(facts, [self._section_of(section, _NOBODY, stands_as)])
-            yield Alike(facts, self._names(numbers))
+            groups.setdefault((roles, number in teachers, number in students), []).append(number)
+        for (roles, teaches, learns), members in groups.items():
+            key = (self.number, self._changes_of_schools, roles, teaches, learns, here)
+            facts = self._alike.get(key)
+            if facts is None:
+                taught, attended = ([here] if here and stands else [] for stands in (teaches, learns))
+                held = (self._held(each, None, taught, attended) for each in _roles_of(roles))
+                facts = self._alike[key] = Facts(_NOBODY, self.id, tuple(held))
+            yield Alike(facts, self._names(members), key)
 
     def section(self, section: str) -> Section | None:
         """Return a section; None if there is none such."""
@@ -332,6 +356,10 @@ class District:
             yield _packed(self._terms[term])
         yield _packed(self._calendar)
 
+    def _with_terms(self, calendar: Calendar | None) -> Calendar | None:
+        terms = tuple(self._terms[term] for term in sorted(self._terms))
+        return None if calendar is None else replace(calendar, terms=terms)
+
     def _in_term(self, term: str) -> tuple[UserId, ...]:
         sections = self._sections_in_term.get(self._ids.known(term), ())
         records = [_SECTION.decode(self._sections[section]) for section in sections]
@@ -378,26 +406,20 @@ class District:
     def _school(self, record: _SectionRecord) -> SchoolId | None:
         return None if record.school is None else SchoolId(self._ids.name(record.school))
 
-    def _stands_in(self, section: int, number: int) -> _StandsAs:
-        record = _SECTION.decode(self._sections[section])
-        return _StandsAs(number in _numbers(record.students), number in _numbers(record.teachers))
-
-    def _section_of(self, section: int, user: str, stands_as: _StandsAs) -> Section:
-        """Return a section without its other people: to name them all would take longer than all the rest."""
-        record = _SECTION.decode(self._sections[section])
-        students, teachers = ((user,) if stands else () for stands in stands_as)
-        named = SectionId(self._ids.name(section))
-        return Section(named, self.id, self._school(record), students, teachers, self._name(record.term))
-
-    def _confirmed(self, held: HeldRole, legacy_id: str | None) -> HeldRole:
-        """Return a role as held by one user: with its legacy id, and the schools that are not of the district."""
-        if held.role is not Role.STAFF:
-            return HeldRole(held.role, held.standings, legacy_id)
-        standings = (
-            replace(standing, unconfirmed=tuple(each for each in standing.ids(Scope.SCHOOL) if not self.school(each)))
-            for standing in held.standings
-        )
-        return HeldRole(held.role, tuple(standings), legacy_id)
+    def _held(
+        self, role: HeldRole, legacy_id: str | None, taught: Iterable[SectionOf], attended: Iterable[SectionOf]
+    ) -> HeldRole:
+        """Return a role as held by one user: with its legacy id, its sections, and its schools confirmed or not."""
+        standing = role.standings[0]
+        if role.role is Role.STAFF:
+            schools = standing.ids(Scope.SCHOOL)
+            unconfirmed = tuple(each for each in schools if self._ids.known(each) not in self._schools)
+            return HeldRole(role.role, (replace(standing, unconfirmed=unconfirmed),), legacy_id)
+        if role.role is Role.TEACHER and taught:
+            return HeldRole(role.role, standings_by_term(standing, taught), legacy_id)
+        if role.role is Role.STUDENT and attended:
+            return HeldRole(role.role, standings_by_term(standing, attended), legacy_id)
+        return HeldRole(role.role, role.standings, legacy_id)
 
     def _number(self, named: str | None) -> int | None:
         return self._ids.number(named) if named else None

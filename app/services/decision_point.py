@@ -16,6 +16,7 @@ from app.domain.ids import DistrictId, UserId
 from app.domain.policy import Policy
 from app.domain.serialization import PackedFacts, unpacked
 from app.domain.snapshot import Snapshot
+from app.roster.district import Alike
 from app.roster.freshness import Freshness
 from app.roster.roster import Roster
 from app.telemetry.decision_log import Decided
@@ -70,6 +71,7 @@ class DecisionPoint:
         reasons: whether decisions come with their reason.
         secret: from which keys are derived, one for each purpose; the same in every process that shares answers.
         accesses: permissions worked out from facts, by what they depend on beside the policy.
+        accesses_of_alike: the same of people in lists of a loaded district, one for all who are alike.
         statuses: per district the latest status, and when it was worked out, in Unix seconds.
     """
 
@@ -79,6 +81,7 @@ class DecisionPoint:
     reasons: bool = True
     secret: bytes = b""
     accesses: MutableMapping[Hashable, Access] = field(default_factory=lambda: LRUCache(MOST_ACCESSES))
+    accesses_of_alike: MutableMapping[Hashable, Access] = field(default_factory=lambda: LRUCache(MOST_ACCESSES))
     statuses: dict[str, tuple[DistrictStatus, float]] = field(default_factory=dict)
 
     def cached_now(self, district: str, freshness: Freshness) -> Now | None:
@@ -124,6 +127,16 @@ class DecisionPoint:
         found = self.accesses.get(key)
         if found is None:
             found = self.accesses[key] = self.access_anew(snapshot, role, status)
+        return found
+
+    def access_of_alike(self, alike: Alike, role: Role | None, status: DistrictStatus) -> Access:
+        """Return what users who are alike may do, or what they may do in one role; raises ``RoleNotHeld``."""
+        if alike.key is None:
+            return access_of(alike.facts, self.policy, role, status)
+        key = (alike.key, role, status)
+        found = self.accesses_of_alike.get(key)
+        if found is None:
+            found = self.accesses_of_alike[key] = access_of(alike.facts, self.policy, role, status)
         return found
 
     def access_anew(self, snapshot: Snapshot[PackedFacts], role: Role | None, status: DistrictStatus) -> Access:

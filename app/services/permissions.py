@@ -56,17 +56,17 @@ class Answer(NamedTuple):
 
 
 def cached_permissions(pdp: DecisionPoint, subject: Subject, freshness: Freshness, render: RenderSet) -> Answer | None:
-    """Return what ``permissions_of`` would, if it has rendered that before from a snapshot that is still fresh."""
+    """Return what ``permissions_of`` would, from a snapshot that is fresh in memory; None where there is none."""
     district = cached_district_of(pdp.roster, subject.district, freshness.caller)
     snapshot = None if district is None else pdp.roster.cached_user(district, subject.user, freshness)
     now = None if district is None or snapshot is None else pdp.cached_now(district, freshness)
     if district is None or snapshot is None or now is None:
         return None
-    rendered = snapshot.answer(answer_key(render, subject.role, pdp.policy.revision, now.status, None))
-    if rendered is None:
+    try:
+        answer = _permissions_in(pdp, snapshot, subject.role, now, render)
+    except RoleNotHeld:
         return None
     metrics.record_cache_lookup("users", "hit")
-    answer = Answer(rendered, pdp.roster.age_of(snapshot, *now.snapshots), now.lasts)
     _log_answer(pdp, freshness, "permissions", subject, (district, None, answer))
     return answer
 
@@ -85,19 +85,25 @@ async def permissions_of(pdp: DecisionPoint, subject: Subject, freshness: Freshn
         user = pdp.roster.id_shape.user(subject.user)
         district = await district_of(pdp.roster, subject.district, freshness)
         snapshot, now = await pdp.user_now(district, user, freshness)
-        policy, stale = pdp.policy, staleness_of((snapshot, *now.snapshots))
-        key = answer_key(render, subject.role, policy.revision, now.status, stale)
-
-        def rendered() -> bytes:
-            # It is rendered once, and need not be kept in the form in which questions are decided.
-            return render(permission_set_of(pdp.access_anew(snapshot, subject.role, now.status), policy), stale)
-
-        answer = _answer(pdp, snapshot, key, rendered, now)
+        answer = _permissions_in(pdp, snapshot, subject.role, now, render)
     except (RoleNotHeld, UserUnknown) as error:
         _log_refusal(pdp, freshness, "permissions", subject, error)
         raise
+    stale = staleness_of((snapshot, *now.snapshots))
     _log_answer(pdp, freshness, "permissions", subject, (district, stale, answer))
     return answer
+
+
+def _permissions_in(
+    pdp: DecisionPoint, snapshot: Snapshot[PackedFacts], role: Role | None, now: Now, render: RenderSet
+) -> Answer:
+    policy, stale = pdp.policy, staleness_of((snapshot, *now.snapshots))
+
+    def rendered() -> bytes:
+        # It is rendered once, and need not be kept in the form in which questions are decided.
+        return render(permission_set_of(pdp.access_anew(snapshot, role, now.status), policy), stale)
+
+    return _answer(pdp, snapshot, answer_key(render, role, policy.revision, now.status, stale), rendered, now)
 
 
 @lru_cache(maxsize=1_000)

@@ -7,14 +7,14 @@ from msgspec import structs
 
 from app.domain.decision import SCOPE_OF, Reason, decide, denied_to_everyone, is_applicable
 from app.domain.errors import MalformedId, RoleNotHeld, UserUnknown
-from app.domain.evaluation import Access, access_of
+from app.domain.evaluation import Access
 from app.domain.facts import Role
 from app.domain.places import Location
 from app.domain.policy import FIRST_SCOPE, Policy
 from app.domain.question import Entity, Question, district_named, is_user, permission_asked, role_asked
 from app.domain.scopes import CLEVER_TYPES, Scope
 from app.domain.snapshot import Staleness
-from app.roster.district import Alike
+from app.roster.district import HERE, Alike
 from app.roster.districts import district_of
 from app.roster.freshness import Freshness
 from app.services.decision_log import Answered, asked_in, log_decision
@@ -70,11 +70,11 @@ async def _subjects(pdp: DecisionPoint, question: Question, freshness: Freshness
     now = await pdp.now(lookup.district, freshness)
     lookup.snapshots.extend(now.snapshots)
     found = set[str]()
-    async for facts, users in _candidates(ListReader(lookup), location, permission):
-        if role is None or role in facts.held():
-            known = access_of(facts, pdp.policy, role, now.status)
-            if decide(known, permission, location, question) is Reason.GRANTED:
-                found.update(users)
+    async for alike in _candidates(ListReader(lookup), location, permission):
+        if role is None or role in alike.facts.held():
+            known = pdp.access_of_alike(alike, role, now.status)
+            if decide(known, permission, location | {HERE}, question) is Reason.GRANTED:
+                found.update(alike.users)
     return Found(sorted(found), lookup.staleness())
 
 
