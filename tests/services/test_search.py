@@ -1,10 +1,11 @@
 """Searches and decisions agree: each finds exactly what the other grants, over a whole sandbox district."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 import pytest
 
 from app.cli.server import in_background
+from app.domain.ids import DistrictId
 from app.domain.question import Action, Entity, Question
 from app.main import default_policy
 from app.roster.freshness import Freshness
@@ -13,6 +14,7 @@ from app.sandbox.world import World, generate
 from app.services import search
 from app.services.decision_point import DecisionPoint
 from app.services.decisions import evaluate
+from tests.loaded import from_loaded, loaded_by
 from tests.services.conftest import DecisionPoints
 
 WIDE = """
@@ -59,10 +61,11 @@ SMALL = generate(schools=1, teachers=6, students=12)
 
 
 @pytest.fixture(scope="module", params=POLICIES)
-async def pdp(request: pytest.FixtureRequest, pdp_over: DecisionPoints) -> AsyncIterator[DecisionPoint]:
+async def pdps(request: pytest.FixtureRequest, pdp_over: DecisionPoints) -> AsyncIterator[Sequence[DecisionPoint]]:
+    """One that reads what it needs, and one whose district is loaded: a request to Clever fails its test."""
     with in_background(create_sandbox(SMALL, rate_limit=0)) as url:
         async with pdp_over(url, POLICIES[request.param]) as made:
-            yield made
+            yield made, from_loaded(made, await loaded_by(made.roster, DistrictId(SMALL.districts[0].id)))
 
 
 def question(user: str, action: str, kind: str, resource: str) -> Question:
@@ -90,32 +93,37 @@ def everything(world: World) -> dict[str, list[str]]:
 
 
 @pytest.mark.parametrize(("kind", "action"), ASKED)
-async def test_a_search_finds_exactly_what_a_decision_grants(kind: str, action: str, pdp: DecisionPoint) -> None:
-    there = everything(SMALL)
+async def test_a_search_finds_exactly_what_a_decision_grants_read_one_by_one_or_loaded(
+    kind: str, action: str, pdps: Sequence[DecisionPoint]
+) -> None:
+    pdp, there = pdps[0], everything(SMALL)
     granted = {
         (user, resource)
         for user in there["user"]
         for resource in there[kind]
         if (await evaluate(pdp, question(user, action, kind, resource), Freshness())).held
     }
-    found = {
-        (user, resource)
-        for user in there["user"]
-        for resource in (await search.resources(pdp, question(user, action, kind, ""), Freshness())).results
-        if resource in there[kind]
-    }
-    holders = {
-        (user, resource)
-        for resource in there[kind]
-        for user in (await search.subjects(pdp, question("", action, kind, resource), Freshness())).results
-        if user in there["user"]
-    }
-    assert found == granted
-    assert holders == granted
+    for each in pdps:
+        found = {
+            (user, resource)
+            for user in there["user"]
+            for resource in (await search.resources(each, question(user, action, kind, ""), Freshness())).results
+            if resource in there[kind]
+        }
+        holders = {
+            (user, resource)
+            for resource in there[kind]
+            for user in (await search.subjects(each, question("", action, kind, resource), Freshness())).results
+            if user in there["user"]
+        }
+        assert found == granted
+        assert holders == granted
 
 
-async def test_an_action_search_finds_exactly_the_actions_that_a_decision_grants(pdp: DecisionPoint) -> None:
-    there = everything(SMALL)
+async def test_an_action_search_finds_exactly_the_actions_that_a_decision_grants(
+    pdps: Sequence[DecisionPoint],
+) -> None:
+    pdp, there = pdps[0], everything(SMALL)
     users = [case.user for case in SMALL.cases.values()]
     resources = [("section", each) for each in there["section"][::9]] + [("school", each) for each in there["school"]]
     for kind, resource in [*resources, ("district", there["district"][0]), ("user", users[2]), ("student", users[0])]:
@@ -124,4 +132,6 @@ async def test_an_action_search_finds_exactly_the_actions_that_a_decision_grants
             granted = {
                 name for name in names if (await evaluate(pdp, question(user, name, kind, resource), Freshness())).held
             }
-            assert set((await search.actions(pdp, question(user, "", kind, resource), Freshness())).results) == granted
+            for each in pdps:
+                found = await search.actions(each, question(user, "", kind, resource), Freshness())
+                assert set(found.results) == granted

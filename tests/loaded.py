@@ -1,0 +1,60 @@
+"""A district loaded by hand, and decisions from it with a Clever that nothing may be asked of."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, replace
+from typing import TypeVar, cast
+
+from app.domain.ids import DistrictId
+from app.domain.read_context import OWN
+from app.roster.district import AsOf, District, Whom
+from app.roster.ports import Clever, PageOf
+from app.roster.roster import Roster
+from app.services.decision_point import DecisionPoint
+from tests.rosters import roster_over
+
+Said = TypeVar("Said")
+
+
+async def loaded_by(roster: Roster, district: DistrictId, whom: Whom = Whom.EVERYONE) -> District:
+    """Read a whole district by its lists."""
+    clever = roster.clever
+    loaded = District(district, whom, AsOf(roster.clock(), roster.store.wall()))
+    async for school in _each(lambda after: clever.school_page(district, OWN, after)):
+        loaded.put_school(school)
+    async for section in _each(lambda after: clever.section_page(district, OWN, after)):
+        loaded.put_section(section)
+    async for person in _each(lambda after: clever.people_page(district, None, OWN, after)):
+        loaded.put_person(person)
+    return loaded
+
+
+async def _each(page: Callable[[str | None], Awaitable[PageOf[Said]]]) -> AsyncIterator[Said]:
+    cursor: str | None = None
+    while True:
+        read = await page(cursor)
+        for record in read.records:
+            yield record
+        cursor = read.cursor
+        if cursor is None:
+            return
+
+
+@dataclass(frozen=True)
+class SilentClever:
+    """A Clever of which it is known which districts are connected, and that nothing else may be asked of."""
+
+    connected: frozenset[DistrictId]
+
+    def known_districts(self) -> frozenset[DistrictId]:
+        return self.connected
+
+    def circuit_open(self, _district: DistrictId) -> None:
+        return None
+
+
+def from_loaded(pdp: DecisionPoint, district: District) -> DecisionPoint:
+    """Decide by the same policy from a loaded district alone."""
+    silent = SilentClever(frozenset({district.id}))
+    roster = roster_over(cast(Clever, silent), pdp.roster.clock, id_shape=pdp.roster.id_shape)
+    roster.store.put_district(district)
+    return replace(pdp, roster=roster, accesses={}, accesses_of_alike={})

@@ -1,0 +1,175 @@
+"""What is answered from a district that is loaded as a whole, and when Clever is asked nevertheless."""
+
+import pytest
+
+from app.api.permissions import rendered
+from app.domain.errors import UserUnknown
+from app.domain.facts import Facts, HeldRole, Role, Standing
+from app.domain.ids import DistrictId, SectionId
+from app.domain.places import Section
+from app.domain.question import Action, Entity, Question
+from app.domain.serialization import PackedFacts, packed, unpacked
+from app.domain.snapshot import Rendered, Snapshot
+from app.roster.district import AsOf, District, Whom
+from app.roster.freshness import Freshness
+from app.services.decision_point import DecisionPoint
+from app.services.decisions import evaluate_many
+from app.services.permissions import Subject, permissions_of
+from tests.conftest import MovedClock, Sandbox
+from tests.loaded import from_loaded, loaded_by
+from tests.services.counting import ANN, NORTH, Asked
+
+TEACHER = Facts(ANN, NORTH, (HeldRole(Role.TEACHER, (Standing(fields=(("title", ("dean",)),)),)),))
+STUDENT = Facts(ANN, NORTH, (HeldRole(Role.STUDENT),))
+ANEW = Freshness(no_cache=True)
+
+
+def now(asked: Asked) -> AsOf:
+    return AsOf(asked.clock(), asked.roster.store.wall())
+
+
+def loaded(asked: Asked, *people: Facts, whom: Whom = Whom.EVERYONE) -> District:
+    district = District(NORTH, whom, now(asked))
+    for person in people:
+        district.put_person(person)
+    asked.roster.store.put_district(district)
+    return district
+
+
+def facts_in(snapshot: Snapshot[PackedFacts]) -> Facts:
+    return unpacked(snapshot.facts)
+
+
+async def test_everybody_of_a_loaded_district_is_answered_alike_without_a_request(
+    pdp: DecisionPoint, sandbox: Sandbox
+) -> None:
+    district = DistrictId(sandbox.district)
+    from_memory = from_loaded(pdp, await loaded_by(pdp.roster, district))
+    for case in sandbox.world.cases.values():
+        subject = Subject(case.user)
+        try:
+            alone = await permissions_of(pdp, subject, Freshness(), rendered)
+        except UserUnknown:
+            with pytest.raises(UserUnknown):
+                await permissions_of(from_memory, subject, Freshness(), rendered)
+        else:
+            at_once = await permissions_of(from_memory, subject, Freshness(), rendered)
+            assert at_once.rendered.body == alone.rendered.body
+
+
+async def test_a_batch_is_decided_alike_without_a_request(pdp: DecisionPoint, sandbox: Sandbox) -> None:
+    from_memory = from_loaded(pdp, await loaded_by(pdp.roster, DistrictId(sandbox.district)))
+    there, users = sandbox.world.districts[0], sorted({case.user for case in sandbox.world.cases.values()})
+    resources = [("section", section.id) for section in there.all_sections[:6]]
+    resources += [("school", school.id) for school in there.all_schools] + [("student", user) for user in users]
+    questions = [
+        Question(Entity("user", user, {}), Action("view", {}), Entity(kind, named, {}), context={})
+        for user in users[::2]
+        for kind, named in resources
+    ]
+    assert await evaluate_many(from_memory, questions, Freshness()) == await evaluate_many(pdp, questions, Freshness())
+
+
+async def test_whoever_is_missing_where_everybody_is_loaded_is_unknown_without_a_request(asked: Asked) -> None:
+    loaded(asked)
+    with pytest.raises(UserUnknown):
+        await asked.snapshot()
+    assert asked.clever.snapshots == 0
+
+
+async def test_whoever_is_missing_where_staff_is_loaded_is_read_alone(asked: Asked) -> None:
+    loaded(asked, STUDENT, whom=Whom.STAFF)
+    asked.clever.facts_given = STUDENT
+    assert facts_in(await asked.snapshot()) == STUDENT
+    assert asked.clever.snapshots == 1
+
+
+async def test_what_is_read_alone_later_comes_first_until_the_district_is_newer(
+    asked: Asked, clock: MovedClock
+) -> None:
+    district = loaded(asked, TEACHER)
+    asked.clever.facts_given = STUDENT
+    assert facts_in(await asked.snapshot()) == TEACHER
+    clock.move(10)
+    assert facts_in(await asked.snapshot(ANEW)) == STUDENT
+    assert facts_in(await asked.snapshot()) == STUDENT
+    clock.move(10)
+    district.as_of = now(asked)
+    assert facts_in(await asked.snapshot()) == TEACHER
+    assert asked.clever.snapshots == 1
+
+
+async def test_whoever_is_found_gone_later_is_unknown_until_the_district_is_newer(
+    asked: Asked, clock: MovedClock
+) -> None:
+    district = loaded(asked, TEACHER)
+    clock.move(5)
+    asked.clever.error = UserUnknown()
+    with pytest.raises(UserUnknown):
+        await asked.snapshot(ANEW)
+    with pytest.raises(UserUnknown):
+        await asked.snapshot()
+    clock.move(1)
+    district.as_of = now(asked)
+    assert facts_in(await asked.snapshot()) == TEACHER
+
+
+async def test_a_district_that_is_too_old_is_no_answer_while_clever_can_be_read(
+    asked: Asked, clock: MovedClock
+) -> None:
+    loaded(asked, TEACHER)
+    asked.clever.facts_given = STUDENT
+    clock.move(asked.roster.fresh_seconds - 1)
+    assert facts_in(await asked.snapshot()) == TEACHER
+    assert facts_in(await asked.snapshot(Freshness(max_age=10))) == STUDENT
+    clock.move(asked.roster.fresh_seconds + 1)
+    assert facts_in(await asked.snapshot()) == STUDENT
+
+
+async def test_an_answer_is_as_recent_as_the_district_and_kept_until_something_changes_it(
+    asked: Asked, clock: MovedClock
+) -> None:
+    district = loaded(asked, TEACHER)
+    kept = (await asked.snapshot()).keep(Rendered.of(b"{}", "what may Ann do?"))
+    clock.move(100)
+    assert asked.roster.age_of(await asked.snapshot()) == 100
+    district.as_of = now(asked)
+    snapshot = await asked.snapshot()
+    assert asked.roster.age_of(snapshot) == 0
+    assert snapshot.answer("what may Ann do?") is kept
+    district.put_section(Section(SectionId("algebra"), NORTH, None, (), (ANN,)))
+    snapshot = await asked.snapshot()
+    assert snapshot.answer("what may Ann do?") is None
+    assert snapshot.facts != packed(TEACHER)
+    district.drop_person(ANN)
+    with pytest.raises(UserUnknown):
+        await asked.snapshot()
+
+
+async def test_a_new_load_that_finds_the_same_keeps_the_answers(asked: Asked, clock: MovedClock) -> None:
+    loaded(asked, TEACHER)
+    kept = (await asked.snapshot()).keep(Rendered.of(b"{}", "what may Ann do?"))
+    clock.move(10)
+    loaded(asked, TEACHER)
+    assert (await asked.snapshot()).answer("what may Ann do?") is kept
+    clock.move(10)
+    loaded(asked, STUDENT)
+    assert facts_in(await asked.snapshot()) == STUDENT
+
+
+async def test_a_change_of_a_user_who_is_not_loaded_drops_what_was_read_of_them_alone(asked: Asked) -> None:
+    district = loaded(asked, whom=Whom.STAFF)
+    asked.clever.facts_given = STUDENT
+    await asked.snapshot()
+    district.put_section(Section(SectionId("algebra"), NORTH, None, (ANN,)))
+    await asked.snapshot()
+    assert asked.clever.snapshots == 2
+
+
+async def test_a_district_that_is_no_longer_loaded_is_read_one_by_one(asked: Asked, clock: MovedClock) -> None:
+    loaded(asked, TEACHER)
+    await asked.snapshot()
+    asked.roster.store.drop_district(NORTH)
+    clock.move(asked.roster.fresh_seconds + 1)
+    asked.clever.facts_given = STUDENT
+    assert facts_in(await asked.snapshot()) == STUDENT
