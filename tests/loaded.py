@@ -25,6 +25,7 @@ async def loaded_by(roster: Roster, district: DistrictId, whom: Whom = Whom.EVER
         loaded.put_section(section)
     async for person in _each(lambda after: clever.people_page(district, None, OWN, after)):
         loaded.put_person(person)
+    loaded.put_calendar(await clever.calendar(district, OWN, with_terms=True))
     return loaded
 
 
@@ -55,6 +56,7 @@ class SilentClever:
 def from_loaded(pdp: DecisionPoint, district: District) -> DecisionPoint:
     """Decide by the same policy from a loaded district alone."""
     silent = SilentClever(frozenset({district.id}))
-    roster = roster_over(cast(Clever, silent), pdp.roster.clock, id_shape=pdp.roster.id_shape)
+    clock, wall = pdp.roster.clock, pdp.roster.store.wall
+    roster = roster_over(cast(Clever, silent), clock, wall=wall, id_shape=pdp.roster.id_shape)
     roster.store.put_district(district)
     return replace(pdp, roster=roster, accesses={}, accesses_of_alike={})

@@ -223,18 +223,24 @@ class District:
         return self._in_term(term)
 
     def put_calendar(self, calendar: Calendar) -> Collection[UserId]:
-        """Hold what the district's record says of its time; terms are put one by one.
+        """Hold what the district's record says of its time, and its terms if they were read with it.
 
         Returns who is held, if that has changed; their facts stay as they are.
         """
+        if calendar.terms is not None:
+            self._terms = {term.id: term for term in calendar.terms}
         whole = self._with_terms(calendar)
         if whole == self._calendar:
             return ()
         self._calendar = whole
         return self.people((Scope.DISTRICT, self.id))
 
+    def drop_calendar(self) -> None:
+        """Forget what the district's record says of its time: it is to be read alone."""
+        self._calendar = None
+
     def calendar(self) -> Calendar | None:
-        """Return the district's calendar with its terms, the same until it changes; None if no record has been put."""
+        """Return the district's calendar with its terms, the same until it changes; None if it has to be read alone."""
         return self._calendar
 
     def holds(self, roles: Collection[Role]) -> bool:

@@ -315,6 +315,8 @@ class _Load:
         if not is_ahead:
             trail.add(passage.upto)
             trail.newest = passage.upto
+        if is_calendar_changed:
+            self.district.drop_calendar()
         if is_calendar_changed and self.is_answering:
             self._following.calendar_changed(self.district.id)
             changes.restart(trail.newest)

@@ -239,6 +239,10 @@ def test_the_calendar_is_that_of_the_record_with_the_terms_and_whose_it_is_are_a
     assert district.put_calendar(Calendar("running")) == [ADA]
     assert district.put_calendar(Calendar("running")) == ()
     assert district.calendar() == Calendar("running", terms=(spring,))
+    assert district.put_calendar(Calendar("paused", terms=())) == [ADA]
+    assert district.calendar() == Calendar("paused", terms=())
+    district.drop_calendar()
+    assert district.calendar() is None
 
 
 def test_a_legacy_id_finds_its_user_and_the_role_that_it_belongs_to() -> None:
