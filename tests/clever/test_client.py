@@ -1,7 +1,8 @@
 import asyncio
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import date
 
 import httpx
 import pytest
@@ -11,6 +12,7 @@ from app.clever.pagination import Endpoint
 from app.clever.resilience import CleverState, TokenStates, Transport
 from app.clever.tokens import listed_tokens, one_token
 from app.clever.versions import FAMILIES
+from app.domain.calendar import Calendar, Term
 from app.domain.errors import (
     CleverCircuitOpen,
     CleverFailed,
@@ -351,3 +353,45 @@ async def test_a_users_own_lists_are_asked_for_in_pages_of_a_thousand() -> None:
 
     await Noting({"teacher": {}}).facts()
     assert sorted(asked) == ["", "", "limit=1000", "limit=1000"]
+
+
+DISTRICT_PATH = f"/v3.0/districts/{DISTRICT}"
+TERM = {"id": "7" * 24, "district": DISTRICT, "start_date": "2026-08-24"}
+
+
+async def test_the_calendar_is_one_record_and_the_terms_where_they_are_wanted() -> None:
+    record = {"data": {"id": DISTRICT, "name": "North", "state": "running", "launch_date": "2026-08-15"}}
+    foreign = {**TERM, "id": "8" * 24, "district": "e" * 24}
+    listed = {"data": [{"data": TERM}, {"data": foreign}]}
+    clever = Clever({}, {DISTRICT_PATH: record, "/v3.0/terms": listed})
+    client, without = clever.client(), Calendar("running", launch_date=date(2026, 8, 15))
+    assert await client.calendar(DISTRICT, READ_CONTEXT, with_terms=False) == without
+    assert DISTRICT_PATH in clever.asked
+    assert "/v3.0/terms" not in clever.asked
+    terms = (Term("7" * 24, date(2026, 8, 24)),)
+    assert await client.calendar(DISTRICT, READ_CONTEXT, with_terms=True) == replace(without, terms=terms)
+
+
+@pytest.mark.parametrize(
+    ("answers", "error"),
+    [
+        ({DISTRICT_PATH: 404}, CleverRecordMissing),
+        ({DISTRICT_PATH: 403}, CleverForbade),
+        ({DISTRICT_PATH: 500}, CleverFailed),
+        ({DISTRICT_PATH: {"data": {"id": "e" * 24}}}, CleverMalformed),
+        ({DISTRICT_PATH: {"data": {"id": DISTRICT, "state": 5}}}, CleverMalformed),
+        ({"/v3.0/terms": 404}, CleverRecordMissing),
+        ({"/v3.0/terms": {"data": [{"data": {"id": None}}]}}, CleverMalformed),
+    ],
+)
+async def test_a_calendar_that_cannot_be_read_is_an_error(
+    answers: dict[str, object], error: type[RosterguardError]
+) -> None:
+    usual: dict[str, object] = {DISTRICT_PATH: {"data": {"id": DISTRICT}}, "/v3.0/terms": {"data": []}}
+    with pytest.raises(error):
+        await Clever({}, usual | answers).client().calendar(DISTRICT, READ_CONTEXT, with_terms=True)
+
+
+async def test_a_district_that_is_not_connected_has_no_calendar() -> None:
+    with pytest.raises(UserUnknown):
+        await Clever({}).client().calendar(DistrictId("e" * 24), READ_CONTEXT, with_terms=False)

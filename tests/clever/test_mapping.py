@@ -1,5 +1,6 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from datetime import date
 from random import Random
 
 import pytest
@@ -7,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from app.clever.mapping import Answers, facts_of, section_of
-from app.clever.models import Entry, SchoolRecord, SectionRecord, UserRecord
+from app.clever.mapping import Answers, calendar_of, facts_of, section_of
+from app.clever.models import DistrictRecord, Entry, SchoolRecord, SectionRecord, TermRecord, UserRecord
+from app.domain.calendar import Calendar, Term
 from app.domain.errors import CleverMalformed
 from app.domain.facts import Facts, HeldRole, Oddity, Role, Standing
 from app.domain.fields import UNREADABLE
@@ -500,3 +502,72 @@ def test_order_and_repetition_in_clevers_answer_change_nothing(random: Random) -
     )
     once, again = answer, tuple(scrambled(part, random) for part in answer)
     assert facts_and_odd(Answers(*TOLD.validate_python(again))) == facts_and_odd(Answers(*TOLD.validate_python(once)))
+
+
+FALL, SPRING = "7" * 24, "8" * 24
+
+
+def calendar(record: Mapping[str, object], terms: Sequence[Mapping[str, object]] | None = None) -> tuple[Calendar, int]:
+    """Return the calendar of a district's record, and how many days could not be read."""
+    odd: Counter[Oddity] = Counter()
+    read = None if terms is None else [TermRecord.model_validate({"district": DISTRICT, **term}) for term in terms]
+    found = calendar_of(DistrictRecord.model_validate({"id": DISTRICT, **record}), read, odd)
+    assert odd.keys() <= {Oddity.DATE_UNREADABLE}
+    return found, odd.total()
+
+
+@pytest.mark.parametrize("written", ["2026-06-10", "2026-06-10T00:00:00.000Z", "2026-06-10 07:00", " 2026-06-10 "])
+def test_a_day_is_a_date_or_the_date_of_a_time(written: str) -> None:
+    day = date(2026, 6, 10)
+    days = dict.fromkeys(("pause_start", "pause_end", "launch_date"), written)
+    assert calendar({"state": " Paused ", **days}) == (Calendar("paused", day, day, day), 0)
+
+
+@pytest.mark.parametrize("nothing", [None, "", " "])
+def test_where_there_is_no_day_or_state_there_is_none(nothing: str | None) -> None:
+    days = dict.fromkeys(("pause_start", "pause_end", "launch_date", "state"), nothing)
+    assert calendar(days) == calendar({}) == (Calendar(), 0)
+
+
+@pytest.mark.parametrize(
+    "unreadable",
+    [
+        "soon",
+        "2026-02-30",
+        "10.6.2026",
+        "2026-6-1",
+        "2026-W24-3",
+        "20260610",
+        "2026-06-10th",
+        "2026-06-1\u0660",
+        20260610,
+        {},
+    ],
+)
+def test_a_day_that_cannot_be_read_says_nothing_and_nor_does_the_other_day_of_a_pause(unreadable: object) -> None:
+    fine = {"pause_start": "2026-06-10", "pause_end": "2026-08-15", "launch_date": "2025-08-15"}
+    launch = date(2025, 8, 15)
+    for name in ("pause_start", "pause_end"):
+        read = Calendar("running", launch_date=launch, unreadable=(name,))
+        assert calendar({"state": "running", **fine, name: unreadable}) == (read, 1)
+    pause = date(2026, 6, 10), date(2026, 8, 15)
+    assert calendar({**fine, "launch_date": unreadable}) == (Calendar("", *pause, unreadable=("launch_date",)), 1)
+
+
+def test_terms_keep_the_days_that_they_have() -> None:
+    terms = [
+        {"id": FALL, "name": "Fall", "start_date": "2026-08-24", "end_date": "2026-12-18"},
+        {"id": SPRING, "start_date": "", "end_date": "?"},
+    ]
+    read = (Term(FALL, date(2026, 8, 24), date(2026, 12, 18)), Term(SPRING))
+    assert calendar({}, terms) == (Calendar(terms=read, unreadable=("terms",)), 1)
+    assert calendar({}, []) == (Calendar(terms=()), 0)
+
+
+@given(st.none() | st.text() | st.dates().map(str) | st.integers() | st.lists(st.text(), max_size=2))
+@settings(derandomize=True, max_examples=60)
+def test_whatever_stands_in_place_of_a_day_is_read_as_one_or_counted(written: object) -> None:
+    found, unreadable = calendar({"launch_date": written})
+    is_there = written is not None and bool(str(written).strip())
+    assert is_there == (found.launch_date is not None or unreadable == 1)
+    assert found.unreadable == (("launch_date",) if unreadable else ())
