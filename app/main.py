@@ -18,7 +18,7 @@ from pydantic import SecretStr
 from starlette.requests import ClientDisconnect
 
 from app import policy_files
-from app.api import errors, explanation, health, metrics, openapi, permissions, policy, roles
+from app.api import districts, errors, explanation, health, metrics, openapi, permissions, policy, roles
 from app.api.authentication import AuthenticationMiddleware, allowed
 from app.api.authzen import evaluation, metadata, search
 from app.api.fast_connection import FastConnection
@@ -35,6 +35,9 @@ from app.domain.snapshot import Snapshot
 from app.observability import Observability, measured
 from app.policy_files.reload import ActivePolicy, policy_watch
 from app.policy_files.yaml import read_policy
+from app.roster.district import Whom
+from app.roster.following import Following
+from app.roster.loading import Loading, NoOthers
 from app.roster.ports import Clever, Clock
 from app.roster.roster import Deadlines, Roster
 from app.roster.single_flight import Fetches
@@ -42,6 +45,7 @@ from app.roster.store import Store
 from app.services.decision_point import DecisionLog, DecisionPoint, decision_point
 from app.settings import Settings, SettingsMistakes
 from app.telemetry.log_writer import Sink
+from app.waiting import cancel
 
 if TYPE_CHECKING:
     from app.cache.redis import SharedCache
@@ -83,6 +87,8 @@ class State(TypedDict):
     active_policy: ActivePolicy
     fast_path: FastPath
     clever: Clever
+    loading: Loading
+    following: Following
     authentication: Mapping[str, Callable[[], str]]
     measure: Callable[[], None]
     loopback_only: bool
@@ -95,6 +101,7 @@ def create_app(  # noqa: PLR0913 -- the settings, and what only a test or a comm
     settings: Settings,
     *,
     no_auth: bool = False,
+    several_workers: bool = False,
     own_url: str | None = None,
     clock: Clock = time.monotonic,
     wall: Clock = time.time,
@@ -105,6 +112,7 @@ def create_app(  # noqa: PLR0913 -- the settings, and what only a test or a comm
     Args:
         settings: as read at start.
         no_auth: whether anyone may ask, for trying it out on loopback.
+        several_workers: whether other processes serve the same address.
         own_url: where the service listens, if that is loopback; it names itself so unless the settings name it.
         clock: seconds that only go forward; by it snapshots age.
         wall: Unix seconds.
@@ -125,6 +133,7 @@ def create_app(  # noqa: PLR0913 -- the settings, and what only a test or a comm
             authentication.open(),
             observability.open() as decision_log,
             _roster(settings, client, clock, wall, tier) as roster,
+            _whole_districts(settings, roster, tier, several_workers=several_workers) as (loading, following),
             _policy(settings, _decision_point_by(settings, roster, decision_log)) as active_policy,
             measured(active_policy, client, parts, observability.access_log) as measure,
         ):
@@ -134,6 +143,8 @@ def create_app(  # noqa: PLR0913 -- the settings, and what only a test or a comm
                     active_policy, authentication.known, observability.access_log, by_origin=bool(settings.cors_origins)
                 ),
                 clever=client,
+                loading=loading,
+                following=following,
                 authentication=parts,
                 measure=measure,
                 loopback_only=no_auth,
@@ -178,6 +189,8 @@ def _route(app: FastAPI, public_url: str | None) -> None:
         (explanation.router, CallerScope.PERMISSIONS_READ),
         (evaluation.router, CallerScope.ACCESS_EVALUATE),
         (search.router, CallerScope.ACCESS_SEARCH),
+        (districts.router, CallerScope.PERMISSIONS_READ),
+        (districts.load_router, CallerScope.DISTRICTS_LOAD),
         (policy.router, CallerScope.POLICY_READ),
         (metrics.router, CallerScope.METRICS_READ),
     ):
@@ -293,6 +306,42 @@ async def _roster(
             connecting.cancel()
             await asyncio.gather(connecting, fetches.aclose(), return_exceptions=True)
             await client.aclose()
+
+
+@asynccontextmanager
+async def _whole_districts(
+    settings: Settings, roster: Roster, shared: "SharedCache | None", *, several_workers: bool
+) -> AsyncIterator[tuple[Loading, Following]]:
+    """Load the districts that the settings name and those that callers want to have loaded, and follow them."""
+    store = roster.store
+    following = Following(
+        clever=roster.clever,
+        publish=store.put_district,
+        calendar_changed=lambda _district: None,
+        clock=store.clock,
+        wall=store.wall,
+        seconds=settings.events_seconds,
+        fresh_seconds=settings.fresh_seconds,
+        stream=None if shared is None else shared.events,
+    )
+    loading = Loading(
+        clever=roster.clever,
+        store=store,
+        whom=Whom(settings.load_whom),
+        hand_over=following.take,
+        turns=NoOthers() if shared is None else shared,
+        is_one_of_several=several_workers and shared is None,
+    )
+    following.load_again = loading.start
+    if shared is not None:
+        shared.on_load(loading.start)
+    keeping = asyncio.create_task(loading.keep_loaded(None if "all" in settings.load else settings.load))
+    try:
+        yield loading, following
+    finally:
+        await cancel((keeping,))
+        await loading.aclose()
+        await following.aclose()
 
 
 def _decision_point_by(

@@ -35,6 +35,8 @@ _REDIS = re.compile(
 )
 """Special characters in user and password are percent-encoded; options of the Redis library are not allowed."""
 
+_DISTRICT = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
 _ORIGIN = re.compile(r"(https?)://[a-z0-9.\[\]:-]+(?<!:80)(?<!:443)")
 """As browsers write it (RFC 6454 section 6.2): lower case, without default port, path or trailing slash."""
 
@@ -192,6 +194,25 @@ class Settings(BaseModel):
             description="The part of a token's requests per minute that one caller may cause; 1 for a single caller.",
         ),
     ] = 0.5
+    load: Annotated[
+        tuple[str, ...],
+        NoDecode,
+        Field(
+            description="The districts that each process loads as a whole when it starts: their ids, separated by "
+            "commas, or `all`; by default none."
+        ),
+    ] = ()
+    load_whom: Annotated[
+        Literal["staff", "everyone"],
+        Field(
+            description="Who is loaded of a whole district: `staff` are district admins, staff and teachers; "
+            "`everyone` are students and contacts, too."
+        ),
+    ] = "staff"
+    events_seconds: Annotated[
+        float,
+        Field(ge=1, le=300, description="How often Clever is asked for the events of each district that is loaded."),
+    ] = 10
     cache_users: Annotated[int, Field(ge=1, description="The most users in the cache.")] = 100_000
     log_format: Annotated[
         Literal["auto", "json", "console"],
@@ -287,7 +308,7 @@ class Settings(BaseModel):
             raise ValueError("only https keeps keys secret on their way; http is for loopback alone")
         return url
 
-    @field_validator("cors_origins", mode="before")
+    @field_validator("cors_origins", "load", mode="before")
     @classmethod
     def _split(cls, given: object) -> object:
         return [each.strip() for each in given.split(",") if each.strip()] if isinstance(given, str) else given
@@ -303,6 +324,15 @@ class Settings(BaseModel):
             if origin.startswith("http:") and not is_loopback(host_of(origin)):
                 raise ValueError("only https keeps a page from being forged on its way; http is for loopback alone")
         return origins
+
+    @field_validator("load")
+    @classmethod
+    def _all_or_some(cls, districts: tuple[str, ...]) -> tuple[str, ...]:
+        if not all(map(_DISTRICT.fullmatch, districts)):
+            raise ValueError("this is `all`, or the ids of districts, separated by commas")
+        if "all" in districts and len(districts) > 1:
+            raise ValueError("`all` has them all: name no others")
+        return districts
 
     @field_validator("id_pattern")
     @classmethod

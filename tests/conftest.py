@@ -181,10 +181,12 @@ SHORT_IDLING = httpx.Limits(keepalive_expiry=2)
 
 
 @contextmanager
-def serving(settings: Settings, clock: MovedClock, wall: Callable[[], float] = time.time) -> Iterator[httpx.Client]:
+def serving(
+    settings: Settings, clock: MovedClock, wall: Callable[[], float] = time.time, *, several_workers: bool = False
+) -> Iterator[httpx.Client]:
     """Run a service on a socket, and yield a client that carries the key."""
     credential = {"Authorization": f"Bearer {KEY}"}
-    app = create_app(settings, clock=clock, wall=wall)
+    app = create_app(settings, clock=clock, wall=wall, several_workers=several_workers)
     app.middleware_stack = planted.watched(app.middleware_stack or app.build_middleware_stack())
     with (
         in_background(app, http=WatchedConnection) as url,

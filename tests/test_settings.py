@@ -200,7 +200,7 @@ VERSION = "this ends with a version, which is a setting of its own: leave the ve
             {"API_KEYS": f'[{{"name": "a", "sha256": "{HASH}", "scopes": ["t0ken"]}}]'},
             (
                 "ROSTERGUARD_API_KEYS[0].scopes[0]: Input should be 'permissions:read', 'access:evaluate', "
-                "'access:search', 'policy:read', 'facts:refresh' or 'metrics:read'"
+                "'access:search', 'policy:read', 'facts:refresh', 'metrics:read' or 'districts:load'"
             ),
         ),
         (

@@ -30,6 +30,7 @@ from app.api.security_headers import RawHeaders, protecting
 TAGS = [
     {"name": "permissions", "description": "What users may do, and where; and their roles."},
     {"name": "authzen", "description": "Decisions and searches: the OpenID AuthZEN Authorization API 1.0."},
+    {"name": "districts", "description": "Whole districts: what is loaded, and how recent it is."},
     {"name": "policy", "description": "The policy in force."},
     {"name": "health", "description": "Whether the service is alive, and ready for traffic."},
 ]

@@ -7,7 +7,13 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 CallerScopeName = Literal[
-    "permissions:read", "access:evaluate", "access:search", "policy:read", "facts:refresh", "metrics:read"
+    "permissions:read",
+    "access:evaluate",
+    "access:search",
+    "policy:read",
+    "facts:refresh",
+    "metrics:read",
+    "districts:load",
 ]
 
 

@@ -7,7 +7,7 @@ show who is in there.
 
 import os
 from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from typing import NamedTuple
 
@@ -15,13 +15,16 @@ from redis.asyncio import Redis
 
 from app.cache.redis_client import Health, RedisClient, Unavailable, redis_at
 from app.cache.redis_events import SharedEvents
-from app.cache.redis_locks import DROP, PUT, Invalidations, Leases, lease_of
+from app.cache.redis_locks import DROP, PUT, Invalidations, Leases, lease_of, turn
 from app.cache.signing import FORMAT, Names, Opened, Signer
 from app.domain import serialization
 from app.domain.ids import DistrictId
 from app.domain.serialization import PackedFacts
 from app.domain.snapshot import Found
 from app.telemetry import metrics, tracing
+
+LoadWanted = Callable[[DistrictId], object]
+"""Called with a district that another process was asked to load."""
 
 Dropped = Callable[[str, float], None]
 """Called with the key of outdated facts, and the Unix time up to which snapshots of them are outdated."""
@@ -37,6 +40,8 @@ _CHANNEL = "rosterguard:outdated"
 _OWNER_BYTES = 8
 _NEWS = "/"
 """How a message begins that names a district with new events; the key of a user begins with that of the district."""
+_LOAD = "+"
+"""How a message begins that names a district to load."""
 _MICROSECONDS = 1_000_000
 
 
@@ -86,6 +91,7 @@ class SharedCache:
             channel=self._channel,
             message_of=self._news_of,
         )
+        self._load_wanted: LoadWanted = lambda _district: None
 
     def state(self) -> str:
         """Return the state of Redis, in one fixed word."""
@@ -97,6 +103,19 @@ class SharedCache:
         self._dropped = dropped
         async with self._client.open(), self._invalidations.listening():
             yield
+
+    def on_load(self, load_wanted: LoadWanted) -> None:
+        """Have ``load_wanted`` called with each district that another process was asked to load."""
+        self._load_wanted = load_wanted
+
+    def announce_load(self, district: DistrictId) -> None:
+        """Have all other processes load a district, too; nobody waits for that."""
+        message = self._messages.signed(self._channel, self._sender + f"{_LOAD}{district}".encode(), self._wall())
+        self._client.send(partial(_publish, self._channel, message))
+
+    def alone(self, key: str) -> AbstractAsyncContextManager[None]:
+        """Wait until no other process has the turn that ``key`` names, and keep it for the block; see ``turn``."""
+        return turn(self._client, f"{self._value(key)}:turn", os.urandom(_OWNER_BYTES))
 
     async def find(self, key: str) -> Found[PackedFacts] | None:
         """Return what another replica has read under ``key``, or None; it takes a few milliseconds at most."""
@@ -182,6 +201,8 @@ class SharedCache:
         key = opened.content[_OWNER_BYTES:].decode()
         if key.startswith(_NEWS):
             self.events.wake(DistrictId(key.removeprefix(_NEWS)))
+        elif key.startswith(_LOAD):
+            self._load_wanted(DistrictId(key.removeprefix(_LOAD)))
         else:
             self._dropped(key, opened.at)
 
@@ -192,6 +213,10 @@ class SharedCache:
 async def _get(name: str, redis: Redis) -> bytes | None:
     there = await redis.get(name)
     return there if isinstance(there, bytes) else None
+
+
+async def _publish(channel: str, message: bytes, redis: Redis) -> None:
+    await redis.publish(channel, message)
 
 
 async def _drop(name: str, there: bytes, redis: Redis) -> None:

@@ -150,6 +150,13 @@ return 0
 """)
 """Deletes a value only if it is still the given one: one's own lease, or a forged value."""
 
+RENEW = Script("""\
+-- KEYS: lease. ARGV: owner, milliseconds
+if redis.pcall('GET', KEYS[1]) == ARGV[1] then return redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
+return 0
+""")
+"""Makes a lease of one's own last for so long from now on."""
+
 LEASE_SECONDS = 2.0
 """How long a lease lasts that is not released: so long others wait for a replica that died, or whose fetch is slow."""
 
@@ -210,6 +217,51 @@ class Leases:
             self._client.send(partial(_delete, value, owner))
 
 
+TURN_SECONDS = 10.0
+"""How long a turn lasts that is not kept any more: so long others wait for a process that died."""
+
+_LONGEST_WAIT = 120.0  # after that a process goes on, whoever has the turn
+
+_KEPT_EVERY, _ASKED_EVERY = 3.0, 0.5
+
+
+@asynccontextmanager
+async def turn(client: RedisClient, lease: str, owner: bytes) -> AsyncGenerator[None]:
+    """Wait until no other process has the turn, and keep it for the block.
+
+    Without an answer from Redis, or after two minutes, the block begins all the same.
+    """
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_LONGEST_WAIT):
+            await _have_turn(client, lease, owner)
+    keeping = asyncio.create_task(_keep(client, lease, owner))
+    try:
+        yield
+    finally:
+        await cancel((keeping,))
+        client.send(partial(_delete_lease, lease, owner))
+
+
+async def _have_turn(client: RedisClient, lease: str, owner: bytes) -> None:
+    async def take(redis: Redis) -> bool:
+        return bool(await redis.set(lease, owner, nx=True, px=int(TURN_SECONDS * 1000)))
+
+    with suppress(Unavailable):
+        while True:
+            if await client.ask(take):
+                return
+            await asyncio.sleep(_ASKED_EVERY)
+
+
+async def _keep(client: RedisClient, lease: str, owner: bytes) -> None:
+    async def renew(redis: Redis) -> None:
+        await RENEW.run(redis, (lease,), owner, int(TURN_SECONDS * 1000))
+
+    while True:
+        await asyncio.sleep(_KEPT_EVERY)
+        client.send(renew)
+
+
 def lease_of(value: str) -> str:
     """Return the key of a value's lease."""
     return f"{value}:lease"
@@ -220,4 +272,8 @@ async def _try_acquire(value: str, owner: bytes, seen: bytes, redis: Redis) -> A
 
 
 async def _delete(value: str, owner: bytes, redis: Redis) -> None:
-    await DROP.run(redis, (lease_of(value),), owner)
+    await _delete_lease(lease_of(value), owner, redis)
+
+
+async def _delete_lease(lease: str, owner: bytes, redis: Redis) -> None:
+    await DROP.run(redis, (lease,), owner)

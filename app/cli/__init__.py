@@ -2,7 +2,7 @@
 
 import typer
 
-from app.cli import demo, key, policy, sandbox, serve
+from app.cli import demo, key, load, policy, sandbox, serve
 
 app = typer.Typer(
     name="rosterguard",
@@ -14,6 +14,7 @@ app = typer.Typer(
 app.command()(serve.serve)
 app.command()(sandbox.sandbox)
 app.command()(demo.demo)
+app.command()(load.load)
 app.command()(serve.openapi)
 app.add_typer(policy.app)
 app.add_typer(key.app)

@@ -18,7 +18,7 @@ app = typer.Typer(name="key", help="Keys for the callers of the service.", no_ar
 _MISTAKES = {
     "name": "a name has 1 to 64 letters, digits, dots, hyphens and underscores.",
     "scopes": "the scopes are permissions:read, access:evaluate, access:search, policy:read, facts:refresh, "
-    "metrics:read.",
+    "metrics:read, districts:load.",
     "districts": "the id of a district has 1 to 64 letters, digits, hyphens and underscores.",
 }
 _ANY_ID = IdShape(re.compile(".*"))

@@ -61,9 +61,13 @@ def serve(
                 Workers(server_config(app, settings, workers), [listener]).run()
 
 
-def lasting_app(settings: Settings, *, no_auth: bool, own_url: str | None, requests_to: Sink | None) -> FastAPI:
+def lasting_app(
+    settings: Settings, *, no_auth: bool, own_url: str | None, requests_to: Sink | None, several_workers: bool = False
+) -> FastAPI:
     """Return the application for the life of a process; parameters and errors are those of ``create_app``."""
-    app = create_app(settings, no_auth=no_auth, own_url=own_url, requests_to=requests_to)
+    app = create_app(
+        settings, no_auth=no_auth, own_url=own_url, requests_to=requests_to, several_workers=several_workers
+    )
     # Generating the document takes a quarter of a second, which would block requests.
     app.openapi()
     # All objects so far live as long as the process; frozen, they are left out of every collection.
@@ -75,7 +79,8 @@ def lasting_app(settings: Settings, *, no_auth: bool, own_url: str | None, reque
 
 def _served_app(settings: Settings, *, no_auth: bool, own_url: str | None, is_worker: bool) -> FastAPI:
     """Return the application of one process; uvicorn calls this after it has installed its signal handlers."""
-    app = lasting_app(settings, no_auth=no_auth, own_url=own_url, requests_to=Stream(STDERR))
+    sink = Stream(STDERR)
+    app = lasting_app(settings, no_auth=no_auth, own_url=own_url, requests_to=sink, several_workers=is_worker)
     handle_signals(settings.shutdown_delay_seconds, app.state.stop, is_worker=is_worker)
     return app
 

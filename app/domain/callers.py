@@ -19,6 +19,8 @@ class CallerScope(StrEnum):
     FACTS_REFRESH = "facts:refresh"
     """Read from Clever again what is still fresh."""
     METRICS_READ = "metrics:read"
+    DISTRICTS_LOAD = "districts:load"
+    """Load a whole district."""
 
 
 USUAL_SCOPES = frozenset(

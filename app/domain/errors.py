@@ -27,6 +27,7 @@ RosterguardError
 │   ├── CleverNotJson            a body other than JSON, such as the HTML page of a proxy
 │   ├── CleverMalformed          JSON that is cut short, or of another shape than documented
 │   └── CleverPagingBroken       a `next` link that loops, or leaves Clever's origin and path
+├── LoadAlone                    other processes cannot be told to load a district, too
 ├── EventsLost                   Clever no longer knows the event from which to go on
 └── PolicyMistakes               a policy file with mistakes, all of which it lists
 """
@@ -235,6 +236,16 @@ class CleverMalformed(CleverError):
 
 class CleverPagingBroken(CleverError):
     """A `next` link that loops, or leaves Clever's origin and path."""
+
+
+class LoadAlone(RosterguardError):
+    """Other processes cannot be told to load a district, too, and would not answer from it."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "there are several workers and no Redis, so the others cannot be told to load the district: name it in"
+            " ROSTERGUARD_LOAD, and each loads it when it starts, or set ROSTERGUARD_REDIS_URL"
+        )
 
 
 class EventsLost(RosterguardError):

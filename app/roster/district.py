@@ -349,6 +349,10 @@ class District:
         places = {"sections": len(self._sections), "schools": len(self._schools), "terms": len(self._terms)}
         return {**roles, "users": len(self._people), **places}
 
+    def listed(self) -> int:
+        """Return how many people sections list: about as many as there are, before they are put."""
+        return len(self._sections_of)
+
     def contents(self) -> Iterator[bytes]:
         """Yield all that is held, as bytes: the same for districts that hold the same, however they came to."""
         for user in self.people((Scope.DISTRICT, self.id)):
@@ -521,6 +525,10 @@ class _Index:
 
     def __init__(self) -> None:
         self._numbers: dict[int, bytes] = {}
+
+    def __len__(self) -> int:
+        """Return how many keys there are."""
+        return len(self._numbers)
 
     def get(self, key: int) -> Sequence[int]:
         """Return the numbers under a key."""

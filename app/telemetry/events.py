@@ -32,6 +32,11 @@ class Event(StrEnum):
     CLEVER_ODD_EVENTS = "clever_odd_events"
     DISTRICT_WITHOUT_EVENTS = "district_without_events"
     DISTRICT_UNFOLLOWED = "district_unfollowed"
+    DISTRICT_LOAD_STARTED = "district_load_started"
+    DISTRICT_LOAD_DELAYED = "district_load_delayed"
+    DISTRICT_LIST_RESTARTED = "district_list_restarted"
+    DISTRICT_LOADED = "district_loaded"
+    DISTRICT_LOAD_FAILED = "district_load_failed"
     REDIS_UNREACHABLE = "redis_unreachable"
     REDIS_AUTH_FAILED = "redis_auth_failed"
     REDIS_ERROR = "redis_error"
@@ -121,3 +126,40 @@ def breaker_opened() -> None:
 def breaker_closed() -> None:
     """Log that Clever answers again."""
     log_event(Event.CLEVER_CIRCUIT_CLOSED, logging.INFO, "Clever answers again")
+
+
+def load_started(district: str, whom: str) -> None:
+    """Log that a district is being loaded."""
+    message = "a district is being loaded: %s, %s"
+    log_event(Event.DISTRICT_LOAD_STARTED, logging.INFO, message, district, whom, district=district, whom=whom)
+
+
+def load_delayed(district: str, outcome: str) -> None:
+    """Count and log that a page of a district could not be read, and is tried again, with the error's fixed word."""
+    metrics.counter(metrics.LOAD_FAILURES, outcome).inc()
+    message = "a page of district %s could not be read and is tried again: %s"
+    log_event(
+        Event.DISTRICT_LOAD_DELAYED, logging.WARNING, message, district, outcome, district=district, outcome=outcome
+    )
+
+
+def list_restarted(district: str, kind: str, sentence: str) -> None:
+    """Count and log that a list of a district is begun again, with the fixed sentence of the error."""
+    metrics.counter(metrics.LOAD_RESTARTS, kind).inc()
+    message = "the %s of district %s are read from the start again: %s"
+    log_event(
+        Event.DISTRICT_LIST_RESTARTED, logging.WARNING, message, kind, district, sentence, district=district, list=kind
+    )
+
+
+def load_ended(district: str, records: Mapping[str, int], seconds: float, failure: str | None) -> None:
+    """Count and log that a load is over; ``failure`` is the fixed word of what ended it early, None if nothing did."""
+    metrics.record_load("loaded" if failure is None else "failed", seconds)
+    fields = {"district": district, "seconds": round(seconds, 3), "records": dict(records)}
+    if failure is None:
+        listed = ", ".join(f"{number} {kind}" for kind, number in records.items())
+        message = "district %s is loaded: %s in %.1f s"
+        log_event(Event.DISTRICT_LOADED, logging.INFO, message, district, listed, seconds, **fields)
+    else:
+        message = "the load of district %s was given up: %s"
+        log_event(Event.DISTRICT_LOAD_FAILED, logging.ERROR, message, district, failure, outcome=failure, **fields)

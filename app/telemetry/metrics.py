@@ -151,6 +151,35 @@ DISTRICT_LAG = Gauge(
     multiprocess_mode="livemax",
     registry=REGISTRY,
 )
+LOAD_PAGES = Counter("rosterguard_load_pages", "Pages of whole districts, by kind.", ["kind"], registry=REGISTRY)
+LOAD_RECORDS = Counter(
+    "rosterguard_load_records", "Records on pages of whole districts, by kind.", ["kind"], registry=REGISTRY
+)
+LOAD_FAILURES = Counter(
+    "rosterguard_load_failures",
+    "Pages of whole districts that could not be read and were tried again, by outcome.",
+    ["outcome"],
+    registry=REGISTRY,
+)
+LOAD_RESTARTS = Counter(
+    "rosterguard_load_restarts",
+    "Lists of whole districts that repeated or skipped records, or changed, and were begun again.",
+    ["kind"],
+    registry=REGISTRY,
+)
+LOAD_SECONDS = Histogram(
+    "rosterguard_load_duration_seconds",
+    "How long loads of whole districts took, by outcome: loaded, failed.",
+    ["outcome"],
+    buckets=(1, 2.5, 5, 10, 30, 60, 300, 1800),
+    registry=REGISTRY,
+)
+DISTRICTS = Gauge(
+    "rosterguard_districts_loaded",
+    "Whole districts from which a process answers.",
+    multiprocess_mode="livesum",
+    registry=REGISTRY,
+)
 POLICY = Gauge(
     "rosterguard_policy_info",
     "In how many processes a revision of the policy is in force.",
@@ -197,6 +226,7 @@ class Measures:
     district_lag: float
     policy_fit: bool
     ready: bool
+    districts_loaded: int = 0
 
 
 def record_request(method: str, route: str, status: int, seconds: float) -> None:
@@ -263,6 +293,17 @@ def record_clever_request(endpoint: str, outcome: str, seconds: float) -> None:
     CLEVER_SECONDS.labels(endpoint).observe(seconds)
 
 
+def record_loaded_page(kind: str, records: int) -> None:
+    """Count a page of a whole district."""
+    counter(LOAD_PAGES, kind).inc()
+    counter(LOAD_RECORDS, kind).inc(records)
+
+
+def record_load(outcome: str, seconds: float) -> None:
+    """Count the load of a whole district, and how long it took."""
+    LOAD_SECONDS.labels(outcome).observe(seconds)
+
+
 def record_withheld(reason: str) -> None:
     """Count a request or fetch that was not sent to Clever."""
     counter(CLEVER_WITHHELD, reason).inc()
@@ -295,6 +336,7 @@ def set_gauges(measures: Measures) -> None:
     DISTRICT_LAG.set(measures.district_lag)
     POLICY_FIT.set(measures.policy_fit)
     READY.set(measures.ready)
+    DISTRICTS.set(measures.districts_loaded)
     _set_revision(measures.policy_revision)
 
 

@@ -38,7 +38,7 @@ def test_scopes_and_districts_are_part_of_the_entry() -> None:
             ["gradebook", "--scope", "permissions:write"],
             (
                 "Error: the scopes are permissions:read, access:evaluate, access:search, policy:read, facts:refresh, "
-                "metrics:read.\n"
+                "metrics:read, districts:load.\n"
             ),
         ),
         (

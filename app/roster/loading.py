@@ -1,0 +1,345 @@
+"""Loads whole districts: reads their lists page by page, and has answers come from them once all of it is there.
+
+What was known of it before answers until then. A page that cannot be read is tried again, and those before it
+are not read again. A list that repeats or skips records, or changes while it is read, is begun again.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import partial
+from typing import Generic, NamedTuple, Protocol, TypeVar
+
+from app import telemetry
+from app.domain.errors import (
+    CallerOverspent,
+    CleverCircuitOpen,
+    CleverError,
+    CleverForbade,
+    CleverLimited,
+    CleverPagingBroken,
+    CleverRecordMissing,
+    CleverRefusedToken,
+    LoadAlone,
+    RecordUnknown,
+)
+from app.domain.facts import EMPLOYEES, Role
+from app.domain.ids import DistrictId, SchoolId, SectionId, UserId
+from app.domain.read_context import ReadContext, Urgency
+from app.roster.district import AsOf, District, Whom
+from app.roster.ports import Clever, PageOf
+from app.roster.store import Store
+from app.telemetry import metrics
+from app.waiting import Backoff, cancel, start
+
+T = TypeVar("T")
+
+MOST_AT_ONCE = 2
+"""Districts that are loaded at once; of all others none is begun."""
+
+LOOK_SECONDS = 5.0
+"""How often it is looked whether a district that the settings name has to be loaded."""
+
+_SOON_SECONDS = 0.1  # while it is not known yet which districts are connected
+
+_AFTER_FAILURE = 600.0  # seconds until a load that was given up is tried again
+
+_FIRST_PAUSE, _LONGEST_PAUSE, _JITTERED = 1.0, 60.0, 0.5
+
+_AT_A_STRETCH = 50  # records; to put so many takes about a millisecond
+
+_LOAD = ReadContext(urgency=Urgency.LOAD)
+
+# Where one of these is the answer, asking again helps only once somebody has changed something at Clever.
+_GIVEN_UP = (CleverRefusedToken, CleverForbade, CleverRecordMissing)
+
+
+class LoadStatus(StrEnum):
+    """How a load fares."""
+
+    NOT_STARTED = "not_started"
+    WAITING = "waiting"
+    LOADING = "loading"
+    LOADED = "loaded"
+    FAILED = "failed"
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far the load of a district has come.
+
+    Attributes:
+        district: which.
+        whom: whose facts are loaded.
+        status: how it fares.
+        began: when it began, in Unix seconds; None before that.
+        ended: when it ended.
+        pages: how many pages were read.
+        records: how many records were taken in, by list.
+        expected: how many there may be; None while that cannot be told.
+        restarts: how often a list was begun again.
+        failures: how many pages could not be read, and were tried again.
+        last_error: why, the last time; a code of ``CleverError`` or ``not_connected``.
+    """
+
+    district: DistrictId
+    whom: Whom
+    status: LoadStatus = LoadStatus.NOT_STARTED
+    began: float | None = None
+    ended: float | None = None
+    pages: int = 0
+    records: dict[str, int] = field(default_factory=lambda: {"schools": 0, "sections": 0, "users": 0})
+    expected: int | None = None
+    restarts: int = 0
+    failures: int = 0
+    last_error: str | None = None
+
+    def is_over(self) -> bool:
+        """Tell whether the load is not in progress."""
+        return self.status not in {LoadStatus.WAITING, LoadStatus.LOADING}
+
+    def estimated_end(self, now: float) -> float | None:
+        """Return when it may end if it goes on as it did until ``now``, in Unix seconds; None if that is unknown."""
+        done = sum(self.records.values())
+        if self.is_over() or self.began is None or self.expected is None or not done:
+            return None
+        return now + (now - self.began) * max(self.expected - done, 0) / done
+
+
+class Turns(Protocol):
+    """Who may load, where several processes would."""
+
+    def alone(self, key: str) -> AbstractAsyncContextManager[None]:
+        """Wait until no other process has the turn, and keep it for the block; without the others' word go on."""
+
+    def announce_load(self, district: DistrictId) -> None:
+        """Have all other processes load a district, too."""
+
+
+class NoOthers:
+    """The turns of a process that knows of no other."""
+
+    @asynccontextmanager
+    async def alone(self, _key: str) -> AsyncGenerator[None]:
+        """Have the turn at once."""
+        yield
+
+    def announce_load(self, district: DistrictId) -> None:
+        """Do nothing."""
+
+
+@dataclass(kw_only=True)
+class Loading:
+    """The loads of one process.
+
+    Attributes:
+        clever: from where districts are read.
+        store: by its clocks it is told when a load began.
+        whom: whose facts are loaded.
+        turns: who may load when.
+        is_one_of_several: whether there are other processes that cannot be told to load, too.
+        hand_over: has answers come from a loaded district; it is also given the id of the newest event before the load
+            began, None where Clever has no events.
+        sleep: waits for some seconds.
+    """
+
+    clever: Clever
+    store: Store
+    whom: Whom
+    hand_over: Callable[[District, str | None], Awaitable[None]]
+    turns: Turns = field(default_factory=NoOthers)
+    is_one_of_several: bool = False
+    sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
+    _progress: dict[DistrictId, Progress] = field(default_factory=dict)
+    _tasks: dict[DistrictId, asyncio.Task[None]] = field(default_factory=dict)
+    _running: set[asyncio.Task[None]] = field(default_factory=set)
+    _room: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MOST_AT_ONCE))
+
+    def progress(self, district: DistrictId) -> Progress:
+        """Return how the latest load of a district fares."""
+        return self._progress.get(district) or Progress(district, self.whom)
+
+    def start(self, district: DistrictId) -> Progress:
+        """Load a district in the background, unless that is in progress, and return how it fares."""
+        progress = self._progress.get(district)
+        if progress is None or progress.is_over():
+            progress = self._progress[district] = Progress(district, self.whom, LoadStatus.WAITING)
+            self._tasks[district] = start(self._load(progress), self._running)
+        return progress
+
+    async def finish(self, district: DistrictId) -> Progress:
+        """Wait until the load of a district is over, if one is in progress."""
+        if (task := self._tasks.get(district)) is not None:
+            await asyncio.wait((task,))
+        return self.progress(district)
+
+    def start_everywhere(self, district: DistrictId) -> Progress:
+        """Load a district here and in all other processes; raises ``LoadAlone`` if those cannot be told."""
+        if self.is_one_of_several:
+            raise LoadAlone
+        self.turns.announce_load(district)
+        return self.start(district)
+
+    async def keep_loaded(self, named: Collection[str] | None) -> None:
+        """Load the districts that the settings name, None for all, as soon as each is connected.
+
+        What was given up is tried again after ten minutes.
+        """
+        while True:
+            connected = self.clever.known_districts()
+            for district in connected or ():
+                if (named is None or district in named) and self._is_due(self.progress(district)):
+                    self.start(district)
+            await self.sleep(_SOON_SECONDS if connected is None else LOOK_SECONDS)
+
+    async def aclose(self) -> None:
+        """Break off what is in progress."""
+        await cancel(self._running)
+
+    def _is_due(self, progress: Progress) -> bool:
+        if progress.status is LoadStatus.NOT_STARTED:
+            return True
+        failed_at = progress.ended if progress.status is LoadStatus.FAILED else None
+        return failed_at is not None and self.store.wall() - failed_at >= _AFTER_FAILURE
+
+    async def _load(self, progress: Progress) -> None:
+        async with self._room, self.turns.alone(f"load/{progress.district}"):
+            progress.status, progress.began = LoadStatus.LOADING, self.store.wall()
+            telemetry.load_started(progress.district, progress.whom)
+            failure: str | None = "broken_off"
+            try:
+                await _Load(self, progress).run()
+                failure = None
+            except _GIVEN_UP as error:
+                failure = error.outcome
+            except RecordUnknown:
+                failure = "not_connected"
+            finally:
+                progress.status = LoadStatus.LOADED if failure is None else LoadStatus.FAILED
+                progress.last_error = failure or progress.last_error
+                progress.ended = self.store.wall()
+                telemetry.load_ended(progress.district, progress.records, progress.ended - progress.began, failure)
+
+
+class _Records(NamedTuple, Generic[T]):
+    """The records of one kind: what they are called, how one page is read, and where they go."""
+
+    name: str
+    pages: Sequence[Callable[[str | None], Awaitable[PageOf[T]]]]
+    id_of: Callable[[T], str]
+    put: Callable[[T], object]
+    drop: Callable[[str], object]
+
+
+@dataclass(slots=True)
+class _Load:
+    """One load of a district, in progress."""
+
+    loading: Loading
+    progress: Progress
+
+    async def run(self) -> None:
+        """Read all of the district, and have it answer."""
+        clever, store, name = self.loading.clever, self.loading.store, self.progress.district
+        district = District(name, self.progress.whom, AsOf(store.clock(), store.wall()))
+        # What happens from here on is told by the events after this one, also if the lists have it already.
+        try:
+            newest = await self._tried(lambda: clever.newest_event(name, _LOAD))
+        except (CleverForbade, CleverRecordMissing):
+            newest = None
+        schools = partial(clever.school_page, name, _LOAD)
+        await self._read(
+            _Records("schools", [schools], str, district.put_school, lambda gone: district.drop_school(SchoolId(gone)))
+        )
+        sections = partial(clever.section_page, name, _LOAD)
+        await self._read(
+            _Records(
+                "sections",
+                [sections],
+                lambda section: section.id,
+                district.put_section,
+                lambda gone: district.drop_section(SectionId(gone)),
+            )
+        )
+        self.progress.expected = sum(self.progress.records.values()) + district.listed()
+        await self._read(
+            _Records(
+                "users",
+                [partial(clever.people_page, name, role, _LOAD) for role in _roles(self.progress.whom)],
+                lambda facts: facts.user,
+                district.put_person,
+                lambda gone: district.drop_person(UserId(gone)),
+            )
+        )
+        await self.loading.hand_over(district, newest)
+
+    async def _read(self, records: _Records[T]) -> None:
+        """Read all lists of one kind of records; begin again if one repeats records, skips some, or changes."""
+        pauses, outdated = _pauses(), set[str]()
+        while True:
+            ids = set[str]()
+            try:
+                for page in records.pages:
+                    await self._read_list(records, page, ids)
+                break
+            except CleverPagingBroken as error:
+                self.progress.restarts += 1
+                self.progress.last_error = error.outcome
+                self.progress.records[records.name] = 0
+                telemetry.list_restarted(self.progress.district, records.name, str(error))
+                outdated |= ids
+                await self.loading.sleep(pauses.next())
+        # What was only in a list that came to nothing may be gone.
+        for gone in outdated - ids:
+            records.drop(gone)
+
+    async def _read_list(
+        self, records: _Records[T], page_after: Callable[[str | None], Awaitable[PageOf[T]]], ids: set[str]
+    ) -> None:
+        seen, after = set[str](), None
+        while True:
+            page = await self._tried(partial(page_after, after))
+            for at in range(0, len(page.records), _AT_A_STRETCH):
+                for record in page.records[at : at + _AT_A_STRETCH]:
+                    named = records.id_of(record)
+                    if named in seen:
+                        raise CleverPagingBroken("a list of Clever's has a record twice")
+                    seen.add(named)
+                    records.put(record)
+                await asyncio.sleep(0)
+            ids |= seen
+            self.progress.pages += 1
+            self.progress.records[records.name] += len(page.records)
+            metrics.record_loaded_page(records.name, len(page.records))
+            after = page.cursor
+            if after is None:
+                return
+
+    async def _tried(self, read: Callable[[], Awaitable[T]]) -> T:
+        """Read, trying again for as long as that may help; the pauses grow."""
+        pauses = _pauses()
+        while True:
+            try:
+                return await read()
+            except (CleverPagingBroken, *_GIVEN_UP):
+                raise
+            except CleverError as error:
+                self.progress.failures += 1
+                self.progress.last_error = error.outcome
+                telemetry.load_delayed(self.progress.district, error.outcome)
+                await self.loading.sleep(max(pauses.next(), error.retry_after if _says_when(error) else 0))
+
+
+def _says_when(error: CleverError) -> bool:
+    return isinstance(error, (CleverLimited, CallerOverspent, CleverCircuitOpen))
+
+
+def _pauses() -> Backoff:
+    return Backoff(_FIRST_PAUSE, _LONGEST_PAUSE, _JITTERED)
+
+
+def _roles(whom: Whom) -> Sequence[Role | None]:
+    """Return by which roles users are listed; a user comes with all roles in each list."""
+    return [None] if whom is Whom.EVERYONE else sorted(EMPLOYEES)

@@ -1,0 +1,230 @@
+"""A district is loaded page by page, goes on where it stopped, and answers once all of it is there."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, NamedTuple
+
+import pytest
+
+from app.clever.client import CleverClient, connect
+from app.domain.facts import Facts, Role
+from app.domain.ids import DistrictId, IdShape, UserId
+from app.domain.scopes import Scope
+from app.roster.district import District, Whom
+from app.roster.loading import Loading, LoadStatus, Progress
+from app.roster.store import Store
+from app.sandbox.faults import Fault, Faults
+from app.waiting import cancel
+from tests.conftest import TOKEN, MovedClock, Sandbox
+from tests.rosters import roster_over
+from tests.waiting import eventually
+
+LIMIT = 50
+TRIES = 4  # of one request to Clever, before it counts as failed
+
+
+HERE = DistrictId("d" * 24)
+
+
+class Listed(NamedTuple):
+    """A page of a list."""
+
+    records: Sequence[Any] = ()
+    cursor: str | None = None
+
+
+class Scripted(CleverClient):
+    """A Clever that has no schools and sections, and sends these pages of users in turn."""
+
+    def __init__(self, pages: Iterable[Listed]) -> None:
+        self.pages = iter(pages)
+
+    async def newest_event(self, *_: object) -> str | None:
+        return None
+
+    async def school_page(self, *_: object) -> Any:
+        return Listed()
+
+    async def section_page(self, *_: object) -> Any:
+        return Listed()
+
+    async def people_page(self, *_: object) -> Any:
+        return next(self.pages)
+
+
+def answering_in(store: Store) -> Callable[[District, str | None], Awaitable[None]]:
+    async def hand_over(district: District, _event: str | None) -> None:
+        store.put_district(district)
+
+    return hand_over
+
+
+async def at_once(_seconds: float) -> None:
+    await asyncio.sleep(0)
+
+
+@asynccontextmanager
+async def process(sandbox: Sandbox, clock: MovedClock, whom: Whom = Whom.EVERYONE) -> AsyncIterator[Loading]:
+    """The loads of a process, with pages of fifty records and without pauses."""
+    client = connect(
+        url=sandbox.url,
+        version="v3.1",
+        auth_url=sandbox.url,
+        token=TOKEN,
+        client_id=None,
+        client_secret=None,
+        id_shape=IdShape(),
+        clock=clock,
+        bulk_limit=LIMIT,
+    )
+    store = roster_over(client, clock).store
+    loads = Loading(clever=client, store=store, whom=whom, hand_over=answering_in(store), sleep=at_once)
+    try:
+        yield loads
+    finally:
+        await loads.aclose()
+        await client.aclose()
+
+
+async def ended(loads: Loading, district: str) -> Progress:
+    loads.start(DistrictId(district))
+    return await loads.finish(DistrictId(district))
+
+
+async def loaded(sandbox: Sandbox, clock: MovedClock, whom: Whom = Whom.EVERYONE) -> tuple[Progress, District]:
+    async with process(sandbox, clock, whom) as loads:
+        progress = await ended(loads, sandbox.district)
+        district = loads.store.district(sandbox.district)
+    assert district is not None
+    return progress, district
+
+
+def fault(sandbox: Sandbox, **given: object) -> None:
+    sandbox.app.state.faults.put(Faults(faults=(Fault.model_validate(given),)))
+
+
+def pages_of(records: int) -> int:
+    return -(-records // LIMIT)
+
+
+def requests_for(sandbox: Sandbox, path: str) -> int:
+    return sandbox.requests[f"/v3.1/{path}"]
+
+
+async def test_everybody_every_section_and_every_school_is_loaded(sandbox: Sandbox, clock: MovedClock) -> None:
+    progress, district = await loaded(sandbox, clock)
+    there, everywhere = sandbox.world.districts[0], (Scope.DISTRICT, sandbox.district)
+    assert district.people(everywhere) == [*there.users]
+    assert district.sections(everywhere) == [*there.sections]
+    assert district.schools() == [*there.schools]
+    assert (progress.status, progress.failures, progress.restarts) == (LoadStatus.LOADED, 0, 0)
+    assert progress.records == {
+        "schools": len(there.schools),
+        "sections": len(there.sections),
+        "users": len(there.users),
+    }
+    assert progress.pages == sum(map(pages_of, progress.records.values()))
+    assert sum(sandbox.requests.values()) == progress.pages + len(["the district of the token", "the newest event"])
+
+
+async def test_of_staff_alone_no_students_are_read(sandbox: Sandbox, clock: MovedClock) -> None:
+    _, district = await loaded(sandbox, clock, Whom.STAFF)
+    there = sandbox.world.districts[0]
+    employees = {user.id for user in there.users.values() if {"teacher", "staff", "district_admin"} & set(user.roles)}
+    assert set(district.people((Scope.DISTRICT, there.id))) <= employees
+    by_role = [len(there.users_in_role[role]) for role in ("district_admin", "staff", "teacher")]
+    assert requests_for(sandbox, "users") == sum(map(pages_of, by_role))
+    assert district.counts()[Role.TEACHER] == len(there.users_in_role["teacher"])
+
+
+async def test_after_a_failure_it_goes_on_at_the_page_where_it_stopped(sandbox: Sandbox, clock: MovedClock) -> None:
+    fault(sandbox, path="*/users", kind="status", status=500, script=[None, None, *[True] * TRIES])
+    progress, district = await loaded(sandbox, clock)
+    assert len(district.people((Scope.DISTRICT, sandbox.district))) == len(sandbox.world.districts[0].users)
+    assert (progress.status, progress.restarts, progress.last_error) == (LoadStatus.LOADED, 0, "failing")
+    assert progress.failures == 1
+    assert requests_for(sandbox, "users") == pages_of(progress.records["users"]) + TRIES
+
+
+@pytest.mark.parametrize("kind", ["repeated", "shifted", "loop", "gone", "dangling", "astray"])
+@pytest.mark.parametrize("records", ["users", "sections"])
+async def test_a_list_that_repeats_or_leads_astray_is_begun_again(
+    sandbox: Sandbox, clock: MovedClock, kind: str, records: str
+) -> None:
+    fault(sandbox, path=f"*/{records}", kind=kind, page="later", times=1)
+    progress, district = await loaded(sandbox, clock)
+    assert (progress.status, progress.restarts) == (LoadStatus.LOADED, 1)
+    assert progress.records[records] == len(getattr(sandbox.world.districts[0], records))
+    assert len(district.people((Scope.DISTRICT, sandbox.district))) == len(sandbox.world.districts[0].users)
+
+
+async def test_a_page_with_more_records_than_asked_for_is_read_again(sandbox: Sandbox, clock: MovedClock) -> None:
+    fault(sandbox, path="*/users", kind="doubled", page="later", times=1)
+    progress, _ = await loaded(sandbox, clock)
+    assert (progress.status, progress.failures, progress.restarts) == (LoadStatus.LOADED, 1, 0)
+    assert progress.records["users"] == len(sandbox.world.districts[0].users)
+
+
+async def test_who_is_gone_when_a_list_is_begun_again_is_not_held(clock: MovedClock) -> None:
+    ada, ben = Facts(UserId("a" * 24), HERE), Facts(UserId("b" * 24), HERE)
+    clever = Scripted([Listed((ada, ben), "2"), Listed((ben,)), Listed((ben,))])
+    store = roster_over(clever, clock).store
+    loads = Loading(clever=clever, store=store, whom=Whom.EVERYONE, hand_over=answering_in(store), sleep=at_once)
+    loads.start(HERE)
+    assert (await loads.finish(HERE)).restarts == 1
+    district = loads.store.district(HERE)
+    assert district is not None
+    assert district.people((Scope.DISTRICT, HERE)) == [ben.user]
+
+
+@pytest.mark.parametrize(("status", "outcome"), [(401, "token_refused"), (403, "forbidden"), (404, "incomplete")])
+async def test_a_load_that_clever_refuses_is_given_up(
+    sandbox: Sandbox, clock: MovedClock, status: int, outcome: str
+) -> None:
+    async with process(sandbox, clock) as loads:
+        await loads.clever.districts()
+        fault(sandbox, path="*/sections", kind="status", status=status)
+        progress = await ended(loads, sandbox.district)
+        assert (progress.status, progress.last_error) == (LoadStatus.FAILED, outcome)
+        assert loads.store.district(sandbox.district) is None
+
+
+async def test_a_district_that_is_not_connected_is_not_loaded(sandbox: Sandbox, clock: MovedClock) -> None:
+    async with process(sandbox, clock) as loads:
+        progress = await ended(loads, "e" * 24)
+    assert (progress.status, progress.last_error) == (LoadStatus.FAILED, "not_connected")
+
+
+async def test_without_events_a_district_is_loaded_all_the_same(sandbox: Sandbox, clock: MovedClock) -> None:
+    fault(sandbox, path="*/events", kind="status", status=403)
+    progress, _ = await loaded(sandbox, clock)
+    assert (progress.status, progress.last_error) == (LoadStatus.LOADED, None)
+
+
+async def test_a_load_in_progress_is_not_begun_again(sandbox: Sandbox, clock: MovedClock) -> None:
+    async with process(sandbox, clock) as loads:
+        first = loads.start(DistrictId(sandbox.district))
+        assert await ended(loads, sandbox.district) is first
+        assert requests_for(sandbox, "schools") == pages_of(len(sandbox.world.districts[0].schools))
+        assert loads.start(DistrictId(sandbox.district)) is not first
+
+
+async def test_the_districts_of_the_settings_are_loaded_as_soon_as_they_are_known(
+    sandbox: Sandbox, clock: MovedClock
+) -> None:
+    async with process(sandbox, clock) as loads:
+        keeping = asyncio.create_task(loads.keep_loaded(None))
+        await loads.clever.districts()
+        await eventually(lambda: loads.store.district(sandbox.district))
+        await cancel((keeping,))
+    assert requests_for(sandbox, "schools") == pages_of(len(sandbox.world.districts[0].schools))
+
+
+def test_when_a_load_may_end_is_told_by_what_is_done() -> None:
+    progress = Progress(DistrictId("d" * 24), Whom.STAFF, LoadStatus.LOADING, began=1000.0)
+    assert progress.estimated_end(1010.0) is None
+    progress.records["sections"], progress.expected = 250, 1000
+    assert progress.estimated_end(1010.0) == 1040.0
+    progress.status = LoadStatus.LOADED
+    assert progress.estimated_end(1010.0) is None
