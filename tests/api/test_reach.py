@@ -236,7 +236,6 @@ async def test_under_another_policy_nothing_is_answered_that_held_before(sandbox
         assert [service.answer(target, said) for target, said in EVERY_KIND] == before
         service.active_policy.take(read_policy(FOR_STAFF))
         permissions, *decisions = [service.answer(target, said) for target, said in EVERY_KIND]
-        assert permissions is None
+        assert permissions not in {None, before[0]}
         assert all(b'"not_permitted"' in (decision or b"") for decision in decisions)
-        assert [(await service.whole(target, said)).content for target, said in EVERY_KIND][1:] == decisions
-        assert service.answer(PERMISSIONS) not in {None, before[0]}
+        assert [(await service.whole(target, said)).content for target, said in EVERY_KIND] == [permissions, *decisions]
