@@ -18,7 +18,7 @@ from pydantic import SecretStr
 from starlette.requests import ClientDisconnect
 
 from app import policy_files
-from app.api import districts, errors, explanation, health, metrics, openapi, permissions, policy, roles
+from app.api import districts, errors, explanation, health, openapi, permissions, policy, roles
 from app.api.authentication import AuthenticationMiddleware, allowed
 from app.api.authzen import evaluation, metadata, search
 from app.api.fast_connection import FastConnection
@@ -192,7 +192,7 @@ def _route(app: FastAPI, public_url: str | None) -> None:
         (districts.router, CallerScope.PERMISSIONS_READ),
         (districts.load_router, CallerScope.DISTRICTS_LOAD),
         (policy.router, CallerScope.POLICY_READ),
-        (metrics.router, CallerScope.METRICS_READ),
+        (health.metrics_router, CallerScope.METRICS_READ),
     ):
         app.include_router(router, dependencies=allowed(scope))
     app.include_router(health.router)

@@ -1,4 +1,7 @@
-"""Waiting for others: deadlines, one call for many who wait, growing pauses, and a circuit breaker."""
+"""Waiting for others, and letting them go first.
+
+Deadlines, one call for many who wait, growing pauses, a circuit breaker, and long work done a piece at a time.
+"""
 
 import asyncio
 import math
@@ -8,6 +11,7 @@ from collections.abc import AsyncGenerator, Callable, Collection, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
+from weakref import WeakKeyDictionary
 
 from app.domain.errors import CleverTimedOut
 
@@ -213,3 +217,42 @@ class CircuitBreaker:
             return False
         self._is_probing = True
         return True
+
+
+AT_A_STRETCH = 50
+"""After how many rounds of a long loop other tasks run: after about a millisecond."""
+
+_FREED_AT_A_STRETCH = 500
+
+
+async def give_way(place: int) -> None:
+    """Let other tasks run now and then, in a loop that may be long; ``place`` counts its rounds."""
+    if place % AT_A_STRETCH == AT_A_STRETCH - 1:
+        await others_first()
+
+
+async def others_first() -> None:
+    """Let all other tasks run; of those who wait here, only one goes on in each round of the event loop."""
+    async with _lock(_TURNS):
+        await asyncio.sleep(0)
+
+
+async def let_go_of(things: list[T]) -> None:
+    """Empty a long list a part at a time: to free ten thousand questions at once would block the event loop."""
+    while things:
+        del things[-_FREED_AT_A_STRETCH:]
+        await others_first()
+
+
+def one_at_a_time() -> asyncio.Lock:
+    """Return the lock to hold during work that takes much memory, so that it is done by one request at a time."""
+    return _lock(_LARGE)
+
+
+_Locks = WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock]
+_TURNS: _Locks = WeakKeyDictionary()
+_LARGE: _Locks = WeakKeyDictionary()
+
+
+def _lock(locks: _Locks) -> asyncio.Lock:
+    return locks.setdefault(asyncio.get_running_loop(), asyncio.Lock())

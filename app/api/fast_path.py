@@ -11,8 +11,7 @@ import time
 from collections.abc import Mapping, Sequence
 
 from app.api.authentication import Known
-from app.api.authzen.evaluation import EVALUATION_PATH, EVALUATIONS_PATH
-from app.api.authzen.evaluations import evaluations_in, questions_in
+from app.api.authzen.evaluation import EVALUATION_PATH, EVALUATIONS_PATH, evaluations_in, questions_in
 from app.api.authzen.requests import EvaluationRequest, EvaluationsSemantic, question_of, read_as
 from app.api.authzen.responses import rendered as rendered_decision
 from app.api.authzen.responses import rendered_together

@@ -1,22 +1,27 @@
-"""Liveness and readiness of the process."""
+"""What operators ask the process: whether it is alive, whether it is ready, and its metrics."""
 
+import asyncio
 from collections.abc import Callable, Mapping
 from typing import Annotated, Literal
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from app.api.dependencies import AuthenticationParts, CurrentActivePolicy, CurrentClever
-from app.api.errors import BROKEN_HTTP, FOREIGN_HOST, HEAD_TOO_LARGE, PATH_TOO_LONG, described_as
+from app.api.errors import BROKEN_HTTP, FOREIGN_HOST, HEAD_TOO_LARGE, PATH_TOO_LONG, described, described_as
 from app.api.http_caching import unkept_response
 from app.policy_files.reload import ActivePolicy
 from app.roster.ports import Clever
+from app.telemetry import metrics
 
 PROCESS = "process"
 """A part that exists only while the process is stopping."""
 
 router = APIRouter(tags=["health"])
+
+metrics_router = APIRouter(tags=["health"])
+"""Alone, since only some callers may see the metrics."""
 
 
 class Liveness(BaseModel):
@@ -92,3 +97,19 @@ async def get_readiness(
     }
     readiness = Readiness(status="ready" if ready else "not_ready", parts=parts)
     return unkept_response(readiness.model_dump_json().encode(), 200 if ready else 503)
+
+
+@metrics_router.get(
+    "/metrics",
+    operation_id="getMetrics",
+    summary="Metrics",
+    response_class=Response,
+    responses=described(401, 403, 413)
+    | {200: {"description": "Prometheus' text format", "content": {"text/plain": {"schema": {"type": "string"}}}}},
+)
+async def get_metrics(request: Request) -> Response:
+    """Return the metrics of the service, of all its workers, in the text format of Prometheus."""
+    measure: Callable[[], None] = request.state.measure
+    measure()
+    exposition = await asyncio.to_thread(metrics.exposition)
+    return Response(exposition, headers={"Cache-Control": "no-store", "Content-Type": metrics.MEDIA_TYPE})

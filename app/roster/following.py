@@ -23,8 +23,7 @@ from app.roster.district import AsOf, District
 from app.roster.event_reader import EventReader, LoadAgain, Trail
 from app.roster.ports import Clever, Clock, EventStream
 from app.telemetry import metrics
-from app.turns import give_way
-from app.waiting import Backoff, cancel, start
+from app.waiting import Backoff, cancel, give_way, start
 
 KEPT_SECONDS = 30 * 86_400
 """For how long Clever keeps events."""

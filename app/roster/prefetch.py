@@ -20,10 +20,9 @@ from app.domain.serialization import packed, unpacked
 from app.domain.snapshot import Snapshot
 from app.roster.concurrency import FEW, outcome_of, several
 from app.roster.freshness import Freshness
-from app.roster.prefetched import Prefetched
 from app.roster.roster import Roster
-from app.roster.store import Key
-from app.turns import give_way
+from app.roster.store import Key, Prefetched
+from app.waiting import give_way
 
 USER_REQUESTS = 3
 """How many requests it costs to read one user alone."""

@@ -21,9 +21,8 @@ from app.domain.snapshot import Snapshot
 from app.roster.district import Alike, District
 from app.roster.freshness import Freshness, Required
 from app.roster.ports import Clever, Clock, Shared
-from app.roster.prefetched import NOTHING_PREFETCHED, Prefetched
 from app.roster.single_flight import REFUSALS, Fetchable, Fetches
-from app.roster.store import RENEWED_FROM, Key, Store
+from app.roster.store import NOTHING_PREFETCHED, RENEWED_FROM, Key, Prefetched, Store
 from app.telemetry import metrics, tracing
 
 Said = TypeVar("Said")

@@ -6,7 +6,7 @@ from typing import TypeVar
 from app.domain.errors import CallerOverspent, CleverLimited, NotCached, RosterguardError
 from app.roster.concurrency import FEW, outcome_of, several
 from app.roster.freshness import Freshness
-from app.turns import give_way
+from app.waiting import give_way
 
 Q = TypeVar("Q")
 A = TypeVar("A")

@@ -38,7 +38,7 @@ from app.services.needed_reads import ReadAhead, subject_of
 from app.services.resource_lookup import NotLocated, ResourceLookup, cached_location
 from app.telemetry import metrics
 from app.telemetry.decision_log import About
-from app.turns import give_way
+from app.waiting import give_way
 
 Word = TypeVar("Word", bound=str)
 

@@ -23,7 +23,7 @@ from app.roster.prefetch import USER_REQUESTS, Prefetch
 from app.roster.store import Key
 from app.services.decision_point import DecisionPoint
 from app.services.resource_lookup import NotLocated, ResourceLookup
-from app.turns import give_way
+from app.waiting import give_way
 
 
 class Asking(Protocol):

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.api.authzen.evaluations import evaluations_in, questions_read
+from app.api.authzen.evaluation import evaluations_in, questions_read
 from app.api.errors import Refused
 from app.api.strict_json import MOST_DEPTH, MOST_PART, MOST_VALUES, members_in, object_in, values_in
-from app.turns import AT_A_STRETCH
+from app.waiting import AT_A_STRETCH
 from tests.api.authzen.conftest import Json, action, question, resource, subject
 from tests.waiting import turn
 

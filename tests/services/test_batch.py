@@ -8,7 +8,7 @@ from app.domain.errors import CleverTimedOut, NotCached, RosterguardError, UserU
 from app.roster.concurrency import AT_ONCE, several
 from app.roster.freshness import Freshness
 from app.services.batch import answered
-from app.turns import AT_A_STRETCH, give_way, let_go_of, one_at_a_time, others_first
+from app.waiting import AT_A_STRETCH, give_way, let_go_of, one_at_a_time, others_first
 from tests.waiting import turn
 
 ANY = Freshness()

@@ -37,9 +37,9 @@ from app.sandbox.server import create_sandbox
 from app.sandbox.world import generate
 from app.services.decision_point import DecisionPoint
 from app.services.decisions import evaluate, evaluate_many, evaluate_until
-from app.services.listing import ListReader
 from app.services.permissions import Answer, Subject, permissions_of, permissions_of_many
 from app.services.resource_lookup import ResourceLookup
+from app.services.search import ListReader
 from tests.conftest import MovedClock, Sandbox
 from tests.services.conftest import DecisionPoints, know_calendars
 

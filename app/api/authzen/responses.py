@@ -13,7 +13,7 @@ from app.domain.decision import Decision, Reason
 from app.domain.errors import RosterguardError
 from app.domain.snapshot import Staleness
 from app.services.decision_point import DecisionPoint
-from app.turns import give_way
+from app.waiting import give_way
 
 
 class Texts(NamedTuple):

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.api.authzen.paging import DEFAULT_SIZE, MOST_SIZE, Page, Pager, canonical, key_from
 from app.api.authzen.requests import PageRequest, read_as
+from app.api.authzen.search import DEFAULT_SIZE, MOST_SIZE, Page, Pager, canonical, key_from
 from app.api.errors import Refused
 from tests.api.authzen.conftest import Json
 
