@@ -14,6 +14,9 @@ from app.domain.policy import Policy
 PAUSED = "paused"
 """The state of a district whose data is last year's (dev.clever.com/docs/districts)."""
 
+SHOWN_STATES = ("running", "pending", "error", PAUSED, "other", "unread")
+"""In words for people: ``success`` and a missing state are those of a district whose data is in order."""
+
 _DAY = 86_400.0
 _EPOCH = date(1970, 1, 1).toordinal()
 
@@ -130,6 +133,16 @@ def status_at(calendar: Calendar, policy: Policy, now: float) -> DistrictStatus:
 def is_paused(calendar: Calendar, now: float) -> bool:
     """Whether a district is paused at ``now``, in Unix seconds."""
     return _is_paused_on(_day_of(now), calendar)
+
+
+def shown_state(calendar: Calendar | None, now: float) -> str:
+    """Return the state of a district at ``now`` in a word of ``SHOWN_STATES``; None is a calendar that was not read."""
+    if calendar is None:
+        return "unread"
+    if is_paused(calendar, now):
+        return PAUSED
+    state = "running" if calendar.state in {"", "success"} else calendar.state
+    return state if state in SHOWN_STATES else "other"
 
 
 def _day_of(now: float) -> int:

@@ -5,11 +5,11 @@ That an older answer may stand in for one that cannot be had is RFC 9111 section
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
-from app.domain.calendar import Calendar
+from app.domain.calendar import SHOWN_STATES, Calendar, shown_state
 from app.domain.errors import CleverError, NotCached, QuestionError
 from app.domain.facts import Facts, Role
 from app.domain.ids import DistrictId, IdShape, SchoolId, SectionId, UserId
@@ -231,11 +231,13 @@ class Roster:
 
         return await self._fresh(Fetchable(Key("calendar", district), read, self._has_terms), freshness)
 
-    def known_calendars(self) -> Iterator[Calendar | None]:
-        """Yield the calendar of each connected district as it was last read, None for one that was not read."""
+    def states(self) -> Mapping[str, int]:
+        """Return how many connected districts are in each of the ``SHOWN_STATES``, by what was last read of them."""
+        states, now = dict.fromkeys(SHOWN_STATES, 0), self.store.wall()
         for district in self.clever.known_districts() or ():
             held = self.store.find("calendar", district, "")
-            yield None if held is None else held.facts
+            states[shown_state(None if held is None else held.facts, now)] += 1
+        return states
 
     def _has_terms(self, calendar: Calendar) -> bool:
         return calendar.terms is not None or not self.with_terms

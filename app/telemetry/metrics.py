@@ -180,6 +180,14 @@ DISTRICTS = Gauge(
     multiprocess_mode="livesum",
     registry=REGISTRY,
 )
+DISTRICT_STATES = Gauge(
+    "rosterguard_districts",
+    "Connected districts by their state at Clever: running, pending (an error that the district can fix), error (one "
+    "that Clever can fix), paused (last year's data), other, unread (not needed so far).",
+    ["state"],
+    multiprocess_mode="livemax",
+    registry=REGISTRY,
+)
 POLICY = Gauge(
     "rosterguard_policy_info",
     "In how many processes a revision of the policy is in force.",
@@ -224,6 +232,7 @@ class Measures:
     breakers_open: int
     policy_revision: str | None
     district_lag: float
+    districts: Mapping[str, int]
     policy_fit: bool
     ready: bool
     districts_loaded: int = 0
@@ -334,6 +343,8 @@ def set_gauges(measures: Measures) -> None:
     CLEVER_BUDGET.set(measures.budget_left)
     CLEVER_BREAKERS.set(measures.breakers_open)
     DISTRICT_LAG.set(measures.district_lag)
+    for state, districts in measures.districts.items():
+        DISTRICT_STATES.labels(state).set(districts)
     POLICY_FIT.set(measures.policy_fit)
     READY.set(measures.ready)
     DISTRICTS.set(measures.districts_loaded)

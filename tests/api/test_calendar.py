@@ -228,3 +228,23 @@ def oddities(service: Service) -> float:
     told = service.client.get("/metrics").text
     found = re.search(r'rosterguard_clever_oddities_total\{kind="date_unreadable"\} (\S+)', told)
     return float(found[1]) if found else 0
+
+
+def test_districts_are_counted_by_their_state(sandbox: Sandbox, clock: MovedClock, tmp_path: Path) -> None:
+    with under(default_policy(), sandbox, clock, tmp_path) as service:
+
+        def state() -> str:
+            told = service.client.get("/metrics").text
+            states = dict(re.findall(r'^rosterguard_districts\{state="(\w+)"\} (\S+)$', told, re.MULTILINE))
+            [found] = (state for state, districts in states.items() if districts == "1.0")
+            return str(found)
+
+        service.change(state="success", pause_start="2024-12-02")
+        service.held()
+        assert state() == "running"
+        service.at(0)
+        assert state() == "paused"
+        for said, shown in (("Pending", "pending"), ("error", "error"), ("resting", "other"), (None, "running")):
+            service.change(state=said, pause_start=None)
+            service.permissions(**{"Cache-Control": "no-cache"}).raise_for_status()
+            assert state() == shown

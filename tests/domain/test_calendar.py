@@ -8,7 +8,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain.calendar import ALWAYS, Calendar, Cause, DistrictStatus, Effect, Term, TermState, is_paused, status_at
+from app.domain.calendar import (
+    ALWAYS,
+    SHOWN_STATES,
+    Calendar,
+    Cause,
+    DistrictStatus,
+    Effect,
+    Term,
+    TermState,
+    is_paused,
+    shown_state,
+    status_at,
+)
 from app.domain.decision import Reason, decide, decide_without_location
 from app.domain.evaluation import access_of, permission_set
 from app.domain.explanation import Explanation, Lack, explanation_of
@@ -121,6 +133,22 @@ def test_a_term_that_lacks_a_day_is_open_on_that_side_and_the_last_days_of_the_c
     assert status_at(Calendar(), by_term, at("2031-01-01")) == ALWAYS
     assert YEAR.term("spring") == SPRING
     assert Calendar().term("spring") is None
+
+
+@pytest.mark.parametrize(
+    ("calendar", "state"),
+    [
+        (None, "unread"),
+        (Calendar(), "running"),
+        (Calendar("success"), "running"),
+        (Calendar("pending"), "pending"),
+        (Calendar("error", *SUMMER), "paused"),
+        (Calendar("resting"), "other"),
+    ],
+)
+def test_the_state_of_a_district_is_shown_in_one_of_a_few_words(calendar: Calendar | None, state: str) -> None:
+    assert shown_state(calendar, at("2026-07-01")) == state
+    assert state in SHOWN_STATES
 
 
 days = st.none() | st.dates(date(2026, 1, 1), date(2026, 1, 20))

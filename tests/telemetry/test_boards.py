@@ -81,4 +81,5 @@ def test_no_metric_has_a_label_for_people_districts_or_callers() -> None:
     labels = {label for each in labels_by_metric(REGISTRY).values() for label in each}
     assert labels <= {
         "method", "route", "status", "reason", "cache", "outcome", "endpoint", "kind", "revision", "log", "generation",
+        "state",
     }  # fmt: skip
