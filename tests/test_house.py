@@ -42,7 +42,7 @@ def test_the_schema_of_policy_cases_is_current() -> None:
 
 
 def test_the_case_of_the_readme_passes(tmp_path: Path) -> None:
-    _, written = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
+    *_, written = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
     (tmp_path / "case.yaml").write_text(written)
     assert CliRunner().invoke(app, ["policy", "test", str(tmp_path)]).exit_code == 0
 
