@@ -195,7 +195,7 @@ def endpoint_of(url: httpx.URL | str) -> str:
     if found is None:
         return "other"
     api, records, record, within = found.groups()
-    if api == "oauth" or records == "districts":
+    if api == "oauth" or (records == "districts" and record is None):
         return "tokens"
     if record is None:
         return "list"

@@ -56,6 +56,7 @@ def test_a_request_is_traced_through_the_cache_to_clever(serve: Serve, sandbox: 
         "clever user": SpanKind.CLIENT,
         "clever sections": SpanKind.CLIENT,
         "clever schools": SpanKind.CLIENT,
+        "clever lookup": SpanKind.CLIENT,
     }
     assert len({trace_of(span) for span in spans}) == 1
 
