@@ -41,7 +41,7 @@ from app.roster.loading import Loading, NoOthers
 from app.roster.ports import Clever, Clock
 from app.roster.roster import Deadlines, Roster
 from app.roster.single_flight import Fetches
-from app.roster.store import Store
+from app.roster.store import Key, Store
 from app.services.decision_point import DecisionLog, DecisionPoint, decision_point
 from app.settings import Settings, SettingsMistakes
 from app.telemetry.log_writer import Sink
@@ -317,7 +317,7 @@ async def _whole_districts(
     following = Following(
         clever=roster.clever,
         publish=store.put_district,
-        calendar_changed=lambda _district: None,
+        calendar_changed=lambda district: store.drop(Key("calendar", district)),
         clock=store.clock,
         wall=store.wall,
         seconds=settings.events_seconds,

@@ -105,6 +105,7 @@ def _measures(
         districts=roster.states() if roster else {},
         policy_revision=pdp.policy.revision if pdp else None,
         policy_fit=active_policy.state is FileState.OK,
+        districts_loaded=roster.store.districts() if roster else 0,
         ready=is_ready(active_policy, client, parts),
     )
 

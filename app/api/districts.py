@@ -1,6 +1,6 @@
 """Whole districts: which there are, how recent what is known of them is, and their loads."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Request
@@ -11,6 +11,7 @@ from app.api.dependencies import CurrentDecisionPoint, no_other_parameters
 from app.api.errors import described_as, documented, problem_of
 from app.api.http_caching import RequestedFreshness, unkept_response
 from app.api.openapi_schemas import extensible_enum
+from app.domain.calendar import Calendar
 from app.domain.errors import LoadAlone
 from app.roster.district import Whom
 from app.roster.following import Mode
@@ -69,11 +70,17 @@ class DistrictBody(BaseModel):
         str | None,
         Field(description="Why a page could not be read, or the load was given up, the last time: a code, or null."),
     ]
-    state: Annotated[str | None, Field(description="The state of the district at Clever; null if it is not known.")]
-    pause_start: Annotated[str | None, Field(description="The first day of the pause, or null.")]
-    pause_end: Annotated[str | None, Field(description="The first day after the pause, or null.")]
+    state: Annotated[
+        str | None,
+        Field(
+            description="The state of the district at Clever: `running`; `pending`, an error that the district can "
+            "fix; `error`, one that Clever can fix; `paused`, its data is last year's; null if it is not known."
+        ),
+    ]
+    pause_start: Annotated[date | None, Field(description="The first day of the pause, or null.")]
+    pause_end: Annotated[date | None, Field(description="The first day after the pause, or null.")]
     launch_date: Annotated[
-        str | None, Field(description="The first day on which users can log in through Clever, or null.")
+        date | None, Field(description="The first day on which users can log in through Clever, or null.")
     ]
 
 
@@ -137,8 +144,7 @@ async def get_district(
     pdp: CurrentDecisionPoint, loads: CurrentLoads, freshness: RequestedFreshness, district_id: DistrictPath
 ) -> Response:
     """Return where answers about a district come from, and how recent they are."""
-    district = await whole_districts.known_district(pdp.roster, district_id, freshness)
-    view = whole_districts.view_of(loads, district)
+    view = await whole_districts.district_of_id(pdp.roster, loads, district_id, freshness)
     return unkept_response(_district(view).model_dump_json().encode())
 
 
@@ -177,6 +183,7 @@ async def get_load(
 
 
 def _district(view: DistrictView) -> DistrictBody:
+    calendar = view.calendar or Calendar()
     return DistrictBody(
         district=view.district,
         mode=view.mode,
@@ -184,10 +191,10 @@ def _district(view: DistrictView) -> DistrictBody:
         lag_seconds=None if view.lag_seconds is None else round(view.lag_seconds, 3),
         counts=dict(view.counts),
         last_error=view.last_error,
-        state=None,
-        pause_start=None,
-        pause_end=None,
-        launch_date=None,
+        state=calendar.state or None,
+        pause_start=calendar.pause_start,
+        pause_end=calendar.pause_end,
+        launch_date=calendar.launch_date,
     )
 
 

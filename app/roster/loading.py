@@ -6,7 +6,7 @@ are not read again. A list that repeats or skips records, or changes while it is
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import partial
@@ -24,6 +24,7 @@ from app.domain.errors import (
     CleverRefusedToken,
     LoadAlone,
     RecordUnknown,
+    UserUnknown,
 )
 from app.domain.facts import EMPLOYEES, Role
 from app.domain.ids import DistrictId, SchoolId, SectionId, UserId
@@ -53,7 +54,8 @@ _AT_A_STRETCH = 50  # records; to put so many takes about a millisecond
 _LOAD = ReadContext(urgency=Urgency.LOAD)
 
 # Where one of these is the answer, asking again helps only once somebody has changed something at Clever.
-_GIVEN_UP = (CleverRefusedToken, CleverForbade, CleverRecordMissing)
+_NOT_SHARED = (CleverForbade, CleverRecordMissing)
+_GIVEN_UP = (CleverRefusedToken, *_NOT_SHARED)
 
 
 class LoadStatus(StrEnum):
@@ -214,7 +216,7 @@ class Loading:
                 failure = None
             except _GIVEN_UP as error:
                 failure = error.outcome
-            except RecordUnknown:
+            except (RecordUnknown, UserUnknown):
                 failure = "not_connected"
             finally:
                 progress.status = LoadStatus.LOADED if failure is None else LoadStatus.FAILED
@@ -245,10 +247,11 @@ class _Load:
         clever, store, name = self.loading.clever, self.loading.store, self.progress.district
         district = District(name, self.progress.whom, AsOf(store.clock(), store.wall()))
         # What happens from here on is told by the events after this one, also if the lists have it already.
-        try:
+        newest = None
+        with suppress(*_NOT_SHARED):
             newest = await self._tried(lambda: clever.newest_event(name, _LOAD))
-        except (CleverForbade, CleverRecordMissing):
-            newest = None
+        with suppress(*_NOT_SHARED):
+            district.put_calendar(await self._tried(lambda: clever.calendar(name, _LOAD, with_terms=True)))
         schools = partial(clever.school_page, name, _LOAD)
         await self._read(
             _Records("schools", [schools], str, district.put_school, lambda gone: district.drop_school(SchoolId(gone)))

@@ -99,6 +99,10 @@ class Store:
         """Return a loaded district, however old; None if it is not loaded."""
         return self._districts.get(district)
 
+    def districts(self) -> int:
+        """Return how many districts are loaded."""
+        return len(self._districts)
+
     def largest_lag(self) -> float:
         """Return how old what is known is, of the loaded district for which it is oldest; 0 if none is loaded."""
         now = self.clock()

@@ -1,11 +1,13 @@
 """Whole districts: what is known of them, and their loads, for callers who may ask about them."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from app.domain.calendar import Calendar
 from app.domain.callers import Caller
-from app.domain.errors import RecordUnknown, UserUnknown
+from app.domain.errors import CleverError, NotCached, RecordUnknown, UserUnknown
 from app.domain.ids import DistrictId
 from app.roster.districts import district_of
 from app.roster.following import Following, Mode
@@ -32,6 +34,7 @@ class DistrictView:
         lag_seconds: how long ago that is.
         counts: how much is loaded, by what it is.
         last_error: why a page could not be read, or the load was given up, the last time; a fixed word.
+        calendar: what Clever said last of its state, pause and launch; None if it was not asked, or did not say.
     """
 
     district: DistrictId
@@ -40,6 +43,7 @@ class DistrictView:
     lag_seconds: float | None = None
     counts: Mapping[str, int] = field(default_factory=dict)
     last_error: str | None = None
+    calendar: Calendar | None = None
 
 
 async def known_district(roster: Roster, named: str, freshness: Freshness) -> DistrictId:
@@ -53,16 +57,25 @@ async def known_district(roster: Roster, named: str, freshness: Freshness) -> Di
 async def districts_of(roster: Roster, loads: Loads, caller: Caller) -> list[DistrictView]:
     """Return what is known of each connected district that the caller may ask about, sorted by id."""
     connected = await roster.clever.districts()
-    return [view_of(loads, district) for district in sorted(connected) if caller.may_ask_about(district)]
+    return [_view(roster, loads, district) for district in sorted(connected) if caller.may_ask_about(district)]
 
 
-def view_of(loads: Loads, district: DistrictId) -> DistrictView:
-    """Return what is known of a district."""
+async def district_of_id(roster: Roster, loads: Loads, named: str, freshness: Freshness) -> DistrictView:
+    """Return what is known of a district; its calendar is read if it has to be. Raises ``RecordUnknown``."""
+    district = await known_district(roster, named, freshness)
+    with suppress(CleverError, NotCached):
+        await roster.calendar(district, freshness)
+    return _view(roster, loads, district)
+
+
+def _view(roster: Roster, loads: Loads, district: DistrictId) -> DistrictView:
     progress, followed = loads.loading.progress(district), loads.following.followed(district)
+    held = roster.store.find("calendar", district, "")
+    calendar = None if held is None else held.facts
     loaded = None if followed is None else followed.district
     if followed is None or loaded is None:
         mode = Mode.ON_DEMAND if progress.is_over() else Mode.LOADING
-        return DistrictView(district, mode, last_error=progress.last_error)
+        return DistrictView(district, mode, last_error=progress.last_error, calendar=calendar)
     return DistrictView(
         district,
         followed.mode,
@@ -70,6 +83,7 @@ def view_of(loads: Loads, district: DistrictId) -> DistrictView:
         loads.following.lag_seconds(district),
         loaded.counts(),
         followed.last_error or progress.last_error,
+        calendar,
     )
 
 

@@ -235,7 +235,7 @@ class Measures:
     districts: Mapping[str, int]
     policy_fit: bool
     ready: bool
-    districts_loaded: int = 0
+    districts_loaded: int
 
 
 def record_request(method: str, route: str, status: int, seconds: float) -> None:

@@ -93,10 +93,10 @@ async def test_what_is_known_of_a_district_tells_where_answers_come_from(serve: 
         "lag_seconds": None,
         "counts": {},
         "last_error": None,
-        "state": None,
+        "state": "running",
         "pause_start": None,
         "pause_end": None,
-        "launch_date": None,
+        "launch_date": "2024-08-19",
     }
     assert answered(service, "/v1/districts") == {"districts": [known]}
     load(service, there.id)

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from app.clever.client import CleverClient, connect
+from app.domain.calendar import Calendar
 from app.domain.facts import Facts, Role
 from app.domain.ids import DistrictId, IdShape, UserId
 from app.domain.scopes import Scope
@@ -42,6 +43,9 @@ class Scripted(CleverClient):
 
     async def newest_event(self, *_: object) -> str | None:
         return None
+
+    async def calendar(self, *_: object, **__: object) -> Calendar:
+        return Calendar()
 
     async def school_page(self, *_: object) -> Any:
         return Listed()
@@ -112,6 +116,9 @@ def requests_for(sandbox: Sandbox, path: str) -> int:
     return sandbox.requests[f"/v3.1/{path}"]
 
 
+ALONE = ("the district of the token", "the newest event", "the record of the district", "the terms")
+
+
 async def test_everybody_every_section_and_every_school_is_loaded(sandbox: Sandbox, clock: MovedClock) -> None:
     progress, district = await loaded(sandbox, clock)
     there, everywhere = sandbox.world.districts[0], (Scope.DISTRICT, sandbox.district)
@@ -125,7 +132,7 @@ async def test_everybody_every_section_and_every_school_is_loaded(sandbox: Sandb
         "users": len(there.users),
     }
     assert progress.pages == sum(map(pages_of, progress.records.values()))
-    assert sum(sandbox.requests.values()) == progress.pages + len(["the district of the token", "the newest event"])
+    assert sum(sandbox.requests.values()) == progress.pages + len(ALONE)
 
 
 async def test_of_staff_alone_no_students_are_read(sandbox: Sandbox, clock: MovedClock) -> None:
