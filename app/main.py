@@ -18,7 +18,7 @@ from pydantic import SecretStr
 from starlette.requests import ClientDisconnect
 
 from app import policy_files
-from app.api import districts, errors, explanation, health, openapi, permissions, policy, roles
+from app.api import districts, errors, explanation, health, legacy_ids, openapi, permissions, policy, roles
 from app.api.authentication import AuthenticationMiddleware, allowed
 from app.api.authzen import evaluation, metadata, search
 from app.api.fast_connection import FastConnection
@@ -186,6 +186,7 @@ def _route(app: FastAPI, public_url: str | None) -> None:
     for router, scope in (
         (permissions.router, CallerScope.PERMISSIONS_READ),
         (roles.router, CallerScope.PERMISSIONS_READ),
+        (legacy_ids.router, CallerScope.PERMISSIONS_READ),
         (explanation.router, CallerScope.PERMISSIONS_READ),
         (evaluation.router, CallerScope.ACCESS_EVALUATE),
         (search.router, CallerScope.ACCESS_SEARCH),

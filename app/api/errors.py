@@ -102,6 +102,7 @@ _KINDS: Mapping[type[RosterguardError], tuple[int, str, str]] = {
     errors.RecordUnknown: (404, "record-unknown", "Unknown record"),
     errors.CallerMayNot: (403, "missing-scope", "Scope missing"),
     errors.ProviderUnreachable: (503, "provider-unreachable", "OpenID provider cannot be read"),
+    errors.DistrictNotLoaded: (409, "district-not-loaded", "District not loaded"),
     errors.LoadAlone: (409, "load-alone", "Other workers cannot be told"),
     errors.NotCached: (504, "not-cached", "Not cached"),
     errors.PolicyUnusable: (503, "policy-unusable", "No policy in force"),

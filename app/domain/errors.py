@@ -27,6 +27,7 @@ RosterguardError
 │   ├── CleverNotJson            a body other than JSON, such as the HTML page of a proxy
 │   ├── CleverMalformed          JSON that is cut short, or of another shape than documented
 │   └── CleverPagingBroken       a `next` link that loops, or leaves Clever's origin and path
+├── DistrictNotLoaded            the question can only be answered from a district that is loaded as a whole
 ├── LoadAlone                    other processes cannot be told to load a district, too
 ├── EventsLost                   Clever no longer knows the event from which to go on
 └── PolicyMistakes               a policy file with mistakes, all of which it lists
@@ -236,6 +237,13 @@ class CleverMalformed(CleverError):
 
 class CleverPagingBroken(CleverError):
     """A `next` link that loops, or leaves Clever's origin and path."""
+
+
+class DistrictNotLoaded(RosterguardError):
+    """The question can only be answered from a district that is loaded as a whole."""
+
+    def __init__(self) -> None:
+        super().__init__("the district is not loaded, or was loaded too long ago: load it, then ask again")
 
 
 class LoadAlone(RosterguardError):

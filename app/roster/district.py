@@ -222,18 +222,11 @@ class District:
         self._calendar = self._with_terms(self._calendar)
         return self._in_term(term)
 
-    def put_calendar(self, calendar: Calendar) -> Collection[UserId]:
-        """Hold what the district's record says of its time, and its terms if they were read with it.
-
-        Returns who is held, if that has changed; their facts stay as they are.
-        """
+    def put_calendar(self, calendar: Calendar) -> None:
+        """Hold what the district's record says of its time, and its terms if they were read with it."""
         if calendar.terms is not None:
             self._terms = {term.id: term for term in calendar.terms}
-        whole = self._with_terms(calendar)
-        if whole == self._calendar:
-            return ()
-        self._calendar = whole
-        return self.people((Scope.DISTRICT, self.id))
+        self._calendar = self._with_terms(calendar)
 
     def drop_calendar(self) -> None:
         """Forget what the district's record says of its time: it is to be read alone."""

@@ -80,6 +80,7 @@ RAISED = [
     errors.NotCached(),
     errors.PolicyUnusable(),
     errors.CallerMayNot("permissions:read"),
+    errors.DistrictNotLoaded(),
     errors.LoadAlone(),
     errors.ProviderUnreachable(),
     *(kind("what happened") for kind in errors.CleverError.__subclasses__()),
