@@ -1,8 +1,8 @@
 """A district loaded by hand, and decisions from it with a Clever that nothing may be asked of."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from typing import TypeVar, cast
+from typing import cast
 
 from app.domain.ids import DistrictId
 from app.domain.read_context import OWN
@@ -12,32 +12,22 @@ from app.roster.roster import Roster
 from app.services.decision_point import DecisionPoint
 from tests.rosters import roster_over
 
-Said = TypeVar("Said")
-
 
 async def loaded_by(roster: Roster, district: DistrictId, whom: Whom = Whom.EVERYONE) -> District:
     """Read a whole district by its lists."""
     clever = roster.clever
     loaded = District(district, whom, AsOf(roster.clock(), roster.store.wall()))
-    async for school in _each(lambda after: clever.school_page(district, OWN, after)):
-        loaded.put_school(school)
-    async for section in _each(lambda after: clever.section_page(district, OWN, after)):
-        loaded.put_section(section)
-    async for person in _each(lambda after: clever.people_page(district, None, OWN, after)):
-        loaded.put_person(person)
+    await _whole(lambda after: clever.school_page(district, OWN, loaded.put_school, after))
+    await _whole(lambda after: clever.section_page(district, OWN, loaded.put_section, after))
+    await _whole(lambda after: clever.people_page(district, None, OWN, loaded.put_person, after))
     loaded.put_calendar(await clever.calendar(district, OWN, with_terms=True))
     return loaded
 
 
-async def _each(page: Callable[[str | None], Awaitable[PageOf[Said]]]) -> AsyncIterator[Said]:
-    cursor: str | None = None
-    while True:
-        read = await page(cursor)
-        for record in read.records:
-            yield record
-        cursor = read.cursor
-        if cursor is None:
-            return
+async def _whole(page: Callable[[str | None], Awaitable[PageOf[str]]]) -> None:
+    cursor = (await page(None)).cursor
+    while cursor is not None:
+        cursor = (await page(cursor)).cursor
 
 
 @dataclass(frozen=True)

@@ -167,22 +167,37 @@ class CleverClient:
         return await self._look_up(district, read_context, lambda api: self._family.read_events(api, after))
 
     async def people_page(
-        self, district: DistrictId, role: Role | None, read_context: ReadContext, after: str | None = None
-    ) -> ReadPage[Facts]:
+        self,
+        district: DistrictId,
+        role: Role | None,
+        read_context: ReadContext,
+        take: Callable[[Facts], object],
+        after: str | None = None,
+    ) -> ReadPage[str]:
         """Read one page of all users of a district."""
-        return await self._page(district, read_context, lambda api: self._family.read_people_page(api, role, after))
+        return await self._page(
+            district, read_context, lambda api: self._family.read_people_page(api, role, after, take)
+        )
 
     async def section_page(
-        self, district: DistrictId, read_context: ReadContext, after: str | None = None
-    ) -> ReadPage[Section]:
+        self,
+        district: DistrictId,
+        read_context: ReadContext,
+        take: Callable[[Section], object],
+        after: str | None = None,
+    ) -> ReadPage[str]:
         """Read one page of all sections of a district."""
-        return await self._page(district, read_context, lambda api: self._family.read_section_page(api, after))
+        return await self._page(district, read_context, lambda api: self._family.read_section_page(api, after, take))
 
     async def school_page(
-        self, district: DistrictId, read_context: ReadContext, after: str | None = None
-    ) -> ReadPage[SchoolId]:
-        """Read one page of the ids of all schools of a district."""
-        return await self._page(district, read_context, lambda api: self._family.read_school_page(api, after))
+        self,
+        district: DistrictId,
+        read_context: ReadContext,
+        take: Callable[[SchoolId], object],
+        after: str | None = None,
+    ) -> ReadPage[str]:
+        """Read one page of all schools of a district."""
+        return await self._page(district, read_context, lambda api: self._family.read_school_page(api, after, take))
 
     async def keep_connected(self, *, sleep: Callable[[float], Awaitable[object]] = asyncio.sleep) -> None:
         """Connect to Clever, trying as often as it takes; then ask every ten minutes which districts are connected."""

@@ -4,7 +4,7 @@
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from http import HTTPStatus
 from typing import TypeVar
@@ -178,32 +178,43 @@ async def _event_page(api: DistrictApi, query: str, limit: int) -> EventPage:
     return EventPage(tuple(event_of(record, api) for record in page.records), page.cursor is None)
 
 
-async def read_people_page(api: DistrictApi, role: Role | None, after: str | None) -> ReadPage[Facts]:
+async def read_people_page(
+    api: DistrictApi, role: Role | None, after: str | None, take: Callable[[Facts], object]
+) -> ReadPage[str]:
     """Read one page of all people of the district, or of those who hold a role."""
 
-    def people(records: list[UserFields]) -> list[Facts]:
-        found = [_facts_of(api, Answers(record)) for record in api.listed(records)]
-        return found if role is None else [facts for facts in found if role in facts.held()]
+    def people(records: list[UserFields]) -> list[str]:
+        every = [_facts_of(api, Answers(record)) for record in api.listed(records)]
+        found = every if role is None else [facts for facts in every if role in facts.held()]
+        return _taken(found, take, lambda facts: facts.user)
 
     return await api.bulk_page("/users", _ALL_USERS.of(people), f"&role={role}" if role else "", after)
 
 
-async def read_section_page(api: DistrictApi, after: str | None) -> ReadPage[Section]:
+async def read_section_page(api: DistrictApi, after: str | None, take: Callable[[Section], object]) -> ReadPage[str]:
     """Read one page of all sections of the district."""
 
-    def sections(records: list[SectionFields]) -> list[Section]:
-        return [_section_of(api, record) for record in api.listed(records)]
+    def sections(records: list[SectionFields]) -> list[str]:
+        found = [_section_of(api, record) for record in api.listed(records)]
+        return _taken(found, take, lambda section: section.id)
 
     return await api.bulk_page("/sections", _ALL_SECTIONS.of(sections), "", after)
 
 
-async def read_school_page(api: DistrictApi, after: str | None) -> ReadPage[SchoolId]:
-    """Read one page of the ids of all schools of the district."""
+async def read_school_page(api: DistrictApi, after: str | None, take: Callable[[SchoolId], object]) -> ReadPage[str]:
+    """Read one page of all schools of the district."""
 
-    def schools(records: list[SchoolFields]) -> list[SchoolId]:
-        return [SchoolId(record.id) for record in api.listed(records)]
+    def schools(records: list[SchoolFields]) -> list[str]:
+        return _taken([SchoolId(record.id) for record in api.listed(records)], take, str)
 
     return await api.bulk_page("/schools", _ALL_SCHOOLS.of(schools), "", after)
+
+
+def _taken(records: list[T], take: Callable[[T], object], id_of: Callable[[T], str]) -> list[str]:
+    """Hand over records as they come, so that a page never is in memory as a whole, and return their ids."""
+    for record in records:
+        take(record)
+    return [id_of(record) for record in records]
 
 
 async def _people_of(

@@ -4,7 +4,7 @@ To add a version, write a module like ``v3``: the paths of its reads, with model
 facts of the domain. Then give it a row in ``FAMILIES``; nothing else knows of versions but the settings.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Literal, Protocol
 
 from app.clever import v3
@@ -54,14 +54,23 @@ class Family(Protocol):
     async def read_events(self, api: DistrictApi, after: str) -> EventPage:
         """Read the events after one, or the first of them; raises ``EventsLost`` if Clever no longer knows that one."""
 
-    async def read_people_page(self, api: DistrictApi, role: Role | None, after: str | None) -> ReadPage[Facts]:
-        """Read one page of all people of the district, perhaps of one role; ``after`` is an earlier page's cursor."""
+    async def read_people_page(
+        self, api: DistrictApi, role: Role | None, after: str | None, take: Callable[[Facts], object]
+    ) -> ReadPage[str]:
+        """Read one page of all people of the district, perhaps of one role, and return their ids.
 
-    async def read_section_page(self, api: DistrictApi, after: str | None) -> ReadPage[Section]:
-        """Read one page of all sections of the district."""
+        Each is handed to ``take`` as soon as it is read; ``after`` is an earlier page's cursor.
+        """
 
-    async def read_school_page(self, api: DistrictApi, after: str | None) -> ReadPage[SchoolId]:
-        """Read one page of the ids of all schools of the district."""
+    async def read_section_page(
+        self, api: DistrictApi, after: str | None, take: Callable[[Section], object]
+    ) -> ReadPage[str]:
+        """Read one page of all sections of the district, as above."""
+
+    async def read_school_page(
+        self, api: DistrictApi, after: str | None, take: Callable[[SchoolId], object]
+    ) -> ReadPage[str]:
+        """Read one page of all schools of the district, as above."""
 
 
 FAMILIES: Mapping[Version, Family] = {"v3.0": v3, "v3.1": v3}

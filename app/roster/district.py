@@ -167,17 +167,25 @@ class District:
 
     def put_section(self, section: Section) -> Collection[UserId]:
         """Hold a section; raises ``ValueError`` for one of another district."""
+        before, after = self._hold_section(section)
+        return () if before == after else self._announced(self._names(_touched(before, after)))
+
+    def load_section(self, section: Section) -> None:
+        """Hold a section as ``put_section`` does, while nobody is answered from here: whom it touches is of no use."""
+        self._hold_section(section)
+
+    def _hold_section(self, section: Section) -> tuple[_SectionRecord | None, _SectionRecord]:
+        """Hold a section, and return its record as it was and as it is."""
         self._check(section.district)
         number, school, term = self._ids.number(section.id), self._number(section.school), self._number(section.term)
         teachers, students = self._ids.numbers(section.teachers), self._ids.numbers(section.students)
         before, after = self._section(number), _SectionRecord(school, term, teachers, students)
-        if before == after:
-            return ()
-        if before is not None:
-            self._unlink_section(number, before)
-        self._sections[number] = _packed(after)
-        self._link_section(number, after)
-        return self._announced(self._names(_touched(before, after)))
+        if before != after:
+            if before is not None:
+                self._unlink_section(number, before)
+            self._sections[number] = _packed(after)
+            self._link_section(number, after)
+        return before, after
 
     def drop_section(self, section: SectionId) -> Collection[UserId]:
         """Forget a section."""

@@ -10,7 +10,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppres
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import partial
-from typing import Generic, NamedTuple, Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 from app import telemetry
 from app.domain.errors import (
@@ -26,8 +26,9 @@ from app.domain.errors import (
     RecordUnknown,
     UserUnknown,
 )
-from app.domain.facts import EMPLOYEES, Role
+from app.domain.facts import EMPLOYEES, Facts, Role
 from app.domain.ids import DistrictId, SchoolId, SectionId, UserId
+from app.domain.places import Section
 from app.domain.read_context import ReadContext, Urgency
 from app.roster.district import AsOf, District, Whom
 from app.roster.ports import Clever, PageOf
@@ -48,8 +49,6 @@ _SOON_SECONDS = 0.1  # while it is not known yet which districts are connected
 _AFTER_FAILURE = 600.0  # seconds until a load that was given up is tried again
 
 _FIRST_PAUSE, _LONGEST_PAUSE, _JITTERED = 1.0, 60.0, 0.5
-
-_AT_A_STRETCH = 50  # records; to put so many takes about a millisecond
 
 _LOAD = ReadContext(urgency=Urgency.LOAD)
 
@@ -225,13 +224,11 @@ class Loading:
                 telemetry.load_ended(progress.district, progress.records, progress.ended - progress.began, failure)
 
 
-class _Records(NamedTuple, Generic[T]):
-    """The records of one kind: what they are called, how one page is read, and where they go."""
+class _Records(NamedTuple):
+    """The records of one kind: what they are called, how one page is read, and how one is dropped again."""
 
     name: str
-    pages: Sequence[Callable[[str | None], Awaitable[PageOf[T]]]]
-    id_of: Callable[[T], str]
-    put: Callable[[T], object]
+    pages: Sequence[Callable[[str | None], Awaitable[PageOf[str]]]]
     drop: Callable[[str], object]
 
 
@@ -252,70 +249,76 @@ class _Load:
             newest = await self._tried(lambda: clever.newest_event(name, _LOAD))
         with suppress(*_NOT_SHARED):
             district.put_calendar(await self._tried(lambda: clever.calendar(name, _LOAD, with_terms=True)))
-        schools = partial(clever.school_page, name, _LOAD)
-        await self._read(
-            _Records("schools", [schools], str, district.put_school, lambda gone: district.drop_school(SchoolId(gone)))
-        )
-        sections = partial(clever.section_page, name, _LOAD)
-        await self._read(
-            _Records(
-                "sections",
-                [sections],
-                lambda section: section.id,
-                district.put_section,
-                lambda gone: district.drop_section(SectionId(gone)),
-            )
-        )
+        taken: list[str] = []
+
+        def put_school(school: SchoolId) -> None:
+            taken.append(school)
+            district.put_school(school)
+
+        def put_section(section: Section) -> None:
+            taken.append(section.id)
+            district.load_section(section)
+
+        def put_person(facts: Facts) -> None:
+            taken.append(facts.user)
+            district.put_person(facts)
+
+        schools = partial(clever.school_page, name, _LOAD, put_school)
+        await self._read(_Records("schools", [schools], lambda gone: district.drop_school(SchoolId(gone))), taken)
+        sections = partial(clever.section_page, name, _LOAD, put_section)
+        await self._read(_Records("sections", [sections], lambda gone: district.drop_section(SectionId(gone))), taken)
         self.progress.expected = sum(self.progress.records.values()) + district.listed()
-        await self._read(
-            _Records(
-                "users",
-                [partial(clever.people_page, name, role, _LOAD) for role in _roles(self.progress.whom)],
-                lambda facts: facts.user,
-                district.put_person,
-                lambda gone: district.drop_person(UserId(gone)),
-            )
-        )
+        users = [partial(clever.people_page, name, role, _LOAD, put_person) for role in _roles(self.progress.whom)]
+        await self._read(_Records("users", users, lambda gone: district.drop_person(UserId(gone))), taken)
         await self.loading.hand_over(district, newest)
 
-    async def _read(self, records: _Records[T]) -> None:
-        """Read all lists of one kind of records; begin again if one repeats records, skips some, or changes."""
+    async def _read(self, records: _Records, taken: list[str]) -> None:
+        """Read all lists of one kind of records; begin again if one repeats records, skips some, or changes.
+
+        ``taken`` are the ids of the records of one page that were put, also where it could not be read to its end.
+        """
         pauses, outdated = _pauses(), set[str]()
         while True:
             ids = set[str]()
             try:
                 for page in records.pages:
-                    await self._read_list(records, page, ids)
+                    await self._read_list(records.name, page, ids, taken, outdated)
                 break
             except CleverPagingBroken as error:
                 self.progress.restarts += 1
                 self.progress.last_error = error.outcome
                 self.progress.records[records.name] = 0
                 telemetry.list_restarted(self.progress.district, records.name, str(error))
-                outdated |= ids
+                outdated.update(ids, taken)
+                taken.clear()
                 await self.loading.sleep(pauses.next())
-        # What was only in a list that came to nothing may be gone.
+        # What only stood on a page, or in a list, that came to nothing may be gone.
         for gone in outdated - ids:
             records.drop(gone)
 
     async def _read_list(
-        self, records: _Records[T], page_after: Callable[[str | None], Awaitable[PageOf[T]]], ids: set[str]
+        self,
+        name: str,
+        page_after: Callable[[str | None], Awaitable[PageOf[str]]],
+        ids: set[str],
+        taken: list[str],
+        outdated: set[str],
     ) -> None:
         seen, after = set[str](), None
         while True:
             page = await self._tried(partial(page_after, after))
-            for at in range(0, len(page.records), _AT_A_STRETCH):
-                for record in page.records[at : at + _AT_A_STRETCH]:
-                    named = records.id_of(record)
-                    if named in seen:
-                        raise CleverPagingBroken("a list of Clever's has a record twice")
-                    seen.add(named)
-                    records.put(record)
-                await asyncio.sleep(0)
-            ids |= seen
+            if len(taken) > len(page.records):
+                outdated.update(taken)
+            taken.clear()
+            on_page = {*page.records}
+            if len(on_page) < len(page.records) or not seen.isdisjoint(on_page):
+                ids |= on_page
+                raise CleverPagingBroken("a list of Clever's has a record twice")
+            seen |= on_page
+            ids |= on_page
             self.progress.pages += 1
-            self.progress.records[records.name] += len(page.records)
-            metrics.record_loaded_page(records.name, len(page.records))
+            self.progress.records[name] += len(page.records)
+            metrics.record_loaded_page(name, len(page.records))
             after = page.cursor
             if after is None:
                 return

@@ -167,19 +167,26 @@ class Clever(Protocol):
         """
 
     async def people_page(
-        self, district: DistrictId, role: Role | None, read_context: ReadContext, after: str | None = None
-    ) -> PageOf[Facts]:
+        self,
+        district: DistrictId,
+        role: Role | None,
+        read_context: ReadContext,
+        take: Callable[[Facts], object],
+        after: str | None = None,
+    ) -> PageOf[str]:
         """Read one page of all users of a district, as many as Clever gives at once.
 
         Args:
             district: a connected district.
             role: only those who hold this role.
             read_context: what it is for; ``Urgency.LOAD``.
+            take: is called with each user as soon as it is read, whose facts have no sections; after that the page may
+                still turn out to be unreadable, and be read again.
             after: the cursor of an earlier page, whose next one is read; None for the first.
 
         Returns:
-            Facts without sections, in Clever's order, and as often as they stand there: whoever reads page by page has
-            to see to it that no record comes twice.
+            The ids of the users, in Clever's order, and as often as they stand there: whoever reads page by page has to
+            see to it that no record comes twice.
 
         Raises:
             RecordUnknown: the district is not connected.
@@ -188,14 +195,22 @@ class Clever(Protocol):
         """
 
     async def section_page(
-        self, district: DistrictId, read_context: ReadContext, after: str | None = None
-    ) -> PageOf[Section]:
+        self,
+        district: DistrictId,
+        read_context: ReadContext,
+        take: Callable[[Section], object],
+        after: str | None = None,
+    ) -> PageOf[str]:
         """Read one page of all sections of a district; see ``people_page``."""
 
     async def school_page(
-        self, district: DistrictId, read_context: ReadContext, after: str | None = None
-    ) -> PageOf[SchoolId]:
-        """Read one page of the ids of all schools of a district; see ``people_page``."""
+        self,
+        district: DistrictId,
+        read_context: ReadContext,
+        take: Callable[[SchoolId], object],
+        after: str | None = None,
+    ) -> PageOf[str]:
+        """Read one page of all schools of a district; see ``people_page``."""
 
     def state(self) -> CleverState:
         """Return the state of Clever, without a request."""

@@ -97,8 +97,7 @@ async def test_a_list_is_read_page_by_page_each_at_the_cursor_of_the_one_before(
     sections: list[Section] = []
     after = None
     while after is not None or not sections:
-        page = await client.section_page(DistrictId(district.id), LOAD, after)
-        sections += page.records
+        page = await client.section_page(DistrictId(district.id), LOAD, sections.append, after)
         after = page.cursor
     assert [section.id for section in sections] == [*district.sections]
     assert [times for path, times in sandbox.requests.items() if path.endswith("/sections")] == [-(-len(sections) // 7)]
@@ -106,23 +105,24 @@ async def test_a_list_is_read_page_by_page_each_at_the_cursor_of_the_one_before(
 
 async def test_people_are_listed_with_all_their_roles_or_by_one(connected: Connect, sandbox: Sandbox) -> None:
     client, district = connected(), sandbox.world.districts[0]
-    everybody = await client.people_page(DistrictId(district.id), None, LOAD)
-    staff = await client.people_page(DistrictId(district.id), Role.STAFF, LOAD)
-    assert [facts.user for facts in everybody.records] == [*district.users]
-    assert [*staff.records] == [facts for facts in everybody.records if Role.STAFF in facts.held()]
+    everybody, staff = list[Facts](), list[Facts]()
+    listed = await client.people_page(DistrictId(district.id), None, LOAD, everybody.append)
+    await client.people_page(DistrictId(district.id), Role.STAFF, LOAD, staff.append)
+    assert [facts.user for facts in everybody] == [*listed.records] == [*district.users]
+    assert staff == [facts for facts in everybody if Role.STAFF in facts.held()]
 
 
 async def test_schools_are_listed_by_id(connected: Connect, sandbox: Sandbox) -> None:
     district = sandbox.world.districts[0]
-    assert [*(await connected().school_page(DistrictId(district.id), LOAD)).records] == [*district.schools]
+    assert [*(await connected().school_page(DistrictId(district.id), LOAD, bool)).records] == [*district.schools]
 
 
 async def test_records_of_another_district_are_left_out(connected: Connect, sandbox: Sandbox) -> None:
     sandbox.app.state.faults.put(Faults(faults=(Fault(kind="other_district", path="*/sections"),)))
-    page = await connected().section_page(DistrictId(sandbox.world.districts[0].id), LOAD)
+    page = await connected().section_page(DistrictId(sandbox.world.districts[0].id), LOAD, bool)
     assert [*page.records] == []
 
 
 async def test_a_district_that_is_not_connected_is_unknown(connected: Connect) -> None:
     with pytest.raises(RecordUnknown):
-        await connected().section_page(DistrictId("e" * 24), LOAD)
+        await connected().section_page(DistrictId("e" * 24), LOAD, bool)

@@ -53,8 +53,13 @@ class Scripted(CleverClient):
     async def section_page(self, *_: object) -> Any:
         return Listed()
 
-    async def people_page(self, *_: object) -> Any:
-        return next(self.pages)
+    async def people_page(
+        self, _district: object, _role: object, _context: object, take: Callable[[Facts], object], *_: object
+    ) -> Any:
+        page = next(self.pages)
+        for facts in page.records:
+            take(facts)
+        return page._replace(records=[facts.user for facts in page.records])
 
 
 def answering_in(store: Store) -> Callable[[District, str | None], Awaitable[None]]:
