@@ -18,7 +18,7 @@ from pydantic import SecretStr
 from starlette.requests import ClientDisconnect
 
 from app import policy_files
-from app.api import districts, errors, explanation, health, legacy_ids, openapi, permissions, policy, roles
+from app.api import changes, districts, errors, explanation, health, legacy_ids, openapi, permissions, policy, roles
 from app.api.authentication import AuthenticationMiddleware, allowed
 from app.api.authzen import evaluation, metadata, search
 from app.api.fast_connection import FastConnection
@@ -127,6 +127,8 @@ def create_app(  # noqa: PLR0913 -- the settings, and what only a test or a comm
     observability = Observability(settings, requests_to=requests_to, wall=wall)
     parts = {**authentication.parts} if tier is None else {**authentication.parts, "redis": tier.state}
 
+    ends: list[Callable[[], None]] = []
+
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[State]:
         async with (
@@ -137,6 +139,7 @@ def create_app(  # noqa: PLR0913 -- the settings, and what only a test or a comm
             _policy(settings, _decision_point_by(settings, roster, decision_log)) as active_policy,
             measured(active_policy, client, parts, observability.access_log) as measure,
         ):
+            ends.append(following.stop)
             yield State(
                 active_policy=active_policy,
                 fast_path=FastPath(
@@ -177,7 +180,13 @@ def create_app(  # noqa: PLR0913 -- the settings, and what only a test or a comm
         by_origin=bool(settings.cors_origins),
     )
     app.state.protocol = FastConnection
-    app.state.stop = partial(parts.__setitem__, health.PROCESS, lambda: "stopping")
+
+    def stop() -> None:
+        parts[health.PROCESS] = lambda: "stopping"
+        for end in ends:
+            end()
+
+    app.state.stop = stop
     return app
 
 
@@ -191,6 +200,7 @@ def _route(app: FastAPI, public_url: str | None) -> None:
         (evaluation.router, CallerScope.ACCESS_EVALUATE),
         (search.router, CallerScope.ACCESS_SEARCH),
         (districts.router, CallerScope.PERMISSIONS_READ),
+        (changes.router, CallerScope.PERMISSIONS_READ),
         (districts.load_router, CallerScope.DISTRICTS_LOAD),
         (policy.router, CallerScope.POLICY_READ),
         (health.metrics_router, CallerScope.METRICS_READ),

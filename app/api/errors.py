@@ -16,6 +16,7 @@ from app.api.staleness import AsOf, Stale, StaleReason, members_of
 from app.domain import errors
 from app.domain.errors import (
     CallerMayNot,
+    ChangesUnknown,
     CleverError,
     PolicyUnusable,
     ProviderUnreachable,
@@ -91,7 +92,13 @@ class RoleNotHeldProblem(Problem):
     stale_reason: StaleReason = None
 
 
-SCHEMAS = frozenset(model.__name__ for model in (Problem, InvalidRequest, RoleNotHeldProblem))
+class ChangesUnknownProblem(Problem):
+    """What has changed since a cursor is not known: everybody's permissions may have."""
+
+    cursor: Annotated[str, Field(description="What to send as `after` next time.")]
+
+
+SCHEMAS = frozenset(model.__name__ for model in (Problem, InvalidRequest, RoleNotHeldProblem, ChangesUnknownProblem))
 """The names of the problem models in the OpenAPI document."""
 
 _KINDS: Mapping[type[RosterguardError], tuple[int, str, str]] = {
@@ -100,6 +107,8 @@ _KINDS: Mapping[type[RosterguardError], tuple[int, str, str]] = {
     errors.RoleNotHeld: (409, "role-not-held", "Role not held"),
     errors.UserUnknown: (404, "user-unknown", "Unknown user"),
     errors.RecordUnknown: (404, "record-unknown", "Unknown record"),
+    errors.DistrictNotFollowed: (409, "district-not-followed", "District not followed"),
+    errors.ChangesUnknown: (410, "changes-unknown", "Changes unknown"),
     errors.CallerMayNot: (403, "missing-scope", "Scope missing"),
     errors.ProviderUnreachable: (503, "provider-unreachable", "OpenID provider cannot be read"),
     errors.DistrictNotLoaded: (409, "district-not-loaded", "District not loaded"),
@@ -133,6 +142,7 @@ _EXAMPLES = (
     errors.DistrictUnnamed(),
     errors.RoleNotHeld("student", ["staff", "teacher"]),
     errors.UserUnknown(),
+    errors.ChangesUnknown("66826200e1c1f0c4a5000007.9c58aa1f"),
     errors.CallerMayNot("permissions:read"),
     errors.NotCached(),
     errors.CleverRefusedToken("Clever refuses the token"),
@@ -143,7 +153,11 @@ _EXAMPLES = (
 )
 """The examples of errors in the reference."""
 
-_MODELS: Mapping[int, type[Problem]] = {409: RoleNotHeldProblem, INVALID: InvalidRequest}
+_MODELS: Mapping[int, type[Problem]] = {
+    409: RoleNotHeldProblem,
+    410: ChangesUnknownProblem,
+    INVALID: InvalidRequest,
+}
 
 _STATUSES: Mapping[int, tuple[str, str, str]] = {
     400: ("unreadable-body", "Unreadable body", "the body cannot be read as JSON"),
@@ -171,6 +185,8 @@ def problem_of(error: RosterguardError) -> Problem:
     problem = Problem(type=_TYPE + kind, title=title, status=status, detail=detail)
     if isinstance(error, RoleNotHeld):
         return RoleNotHeldProblem(**problem.model_dump(), held=list(error.held), **members_of(error.stale))
+    if isinstance(error, ChangesUnknown):
+        return ChangesUnknownProblem(**problem.model_dump(), cursor=error.cursor)
     return problem
 
 

@@ -23,7 +23,7 @@ from app.domain.ids import DistrictId
 from app.domain.snapshot import Found
 
 MOST_ENTRIES = 256
-"""How long a stream may be, roughly; a page of 500 sections takes some 200 KB."""
+"""How long a stream may be, roughly; a page of 200 sections takes some 80 KB."""
 
 KEEP_SECONDS = 86_400
 """After how long without news a stream is forgotten."""

@@ -61,7 +61,7 @@ _ALL_USERS, _ALL_SECTIONS, _ALL_SCHOOLS = BulkList(UserFields), BulkList(Section
 
 _OWN_LIMIT, _OWN_PAGES = 1000, 100  # of one user's lists: more than anybody has, and less memory than a district's
 
-_EVENTS_LIMIT = 500  # each has a whole record; so many take some 10 ms to parse
+_EVENTS_LIMIT = 200  # each has a whole record; so many take some 10 ms to parse, and as long to map
 
 _SECTION_PATHS: Mapping[Scope, str] = {Scope.DISTRICT: "/sections", Scope.SCHOOL: "/schools/{}/sections"}
 

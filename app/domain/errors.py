@@ -6,7 +6,9 @@ RosterguardError
 │   ├── DistrictUnnamed          several districts are connected, and the question names none
 │   ├── RoleNotHeld              a role context of a role that the user does not hold
 │   ├── UserUnknown              Clever has no such user, or does not share them with this application
-│   └── RecordUnknown            Clever has no such section or school, or does not share it
+│   ├── RecordUnknown            Clever has no such section or school, or does not share it
+│   ├── DistrictNotFollowed      what changes in a district is not known, since it is not loaded and kept current
+│   └── ChangesUnknown           what has changed since a cursor is not known
 ├── CallerMayNot                 the caller's credential lacks the scope that the question needs
 ├── ProviderUnreachable          the keys of the OpenID provider are unavailable, so no token can be verified
 ├── NotCached                    the caller allows cached answers only, and nothing recent enough is cached
@@ -91,6 +93,30 @@ class RecordUnknown(QuestionError):
 
     def __init__(self) -> None:
         super().__init__("no such record is shared with this application")
+
+
+class DistrictNotFollowed(QuestionError):
+    """What changes in a district is not known, since it is not loaded, or Clever has no events of it."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "what changes in this district is not known: it has to be loaded, and Clever has to send events of it"
+        )
+
+
+class ChangesUnknown(QuestionError):
+    """What has changed since a cursor is not known, or not any more.
+
+    Attributes:
+        cursor: from where to go on.
+    """
+
+    def __init__(self, cursor: str) -> None:
+        super().__init__(
+            "what has changed since then is not known: drop every copy of this district's answers, and go on from the"
+            " cursor of this problem"
+        )
+        self.cursor = cursor
 
 
 class CallerMayNot(RosterguardError):

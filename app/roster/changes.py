@@ -57,17 +57,19 @@ class ChangeLog:
         self._users, self.upto = 0, upto
         if upto is not None:
             self._entries.append(_Entry(upto, ()))
-        self._wake()
+        self.wake()
 
     def add(self, event: str, users: Collection[UserId]) -> None:
         """Note what an event has changed; the one noted last may be noted again, for more users."""
         self._entries.append(_Entry(event, tuple(users)))
         self.upto = event
         self._users += len(users)
+        if len(users) > self.most:
+            self.restart(event)
         while self._users > self.most or len(self._entries) > self.most:
             self._users -= len(self._entries.popleft().users)
         if users:
-            self._wake()
+            self.wake()
 
     def since(self, after: str) -> Changed:
         """Return what has changed after an event; raises ``TooOld``."""
@@ -78,13 +80,18 @@ class ChangeLog:
             found.update(entry.users)
         raise TooOld(self.upto)
 
+    def may_come(self, event: str) -> bool:
+        """Tell whether an unknown event may be one that has not been applied yet."""
+        return self.upto is not None and len(event) == len(self.upto) and event > self.upto
+
+    def wake(self) -> None:
+        """End every wait."""
+        self._news.set()
+        self._news = asyncio.Event()
+
     async def wait(self, seconds: float) -> None:
         """Wait until there is news, for so many seconds at most."""
         news = self._news
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await news.wait()
-
-    def _wake(self) -> None:
-        self._news.set()
-        self._news = asyncio.Event()

@@ -11,7 +11,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from app import telemetry
-from app.domain.errors import RecordUnknown, UserUnknown
+from app.domain.errors import CleverPagingBroken, RecordUnknown, UserUnknown
 from app.domain.events import Change, Event, Kind, Passage
 from app.domain.facts import Facts
 from app.domain.ids import CLEVER_ID, DistrictId, SchoolId, SectionId, UserId
@@ -103,23 +103,29 @@ class EventReader:
             telemetry.odd_events(counts)
 
     async def _passage(self, start: str, trail: Trail, counts: Counter[str]) -> ReadPassage:
-        for _ in range(_TRIES):
-            page = await self._clever.events(self._district, start, _READ_CONTEXT)
-            if not (unclear := sum(map(_is_unclear, page.events))):
-                break
-            counts["unclear"] += unclear
-        else:
-            raise LoadAgain("unclear")
-        events = _in_order(_once(page.events, counts), counts)
-        last = str(events[-1].id) if events else start
-        if last == start and not page.is_last:
-            raise LoadAgain("stuck")
+        events, is_last = await self._page(start, counts)
         known = [place for place, event in enumerate(events) if str(event.id) in trail]
         late = max(known, default=0)
         fresh = [(event, place < late) for place, event in enumerate(events) if str(event.id) not in trail]
         sound = await self._healed(fresh, counts)
-        upto = trail.newest if last in trail else last
-        return ReadPassage(Passage(trail.newest, upto, tuple(sound)), page.is_last, last)
+        end = str(events[-1].id) if events else start
+        upto = trail.newest if end in trail else end
+        return ReadPassage(Passage(trail.newest, upto, tuple(sound)), is_last, end)
+
+    async def _page(self, start: str, counts: Counter[str]) -> tuple[list[Event], bool]:
+        """Read a page of which each event says what it is about; an empty page is the last one."""
+        outcome = ""
+        for _ in range(_TRIES):
+            page = await self._clever.events(self._district, start, _READ_CONTEXT)
+            unclear = sum(map(_is_unclear, page.events))
+            events = [event for event in _once(page.events, counts) if _is_after(event, start)]
+            if not unclear and (events or not page.events):
+                return _in_order(events, counts), page.is_last or not events
+            outcome = "unclear" if unclear else "repeated"
+            counts[outcome] += unclear or 1
+        if outcome == "unclear":
+            raise LoadAgain("unclear")
+        raise CleverPagingBroken("Clever sends the events before those that were asked for")
 
     async def _healed(self, events: Sequence[tuple[Event, bool]], counts: Counter[str]) -> list[Event]:
         """Return events, with the record as it is now where an event has a flaw or came late."""
@@ -167,6 +173,13 @@ _OUTCOMES = {Kind.OTHER: "skipped", Kind.UNKNOWN: "unknown"}
 
 def _is_unclear(event: Event) -> bool:
     return event.id is None or (event.flaw is not None and event.record_id is None)
+
+
+def _is_after(event: Event, start: str) -> bool:
+    """Tell whether an event can be newer than another: of Clever's ids the newer is the larger one."""
+    named = str(event.id)
+    is_comparable = _CLEVER_ID.fullmatch(named) and _CLEVER_ID.fullmatch(start)
+    return named > start if is_comparable else named != start
 
 
 def _once(events: Sequence[Event], counts: Counter[str]) -> list[Event]:

@@ -6,6 +6,7 @@ has a gap.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -34,6 +35,9 @@ LOADED_AGAIN_SECONDS = 86_400
 _LOADED_AGAIN_FROM = 2 / 3  # of the fresh time, where there are no events
 
 _FIRST_PAUSE, _LONGEST_PAUSE, _JITTERED = 1.0, 60.0, 0.5
+
+MOST_PAGES_AGAIN = 10
+"""How many pages of one poll are read again by the next."""
 
 _NO_EVENTS = "no_events"
 
@@ -85,6 +89,7 @@ class Following:
         fresh_seconds: how old data may be; where there are no events, a district is loaded again before that.
         stream: passes events on to other replicas; None if each process asks Clever for itself.
         load_again: starts to load a district again; until that is done, what is known of it grows old.
+        is_stopping: whether the process ends soon, so that nobody should wait for changes.
     """
 
     clever: Clever
@@ -96,6 +101,7 @@ class Following:
     fresh_seconds: float
     stream: EventStream | None = None
     load_again: Callable[[DistrictId], object] = lambda _district: None
+    is_stopping: bool = False
     _followed: dict[DistrictId, Followed] = field(default_factory=dict)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
@@ -124,6 +130,12 @@ class Following:
         followed = self._followed.get(district)
         known = None if followed is None else followed.district
         return None if known is None else max(0.0, self.clock() - known.as_of.began)
+
+    def stop(self) -> None:
+        """Let nobody wait for changes any more."""
+        self.is_stopping = True
+        for followed in self._followed.values():
+            followed.changes.wake()
 
     async def aclose(self) -> None:
         """Follow no longer."""
@@ -284,7 +296,7 @@ class _Load:
     async def _poll(self) -> list[Passage]:
         """Ask Clever, apply what is new, and return it."""
         as_of, trail = AsOf(self._following.clock(), self._following.wall()), self.trail
-        start, again_from = trail.again_from, trail.newest
+        start, starts = trail.again_from, deque([trail.newest], MOST_PAGES_AGAIN)
         passages = []
         while True:
             passage, is_last, end = await self._reader.passage(start, trail)
@@ -293,8 +305,9 @@ class _Load:
                 passages.append(passage)
             if is_last:
                 break
-            start = again_from = end
-        trail.again_from = again_from
+            start = end
+            starts.append(end)
+        trail.again_from = starts[0]
         self.district.as_of = as_of
         return passages
 
@@ -316,9 +329,8 @@ class _Load:
             trail.newest = passage.upto
         if is_calendar_changed:
             self.district.drop_calendar()
-        if is_calendar_changed and self.is_answering:
             self._following.calendar_changed(self.district.id)
-            changes.restart(trail.newest)
+            changes.wake()
 
 
 def applied(district: District, event: Event) -> Collection[UserId]:

@@ -77,6 +77,8 @@ RAISED = [
     errors.RoleNotHeld("staff", []),
     errors.UserUnknown(),
     errors.RecordUnknown(),
+    errors.DistrictNotFollowed(),
+    errors.ChangesUnknown("one"),
     errors.NotCached(),
     errors.PolicyUnusable(),
     errors.CallerMayNot("permissions:read"),

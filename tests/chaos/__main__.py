@@ -1,7 +1,7 @@
 """What the service reaches while things go wrong.
 
-`python -m tests.chaos [faults|connections|outage|overload|bulk|restart|fuzz]` runs some parts, or all, prints a table
-for each, and exits with 1 where a figure that is wanted was missed.
+`python -m tests.chaos [faults|connections|outage|overload|bulk|restart|following|fuzz]` runs some parts, or all,
+prints a table for each, and exits with 1 where a figure that is wanted was missed.
 """
 
 import os
@@ -9,7 +9,7 @@ import platform
 import sys
 import time
 
-from tests.chaos import bulk, connections, faults, fuzz, outage, overload, restart
+from tests.chaos import bulk, connections, faults, following, fuzz, outage, overload, restart
 from tests.chaos.report import printed
 
 PARTS = {
@@ -19,6 +19,7 @@ PARTS = {
     "overload": ("Overload (generator, service and sandbox share the cores)", overload.main),
     "bulk": ("Full batches of one caller beside another's cached answers", bulk.main),
     "restart": ("Rolling restart under load", restart.main),
+    "following": ("Thousands of events, with faults and restarts in between", following.main),
     "fuzz": ("Requests that nobody would send", fuzz.main),
 }
 

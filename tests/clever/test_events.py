@@ -23,7 +23,7 @@ DISTRICT, FOREIGN, FIRST, NEWEST = DistrictId("d" * 24), "e" * 24, "0" * 24, "f"
 ADA, BOB, CY = UserId("a" * 24), UserId("b" * 24), UserId("c" * 24)
 NORTH, ALGEBRA, FALL = SchoolId("1" * 24), SectionId("4" * 24), "7" * 24
 
-AFTER_FIRST = f"/events?limit=500&starting_after={FIRST}"
+AFTER_FIRST = f"/events?limit=200&starting_after={FIRST}"
 LAST = "/events?limit=1&ending_before=last"
 
 STAFF = {"id": ADA, "district": DISTRICT, "roles": {"staff": {"schools": [NORTH]}}}
@@ -150,7 +150,7 @@ async def test_what_cannot_be_the_id_of_an_event_is_not_asked_for() -> None:
 
 
 async def test_a_page_tells_whether_there_are_more() -> None:
-    following = [{"rel": "next", "uri": f"/v3.0/events?limit=500&starting_after={NEWEST}"}]
+    following = [{"rel": "next", "uri": f"/v3.0/events?limit=200&starting_after={NEWEST}"}]
     assert not (await after_first(event("users.deleted", STAFF), links=following)).is_last
     assert (await after_first(event("users.deleted", STAFF))).is_last
     assert await after_first() == EventPage((), is_last=True)
