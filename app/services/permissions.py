@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Callable, Hashable, Sequence
 from functools import lru_cache
 from math import inf
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
@@ -67,7 +67,7 @@ def cached_permissions(pdp: DecisionPoint, subject: Subject, freshness: Freshnes
     except RoleNotHeld:
         return None
     metrics.record_cache_lookup("users", "hit")
-    _log_answer(pdp, freshness, "permissions", subject, (district, None, answer))
+    _log_answer(pdp, freshness, "permissions", subject, (district, (snapshot, *now.snapshots), answer))
     return answer
 
 
@@ -89,8 +89,7 @@ async def permissions_of(pdp: DecisionPoint, subject: Subject, freshness: Freshn
     except (RoleNotHeld, UserUnknown) as error:
         _log_refusal(pdp, freshness, "permissions", subject, error)
         raise
-    stale = staleness_of((snapshot, *now.snapshots))
-    _log_answer(pdp, freshness, "permissions", subject, (district, stale, answer))
+    _log_answer(pdp, freshness, "permissions", subject, (district, (snapshot, *now.snapshots), answer))
     return answer
 
 
@@ -158,7 +157,7 @@ async def roles_of(pdp: DecisionPoint, subject: Subject, freshness: Freshness, r
         answer_key(render, snapshot.stale),
         lambda: render(unpacked(snapshot.facts), snapshot.staleness()),
     )
-    _log_answer(pdp, freshness, "roles", subject, (district, snapshot.staleness(), answer))
+    _log_answer(pdp, freshness, "roles", subject, (district, (snapshot,), answer))
     return answer
 
 
@@ -180,12 +179,13 @@ def _log_answer(
     freshness: Freshness,
     kind: str,
     subject: Subject,
-    answered: tuple[DistrictId, Staleness | None, Answer],
+    answered: tuple[DistrictId, Sequence[Snapshot[Any]], Answer],
 ) -> None:
     """Log an answer, if there is a decision log; the ids are well-formed, for there was an answer."""
     if pdp.decision_log is NO_DECISION_LOG:
         return
-    district, stale, answer = answered
+    district, snapshots, answer = answered
+    stale = staleness_of(snapshots)
     about = About(kind, pdp.policy.revision, district, subject.user, subject.role)
     logged = Decided(about, answer.rendered.tag, age=answer.age, stale=stale.reason if stale else None)
     log_decisions(pdp, freshness, [logged])

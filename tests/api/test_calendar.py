@@ -98,6 +98,8 @@ def test_at_the_launch_everything_begins_without_another_reading(
         assert (service.held(), service.reason("edit")) == (ALL, "granted")
         assert service.permissions().headers["cache-control"] == "private, max-age=300, must-revalidate"
         assert sandbox.requests == read
+        service.wall.now = MIDNIGHT - 30  # as where a clock that was ahead is set right
+        assert service.held() == []
 
 
 @pytest.mark.parametrize("pause_end", ["2024-12-03", "2024-12-03T00:00:00.000Z"])
