@@ -84,7 +84,13 @@ class Store:
             self.users.get(f"{district}/{which}") if kind == "user" else self.places.get(f"{kind}/{district}/{which}")
         )
         loaded = self._districts.get(district)
-        return held if loaded is None else self._newest(loaded, Key(kind, loaded.id, which), held)
+        if loaded is None:
+            return held
+        if held is not None and held.load == loaded.number and (kind == "user" or held.facts is loaded.calendar()):
+            # Whatever changes it drops it, so that it is as recent as all that is loaded.
+            held.began, held.at = loaded.as_of
+            return held
+        return self._newest(loaded, Key(kind, loaded.id, which), held)
 
     def put_district(self, district: District) -> None:
         """Answer from a loaded district from now on, in place of an earlier load of it."""
@@ -189,10 +195,6 @@ class Store:
     def _newest(self, loaded: District, key: Key, held: Snapshot[Any] | None) -> Snapshot[Any] | None:
         """Return what a loaded district says, or what was read alone if that is newer or the district does not know."""
         as_of = loaded.as_of
-        if held is not None and held.load == loaded.number:
-            # Whatever changes it drops it, so that it is as recent as all that is loaded.
-            held.began, held.at = as_of
-            return held
         alone = held if held is not None and held.load is None else None
         if alone is not None and alone.began > as_of.began:
             return alone
@@ -202,10 +204,10 @@ class Store:
         snapshot = Snapshot(said, *as_of, load=loaded.number)
         if isinstance(said, type) or self.is_outdated(key, snapshot):
             return None
-        if key.kind == "user":
+        if key.kind in {"user", "calendar"}:
             if held is not None and held.facts == said:
                 snapshot.rendered = held.rendered
-            self.users.put(key.text, snapshot)
+            self._cache(key).put(key.text, snapshot)
         return snapshot
 
     def _drop_users(self, district: DistrictId, users: Collection[UserId]) -> None:

@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
+from app.domain.calendar import Calendar
 from app.domain.errors import CleverCircuitOpen
 from app.domain.facts import Facts
 from app.domain.ids import DistrictId, UserId
@@ -30,6 +31,7 @@ class CountingClever:
     error: Exception | None = None
     bar: CleverCircuitOpen | None = None
     facts_given: Facts = field(default_factory=lambda: Facts(ANN, NORTH))
+    calendar_given: Calendar = field(default_factory=Calendar)
     let: asyncio.Event = field(default_factory=asyncio.Event)
 
     def circuit_open(self, district: DistrictId) -> CleverCircuitOpen | None:
@@ -41,6 +43,9 @@ class CountingClever:
 
     async def districts(self) -> frozenset[DistrictId]:
         return frozenset({NORTH})
+
+    async def calendar(self, _district: DistrictId, _read_context: ReadContext, *, with_terms: bool) -> Calendar:
+        return self.calendar_given
 
     async def facts(
         self, user: UserId, district: DistrictId, read_context: ReadContext, *, confirm_schools: bool

@@ -3,6 +3,7 @@
 import pytest
 
 from app.api.permissions import rendered
+from app.domain.calendar import Calendar
 from app.domain.errors import UserUnknown
 from app.domain.facts import Facts, HeldRole, Role, Standing
 from app.domain.ids import DistrictId, SectionId
@@ -144,6 +145,17 @@ async def test_an_answer_is_as_recent_as_the_district_and_kept_until_something_c
     district.drop_person(ANN)
     with pytest.raises(UserUnknown):
         await asked.snapshot()
+
+
+async def test_the_calendar_is_that_of_the_district_until_an_event_changes_it(asked: Asked) -> None:
+    district = loaded(asked, TEACHER)
+    district.put_calendar(Calendar("running", terms=()))
+    assert (await asked.roster.calendar(NORTH, Freshness())).facts.state == "running"
+    district.put_calendar(Calendar("paused", terms=()))
+    assert (await asked.roster.calendar(NORTH, Freshness())).facts.state == "paused"
+    district.drop_calendar()
+    asked.clever.calendar_given = Calendar("pending", terms=())
+    assert (await asked.roster.calendar(NORTH, Freshness())).facts.state == "pending"
 
 
 async def test_a_new_load_that_finds_the_same_keeps_the_answers(asked: Asked, clock: MovedClock) -> None:
