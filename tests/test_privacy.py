@@ -83,6 +83,11 @@ def questions(person: Person) -> Iterator[Question]:
         searched = {"subject": subject, "action": action, "resource": {"type": kind}, "page": {"limit": 2}}
         yield "post", "/access/v1/search/resource", {}, searched
     yield "post", "/access/v1/evaluation", {}, ["no question"]
+    yield "get", "/v1/users", {"legacy_id": person.user}, None
+    for path in ("", "/load", "/changes"):
+        yield "get", f"/v1/districts/{{district_id}}{path}", {}, None
+    yield "post", "/v1/districts/{district_id}/load", {}, None
+    yield "get", "/v1/districts", {}, None
     for path in ("/v1/policy", "/livez", "/readyz", "/metrics", "/.well-known/authzen-configuration", "/openapi.json"):
         yield "get", path, {}, None
 
