@@ -16,7 +16,7 @@ from app.api.authzen.requests import EvaluationRequest, EvaluationsSemantic, que
 from app.api.authzen.responses import rendered as rendered_decision
 from app.api.authzen.responses import rendered_together
 from app.api.errors import Refused
-from app.api.http_caching import Stamped, batch_freshness, default_freshness, stamped, unkept
+from app.api.http_caching import Stamped, stamped, unkept
 from app.api.permissions import rendered as rendered_set
 from app.api.permissions import router
 from app.api.security_headers import DATA, RawHeaders, marked
@@ -25,6 +25,7 @@ from app.domain.callers import ANYONE, Caller, CallerScope
 from app.domain.facts import Role
 from app.domain.question import Question
 from app.policy_files.reload import ActivePolicy
+from app.roster.freshness import Freshness
 from app.services.decision_point import DecisionPoint
 from app.services.decisions import cached_decision, cached_decisions
 from app.services.permissions import Subject, cached_permissions
@@ -125,7 +126,7 @@ def _permissions(
     subject = _subject(user, query)
     if subject is None or CallerScope.PERMISSIONS_READ not in caller.scopes:
         return None
-    answer = cached_permissions(pdp, subject, default_freshness(pdp, caller), rendered_set)
+    answer = cached_permissions(pdp, subject, Freshness(caller=caller), rendered_set)
     if answer is None:
         return None
     held = headers.get(b"if-none-match")
@@ -152,16 +153,15 @@ def _decisions(pdp: DecisionPoint, caller: Caller, headers: Headers, body: bytes
         return None
     if len(body) > MOST_BYTES:
         return None
-    freshness = default_freshness(pdp, caller)
     try:
         if route == EVALUATION_PATH:
             question = question_of(read_as(EvaluationRequest, object_in(body)))
-            decision = cached_decision(pdp, question, freshness)
+            decision = cached_decision(pdp, question, Freshness(caller=caller))
             return None if decision is None else unkept(rendered_decision(pdp, decision))
         questions = _few_questions(body)
     except Refused:
         return None
-    decisions = questions and cached_decisions(pdp, questions, batch_freshness(pdp, freshness))
+    decisions = questions and cached_decisions(pdp, questions, Freshness(caller=caller, one_of_many=True))
     return unkept(rendered_together(pdp, decisions)) if decisions else None
 
 

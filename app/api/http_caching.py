@@ -30,14 +30,14 @@ _LONGEST = 2**31
 async def _requested_freshness(request: Request, pdp: CurrentDecisionPoint, caller: CurrentCaller) -> Freshness:
     written = request.headers.getlist("cache-control")
     if not written:
-        return default_freshness(pdp, caller)
+        return _default_freshness(pdp, caller)
     listed = _DIRECTIVE.findall(",".join(written))
     directives = [(name.strip().lower(), value.strip()) for name, _, value in (each.partition("=") for each in listed)]
     names = {name for name, _ in directives}
     if not names.isdisjoint({"no-cache", "max-age"}):
         caller.require(CallerScope.FACTS_REFRESH)
     return replace(
-        default_freshness(pdp, caller),
+        _default_freshness(pdp, caller),
         max_age=_least(directives, "max-age"),
         no_cache="no-cache" in names,
         max_stale=_least([(name, value or str(_LONGEST)) for name, value in directives], "max-stale"),
@@ -45,8 +45,7 @@ async def _requested_freshness(request: Request, pdp: CurrentDecisionPoint, call
     )
 
 
-def default_freshness(pdp: DecisionPoint, caller: Caller) -> Freshness:
-    """Return the freshness that a request without Cache-Control asks for."""
+def _default_freshness(pdp: DecisionPoint, caller: Caller) -> Freshness:
     until = asyncio.get_running_loop().time() + pdp.roster.deadlines.alone
     return Freshness(asked_at=pdp.roster.clock(), caller=caller, until=until)
 
@@ -54,11 +53,6 @@ def default_freshness(pdp: DecisionPoint, caller: Caller) -> Freshness:
 async def _batch_freshness(
     freshness: Annotated[Freshness, Depends(_requested_freshness)], pdp: CurrentDecisionPoint
 ) -> Freshness:
-    return batch_freshness(pdp, freshness)
-
-
-def batch_freshness(pdp: DecisionPoint, freshness: Freshness) -> Freshness:
-    """Return the same freshness for a batch or a search."""
     until = asyncio.get_running_loop().time() + pdp.roster.deadlines.many
     return replace(freshness, until=until, one_of_many=True)
 

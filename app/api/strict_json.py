@@ -65,9 +65,10 @@ def value_in(text: bytes) -> Any:
 
 def values_in(parts: Sequence[Raw]) -> list[Any]:
     """Return the values that parts of a long body are; raises ``Refused``, also where one of them is too long."""
-    if any(len(memoryview(part)) > MOST_PART for part in parts):
+    joined = b",".join(parts)
+    if len(joined) > MOST_PART and any(len(memoryview(part)) > MOST_PART for part in parts):
         raise Refused(f"a part of the body is longer than {MOST_PART} bytes", 413)
-    values: list[Any] = value_in(b"[%b]" % b",".join(parts))
+    values: list[Any] = value_in(b"[%b]" % joined)
     return values
 
 

@@ -35,6 +35,10 @@ class Reason(StrEnum):
     TERM_NOT_BEGUN = "term_not_begun"
 
 
+# By name, for on Python 3.11 to look a member up costs as much as all else that a usual decision does.
+_GRANTED, _NOT_IN_REACH = Reason.GRANTED, Reason.NOT_IN_REACH
+
+
 class Decision(msgspec.Struct, frozen=True, gc=False):
     """The answer to a question, why, and how stale it is; None where it is fresh."""
 
@@ -44,7 +48,7 @@ class Decision(msgspec.Struct, frozen=True, gc=False):
     @property
     def held(self) -> bool:
         """Whether it is allowed."""
-        return self.reason is Reason.GRANTED
+        return self.reason is _GRANTED
 
 
 SCOPE_OF = {
@@ -87,7 +91,7 @@ def decide_without_location(access: Access, permission: str, kind: str, named: s
             return Reason.NOT_PERMITTED
         return _of_district(access.limits, permission)
     here = (SCOPE_OF[kind], named) if kind in CLEVER_TYPES else None
-    return Reason.GRANTED if here and permission in access.at.get(here, ()) else None
+    return _GRANTED if here and permission in access.at.get(here, ()) else None
 
 
 def decide(access: Access, permission: str, location: Location, request: RequestValues) -> Reason:
@@ -101,13 +105,13 @@ def decide(access: Access, permission: str, location: Location, request: Request
     """
     for place in location:
         if permission in access.at.get(place, ()):
-            return Reason.GRANTED
+            return _GRANTED
     reason = _decide_on_condition(access, permission, location, request) if access.conditional else None
-    if access.limits is not None and reason is not Reason.GRANTED:
+    if access.limits is not None and reason is not _GRANTED:
         return _of_limits(access.limits, permission, location, request)
     if reason is not None:
         return reason
-    return Reason.NOT_IN_REACH if permission in access.anywhere else Reason.NOT_PERMITTED
+    return _NOT_IN_REACH if permission in access.anywhere else Reason.NOT_PERMITTED
 
 
 def _decide_on_condition(access: Access, permission: str, location: Location, request: RequestValues) -> Reason | None:
@@ -119,7 +123,7 @@ def _decide_on_condition(access: Access, permission: str, location: Location, re
         and not location.isdisjoint(given.places)
     ]
     if any(condition.holds(request) for condition in there):
-        return Reason.GRANTED
+        return _GRANTED
     if any(condition.not_comparable(request) for condition in there):
         return Reason.CONDITION_NOT_COMPARABLE
     return Reason.CONDITION_NOT_MET if there else None
@@ -131,10 +135,10 @@ def _of_limits(limits: Limits, permission: str, location: Location, request: Req
     if permission in without.anywhere and (reason := _of_district(limits, permission)):
         return reason
     reason = decide(without, permission, location, request)
-    if reason is not Reason.GRANTED:
+    if reason is not _GRANTED:
         return reason
     out_of_term = location & limits.sections.keys()
-    giving = (each for each in out_of_term if decide(without, permission, frozenset({each}), request) is Reason.GRANTED)
+    giving = (each for each in out_of_term if decide(without, permission, frozenset({each}), request) is _GRANTED)
     states = {limits.sections[place] for place in giving}
     return Reason.TERM_ENDED if TermState.ENDED in states else Reason.TERM_NOT_BEGUN
 

@@ -8,6 +8,9 @@ from app.domain.facts import Facts, HeldRole, Role, SectionOf, Standing, standin
 from app.domain.ids import DistrictId, SchoolId, SectionId
 from app.domain.scopes import Scope
 
+# By name, for on Python 3.11 to look a member up costs as much as to make the place.
+_DISTRICT, _SCHOOL, _SECTION = Scope.DISTRICT, Scope.SCHOOL, Scope.SECTION
+
 Place = tuple[Scope, str]
 """A scope and an id."""
 
@@ -36,31 +39,31 @@ class Section:
 
 def location_of_district(district: DistrictId) -> Location:
     """Return where a district lies: in itself."""
-    return frozenset({(Scope.DISTRICT, district)})
+    return frozenset({(_DISTRICT, district)})
 
 
 def location_of_school(school: str, district: DistrictId) -> Location:
     """Return where a school lies: in its district."""
-    return frozenset({(Scope.SCHOOL, school), (Scope.DISTRICT, district)})
+    return frozenset({(_SCHOOL, school), (_DISTRICT, district)})
 
 
 def location_of_section(section: Section) -> Location:
     """Return where a section lies: in itself, its own school, whatever the schools of its people, and its district."""
-    here = ((Scope.SECTION, section.id), (Scope.DISTRICT, section.district))
-    return frozenset((*here, (Scope.SCHOOL, section.school)) if section.school else here)
+    here = ((_SECTION, section.id), (_DISTRICT, section.district))
+    return frozenset((*here, (_SCHOOL, section.school)) if section.school else here)
 
 
 def location_of_student(facts: Facts) -> Location:
     """Return where a student lies: in their sections, in the schools of those and their own, and in their district."""
     enrolled = _standings(facts, Role.STUDENT)
     places = {(scope, place) for standing in enrolled for scope, ids in standing.places for place in ids}
-    schools = {(Scope.SCHOOL, school) for standing in enrolled for school in standing.section_schools}
-    return frozenset({(Scope.STUDENT, facts.user), *places, *schools, (Scope.DISTRICT, facts.district)})
+    schools = {(_SCHOOL, school) for standing in enrolled for school in standing.section_schools}
+    return frozenset({(Scope.STUDENT, facts.user), *places, *schools, (_DISTRICT, facts.district)})
 
 
 def location_of_user(facts: Facts) -> Location:
     """Return where a user lies: with themselves, and in their district."""
-    return frozenset({(Scope.SELF, facts.user), (Scope.DISTRICT, facts.district)})
+    return frozenset({(Scope.SELF, facts.user), (_DISTRICT, facts.district)})
 
 
 def location_of_resource(
@@ -103,9 +106,7 @@ def location_of_resource(
 
 def schools_of(person: Facts, *roles: Role) -> set[str]:
     """Return somebody's own schools and those of the sections they stand in, in some of their roles."""
-    return {
-        school for each in _standings(person, *roles) for school in (*each.ids(Scope.SCHOOL), *each.section_schools)
-    }
+    return {school for each in _standings(person, *roles) for school in (*each.ids(_SCHOOL), *each.section_schools)}
 
 
 def with_sections(person: Facts, sections: Iterable[Section]) -> Facts:
@@ -139,7 +140,7 @@ def _learns_in(student: Facts, section: Section | None, school: SchoolId | None)
 
 
 def _is_related(user: Facts, named: _Named) -> bool:
-    if any(named.district in standing.ids(Scope.DISTRICT) for standing in _standings(user, Role.DISTRICT_ADMIN)):
+    if any(named.district in standing.ids(_DISTRICT) for standing in _standings(user, Role.DISTRICT_ADMIN)):
         return True
     theirs = {student for standing in _standings(user, Role.CONTACT) for student in standing.ids(Scope.STUDENT)}
     if named.student and named.student.user in {user.user, *theirs}:
@@ -158,7 +159,7 @@ def _is_related(user: Facts, named: _Named) -> bool:
 
 def _stands_in(person: Facts, *roles: Role) -> tuple[set[str], set[str]]:
     """Return a person's sections, and their schools together with those of the sections."""
-    sections = {section for each in _standings(person, *roles) for section in each.ids(Scope.SECTION)}
+    sections = {section for each in _standings(person, *roles) for section in each.ids(_SECTION)}
     return sections, schools_of(person, *roles)
 
 

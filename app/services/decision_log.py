@@ -5,7 +5,7 @@ left out: they may be anything.
 """
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
@@ -22,7 +22,7 @@ from app.services.decision_point import NO_DECISION_LOG, DecisionPoint
 from app.telemetry.decision_log import About, Decided
 
 
-class Asked(NamedTuple):
+class Asked(msgspec.Struct, frozen=True, gc=False):
     """What was asked, as the caller wrote it.
 
     Attributes:
@@ -79,11 +79,11 @@ def log_refusal(pdp: DecisionPoint, freshness: Freshness, asked: Asked, error: R
 
 def about_of(pdp: DecisionPoint, asked: Asked, *, are_ids: bool) -> About:
     """Return what the log gets of a question; ``are_ids`` says that user and district were found by their ids."""
-    kind, user, district, role, permission, _ = asked
+    user, district, role, permission = asked.user, asked.district, asked.role, asked.permission
     if not are_ids:
         user, district = _id(pdp, user), _id(pdp, district)
     return About(
-        kind,
+        asked.kind,
         pdp.policy.revision,
         district if isinstance(district, str) else None,
         user,

@@ -4,8 +4,9 @@ import asyncio
 from collections.abc import Hashable, MutableMapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import inf
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
+import msgspec
 from cachetools import LRUCache
 
 from app.domain.calendar import ALWAYS, Calendar, DistrictStatus, status_at
@@ -42,7 +43,7 @@ NO_DECISION_LOG: DecisionLog = _NoDecisionLog()
 """A decision log that writes nothing."""
 
 
-class Now(NamedTuple):
+class Now(msgspec.Struct, frozen=True, gc=False):
     """What the calendar of a district means now.
 
     Attributes:
@@ -124,10 +125,11 @@ class DecisionPoint:
     ) -> Access:
         """Return what a user may do, or what they may do in one role; raises ``RoleNotHeld``."""
         key = (snapshot.facts, role, status)
-        found = self.accesses.get(key)
-        if found is None:
+        try:
+            return self.accesses[key]
+        except KeyError:
             found = self.accesses[key] = self.access_anew(snapshot, role, status)
-        return found
+            return found
 
     def access_of_alike(self, alike: Alike, role: Role | None, status: DistrictStatus) -> Access:
         """Return what users who are alike may do, or what they may do in one role; raises ``RoleNotHeld``."""

@@ -1,7 +1,7 @@
 """Decisions: whether one user may do one thing to one resource."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Any, TypeVar
 
 import msgspec
@@ -32,7 +32,7 @@ from app.roster.concurrency import FEW, outcome_of
 from app.roster.districts import cached_district_of
 from app.roster.freshness import Freshness
 from app.services.batch import affordable, answered
-from app.services.decision_log import Answered, about_of, asked_in, decided, log_decisions
+from app.services.decision_log import Answered, Asked, about_of, asked_in, decided, log_decisions
 from app.services.decision_point import NO_DECISION_LOG, DecisionPoint
 from app.services.needed_reads import ReadAhead, subject_of
 from app.services.resource_lookup import NotLocated, ResourceLookup, cached_location
@@ -40,7 +40,7 @@ from app.telemetry import metrics
 from app.telemetry.decision_log import About
 from app.waiting import give_way
 
-Word = TypeVar("Word", bound=str)
+Counted = TypeVar("Counted", bound=Hashable)
 
 _MOST_ODD = 10
 _ODD_RECORDS = (CleverMalformed, CleverNotJson, CleverPagingBroken, CleverRecordMissing, CleverUnexpected)
@@ -189,8 +189,8 @@ class _Cached:
         if found is None:
             return None
         reason = decide(asker.access, asker.permission, found.location, question)
-        snapshots, caches = (*asker.snapshots, *found.snapshots), (*_USERS, *found.caches)
-        return _Found(reason, asker.district, snapshots, caches, asker.about)
+        snapshots = asker.snapshots + found.snapshots
+        return _Found(reason, asker.district, snapshots, _USERS + found.caches, asker.about)
 
     def _asker(self, question: Question) -> _Asker | _Found | None:
         """Return who asks for what; or, if nobody can hold that, why."""
@@ -213,7 +213,8 @@ class _Cached:
             return None
         about = None
         if pdp.decision_log is not NO_DECISION_LOG:
-            about = about_of(pdp, asked_in(policy, question, "evaluation", district), are_ids=True)
+            said = Asked("evaluation", subject.id, district, question.context.get("role_context"), permission)
+            about = about_of(pdp, said, are_ids=True)
         return _Asker(district, (snapshot, *now.snapshots), access, permission, policy.type_of(of_type), about)
 
 
@@ -226,27 +227,28 @@ def _logged(
     """Return the decisions, count them, and log them."""
     for reason, times in _times([each.reason for each in found]):
         metrics.record_decisions(reason, times)
-    for cache, times in _times([cache for each in found for cache in each.caches]):
-        metrics.record_cache_lookup(cache, "hit", times)
+    for caches, times in _times([each.caches for each in found]):
+        for cache in caches:
+            metrics.record_cache_lookup(cache, "hit", times)
     decisions = [Decision(each.reason, staleness_of(each.snapshots)) for each in found]
     if pdp.decision_log is not NO_DECISION_LOG:
         logged = []
-        for question, each in zip(questions, found, strict=True):
+        for question, each, decision in zip(questions, found, decisions, strict=True):
             about = each.about
             if about is None:
                 asked = asked_in(pdp.policy, question, "evaluation", each.district)
                 about = about_of(pdp, asked, are_ids=bool(each.snapshots))
-            answered = Answered(each.reason is Reason.GRANTED, each.reason, each.snapshots)
+            answered = Answered(decision.held, each.reason, each.snapshots)
             logged.append(decided(pdp, about, question.resource, answered))
         log_decisions(pdp, freshness, logged)
     return decisions
 
 
-def _times(words: Sequence[Word]) -> Iterable[tuple[Word, int]]:
+def _times(counted: Sequence[Counted]) -> Iterable[tuple[Counted, int]]:
     # For the one or few that there are the library's counter would cost more than all else that is counted.
-    times: dict[Word, int] = {}
-    for word in words:
-        times[word] = times.get(word, 0) + 1
+    times: dict[Counted, int] = {}
+    for each in counted:
+        times[each] = times.get(each, 0) + 1
     return times.items()
 
 

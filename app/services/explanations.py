@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from msgspec.structs import replace
+
 from app.domain.calendar import DistrictStatus
 from app.domain.decision import SCOPE_OF, Reason, decide_without_location
 from app.domain.errors import RoleNotHeld, UserUnknown
@@ -78,7 +80,7 @@ async def explain(
     lookup = ResourceLookup(pdp, district, freshness, [snapshot, *now.snapshots])
     explanation = await _explanation(lookup, now.status, access, permission, places)
     answered = Answered(explanation.held, explanation.reason, lookup.snapshots)
-    log_decision(pdp, freshness, asked._replace(district=district), answered)
+    log_decision(pdp, freshness, replace(asked, district=district), answered)
     age = pdp.roster.age_of(*lookup.snapshots)
     return Explained(access.facts, permission, policy, explanation, age, lookup.staleness(), now.lasts)
 

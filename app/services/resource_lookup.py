@@ -1,9 +1,11 @@
 """Where a resource lies: Clever's own types are looked up, the application's lie where the caller says they do."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
+
+import msgspec
 
 from app.domain.decision import Reason
 from app.domain.errors import MalformedId, RecordUnknown, UserUnknown
@@ -183,12 +185,12 @@ class ResourceLookup:
         return named
 
 
-class CachedLocation(NamedTuple):
+class CachedLocation(msgspec.Struct, frozen=True, gc=False):
     """Where something of Clever's lies, the snapshots that say so, if any are needed, and in which cache they are."""
 
     location: Location
-    snapshots: Sequence[Snapshot[Any]] = ()
-    caches: Sequence[str] = ()
+    snapshots: tuple[Snapshot[Any], ...] = ()
+    caches: tuple[str, ...] = ()
 
 
 def cached_location(
