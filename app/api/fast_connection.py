@@ -82,7 +82,7 @@ class FastConnection(Connection):
             "fast_path" in self.app_state
             and self._has_answered()
             and parser.get_method() in _METHODS
-            and parser.get_http_version() == "1.1"
+            and self._version == "1.1"
             and parser.should_keep_alive()
             and not self.expect_100_continue
             and self._write_timer is None

@@ -56,6 +56,8 @@ class Connection(HttpToolsProtocol):
     url: bytes = b""
     _head: RawHeaders = ()
     """The headers of a request that has come as far as its body."""
+    _version = "1.1"
+    """Of HTTP, as its request says; the parser makes it up anew each time."""
     _in_head = True
     _request_pending = False
     """Whether a request has come in part."""
@@ -118,7 +120,7 @@ class Connection(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """Begin to read a request."""
         self._request_pending = self._in_head = True
-        super().on_message_begin()
+        self.url, self.headers, self.expect_100_continue = b"", [], False
 
     def on_url(self, url: bytes) -> None:
         """Take a part of the target."""
@@ -130,17 +132,17 @@ class Connection(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Start to answer, unless what is offered instead of HTTP/1.1 keeps the parser from reading the body."""
         method, version = self.parser.get_method(), self.parser.get_http_version()
+        self._version = version
         loopback_only = bool(self.app_state.get("loopback_only"))
         problem = problem_of_head(method, self.url, version, self.headers, loopback_only=loopback_only)
         if problem is not None or self._is_other_protocol():
             self._refuse(problem or BROKEN_HTTP)
             raise _Refused
         if not self.url.startswith(b"/"):
-            # The framework has this list already.
             self.url, self.headers[:] = in_origin_form(self.url, self.headers)
         if self.parser.should_upgrade():
             return
-        # What comes now are trailers, which are no headers (RFC 9110 section 6.5.1). The request has its list.
+        # What comes now are trailers, which are no headers (RFC 9110 section 6.5.1).
         self._head, self.headers = self.headers, []
         self._in_head = False
         self._cancel_read_timer()
@@ -168,8 +170,13 @@ class Connection(HttpToolsProtocol):
         self.url, self.headers, self._head = b"", [], ()
 
     def _begin_request(self) -> None:
+        """Hand the request to uvicorn, which hears only now that it began: what is made for it costs."""
         self._begun = True
+        url, expects = self.url, self.expect_100_continue
+        super().on_message_begin()
+        self.url, self.headers[:], self.expect_100_continue = url, self._head, expects
         super().on_headers_complete()
+        self.headers = []
 
     def _take_body(self, body: bytes) -> None:
         super().on_body(body)
