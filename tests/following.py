@@ -29,6 +29,7 @@ async def loaded(clever: CleverClient, district: DistrictId, as_of: AsOf) -> tup
         made.put_school(school)
     for facts in await clever.people(place, district, None, OWN):
         made.put_person(facts)
+    made.put_calendar(await clever.calendar(district, OWN, with_terms=True))
     return made, newest
 
 

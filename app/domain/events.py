@@ -5,6 +5,7 @@ from enum import StrEnum
 
 import msgspec
 
+from app.domain.calendar import Calendar
 from app.domain.facts import Facts
 from app.domain.ids import SchoolId, UserId
 from app.domain.places import Section
@@ -53,8 +54,8 @@ class Event:
         kind: what kind of record it is about.
         change: what happened to the record.
         record_id: the id of the record; None if the event does not say it.
-        record: the record as it is now; None if it was deleted, if the event has a flaw, and for all kinds but users,
-            whose sections it does not say, sections and schools.
+        record: the record as it is now; None if it was deleted or if the event has a flaw. Of a user it lacks the
+            sections. Terms and districts have none until the calendar, which both belong to, has been read.
         previous: who taught or learned in an updated section before, as far as the event says so.
         flaw: why the record has to be read instead; None if the event is sound.
     """
@@ -63,7 +64,7 @@ class Event:
     kind: Kind
     change: Change = Change.UPDATED
     record_id: str | None = None
-    record: Facts | Section | SchoolId | None = None
+    record: Facts | Section | SchoolId | Calendar | None = None
     previous: tuple[UserId, ...] = ()
     flaw: Flaw | None = None
 
@@ -99,6 +100,7 @@ class _Packed(msgspec.Struct, array_like=True):
     facts: bytes | None
     section: Section | None
     school: str | None
+    calendar: Calendar | None
     previous: tuple[str, ...]
 
 
@@ -140,12 +142,13 @@ def _put(event: Event) -> _Packed:
         packed(record) if isinstance(record, Facts) else None,
         record if isinstance(record, Section) else None,
         record if isinstance(record, str) else None,
+        record if isinstance(record, Calendar) else None,
         event.previous,
     )
 
 
 def _event(given: _Packed) -> Event:
-    record: Facts | Section | SchoolId | None = given.section
+    record: Facts | Section | SchoolId | Calendar | None = given.section or given.calendar
     if given.facts is not None:
         record = unpacked(PackedFacts(given.facts))
     elif given.school is not None:

@@ -6,12 +6,14 @@ Whatever a page does not say for certain is found out by reading the record, or 
 import re
 from collections import Counter, deque
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from itertools import pairwise
 from typing import NamedTuple
 
 from app import telemetry
-from app.domain.errors import CleverPagingBroken, RecordUnknown, UserUnknown
+from app.domain.calendar import Calendar
+from app.domain.errors import CleverForbade, CleverPagingBroken, CleverRecordMissing, RecordUnknown, UserUnknown
 from app.domain.events import Change, Event, Kind, Passage
 from app.domain.facts import Facts
 from app.domain.ids import CLEVER_ID, DistrictId, SchoolId, SectionId, UserId
@@ -131,26 +133,35 @@ class EventReader:
         """Return events, with the record as it is now where an event has a flaw or came late."""
         doubtful: dict[_Record, None] = {}
         for event, is_late in events:
-            kind, named = event.kind, event.record_id
-            counts[event.flaw or ("late" if is_late else _OUTCOMES.get(kind, "applied"))] += 1
-            if kind in _READ_ALONE and named is not None and (event.flaw or is_late):
-                doubtful[kind, named] = None
+            counts[event.flaw or ("late" if is_late else _OUTCOMES.get(event.kind, "applied"))] += 1
+            record = self._record_of(event)
+            if record is not None and (event.flaw or is_late or record[0] is Kind.DISTRICT):
+                doubtful[record] = None
         if len(doubtful) > MOST_HEALED:
             raise LoadAgain("flawed")
         records = [*doubtful]
         read = dict(zip(records, await several(records, self._read), strict=True))
-        last = {(event.kind, event.record_id): place for place, (event, _) in enumerate(events)}
+        last = {self._record_of(event): place for place, (event, _) in enumerate(events)}
         sound = []
         for place, (event, _) in enumerate(events):
-            now = None if event.record_id is None else read.get((event.kind, event.record_id))
+            record = self._record_of(event)
+            now = None if record is None else read.get(record)
             if now is None:
                 sound.append(replace(event, flaw=None))
             # It is as new as the newest of its events, and older ones must not come after it.
-            elif last[event.kind, event.record_id] == place:
+            elif last[record] == place:
                 sound.append(replace(now, id=event.id, previous=event.previous))
             else:
                 sound.append(Event(event.id, Kind.OTHER))
         return sound
+
+    def _record_of(self, event: Event) -> _Record | None:
+        """Return what has to be read where an event is not taken as it is; of terms that is the district's calendar."""
+        if event.kind in {Kind.TERM, Kind.DISTRICT}:
+            return Kind.DISTRICT, self._district
+        if event.kind not in _READ_ALONE or event.record_id is None:
+            return None
+        return event.kind, event.record_id
 
     async def _read(self, record: _Record) -> Event:
         kind, named = record
@@ -159,8 +170,13 @@ class EventReader:
         except (RecordUnknown, UserUnknown):
             return Event(None, kind, Change.DELETED, named)
 
-    async def _read_alone(self, kind: Kind, named: str) -> Facts | Section | SchoolId:
+    async def _read_alone(self, kind: Kind, named: str) -> Facts | Section | SchoolId | Calendar | None:
         clever, district = self._clever, self._district
+        if kind is Kind.DISTRICT:
+            # A token that may not read it does not end the rest: whoever needs the calendar reads it alone.
+            with suppress(CleverForbade, CleverRecordMissing):
+                return await clever.calendar(district, _READ_CONTEXT, with_terms=True)
+            return None
         if kind is Kind.USER:
             return await clever.facts(UserId(named), district, _READ_CONTEXT, confirm_schools=False)
         if kind is Kind.SECTION:

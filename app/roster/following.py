@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from app import telemetry
+from app.domain.calendar import Calendar
 from app.domain.errors import CleverError, EventsLost, RecordUnknown
 from app.domain.events import Change, Event, Kind, Passage
 from app.domain.facts import Facts
@@ -320,7 +321,7 @@ class _Load:
             if event.id is None or event.id in trail:
                 continue
             users = applied(self.district, event)
-            is_calendar_changed |= event.kind in {Kind.TERM, Kind.DISTRICT}
+            is_calendar_changed |= event.kind is Kind.DISTRICT
             trail.add(event.id)
             if self.is_answering:
                 changes.add(event.id, users)
@@ -328,7 +329,6 @@ class _Load:
             trail.add(passage.upto)
             trail.newest = passage.upto
         if is_calendar_changed:
-            self.district.drop_calendar()
             self._following.calendar_changed(self.district.id)
             changes.wake()
 
@@ -342,6 +342,12 @@ def applied(district: District, event: Event) -> Collection[UserId]:
             return {*district.put_section(event.record), *event.previous}
         case str():
             return district.put_school(event.record)
+        case Calendar():
+            district.put_calendar(event.record)
+            return ()
+        case None if event.kind is Kind.DISTRICT:
+            district.drop_calendar()
+            return ()
         case None:
             is_gone = event.change is Change.DELETED and event.record_id is not None
             return _dropped(district, event.kind, str(event.record_id)) if is_gone else ()

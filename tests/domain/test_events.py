@@ -1,9 +1,12 @@
 """Events that one replica passes on to another lose nothing, and what is no events is refused."""
 
+from datetime import date
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.domain.calendar import Calendar, Term
 from app.domain.events import Change, Event, Kind, Passage, packed_passage, unpacked_passage
 from app.domain.facts import Facts, HeldRole, Role, Standing
 from app.domain.ids import DistrictId, SchoolId, SectionId, UserId
@@ -41,11 +44,12 @@ def test_passing_events_on_loses_nothing(passage: Passage) -> None:
     [
         None,
         SchoolId("hill"),
+        Calendar("paused", date(2026, 6, 1), None, None, (Term("fall", date(2026, 8, 1)),)),
         Section(SectionId("algebra"), DISTRICT, None, ("bob",), ("ada",)),
         Facts(UserId("ada"), DISTRICT, (HeldRole(Role.STAFF, (Standing(((Scope.SCHOOL, ("hill",)),)),)),)),
     ],
 )
-def test_each_kind_of_record_is_passed_on(record: Facts | Section | SchoolId | None) -> None:
+def test_each_kind_of_record_is_passed_on(record: Facts | Section | SchoolId | Calendar | None) -> None:
     passage = Passage("one", "two", (Event("two", Kind.USER, record=record, previous=(UserId("cy"),)),))
     assert unpacked_passage(packed_passage(passage)) == passage
 
