@@ -9,6 +9,8 @@ from pydantic import SecretStr
 
 from app import main
 from app.cache.redis_client import LONGEST, MOST_QUEUED, Health
+from app.domain.events import Passage
+from app.domain.ids import DistrictId
 from app.domain.serialization import PackedFacts
 from app.domain.snapshot import Found
 from app.settings import Settings, SettingsMistakes
@@ -177,7 +179,8 @@ async def test_one_that_has_become_read_only_is_connected_to_anew() -> None:
 async def test_a_user_of_few_rights_and_with_special_characters_gets_in(redis: Valkey) -> None:
     wall = Wall()
     snapshot, changing = ("get", "getrange", "pttl"), ("set", "del", "evalsha", "eval")
-    commands = (*snapshot, *changing, "publish", "subscribe", "ping", "select")
+    streams = ("xadd", "xrange", "xrevrange", "expire")
+    commands = (*snapshot, *changing, *streams, "publish", "subscribe", "ping", "select")
     rights = ("resetchannels", "~rosterguard:*", "&rosterguard:*", *(f"+{command}" for command in commands))
     redis.do("ACL", "SETUSER", "roster", "on", ">p@ss/w:rd", *rights)
     url = redis.url.replace("://", "://roster:p%40ss%2Fw%3Ard@") + "/2"
@@ -185,6 +188,11 @@ async def test_a_user_of_few_rights_and_with_special_characters_gets_in(redis: V
         assert await here.shared.lead(ANN, None)
         here.shared.forget(ANN, NOW)
         await eventually(lambda: there.dropped)
+        events, north = there.shared.events, DistrictId("north")
+        waiting = asyncio.create_task(events.wait(north, 60))
+        here.shared.events.put(north, [Passage("one", "two")], Found("two", NOW))
+        await waiting
+        assert await events.read(north, "0-0") == (await events.end(north), [Passage("one", "two")])
         assert (await here.shared.find(ANN), here.shared.state()) == (None, "ok")
 
 
