@@ -1,4 +1,4 @@
-"""The application put together: the one place that knows every concrete part."""
+"""Puts the application together: the one module that knows every concrete part."""
 
 import asyncio
 import re
@@ -120,7 +120,7 @@ def create_app(  # noqa: PLR0913 -- the settings, and what only a test or a comm
 
     Raises:
         SettingsMistakes: a setting that shows its mistake only here, such as a token that no header can carry; or there
-            are no API keys and no word that none are wanted, or the other way round.
+            neither API keys nor ``no_auth`` were given, or both were.
     """
     authentication = authentication_of(settings, no_auth=no_auth, clock=clock, wall=wall)
     client, tier = _client(settings, clock, wall), _shared(settings, wall)
@@ -191,7 +191,7 @@ def create_app(  # noqa: PLR0913 -- the settings, and what only a test or a comm
 
 
 def _route(app: FastAPI, public_url: str | None) -> None:
-    """Serve every path, each by the scope that it needs; metadata only under an address that callers can use."""
+    """Include all routers, each with the scope that its callers need, and those that need none."""
     for router, scope in (
         (permissions.router, CallerScope.PERMISSIONS_READ),
         (roles.router, CallerScope.PERMISSIONS_READ),
@@ -230,7 +230,7 @@ def _revealed(secret: SecretStr | None) -> str | None:
 
 
 def _client(settings: Settings, clock: Clock, wall: Clock) -> CleverClient:
-    """Make the client, which asks nothing yet; its own sentences say what of the settings it cannot work with."""
+    """Make the client, which sends nothing yet; raises ``SettingsMistakes`` with what it says of the settings."""
     try:
         return connect(
             url=settings.clever_url,
@@ -249,7 +249,7 @@ def _client(settings: Settings, clock: Clock, wall: Clock) -> CleverClient:
 
 
 def _shared(settings: Settings, wall: Clock) -> "SharedCache | None":
-    """Make the shared second tier, which asks nothing yet; it is imported only where there is one."""
+    """Make the shared cache, which connects later; None without one, and then its library is not imported."""
     url, secret = _revealed(settings.redis_url), _revealed(settings.secret)
     if url is None or secret is None:
         return None

@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 @asynccontextmanager
 async def deadline(until: float | None) -> AsyncGenerator[None]:
-    """Break the block off at ``until``, in seconds of the event loop's clock, and raise ``CleverTimedOut``."""
+    """Cancel the block at ``until``, in seconds of the event loop's clock, and raise ``CleverTimedOut``."""
     if until is not None and asyncio.get_running_loop().time() >= until:
         raise _too_late()
     try:
@@ -35,7 +35,7 @@ def _too_late() -> CleverTimedOut:
 
 
 def start(coroutine: Coroutine[Any, Any, T], among: set[asyncio.Task[Any]]) -> asyncio.Task[T]:
-    """Start a task, which is in ``among`` until it is over; nobody has to look at its outcome."""
+    """Start a task, and keep it in ``among`` until it is over; nobody has to await it."""
     task = asyncio.create_task(coroutine)
     among.add(task)
 
@@ -57,9 +57,9 @@ async def cancel(tasks: Collection[asyncio.Task[Any]]) -> None:
 
 
 class SingleFlight(Generic[T]):
-    """A call that many may want at once and that is made once for all of them.
+    """A call that is made once for all who wait for it.
 
-    It goes on when those who wait give up, since others may come.
+    It goes on when those who wait give up, since others may join.
     """
 
     def __init__(
@@ -139,8 +139,8 @@ class CircuitBreaker:
     if it fails, the next pause is longer. Any other failure while the circuit is open is of a request that was sent
     before it opened, and changes nothing.
 
-    If there was no request for a minute, the next one is the test: it is sent, and the others are rejected until it
-    ends. While the other side wants a pause, not even a probe is sent.
+    After a minute without requests, the next request is sent as a test, and others are rejected until it ends. While
+    the other side wants a pause, not even a probe is sent.
     """
 
     def __init__(self, clock: Callable[[], float], jitter: Callable[[], float] = random.random) -> None:
@@ -167,7 +167,7 @@ class CircuitBreaker:
         return not self.is_open() and not self.is_paused()
 
     def rejects(self) -> bool:
-        """Tell whether a request made now is certain to be rejected, and note that one was made."""
+        """Whether a request made now is certain to be rejected; records that one was made."""
         now = self._clock()
         is_due = now >= self._probe_at or now - self._last_request > _QUIET_SECONDS
         if self.allows() or (is_due and not self.is_paused() and not self._is_probing):
@@ -176,7 +176,7 @@ class CircuitBreaker:
         return True
 
     def starts_test(self) -> bool:
-        """Tell whether this request is the test, and note that one was made; a test ends with ``probe_ended``."""
+        """Whether this request is to be sent as the test, which ends with ``probe_ended``; records that it was made."""
         now = self._clock()
         was_quiet, self._last_request = now - self._last_request > _QUIET_SECONDS, now
         return was_quiet and self._starts()

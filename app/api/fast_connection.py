@@ -1,8 +1,8 @@
 """The shortcut past the framework: what the fast path has an answer to is sent by the connection itself.
 
-No task is begun for it, no cycle, and nothing of the framework: that is what the fastest application on this server
-spends most of its time on. Where there is no such answer the request begins as it always does, once it has been read or
-more of it is waited for.
+Neither a task nor uvicorn's cycle nor the framework takes part: these cost even the fastest application most of its
+time. A request that the fast path does not answer begins as usual, once it has been read, or as soon as more of it has
+to be waited for.
 """
 
 from app.api.errors import Problem
@@ -24,7 +24,7 @@ class FastConnection(Connection):
     """When the last answer of the fast path was sent, by the loop's clock."""
 
     def data_received(self, data: bytes) -> None:
-        """Read on; what is not soon there as a whole is served as it comes."""
+        """Read on; a request that is not soon complete is served as it comes."""
         super().data_received(data)
         if self._read is not None and not self._is_soon_there():
             self._go_on()
@@ -76,7 +76,7 @@ class FastConnection(Connection):
         super()._refuse(problem)
 
     def _may_be_fast(self) -> bool:
-        """Tell whether nothing stands before an answer, neither another answer nor anything else to be done."""
+        """Whether a request may be answered here at once: nothing before it is unanswered, nor waits to be written."""
         parser = self.parser
         return (
             "fast_path" in self.app_state

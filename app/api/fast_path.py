@@ -34,10 +34,10 @@ from app.telemetry.access_log import AccessLog
 from app.telemetry.current_request import CURRENT, REQUEST_ID, TRACEPARENT, Request, request_with
 
 MOST_BYTES = 16 * 1024
-"""Of a body that is read here: with a longer one others would have to wait for their turn."""
+"""The longest body that is read here; a longer one would block other requests."""
 
 MOST_QUESTIONS = 100
-"""Questions that are answered in one go, for the same reason."""
+"""The most questions of a batch that are answered here, for the same reason."""
 
 Headers = Mapping[bytes, bytes]
 
@@ -64,9 +64,13 @@ class FastPath:
     def __init__(
         self, active_policy: ActivePolicy, known: Known | None, access_log: AccessLog, *, by_origin: bool = False
     ) -> None:
-        """Answer by what is ``active_policy``, and write to ``access_log``.
+        """Answer by the active policy, and log requests.
 
-        ``known`` tells who asks, and None lets anyone in; ``by_origin`` is whether other sites' pages may read answers.
+        Args:
+            active_policy: decides.
+            known: returns the caller of a credential; None lets anyone in.
+            access_log: gets a line for each request.
+            by_origin: whether pages of other sites may read answers.
         """
         self._active_policy = active_policy
         self._known = known
@@ -92,14 +96,14 @@ class FastPath:
             if answer is None:
                 return None
             status, head, content = answer
-            told = request, method.decode(), route, status, time.perf_counter() - began
-            tracing.tracer().record_server_span(*told)
+            record = request, method.decode(), route, status, time.perf_counter() - began
+            tracing.tracer().record_server_span(*record)
         except Exception:  # noqa: BLE001 -- a fault of ours is logged, and the application answers
             _log.exception("the fast path failed")
             return None
         finally:
             CURRENT.reset(token)
-        self._access_log.log_request(*told, caller.name)
+        self._access_log.log_request(*record, caller.name)
         return status, marked(head, request, DATA, by_origin=self._by_origin), content
 
     def _caller(self, headers: Headers) -> Caller | None:
@@ -110,7 +114,7 @@ class FastPath:
 
 
 def _usual(headers: RawHeaders) -> Headers | None:
-    """Return headers by their names; None where one is there twice, or asks for more than the usual answer."""
+    """Return headers by name; None if one comes twice, or one asks for another answer than the usual."""
     said = dict(headers)
     return said if len(said) == len(headers) and said.keys().isdisjoint(_UNUSUAL) else None
 

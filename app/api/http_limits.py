@@ -1,7 +1,7 @@
-"""A connection: what can be judged only on the wire, which is HTTP's framing, sizes while they grow, and time limits.
+"""A connection with limits that only the socket shows: HTTP's framing, sizes of what is still arriving, and times.
 
-uvicorn bounds neither. What a whole head says is judged by `request_head`, here as behind any other server. What is
-relied upon beyond its documented surface is what stands in `HttpToolsProtocol`, listed in `tests/api/test_uvicorn.py`.
+uvicorn limits none of these. A complete head is judged by `request_head`, here and behind any other server. The
+undocumented names of uvicorn that this relies on are listed in `tests/api/test_uvicorn.py`.
 """
 
 import re
@@ -19,7 +19,7 @@ from app.api.security_headers import DATA, RawHeaders, varied, wire
 from app.telemetry.current_request import request_of
 
 LEAST_WRITTEN_BYTES = 64 * 1024
-"""What a caller takes of a waiting answer in each ``Timeouts.write``, unless less is left."""
+"""How much of a waiting answer a caller has to take in each ``Timeouts.write``, unless less is left."""
 
 _OTHER_PROTOCOL = rb"%b +%b +(RTSP|ICE)/"
 """A request line that the parser takes for one of HTTP."""
@@ -32,8 +32,8 @@ class Timeouts:
     Attributes:
         head: from the first byte of a request, or from connecting, to the end of its head.
         body: from there to the end of its body.
-        write: over each part of an answer.
-        close: to read why the connection ends, before it does.
+        write: to take ``LEAST_WRITTEN_BYTES`` of an answer.
+        close: to read the refusal after which the connection is closed.
     """
 
     head: float = 5
@@ -104,9 +104,9 @@ class Connection(HttpToolsProtocol):
             self._start_read_timer()
 
     def eof_received(self) -> bool:  # type: ignore[override]
-        """Send the answers that are due to a caller who sends no more, and close; an incomplete request is refused.
+        """Send the remaining answers to a caller who sends no more, and close; an incomplete request is refused.
 
-        Who goes away looks the same: that the answer reaches nobody shows when it is sent.
+        A caller who has gone looks the same, until an answer cannot be sent.
         """
         if self._request_pending:
             self._refuse(BROKEN_HTTP)
@@ -130,7 +130,7 @@ class Connection(HttpToolsProtocol):
             raise _Refused
 
     def on_headers_complete(self) -> None:
-        """Start to answer, unless what is offered instead of HTTP/1.1 keeps the parser from reading the body."""
+        """Begin the request, unless an `Upgrade` keeps the parser from its body: see ``_feed``."""
         method, version = self.parser.get_method(), self.parser.get_http_version()
         self._version = version
         loopback_only = bool(self.app_state.get("loopback_only"))
@@ -149,7 +149,7 @@ class Connection(HttpToolsProtocol):
         self._begin_request()
 
     def on_body(self, body: bytes) -> None:
-        """Take a part of the body, which may be surrounded by as much again."""
+        """Take a part of the body; its framing may be as long as itself."""
         self._framing_bytes = max(0, self._framing_bytes - 2 * len(body))
         self._take_body(body)
 
@@ -193,7 +193,7 @@ class Connection(HttpToolsProtocol):
         self._limit_closing()
 
     def timeout_keep_alive_handler(self) -> None:
-        """Close a connection on which nothing follows; on any other look again later."""
+        """Close a connection that is idle; if it is not, look again later."""
         if self._request_pending or not self._has_answered():
             self.timeout_keep_alive_task = self.loop.call_later(
                 self.timeout_keep_alive, self.timeout_keep_alive_handler

@@ -1,6 +1,6 @@
-"""What goes around every answer: how its request is called, what protects its reader, and the line that tells of it.
+"""What every request passes: ids, protective headers and its log line; its head; limits of bodies and of bulk requests.
 
-It stands outside of all that the framework puts around the application, so that no answer is without these.
+`RequestMiddleware` stands outside of all that the framework puts around the application, so no answer is without these.
 """
 
 import asyncio
@@ -36,19 +36,19 @@ from app.telemetry.current_request import CURRENT, random_id, request_of
 from app.telemetry.current_request import Request as CurrentRequest
 
 STOPPING_SECONDS = 1
-"""After how long to ask again what the end of the process has cut off; another process listens by then."""
+"""After how long to repeat a request that a stopping process has cut off; another process listens by then."""
 
 
 class RequestMiddleware:
-    """Around all requests.
+    """Stands around all requests.
 
-    - Puts `X-Request-ID` on every answer: the caller's, byte for byte, or one that is made up (AuthZEN 1.0 section
-      10.1.3). By it, and by the trace that a request belongs to, logs call whatever happens because of the request.
-    - Puts on it what protects whoever reads it with a browser, and says in one line what it varies by.
-    - Tells method, route, status and duration, once the answer is on its way: nobody waits for a line. The route and
-      not the path, for callers put into paths what has no business in a log.
+    - Puts `X-Request-ID` on every answer: the caller's, byte for byte, or a generated one (AuthZEN 1.0 section 10.1.3).
+      All log lines of the request have this id, and that of its trace.
+    - Adds the headers that protect a browser, and one `Vary`.
+    - Logs method, route, status and duration after the answer was sent: nobody waits for a log line. It logs the route
+      and not the path, because paths have ids of people.
     - Answers HEAD as GET without the body (RFC 9110 section 9.1), which load balancers probe with.
-    - Answers 503 to what is cut off at the end of the process, where nothing of an answer was sent.
+    - Answers 503 to requests that are cut off when the process stops, if nothing of their answer was sent.
     """
 
     def __init__(
@@ -60,10 +60,14 @@ class RequestMiddleware:
         made_up: Callable[[], str] = random_id,
         by_origin: bool = False,
     ) -> None:
-        """Wrap all of ``app``, and log its requests in ``access_log``.
+        """Wrap an application.
 
-        ``pages`` are the paths to be shown, with the headers of each; ``by_origin`` is whether pages of other
-        sites may read answers.
+        Args:
+            app: the application.
+            access_log: gets a line for each request.
+            pages: the protective headers of HTML pages, by path; all other answers are data.
+            made_up: generates ids.
+            by_origin: whether pages of other sites may read answers.
         """
         self._app = app
         self._access_log = access_log
@@ -113,7 +117,7 @@ class RequestMiddleware:
 
 
 class _Reply:
-    """Sends an answer with the headers that each has; ``status`` is 0 until it has begun."""
+    """Sends an answer with the headers that all answers have; ``status`` is 0 until it has begun."""
 
     __slots__ = ("_by_origin", "_protection", "_request", "_send", "status")
 
@@ -178,14 +182,14 @@ class RequestHeadMiddleware:
 
 
 RETRY_SECONDS = 1
-"""After how long a batch or search that found no room does well to come again."""
+"""After how long to repeat a batch or search that was refused because too many run."""
 
 GIVEN_BACK_AFTER_SECONDS = 5
-"""How long after the last of them memory goes back to the system, which takes some ten milliseconds."""
+"""How long after the last batch or search free memory goes back to the system, which takes some ten milliseconds."""
 
 
 def give_memory_back() -> None:
-    """Give free memory back to the system: Python keeps some for later, and glibc what lies below memory in use."""
+    """Give free memory back to the system, which Python and glibc would keep."""
     gc.collect()
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:
@@ -193,10 +197,10 @@ def give_memory_back() -> None:
 
 
 class BodyLimit:
-    """Refuses bodies that are too large, before they are read where they say their length, else while they are."""
+    """Limits the bodies of requests: by the length that they state, else while they are read."""
 
     def __init__(self, app: ASGIApp, most_bytes: int, most_bytes_at: Mapping[str, int]) -> None:
-        """Let ``app`` read bodies of ``most_bytes`` at most, but where a path has a limit of its own."""
+        """Let ``app`` read at most ``most_bytes`` of a body, or what ``most_bytes_at`` has for the path."""
         self._app = app
         self._most_bytes = most_bytes
         self._most_bytes_at = most_bytes_at
@@ -229,14 +233,15 @@ def _counted(receive: Receive, most_bytes: int) -> Receive:
 
 
 class BulkLimit:
-    """Lets only so many requests at once ask for many answers; the next is refused before its body is read."""
+    """Limits how many batches and searches run at once; one too many is refused before its body is read."""
 
     def __init__(
         self, app: ASGIApp, most: int, paths: Mapping[str, CallerScope], below: Mapping[str, CallerScope]
     ) -> None:
-        """Let ``most`` at once into ``paths`` and whatever is ``below``, counted together, of each caller half.
+        """Let ``most`` run at once, counted together, and half as many of one caller.
 
-        Both name the scope that is needed there: who lacks it takes up no room.
+        ``paths`` are the paths of such requests, ``below`` the beginnings of others, each with the scope that it
+        needs: a caller without that scope is refused at once and does not count.
         """
         self._app = app
         self._most = most
@@ -276,6 +281,6 @@ class BulkLimit:
         give_memory_back()
 
     def _needed_at(self, path: str) -> CallerScope | None:
-        """Return the scope that a request for many answers needs, None for any other request."""
+        """Return the scope that a batch or search at this path needs, None for any other request."""
         below = (scope for start, scope in self._below.items() if path.startswith(start))
         return self._paths.get(path) or next(below, None)

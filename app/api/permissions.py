@@ -203,8 +203,8 @@ def rendered(whole: PermissionSet, staleness: Staleness | None) -> bytes:
 
 
 def _conditional(grant: ConditionalGrant) -> ConditionalGrantBody:
-    told = GrantBody.model_validate(grant).model_dump()
-    return ConditionalGrantBody(**told, when=dict(grant.condition.when), unless=dict(grant.condition.unless))
+    members = GrantBody.model_validate(grant).model_dump()
+    return ConditionalGrantBody(**members, when=dict(grant.condition.when), unless=dict(grant.condition.unless))
 
 
 def _result(answer: Answer | RosterguardError) -> bytes:

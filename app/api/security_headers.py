@@ -13,7 +13,7 @@ RawHeaders = Sequence[tuple[bytes, bytes]]
 
 
 def protecting(policy: str) -> RawHeaders:
-    """Return the headers of an answer that a browser is to treat by ``policy``, a Content-Security-Policy."""
+    """Return the protective headers of an answer; ``policy`` is its Content-Security-Policy."""
     return (
         (b"x-content-type-options", b"nosniff"),
         (b"referrer-policy", b"no-referrer"),

@@ -30,7 +30,7 @@ Dropped = Callable[[str, float], None]
 """Called with the key of outdated facts, and the Unix time up to which snapshots of them are outdated."""
 
 TOMBSTONE_SECONDS = 60
-"""How long it is remembered that a user is gone: longer than any fetch takes that began before."""
+"""How long Redis keeps that a user is gone: longer than any fetch takes that began before."""
 
 AHEAD_SECONDS = 5
 """How far the clocks of replicas may differ: a value from further in the future is not believed."""
@@ -46,7 +46,7 @@ _MICROSECONDS = 1_000_000
 
 
 class _Writing(NamedTuple):
-    """What to put under a key, empty if the user is gone; when its fetch began, and until when it is of use."""
+    """A value to put under a key: its content, empty if the user is gone, when its fetch began, and when it expires."""
 
     key: str
     content: bytes
@@ -55,7 +55,7 @@ class _Writing(NamedTuple):
 
 
 class SharedCache:
-    """Keeps facts in Redis, and tells all replicas which of theirs are outdated."""
+    """Keeps facts in Redis, and sends all replicas the keys of facts that are outdated."""
 
     def __init__(
         self, url: str, *, secret: bytes, keep_seconds: float, timeout: float, wall: Callable[[], float]
@@ -67,7 +67,7 @@ class SharedCache:
             secret: from which keys are derived; the same in every replica.
             keep_seconds: how long a snapshot is of use, from when its fetch began.
             timeout: how many seconds a caller waits for Redis.
-            wall: tells Unix seconds.
+            wall: returns Unix seconds.
         """
         redis = redis_at(url)
         self._health = Health()
@@ -114,7 +114,7 @@ class SharedCache:
         self._client.send(partial(_publish, self._channel, message))
 
     def alone(self, key: str) -> AbstractAsyncContextManager[None]:
-        """Wait until no other process has the turn that ``key`` names, and keep it for the block; see ``turn``."""
+        """Hold the lock that ``key`` names for the block, waiting for other processes first; see ``turn``."""
         return turn(self._client, f"{self._value(key)}:turn", os.urandom(_OWNER_BYTES))
 
     async def find(self, key: str) -> Found[PackedFacts] | None:

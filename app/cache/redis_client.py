@@ -183,7 +183,7 @@ def redis_at(url: str) -> Redis:
 
 
 class RedisClient:
-    """Sends commands to Redis, and notes its health.
+    """Sends commands to Redis, and records its health.
 
     When a caller has waited long enough it goes on, and so does the command: to cancel it would close its connection,
     and while connecting takes longer than callers wait there would never be one.
@@ -214,7 +214,7 @@ class RedisClient:
             await self.redis.aclose()
 
     async def ask(self, command: Command[T]) -> T:
-        """Return what ``command`` comes to, or raise ``Unavailable``, within milliseconds.
+        """Return the result of ``command``, or raise ``Unavailable``, within milliseconds.
 
         That is the timeout given; some five times as much where this process is so busy that it may be its own fault.
         """
@@ -223,14 +223,14 @@ class RedisClient:
         return await self._in_time(start(self._done(command), self._awaited))
 
     def send(self, command: Command[None]) -> None:
-        """Have ``command`` done while nobody waits; where that is not possible or fails it is dropped, and counted."""
+        """Run ``command`` in the background; if that is not possible or fails, it is dropped and counted."""
         if self._health.is_up() and len(self._background) < MOST_QUEUED:
             start(self._done_in_background(command), self._background)
         else:
             metrics.SHARED_DROPPED.inc()
 
     def check(self) -> None:
-        """Find out, while nobody waits, whether Redis is still there."""
+        """Find out in the background whether Redis still answers."""
         if self._health.is_up():
             start(self._done(_ping), self._awaited)
 
@@ -284,7 +284,7 @@ class RedisClient:
                 metrics.SHARED_DROPPED.inc()
 
     async def _is_well(self) -> bool:
-        """Tell whether Redis answers in time over a new connection: its name may lead elsewhere by now."""
+        """Whether Redis answers in time over a new connection: its name may have another address by now."""
         with suppress(Unavailable, RedisError, OSError):
             await self.redis.connection_pool.disconnect(inuse_connections=False)
             await self._done(_ping, CONNECTING)

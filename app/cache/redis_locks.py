@@ -1,4 +1,4 @@
-"""Messages and leases in Redis: what is outdated, and which replica fetches a user while the others wait for it."""
+"""Messages about outdated facts, and leases: which replica fetches a user while the others wait."""
 
 import asyncio
 import hashlib
@@ -46,7 +46,7 @@ class Invalidations:
 
     @asynccontextmanager
     async def listening(self) -> AsyncGenerator[None]:
-        """Listen until the end of the block, which begins once a connection has been tried or takes too long."""
+        """Listen until the end of the block, which begins after the first try to connect, or after a moment."""
         listening = asyncio.create_task(self._keep_listening())
         try:
             with suppress(TimeoutError):
@@ -155,10 +155,10 @@ RENEW = Script("""\
 if redis.pcall('GET', KEYS[1]) == ARGV[1] then return redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
 return 0
 """)
-"""Makes a lease of one's own last for so long from now on."""
+"""Extends a lease, if its owner still holds it, to so many milliseconds from now."""
 
 LEASE_SECONDS = 2.0
-"""How long a lease lasts that is not released: so long others wait for a replica that died, or whose fetch is slow."""
+"""How long a lease lasts unless it is released: so long others wait for a replica that died, or is slow to fetch."""
 
 _MOST_LEASES = 10_000
 
@@ -175,7 +175,7 @@ class Leases:
     def __init__(
         self, client: RedisClient, owner: Callable[[], bytes], jitter: Callable[[], float] = random.random
     ) -> None:
-        """Take the client, what makes up an owner that no other process has, and what draws jitter, from 0 up to 1."""
+        """Take the client, what generates an owner unique among processes, and what draws jitter, from 0 up to 1."""
         self._client = client
         self._owner = owner
         self._jitter = jitter
@@ -218,7 +218,7 @@ class Leases:
 
 
 TURN_SECONDS = 10.0
-"""How long a turn lasts that is not kept any more: so long others wait for a process that died."""
+"""How long a turn lasts that is not renewed: so long others wait for a process that died."""
 
 _LONGEST_WAIT = 120.0  # after that a process goes on, whoever has the turn
 
@@ -227,9 +227,9 @@ _KEPT_EVERY, _ASKED_EVERY = 3.0, 0.5
 
 @asynccontextmanager
 async def turn(client: RedisClient, lease: str, owner: bytes) -> AsyncGenerator[None]:
-    """Wait until no other process has the turn, and keep it for the block.
+    """Hold a lease for the block, once no other process holds it.
 
-    Without an answer from Redis, or after two minutes, the block begins all the same.
+    If Redis does not answer, or after two minutes, the block begins without it.
     """
     with suppress(TimeoutError):
         async with asyncio.timeout(_LONGEST_WAIT):

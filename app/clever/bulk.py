@@ -14,7 +14,7 @@ from typing import Annotated, Generic, TypeVar
 
 import msgspec
 
-from app.clever.body_limits import MIB, ByteBudget
+from app.clever.answer_limits import MIB, ByteBudget
 from app.clever.models import MOST_ENTRIES, MOST_LINKS, MOST_RECORDS, next_address
 from app.domain.errors import CleverMalformed, CleverPagingBroken
 

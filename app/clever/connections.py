@@ -33,7 +33,7 @@ class _Idle:
 
 
 class Connections(httpx.AsyncBaseTransport):
-    """As many connections as there are exchanges; of the idle ones, the one that was used last is taken.
+    """A connection for each exchange in progress; an idle one is used again, the last one first.
 
     This is a transport without httpx's client around it: that one merges headers and keeps cookies, history and hooks
     for each request, none of which is needed here. Without it the three requests for a user cost a fifth less.
@@ -152,8 +152,8 @@ _MOMENT_SECONDS = 1.0  # most exchanges that nobody waits for end by themselves 
 class RunningExchanges:
     """The exchanges in progress, ``most`` at once.
 
-    An exchange waits for a free place for ``timeout`` seconds at most. One that nobody waits for any more is cancelled
-    after ``grace`` seconds.
+    A new exchange waits for one of these places for ``timeout`` seconds at most. An exchange whose caller has given up
+    is cancelled after ``grace`` seconds.
     """
 
     def __init__(

@@ -12,7 +12,7 @@ from typing import Generic, Protocol, TypeVar
 
 import httpx
 
-from app.clever.body_limits import BodyMemory, ByteBudget, drain
+from app.clever.answer_limits import BodyMemory, ByteBudget, drain
 from app.clever.errors import FAILURES, failure_of, is_failing, is_json, not_found_error, refusal_of
 from app.clever.rate_limit import Rate, fields_of, rates_of, wait_of
 from app.domain.errors import CleverError, CleverNotJson, CleverRecordMissing
@@ -36,7 +36,7 @@ _OF_LOAD = {"timeout": httpx.Timeout(45, connect=2).as_dict()}
 
 
 def request_for(url: httpx.URL | str, authorization: str, *, is_load: bool = False) -> httpx.Request:
-    """Return the request for what is at ``url``, such as a page of a whole district; raises ``httpx.InvalidURL``."""
+    """Return a GET request, with the timeouts for pages of a district if ``is_load``; raises ``httpx.InvalidURL``."""
     parsed = httpx.URL(url)
     headers = ((b"Host", parsed.netloc), *_HEADERS, (b"Authorization", authorization.encode("ascii")))
     # Given a stream, httpx does not look for missing headers, which is half of what a request costs.
@@ -58,7 +58,7 @@ class Shape(Protocol[S_co]):
 
 @dataclass(frozen=True, slots=True)
 class RequestContext:
-    """What a request to Clever is made with.
+    """With which credential, for whom and until when a request to Clever is made.
 
     Attributes:
         authorization: the value of its header; a secret, which is never shown.
@@ -75,7 +75,7 @@ class RequestContext:
         return self.authorization.startswith("Basic ")
 
     def is_load(self) -> bool:
-        """Tell whether it is for a page of a whole district, for which Clever needs longer than for anything else."""
+        """Whether it is for a page of a whole district, for which Clever needs longer than for anything else."""
         return self.read_context.urgency is Urgency.LOAD
 
 
@@ -92,7 +92,7 @@ def latest_end(seconds: float, read_context: ReadContext) -> float:
 
 @dataclass(frozen=True, slots=True)
 class ApiRequest(Generic[S]):
-    """A request for something to read.
+    """A request to Clever.
 
     Attributes:
         url: where it is.
@@ -109,7 +109,7 @@ class ApiRequest(Generic[S]):
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """What a response says before its body.
+    """The status and headers of a response.
 
     Attributes:
         status: the status.
@@ -137,7 +137,7 @@ class Exchanges:
         self._bodies = bodies
 
     async def get(self, request: ApiRequest[S], on_head: Callable[[Head], None]) -> S:
-        """GET and parse, or raise the ``CleverError`` that says why not; ``on_head`` is called with the head."""
+        """GET, call ``on_head`` with the head, and return the parsed body; raises ``CleverError``."""
         seconds = LOAD_SECONDS if request.context.is_load() else self._seconds
         until = min(asyncio.get_running_loop().time() + seconds, request.context.until)
         try:

@@ -230,7 +230,7 @@ class Entry(ApiModel, Generic[T]):
 
 
 def next_address(links: Iterable[tuple[str | None, str | None]]) -> str | None:
-    """Return where the next page is by the names and addresses of the links, or None on the last one.
+    """Return the address of the link named ``next``; None if there is no such link, which means the last page.
 
     Clever's own documents disagree on the case of link names. A link without an address is returned as empty text:
     there is a next page, wherever it may be.

@@ -8,7 +8,7 @@ from typing import Generic, Protocol, TypeVar
 
 import httpx
 
-from app.clever.body_limits import ByteBudget, of_whole_list
+from app.clever.answer_limits import ByteBudget, of_whole_list
 from app.clever.bulk import BULK_LIMIT, SchoolFields, SectionFields, UserFields, of_bulk_page
 from app.clever.http import RequestContext, Shape
 from app.clever.models import DistrictRecord, Entry, SchoolRecord, SectionRecord, TermRecord, UserRecord

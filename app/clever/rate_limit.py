@@ -212,7 +212,7 @@ _OVERSPENT = "this caller has used up its share of the requests to Clever of thi
 _TOO_FEW = "what is left of the requests to Clever of this minute does not suffice for all that is asked"
 
 Sent = Counter[bytes | None]
-"""How many requests this process has sent, by the caller who pays for them; None for those that nobody pays for."""
+"""How many requests this process has sent, by the caller whose share they use; None for its own."""
 
 
 @dataclass(slots=True)
@@ -238,7 +238,7 @@ class _Window:
     is_assumed: bool = False
 
     def next(self, now: float, running: int) -> "_Window":
-        """Return the next window, of which nothing is used; requests that are running may still count for it."""
+        """Return the next, unused window; requests that are still running may count in it."""
         return replace(self, left=self.limit, ends=now + WINDOW_SECONDS, sent=Sent({None: running}), is_assumed=True)
 
     def update(self, rate: Rate, now: float, running: int) -> bool:
@@ -257,7 +257,7 @@ class _Window:
         return True
 
     def left_to_others(self) -> float:
-        """Return how many of the last requests this process leaves alone, since others use the token."""
+        """Return how many requests of a window this process leaves to others who use the token."""
         are_there_others = self.limit - self.left > self.sent.total()
         return min(_AT_ONCE, self.limit / 4) if are_there_others else 0
 
@@ -281,7 +281,7 @@ class Budget:
         self._waiting: deque[asyncio.Future[None]] = deque()
 
     async def enter(self, read_context: ReadContext) -> None:
-        """Wait until another request may run, and count it; or raise why none will be left for it.
+        """Wait until another request may run, and count it; raises if none will be left for it.
 
         Raises:
             CleverLimited: the window is used up, or the rest is kept for more urgent requests.
@@ -297,7 +297,7 @@ class Budget:
         self.begin(read_context)
 
     def refusal(self, read_context: ReadContext) -> CleverError | None:
-        """Return why no request is left in this read context, with the seconds until the window ends, or None."""
+        """Return the error if no request is left in this read context, with the seconds until some are, else None."""
         now = self._clock()
         if now < self._paused_until:
             return CleverLimited(_USED_UP, retry_after=_whole(self._paused_until - now))
@@ -308,7 +308,7 @@ class Budget:
         return max(refusals, key=lambda refusal: refusal.retry_after, default=None)
 
     def unaffordable(self, read_context: ReadContext, requests: int) -> CleverError | None:
-        """Return why so many requests are not left, if a whole window would have them, else None."""
+        """Return the error if so many requests are not left now, though a whole window has them; else None."""
         now = self._clock()
         self._begin_next_windows(now)
         usable = 1 - _RESERVED[read_context.urgency]

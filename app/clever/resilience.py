@@ -15,7 +15,7 @@ import stamina
 from cachetools import LRUCache
 
 from app import telemetry
-from app.clever.body_limits import BodyMemory, ByteBudget, of_record
+from app.clever.answer_limits import BodyMemory, ByteBudget, of_record
 from app.clever.connections import RunningExchanges
 from app.clever.errors import RefusalLog
 from app.clever.http import ApiRequest, Exchanges, Head, RequestContext, Shape, record_request
@@ -46,7 +46,7 @@ class TokenState:
     """The state of the upstream for one token: the remaining rate limit and the circuit breaker.
 
     Attributes:
-        test: done when the request is over that tests whether Clever is still down; None if there is none.
+        test: ends with the request that tests whether Clever is still down; None if no such request runs.
     """
 
     budget: Budget
@@ -66,7 +66,7 @@ class TokenState:
         Args:
             error: what it ended in, or None where it went well.
             probe: whether it was the breaker's probe or test.
-            is_conclusive: whether a failure means that Clever is down, and not merely that nobody waited long enough.
+            is_conclusive: whether a failure counts against Clever: it does not if its deadline was too short to judge.
         """
         if isinstance(error, CleverCrowded):
             # Clever was not asked.
@@ -142,7 +142,7 @@ class CleverState:
     def after_listing(self) -> "CleverState":
         """Return the state after Clever listed the tokens for a client id and secret.
 
-        This neither means that it accepts them, nor does it take back that it refused one.
+        That does not mean that it accepts them; a refused token stays refused.
         """
         if self.outcome in _REFUSALS:
             return self
@@ -272,9 +272,9 @@ class Transport:
         shape: Shape[S],
         byte_budget: ByteBudget | None = None,
     ) -> S:
-        """GET a URL and parse its body, or raise the ``CleverError`` that says why not.
+        """GET a URL and return its body, parsed; raises ``CleverError``.
 
-        Transient failures are retried; what this service itself refuses to send is not.
+        Transient failures of Clever are retried; a request that this service refuses to send is not.
         """
         request = ApiRequest(url, shape, byte_budget or of_record(), request_context)
         call = _Call(request, self.token_states.of(request_context.authorization))
@@ -292,7 +292,7 @@ class Transport:
         raise AssertionError("the last attempt returns or raises")
 
     def circuit_open(self, authorization: str) -> CleverCircuitOpen | None:
-        """Return the error with which a request with this credential would be rejected, if it would."""
+        """Return the error that a request with this credential would raise now; None if it would be sent."""
         breaker = self.token_states.of(authorization).breaker
         return _circuit_open(breaker) if breaker.rejects() else None
 
@@ -341,7 +341,7 @@ class Transport:
             return await self._send(call, request, probe_ended=call.token_state.breaker.probe_ended)
 
     def _start_probe(self, call: _Call[S]) -> None:
-        """Repeat a request in the background, only to find out whether Clever answers."""
+        """Send a request in the background to find out whether Clever answers."""
         own = replace(
             call.request,
             byte_budget=replace(call.request.byte_budget),
@@ -357,7 +357,7 @@ class Transport:
     async def _send(
         self, call: _Call[S], request: ApiRequest[S], *, probe_ended: Callable[[], None] | None = None
     ) -> S:
-        """Send once, as soon as limits allow; ``probe_ended`` is called even if nobody waits any more."""
+        """Send once, as soon as the limits allow; ``probe_ended`` is called even if the caller gives up."""
         with ExitStack() as ending:
             if probe_ended is not None:
                 ending.callback(probe_ended)

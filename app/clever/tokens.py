@@ -24,7 +24,7 @@ from app.waiting import Backoff, SingleFlight, deadline
 
 
 def check_token(token: str) -> str:
-    """Return a token that can be sent in a header, or raise ``ValueError``: httpx would show a bad one in its error."""
+    """Return a token that fits in a header; raises ``ValueError``, while the error of httpx would show the token."""
     if not token or not token.isascii() or not token.isprintable() or " " in token:
         raise ValueError("a token has visible ASCII characters only")
     return token
@@ -63,7 +63,7 @@ class TokenRecord(ApiModel):
     access_token: Annotated[SecretStr | None, BeforeValidator(_usable)] = None
 
     def is_of_another_kind(self) -> bool:
-        """Tell whether the token belongs to something else than a district; without an owner it may be a district's."""
+        """Whether the token belongs to something other than a district; one without an owner may be a district's."""
         return self.owner is not None and self.owner.type not in {None, "district"}
 
     def district(self, shape: IdShape) -> DistrictId | None:
@@ -121,7 +121,7 @@ _LOOK_UP_SECONDS, LOOK_UP_TIMEOUT = 5, 0.5
 
 
 class Tokens:
-    """The tokens of the connected districts, found by a request to Clever that all who wait share."""
+    """The tokens of the connected districts; all who wait for them share one request to Clever."""
 
     def __init__(
         self,
@@ -130,7 +130,7 @@ class Tokens:
         *,
         is_fixed: bool = False,
     ) -> None:
-        """Take what asks Clever for the tokens, and a clock of seconds that only go forward.
+        """Take the function that asks Clever for the tokens, and a clock of seconds that only go forward.
 
         If ``is_fixed``, districts and tokens never change, so Clever is only asked until it has answered once.
         """
@@ -210,7 +210,7 @@ class Tokens:
         return token if token != refused else None
 
     async def refresh(self) -> None:
-        """Ask Clever which districts are connected; if that raises ``CleverError``, all stays as it was."""
+        """Ask Clever which districts are connected; raises ``CleverError``, and then nothing changes."""
         if not self._is_fixed:
             await self._discovery.join()
 
@@ -265,7 +265,7 @@ async def with_token(
 ) -> T:
     """Fetch with the token of a district, and once more with another one if Clever refuses the first.
 
-    A refusal is an answer: it is raised if there is no other token within ``within`` seconds, whatever the reason.
+    The refusal is raised if no other token is found within ``within`` seconds.
     """
     token = await tokens.token(district)
     try:

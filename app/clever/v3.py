@@ -9,7 +9,7 @@ from contextlib import aclosing
 from http import HTTPStatus
 from typing import TypeVar
 
-from app.clever.body_limits import of_own_list
+from app.clever.answer_limits import of_own_list
 from app.clever.bulk import BulkList, SchoolFields, SectionFields, UserFields
 from app.clever.events import event_of
 from app.clever.mapping import (

@@ -1,4 +1,7 @@
-"""Conditions on the properties that a request sends for its resource, action and context."""
+"""Conditions on the properties that a request sends for its resource, action and context.
+
+Conditions on fields of the role are `Clause.holds` in `policy.py`.
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

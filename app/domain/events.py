@@ -71,7 +71,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class EventPage:
-    """Events, oldest first, and whether there are none after them."""
+    """One page of events, oldest first, and whether it is the last page."""
 
     events: tuple[Event, ...]
     is_last: bool

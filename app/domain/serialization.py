@@ -63,7 +63,10 @@ def unpacked_roles(roles: bytes) -> tuple[HeldRole, ...]:
 
 
 def is_confirmed(facts: PackedFacts) -> bool:
-    """Return ``Facts.confirmed`` without unpacking."""
+    """Whether administered schools were checked against Clever's list (``Facts.confirmed``).
+
+    It is read from the header, without unpacking.
+    """
     return facts[1] == _CONFIRMED
 
 

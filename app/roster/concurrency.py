@@ -53,9 +53,9 @@ class SlotLimits:
 class ReadSlots:
     """Hands out the slots.
 
-    A fetch for one user waits for a moment only: past that its caller does better to come again later than to wait in a
-    queue that only grows. Batches and searches wait as long as their callers do. Renewals, for which nobody waits, take
-    what is free or nothing.
+    A fetch for one user waits for a moment only: after that its caller has to come again, so that the queue does not
+    grow. Batches and searches wait as long as their callers do. Renewals, for which nobody waits, use a free slot or
+    give up.
     """
 
     def __init__(self, room: SlotLimits | None = None) -> None:
@@ -88,7 +88,7 @@ class ReadSlots:
             yield
 
     def look(self, district: Hashable, read_context: ReadContext) -> None:
-        """Raise ``CleverBusy`` if whoever asks now would get no slot; cheaper than to start a fetch that finds none."""
+        """Raise ``CleverBusy`` if no slot would be free now: cheaper than a fetch that finds none."""
         if read_context.urgency is Urgency.BULK:
             return
         theirs = self._districts.get(district)
@@ -133,14 +133,14 @@ def halfway_to(until: float | None) -> float | None:
 
 
 FEW = 4
-"""How many things are read one by one; for more it is looked for a list."""
+"""The most things that are read one by one; for more, a list is looked for."""
 
 AT_ONCE = 8
-"""How many questions of one batch wait for Clever at once; other callers have batches, too."""
+"""How many questions of one batch wait for Clever at once, since other callers have batches, too."""
 
 
 async def outcome_of(answer: Awaitable[A]) -> A | RosterguardError:
-    """Return what an answer comes to, or the error that it ends in."""
+    """Return an answer, or the error that it raises."""
     try:
         return await answer
     except RosterguardError as error:

@@ -17,7 +17,7 @@ Said = TypeVar("Said")
 Said_co = TypeVar("Said_co", covariant=True)
 
 Clock = Callable[[], float]
-"""Tells seconds that only go forward, from an arbitrary start."""
+"""Returns seconds that only go forward, from an arbitrary start."""
 
 
 class CleverState(Protocol):
@@ -233,7 +233,10 @@ class Cache(Protocol):
 
 
 class Shared(Protocol[Said]):
-    """Snapshots that all replicas share; whatever goes wrong with it, it behaves as if it had none."""
+    """Snapshots that all replicas share.
+
+    No method raises when the store fails: it acts as if it were empty.
+    """
 
     async def find(self, key: str) -> Found[Said] | None:
         """Return what another replica has read under ``key``, or None; it takes a few milliseconds at most."""
@@ -246,7 +249,8 @@ class Shared(Protocol[Said]):
             until: when the answer has to be there, in seconds of the event loop's clock.
 
         Returns:
-            False once another replica has put its snapshot; True if no other fetches, or if it has put nothing in time.
+            True if this replica is to fetch: no other is fetching, or the other put nothing in time. False if another
+            replica has put its snapshot: look again.
         """
 
     def put(self, key: str, said: Said, at: float) -> None:
@@ -262,7 +266,7 @@ class Shared(Protocol[Said]):
 class EventStream(Protocol):
     """The events of districts, as one replica after another reads them from Clever and passes them on to the others.
 
-    Whatever goes wrong with it, each replica behaves as if it were alone.
+    No method raises when the store fails: each replica then acts as if it were alone.
     """
 
     async def polled(self, district: DistrictId) -> Found[str] | None:

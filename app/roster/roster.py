@@ -1,7 +1,7 @@
 """The one way to facts: from memory while they are fresh, else from Clever, else from memory, marked stale.
 
-That an older answer may stand in for one that cannot be had is RFC 9111 section 4.2.4, and for how long is RFC 5861's
-`stale-if-error`.
+Whether stale data may answer is decided by `Roster._may_answer_stale`, by the rules of RFC 9111 section 4.2.4 and of
+`stale-if-error` in RFC 5861.
 """
 
 import asyncio
@@ -100,7 +100,7 @@ class Roster:
         return int(self.store.clock() - began)
 
     def cached_user(self, district: str, user: str, freshness: Freshness) -> Snapshot[PackedFacts] | None:
-        """Return the facts of a user, if they are fresh in memory; the texts need not be ids."""
+        """Return the facts of a user if they are fresh in memory, else None; the arguments may be any text."""
         if self.prefetched.snapshots:
             return None
         held = self._cached("user", district, user, freshness)
@@ -119,7 +119,7 @@ class Roster:
         return await self._fresh(self._fetchable_user(key), freshness)
 
     def cached_place(self, kind: str, district: str, place: str, freshness: Freshness) -> Snapshot[Any] | None:
-        """Return a section or a school, if it is fresh in memory; the texts need not be ids."""
+        """Return a section or a school if it is fresh in memory, else None; the arguments may be any text."""
         return None if self.prefetched.snapshots else self._cached(kind, district, place, freshness)
 
     async def section(self, district: DistrictId, section: SectionId, freshness: Freshness) -> Snapshot[Section]:
@@ -139,7 +139,7 @@ class Roster:
         )
 
     def user_without_sections(self, district: str, user: str, freshness: Freshness) -> Snapshot[Facts] | None:
-        """Return what a list said of a user, without their sections; None where nothing did, or more is known."""
+        """Return a user's facts without sections if a list gave them; None if not, or if full facts are known."""
         key = Key("user", DistrictId(district), user)
         if key in self.prefetched.snapshots or self.store.find(*key) is not None:
             return None
@@ -158,7 +158,7 @@ class Roster:
     async def sections(
         self, district: DistrictId, place: Place, freshness: Freshness, *, pages: int | None = None
     ) -> Snapshot[Sequence[Section]]:
-        """Return all sections of a school or of the district; a list of more ``pages`` is not read to its end."""
+        """Return all sections of a school or of the district; raises ``CleverError`` if it has more ``pages``."""
         return await self._list(
             Key("sections", district, "/".join(place)),
             lambda read_context: self.clever.sections(place, district, read_context, most_pages=pages),
@@ -334,7 +334,7 @@ class Roster:
             count("gone")
             error: type[QuestionError] = gone.facts
             raise error
-        older = held if held is not None and self._may_answer(wanted, held, freshness, required) else None
+        older = held if held is not None and self._may_answer_stale(wanted, held, freshness, required) else None
         if older and freshness.max_stale is not None and required.oldest - older.began <= freshness.max_stale:
             count("stale")
             return older.aged("accepted")
@@ -358,10 +358,10 @@ class Roster:
         held = self.store.find(*wanted.key)
         return held if held is not None and wanted.suffices(held.facts) else None
 
-    def _may_answer(
+    def _may_answer_stale(
         self, wanted: Fetchable[Said], held: Snapshot[Said], freshness: Freshness, required: Required
     ) -> bool:
-        """Tell whether an older snapshot may stand in for one that cannot be had."""
+        """Whether an older snapshot may answer, marked stale, if Clever cannot be read."""
         oldest = required.now - self.stale_seconds
         if freshness.max_age is not None:
             # Whoever says how old an answer may be gets no older one, but for the seconds of `max-stale`.
@@ -393,7 +393,7 @@ class Roster:
             raise
         except CleverError as error:
             older = self._held(wanted)
-            if older is None or not self._may_answer(wanted, older, freshness, required):
+            if older is None or not self._may_answer_stale(wanted, older, freshness, required):
                 raise
             return older.aged(error.outcome)
 

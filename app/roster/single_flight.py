@@ -1,4 +1,7 @@
-"""One fetch for all who wait for it: the first starts it, the others join."""
+"""One fetch for all who wait for it: the first starts it, the others join.
+
+The shared tier is asked and filled here, when memory has nothing recent enough.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -59,7 +62,7 @@ class Fetch:
 
     Attributes:
         read_context: who waited for it first, and until when.
-        is_recent: tells whether another process's snapshot will do, by when it began; None if only Clever will do.
+        is_recent: whether another process's snapshot is recent enough, by when it began; None if Clever must be asked.
         began: when it began, by the clock; None while it waits for a slot.
         task: returns the snapshot.
     """
@@ -71,7 +74,7 @@ class Fetch:
 
 
 class Fetches:
-    """Fetches from Clever, or from another process that has, each once for all who wait, and puts it into the store."""
+    """Fetches from the shared tier or from Clever, once for all who wait, and puts the result into the store."""
 
     def __init__(self, clever: Clever, store: Store, read_slots: ReadSlots | None = None) -> None:
         """Fetch from ``clever`` into ``store``, as many at once as there are ``read_slots``."""
@@ -141,7 +144,7 @@ class Fetches:
         return fetch
 
     async def find_elsewhere(self, wanted: Fetchable[Said]) -> None:
-        """Put the snapshot of another process, if there is one, into the store."""
+        """Put the snapshot of another process, if the shared tier has one, into the store."""
         if wanted.shared is not None and self._store.allows_stale(wanted.key):
             await self._find_shared(wanted, wanted.shared, lambda _began: True)
 

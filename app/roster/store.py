@@ -44,7 +44,7 @@ class Key(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Store:
-    """The one place where snapshots are looked up and put.
+    """The one place where snapshots in memory are looked up and put.
 
     Attributes:
         users: snapshots of users, each complete.

@@ -71,7 +71,10 @@ class EventLog:
     _lock: Lock = field(default_factory=Lock, repr=False)
 
     def record(self, changes: Iterable[Change]) -> Sequence[Event]:
-        """Add and return the events of one sync; there are none for changes that change nothing."""
+        """Record the changes of one sync in Clever's order, and return their events.
+
+        There are none while events are disabled, or for a change that changes nothing.
+        """
         if not self.enabled:
             return ()
         with self._lock:

@@ -1,4 +1,4 @@
-"""Many questions at once: what answers without waiting goes first, the rest is read a few at a time."""
+"""Many questions at once: those that memory answers go first, for the others data is read a few at a time."""
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import TypeVar
@@ -12,7 +12,7 @@ Q = TypeVar("Q")
 A = TypeVar("A")
 
 
-async def answered(
+async def answer_many(
     questions: Sequence[Q],
     answer: Callable[[Q, Freshness], Awaitable[A]],
     freshness: Freshness,
@@ -52,7 +52,7 @@ async def answered(
 
 
 async def affordable(answer: Awaitable[A]) -> A | RosterguardError:
-    """Return what ``outcome_of`` does, but raise that there are no requests left: so it is for all that is asked."""
+    """Return an answer or its error, as ``outcome_of``; but raise if no requests are left: that ends the batch."""
     outcome = await outcome_of(answer)
     if isinstance(outcome, (CleverLimited, CallerOverspent)):
         raise outcome

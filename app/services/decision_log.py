@@ -1,4 +1,4 @@
-"""What the decision log gets of a decision: well-formed ids and known words, and nothing else that a caller wrote.
+"""What of a decision goes into the decision log: well-formed ids, known words, and nothing else that a caller wrote.
 
 A text that is not an id, a permission that the policy does not name, and the id of a thing that is not Clever's are
 left out: they may be anything.
@@ -28,7 +28,7 @@ class Asked(msgspec.Struct, frozen=True, gc=False):
     Attributes:
         kind: ``permissions``, ``roles``, ``explanation``, ``evaluation`` or ``search``.
         district: None where the caller left it open.
-        resource: on what; of a search the one that is given.
+        resource: on what; for a search of subjects or actions the given one.
     """
 
     kind: str
@@ -78,7 +78,7 @@ def log_refusal(pdp: DecisionPoint, freshness: Freshness, asked: Asked, error: R
 
 
 def about_of(pdp: DecisionPoint, asked: Asked, *, are_ids: bool) -> About:
-    """Return what the log gets of a question; ``are_ids`` says that user and district were found by their ids."""
+    """Return a question as the log has it; ``are_ids`` says that user and district are known to be ids."""
     user, district, role, permission = asked.user, asked.district, asked.role, asked.permission
     if not are_ids:
         user, district = _id(pdp, user), _id(pdp, district)
@@ -93,7 +93,7 @@ def about_of(pdp: DecisionPoint, asked: Asked, *, are_ids: bool) -> About:
 
 
 def decided(pdp: DecisionPoint, about: About, resource: Entity | None, answered: Answered) -> Decided:
-    """Return what the log gets of a decision."""
+    """Return a decision as the log has it."""
     snapshots = answered.snapshots
     age = pdp.roster.age_of(*snapshots) if snapshots else None
     staleness = staleness_of(snapshots)

@@ -31,7 +31,7 @@ from app.domain.snapshot import Snapshot, staleness_of
 from app.roster.concurrency import FEW, outcome_of
 from app.roster.districts import cached_district_of
 from app.roster.freshness import Freshness
-from app.services.batch import affordable, answered
+from app.services.batch import affordable, answer_many
 from app.services.decision_log import Answered, Asked, about_of, asked_in, decided, log_decisions
 from app.services.decision_point import NO_DECISION_LOG, DecisionPoint
 from app.services.needed_reads import ReadAhead, subject_of
@@ -47,13 +47,13 @@ _ODD_RECORDS = (CleverMalformed, CleverNotJson, CleverPagingBroken, CleverRecord
 
 
 def cached_decision(pdp: DecisionPoint, question: Question, freshness: Freshness) -> Decision | None:
-    """Return what ``evaluate`` would where all that it rests on is cached and fresh; it is logged likewise."""
+    """Decide and log one question as ``evaluate`` does, from what is fresh in memory; None if that does not suffice."""
     decisions = cached_decisions(pdp, [question], freshness)
     return None if decisions is None else decisions[0]
 
 
 def cached_decisions(pdp: DecisionPoint, questions: Sequence[Question], freshness: Freshness) -> list[Decision] | None:
-    """Do the same for many; None, and nothing is logged, unless all of them can be answered."""
+    """Decide many questions as ``cached_decision`` does; None, and nothing is logged, unless all can be decided."""
     cached, found = _Cached(pdp, freshness), []
     for question in questions:
         each = cached.find(question)
@@ -79,31 +79,31 @@ async def evaluate(pdp: DecisionPoint, question: Question, freshness: Freshness)
     permission = permission_asked(pdp.policy, question.action.name, question.resource.type)
     reason = denied_unread(pdp.policy, permission, question)
     if reason is not None:
-        return _logged(pdp, [question], freshness, [_Found(reason)])[0]
+        return _logged(pdp, [question], freshness, [_Outcome(reason)])[0]
     try:
         user, district = await subject_of(pdp, question.subject, freshness)
     except UserUnknown:
-        return _logged(pdp, [question], freshness, [_Found(Reason.UNKNOWN_SUBJECT)])[0]
+        return _logged(pdp, [question], freshness, [_Outcome(Reason.UNKNOWN_SUBJECT)])[0]
     lookup = ResourceLookup(pdp, district, freshness)
     reason = await _reason(lookup, question, permission, user)
-    return _logged(pdp, [question], freshness, [_Found(reason, district, lookup.snapshots)])[0]
+    return _logged(pdp, [question], freshness, [_Outcome(reason, district, lookup.snapshots)])[0]
 
 
 async def evaluate_many(
     pdp: DecisionPoint, questions: Sequence[Question], freshness: Freshness
 ) -> list[Decision | RosterguardError]:
-    """Decide many questions, in the order asked; what cannot be decided is the error that prevents it.
+    """Decide many questions, in the order asked; where one cannot be decided, its error stands in its place.
 
     Raises:
-        DistrictUnnamed, NotCached, CleverError: none of them, or not the subject of them all, could be looked at; what
-            many of them rest on could not; or there are not enough requests left.
+        DistrictUnnamed, NotCached, CleverError: no question could be decided; the one subject of them all could not be
+            read; Clever failed for more than ten questions; or there are not enough requests left.
     """
     ahead = ReadAhead(pdp, freshness)
 
     async def decide(question: Question, within: Freshness) -> Decision:
         return await evaluate(ahead.pdp, question, within)
 
-    outcomes = await answered(questions, decide, freshness, (*ahead.steps, ahead.afford))
+    outcomes = await answer_many(questions, decide, freshness, (*ahead.steps, ahead.afford))
     await _look_for_common_failure(pdp, questions, outcomes, freshness)
     return outcomes
 
@@ -117,7 +117,7 @@ async def evaluate_until(
     """Decide questions one after the other, up to and including the first whose outcome ``ends`` the run.
 
     Raises:
-        DistrictUnnamed, NotCached, CleverError: as ``evaluate_many``; what was not run counts as what might have been.
+        DistrictUnnamed, NotCached, CleverError: as ``evaluate_many``; questions after the end count as decidable.
     """
     outcomes: list[Decision | RosterguardError] = []
     ahead, cold = ReadAhead(pdp, freshness), 0
@@ -137,10 +137,15 @@ async def evaluate_until(
     return outcomes
 
 
-class _Found(msgspec.Struct, frozen=True, gc=False):
-    """Why something is allowed or denied, in which district, by which snapshots, and which are not counted yet.
+class _Outcome(msgspec.Struct, frozen=True, gc=False):
+    """A decision before it is counted and logged.
 
-    ``about`` is what the log gets of the question, where that is worked out already.
+    Attributes:
+        reason: why it is allowed or denied.
+        district: in which it was looked up.
+        snapshots: what it rests on.
+        caches: the cache of each lookup that is still to be counted as a hit.
+        about: the question as the log has it; None if that is still to be worked out.
     """
 
     reason: Reason
@@ -151,7 +156,7 @@ class _Found(msgspec.Struct, frozen=True, gc=False):
 
 
 class _Asker(msgspec.Struct, frozen=True, gc=False):
-    """What is cached of a subject, and what they ask for, without the id of the resource."""
+    """What memory holds about a subject, and what is asked, but for the id of the resource."""
 
     district: DistrictId
     snapshots: tuple[Snapshot[Any], ...]
@@ -162,15 +167,15 @@ class _Asker(msgspec.Struct, frozen=True, gc=False):
 
 
 class _Cached:
-    """Decides questions by what is cached; what several of them have in common is looked at once."""
+    """Decides questions from memory; what several questions have in common is looked up once."""
 
     def __init__(self, pdp: DecisionPoint, freshness: Freshness) -> None:
         self._pdp = pdp
         self._freshness = freshness
-        self._askers: dict[tuple[int, int, str, object], _Asker | _Found | None] = {}
+        self._askers: dict[tuple[int, int, str, object], _Asker | _Outcome | None] = {}
 
-    def find(self, question: Question) -> _Found | None:
-        """Return what ``evaluate`` would find; None where something has to be read, or where that ends in an error."""
+    def find(self, question: Question) -> _Outcome | None:
+        """Return what ``evaluate`` would decide; None if data has to be read, or if it would raise."""
         subject, action, resource = question.subject, question.action, question.resource
         role = question.context.get("role_context")
         # By identity, for what callers say of a subject cannot be hashed.
@@ -182,7 +187,7 @@ class _Cached:
             return asker
         reason = decide_without_location(asker.access, asker.permission, asker.kind, resource.id)
         if reason is not None:
-            return _Found(reason, asker.district, asker.snapshots, _USERS, asker.about)
+            return _Outcome(reason, asker.district, asker.snapshots, _USERS, asker.about)
         if asker.kind not in CLEVER_TYPES:
             return None
         found = cached_location(self._pdp.roster, asker.district, asker.kind, resource.id, self._freshness)
@@ -190,15 +195,15 @@ class _Cached:
             return None
         reason = decide(asker.access, asker.permission, found.location, question)
         snapshots = asker.snapshots + found.snapshots
-        return _Found(reason, asker.district, snapshots, _USERS + found.caches, asker.about)
+        return _Outcome(reason, asker.district, snapshots, _USERS + found.caches, asker.about)
 
-    def _asker(self, question: Question) -> _Asker | _Found | None:
-        """Return who asks for what; or, if nobody can hold that, why."""
+    def _asker(self, question: Question) -> _Asker | _Outcome | None:
+        """Return what is known of subject and action; or, if nobody can hold that, why; or None, as ``find``."""
         pdp, policy, subject, of_type = self._pdp, self._pdp.policy, question.subject, question.resource.type
         permission = permission_asked(policy, question.action.name, of_type)
         reason = denied_unread(policy, permission, question)
         if reason is not None:
-            return _Found(reason)
+            return _Outcome(reason)
         named = district_named(policy, subject.properties)
         if named is not None and not isinstance(named, str):
             return None
@@ -222,7 +227,7 @@ _USERS = ("users",)
 
 
 def _logged(
-    pdp: DecisionPoint, questions: Sequence[Question], freshness: Freshness, found: Sequence[_Found]
+    pdp: DecisionPoint, questions: Sequence[Question], freshness: Freshness, found: Sequence[_Outcome]
 ) -> list[Decision]:
     """Return the decisions, count them, and log them."""
     for reason, times in _times([each.reason for each in found]):
@@ -258,7 +263,7 @@ async def _look_for_common_failure(
     outcomes: Sequence[Decision | RosterguardError],
     freshness: Freshness,
 ) -> None:
-    """Raise what keeps all questions or very many from being answered, or their subject unknown (AuthZEN 7.2.1)."""
+    """Raise the error that all questions share, many of them, or their only subject (AuthZEN 7.2.1)."""
     failures = [outcome for outcome in outcomes if isinstance(outcome, RosterguardError)]
     outages = [each for each in failures if isinstance(each, CleverError) and not isinstance(each, _ODD_RECORDS)]
     # A few odd things are reported where they are asked about; an outage must not look like hundreds of denials.
@@ -294,7 +299,7 @@ async def _reason(lookup: ResourceLookup, question: Question, permission: str, u
 
 
 async def _decided(lookup: ResourceLookup, question: Question, permission: str, user: UserId) -> Reason:
-    """Read subject, calendar and resource at once if they are cold; the resource not at all where the facts decide."""
+    """Decide; subject, calendar and resource are read at once if they are not in memory."""
     role = role_asked(question)
     snapshot = await _cached(lookup, user)
     located = None if snapshot else asyncio.create_task(lookup.location(question.resource))
@@ -322,7 +327,7 @@ async def _decided(lookup: ResourceLookup, question: Question, permission: str, 
 def _is_granted_by(
     part: Snapshot[Facts] | None, lookup: ResourceLookup, access: Access, permission: str, question: Question
 ) -> bool:
-    """Tell whether what is known of a student is enough: where else they may lie takes nothing away."""
+    """Whether the facts of a student without sections already grant it: further places could not take that away."""
     if part is None or Role.STUDENT not in part.facts.held():
         return False
     is_granted = decide(access, permission, location_of_student(part.facts), question) is Reason.GRANTED

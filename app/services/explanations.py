@@ -27,7 +27,7 @@ from app.services.resource_lookup import NotLocated, ResourceLookup
 
 @dataclass(frozen=True, slots=True)
 class Explained:
-    """An explanation with what it is about.
+    """An explanation, and what it is of.
 
     Attributes:
         facts: of the user.
@@ -50,12 +50,12 @@ class Explained:
 async def explain(
     pdp: DecisionPoint, subject: Subject, permission: str, places: Mapping[str, str], freshness: Freshness
 ) -> Explained:
-    """Explain whether a user holds a permission on what lies in all the places named; in the district where none is.
+    """Explain why a user holds a permission, or not, on something that lies in all the places named.
 
-    A permission that the policy does not name, and places that are not there, are explained too.
+    Without a place it is asked for the whole district. Unknown permissions and places are explained, too.
 
     Args:
-        pdp: what answers.
+        pdp: decides.
         subject: whom it is about, and in which role.
         permission: ``type:action``, the type Clever's, an alias of it, or the application's own.
         places: ids by type: ``section``, ``school``, ``student``, ``user``.

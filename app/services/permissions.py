@@ -20,7 +20,7 @@ from app.roster.concurrency import halfway_to, outcome_of
 from app.roster.districts import cached_district_of, district_of
 from app.roster.freshness import Freshness
 from app.roster.prefetch import USER_REQUESTS, Prefetch
-from app.services.batch import answered
+from app.services.batch import answer_many
 from app.services.decision_log import Asked, log_decisions, log_refusal
 from app.services.decision_point import NO_DECISION_LOG, DecisionPoint, Now
 from app.telemetry import metrics
@@ -45,9 +45,12 @@ class Subject(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """A rendered answer, its age in seconds, counted from when the fetch behind it began, and for how long it holds.
+    """A rendered answer.
 
-    ``lasts`` is how many seconds there are until the calendar of the district changes what it says.
+    Attributes:
+        rendered: its body and tag.
+        age: in seconds, counted from when the oldest fetch behind it began.
+        lasts: in how many seconds the calendar of the district may change it.
     """
 
     rendered: Rendered
@@ -56,7 +59,7 @@ class Answer(NamedTuple):
 
 
 def cached_permissions(pdp: DecisionPoint, subject: Subject, freshness: Freshness, render: RenderSet) -> Answer | None:
-    """Return what ``permissions_of`` would, from a snapshot that is fresh in memory; None where there is none."""
+    """Answer and log as ``permissions_of`` does, from what is fresh in memory; None if that does not suffice."""
     district = cached_district_of(pdp.roster, subject.district, freshness.caller)
     snapshot = None if district is None else pdp.roster.cached_user(district, subject.user, freshness)
     now = None if district is None or snapshot is None else pdp.cached_now(district, freshness)
@@ -72,7 +75,7 @@ def cached_permissions(pdp: DecisionPoint, subject: Subject, freshness: Freshnes
 
 
 async def permissions_of(pdp: DecisionPoint, subject: Subject, freshness: Freshness, render: RenderSet) -> Answer:
-    """Answer what a user may do, and where.
+    """Return what a user may do, and where, rendered; the answer is logged.
 
     Raises:
         QuestionError: a malformed id, a district left open, an unknown user, or a role that is not held.
@@ -107,14 +110,14 @@ def _permissions_in(
 
 @lru_cache(maxsize=1_000)
 def answer_key(*parts: Hashable) -> Hashable:
-    """Return what a kept answer depends on, the same object for the same: all who are cached refer to it."""
+    """Return the key of a kept answer: all that it depends on; equal keys are one object, which saves memory."""
     return parts
 
 
 async def permissions_of_many(
     pdp: DecisionPoint, subjects: Sequence[Subject], freshness: Freshness, render: RenderSet
 ) -> list[Answer | RosterguardError]:
-    """Answer for many users at once, in the order asked; what goes wrong with one is its own answer.
+    """Return what ``permissions_of`` does for many users, in the order asked; an error stands in its place.
 
     Raises:
         CleverLimited, CallerOverspent: there are not enough requests left for all.
@@ -139,11 +142,11 @@ async def permissions_of_many(
             unread = {user for user in users if prefetch.is_unread("user", district, user)}
             prefetch.afford(district, USER_REQUESTS * len(unread))
 
-    return await answered(subjects, answer, freshness, [read_users])
+    return await answer_many(subjects, answer, freshness, [read_users])
 
 
 async def roles_of(pdp: DecisionPoint, subject: Subject, freshness: Freshness, render: RenderRoles) -> Answer:
-    """Answer which roles a user holds, for an application with a role switcher; raises as ``permissions_of``."""
+    """Return the roles of a user, for applications in which users switch roles; raises as ``permissions_of``."""
     try:
         user = pdp.roster.id_shape.user(subject.user)
         district = await district_of(pdp.roster, subject.district, freshness)

@@ -44,10 +44,10 @@ class NotLocated(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ResourceLookup:
-    """Looks places up in one district, as recent as the request asks.
+    """Looks up where resources lie in one district, from data as recent as the request asks.
 
     Attributes:
-        snapshots: what it has come across so far.
+        snapshots: all that was looked up so far, on which an answer rests.
     """
 
     pdp: DecisionPoint
@@ -79,16 +79,16 @@ class ResourceLookup:
     async def section(self, section: str) -> Section:
         """Return a section of the district; raises ``RecordUnknown`` or ``MalformedId``."""
         named = self.pdp.roster.id_shape.section(section)
-        return self.noted(await self.pdp.roster.section(self.district, named, self.freshness))
+        return self.use(await self.pdp.roster.section(self.district, named, self.freshness))
 
     async def school(self, school: str) -> SchoolId:
         """Return a school of the district; raises ``RecordUnknown`` or ``MalformedId``."""
         named = self.pdp.roster.id_shape.school(school)
-        return self.noted(await self.pdp.roster.school(self.district, named, self.freshness))
+        return self.use(await self.pdp.roster.school(self.district, named, self.freshness))
 
     async def user(self, user: str) -> Facts:
         """Return the facts of a user of the district; raises ``UserUnknown`` or ``MalformedId``."""
-        return unpacked(self.noted(await self.user_snapshot(self.pdp.roster.id_shape.user(user))))
+        return unpacked(self.use(await self.user_snapshot(self.pdp.roster.id_shape.user(user))))
 
     async def user_snapshot(self, user: UserId, freshness: Freshness | None = None) -> Snapshot[PackedFacts]:
         """Return what Clever says of a user of the district; raises as ``Roster.user``."""
@@ -104,9 +104,9 @@ class ResourceLookup:
         return facts
 
     def student_without_sections(self, resource: Entity) -> Snapshot[Facts] | None:
-        """Return what a list said of the student that a resource is, or who is all that it names, without sections.
+        """Return the facts, without sections, of the one student whom the resource is or names, if a list gave them.
 
-        None where it is or names anything else, or where something has told all of their sections.
+        None if it is or names anything else, if no list that still counts gave them, or if full facts are in memory.
         """
         student = self._student_alone(resource)
         if student is None:
@@ -125,13 +125,13 @@ class ResourceLookup:
         is_alone = named.keys() <= {"student", "district"} and named.get("district", self.district) == self.district
         return named.get("student") if is_alone else None
 
-    def noted(self, snapshot: Snapshot[Said]) -> Said:
-        """Return what was read, and remember that an answer rests on it."""
+    def use(self, snapshot: Snapshot[Said]) -> Said:
+        """Return what a snapshot says, and record that an answer rests on it."""
         self.snapshots.append(snapshot)
         return snapshot.facts
 
     def staleness(self) -> Staleness | None:
-        """Return how stale an answer is that rests on all that was come across."""
+        """Return how stale an answer is that rests on all that was looked up."""
         return staleness_of(self.snapshots)
 
     async def _of(self, kind: str, named: str) -> Location:
@@ -150,7 +150,7 @@ class ResourceLookup:
     async def _record(self, user: str) -> Facts:
         """Return the facts of a user, perhaps without sections; raises as ``user``."""
         record = self.pdp.roster.prefetched.records.get(Key("user", self.district, user))
-        return self.noted(record) if record else await self.user(user)
+        return self.use(record) if record else await self.user(user)
 
     async def of_named(self, properties: Mapping[str, object]) -> Location:
         """Return every place in which something lies that lies in all the places named; raises as ``location``."""
@@ -186,7 +186,7 @@ class ResourceLookup:
 
 
 class CachedLocation(msgspec.Struct, frozen=True, gc=False):
-    """Where something of Clever's lies, the snapshots that say so, if any are needed, and in which cache they are."""
+    """Where a resource of Clever's lies, the snapshots that say so, if needed, and the caches that hold them."""
 
     location: Location
     snapshots: tuple[Snapshot[Any], ...] = ()
@@ -196,7 +196,7 @@ class CachedLocation(msgspec.Struct, frozen=True, gc=False):
 def cached_location(
     roster: Roster, district: DistrictId, kind: str, named: str, freshness: Freshness
 ) -> CachedLocation | None:
-    """Return what ``ResourceLookup.location`` would of a type of Clever's, where that is cached and fresh."""
+    """Return what ``ResourceLookup.location`` would for one of Clever's types, or None if it is not fresh in memory."""
     if kind == "district":
         return CachedLocation(location_of_district(district)) if named == district else None
     if kind in _OF_PLACE:
@@ -220,4 +220,4 @@ _OF_PLACE: Mapping[str, Callable[[Any, DistrictId], Location]] = {
 
 
 async def _nothing() -> None:
-    """Await nothing, in the place of something that is not wanted."""
+    """Return None, in place of a lookup that is not needed."""

@@ -42,7 +42,7 @@ class ListReader:
     lookup: ResourceLookup
 
     async def people(self, place: Place, roles: Collection[Role]) -> Sequence[Alike]:
-        """Return those to whom one of their ``roles`` can give something in a place, if they stand there.
+        """Return the users who stand in a place in one of these roles, those together who are alike to every decision.
 
         Raises:
             NotCached, CleverError: the list could not be read.
@@ -56,13 +56,13 @@ class ListReader:
             alike = await lookup.pdp.roster.alike(lookup.district, place, roles, lookup.freshness)
         except (RecordUnknown, UserUnknown):
             return []
-        listed = lookup.noted(alike)
+        listed = lookup.use(alike)
         if not lookup.pdp.policy.drops_unconfirmed_schools:
             return listed
         return await several(listed, self._confirmed)
 
     async def lying_in(self, places: Collection[Place], scope: Scope) -> set[str]:
-        """Return the ids of everything of kind ``scope`` that lies in one of ``places``; raises likewise."""
+        """Return the ids of everything of kind ``scope`` that lies in one of ``places``; raises as ``people``."""
         found = {named for kind, named in places if kind is scope}
         others = sorted(place for place in places if place[0] is not scope)
         whole = [place for place in others if place[0] is Scope.DISTRICT]
@@ -75,7 +75,7 @@ class ListReader:
         return found
 
     def _is_cheap(self, places: Collection[Place]) -> bool:
-        """Tell whether to look into each place takes less than to read lists of the district."""
+        """Whether it costs less to read each place by itself than to read lists of the whole district."""
         loaded = self.lookup.pdp.roster.loaded(self.lookup.district, self.lookup.freshness)
         return len(places) <= FEW or (loaded is not None and loaded.lists(Role.STUDENT))
 
@@ -93,13 +93,13 @@ class ListReader:
         except CleverError:
             return None
         there = frozenset(places)
-        lying = [each for each in self.lookup.noted(sections) if not there.isdisjoint(location_of_section(each))]
+        lying = [each for each in self.lookup.use(sections) if not there.isdisjoint(location_of_section(each))]
         if people is None:
             return {section.id for section in lying}
         enrolled = {student for section in lying for student in section.students}
         return {
             person.user
-            for person in self.lookup.noted(people)
+            for person in self.lookup.use(people)
             if person.user in enrolled or not there.isdisjoint(location_of_student(person))
         }
 
@@ -136,7 +136,7 @@ class ListReader:
             return ()
         try:
             lookup = self.lookup
-            return lookup.noted(await lookup.pdp.roster.sections(lookup.district, place, lookup.freshness))
+            return lookup.use(await lookup.pdp.roster.sections(lookup.district, place, lookup.freshness))
         except RecordUnknown:
             # The school is not shared; its sections may be.
             every = await self._sections((Scope.DISTRICT, self.lookup.district))
@@ -147,17 +147,17 @@ class ListReader:
             return ()
         try:
             lookup = self.lookup
-            return lookup.noted(await lookup.pdp.roster.section_ids(lookup.district, place, lookup.freshness))
+            return lookup.use(await lookup.pdp.roster.section_ids(lookup.district, place, lookup.freshness))
         except RecordUnknown:
             return [section.id for section in await self._sections(place)]
 
     async def _user_ids(self, place: Place, role: Role | None) -> Sequence[str]:
         lookup = self.lookup
-        return lookup.noted(await lookup.pdp.roster.user_ids(lookup.district, place, role, lookup.freshness))
+        return lookup.use(await lookup.pdp.roster.user_ids(lookup.district, place, role, lookup.freshness))
 
     async def _schools(self) -> Sequence[str]:
         lookup = self.lookup
-        return lookup.noted(await lookup.pdp.roster.schools(lookup.district, lookup.freshness))
+        return lookup.use(await lookup.pdp.roster.schools(lookup.district, lookup.freshness))
 
     async def _confirmed(self, alike: Alike) -> Alike:
         if alike.facts.confirmed():
@@ -169,7 +169,7 @@ class ListReader:
 
 
 async def subjects(pdp: DecisionPoint, question: Question, freshness: Freshness) -> Found:
-    """Return the ids of all users who may do this to that resource; the id of the subject is not looked at.
+    """Return the ids of all users who may do this to that resource; the question's own subject id is ignored.
 
     The district is the one that the resource names, else the subject.
 
@@ -212,9 +212,9 @@ async def _subjects(pdp: DecisionPoint, question: Question, freshness: Freshness
 
 
 async def resources(pdp: DecisionPoint, question: Question, freshness: Freshness) -> Found:
-    """Return the ids of all resources of the type asked to which the subject may do this; raises likewise.
+    """Return the ids of all resources of the type asked to which the subject may do this; raises as ``subjects``.
 
-    The application's own types cannot be enumerated: there are none of them here.
+    Resources of the application's own types are unknown here: for those the result is empty.
     """
     return _logged(pdp, question, freshness, await _resources(pdp, question, freshness))
 
@@ -236,9 +236,9 @@ async def _resources(pdp: DecisionPoint, question: Question, freshness: Freshnes
 
 
 async def actions(pdp: DecisionPoint, question: Question, freshness: Freshness) -> Found:
-    """Return the names of all that the subject may do to this resource; raises likewise.
+    """Return the names of all that the subject may do to this resource; raises as ``subjects``.
 
-    Names are those that a decision takes: short for the resource's own type, whole for others that lie in it.
+    Names are as in a decision: ``view`` for the resource's own type, ``report:view`` for one that lies in it.
     """
     return _logged(pdp, question, freshness, await _actions(pdp, question, freshness))
 

@@ -24,7 +24,7 @@ class AccessLog:
     """
 
     def __init__(self, *, readable: bool = False, wall: Callable[[], float] = time.time) -> None:
-        """Write nowhere yet; ``readable`` lines of requests are for people, others are JSON."""
+        """Write nowhere yet; lines of requests are for people if ``readable``, else JSON."""
         self.in_progress = 0
         self.requests: LogWriter | None = None
         self.decisions: LogWriter | None = None
@@ -40,8 +40,8 @@ class AccessLog:
         lines = self.requests if decision is None else self.decisions
         if lines is None:
             return
-        at, ms, told = stamp(self._wall()), round(seconds * 1_000_000) / 1000, decision or msgspec.UNSET
-        line = _Line(at, "info", _EVENT, request.id, request.trace, caller, method, route, status, ms, told)
+        at, ms, decided = stamp(self._wall()), round(seconds * 1_000_000) / 1000, decision or msgspec.UNSET
+        line = _Line(at, "info", _EVENT, request.id, request.trace, caller, method, route, status, ms, decided)
         lines.put(_readable(line) if self._readable and decision is None else as_line(line))
 
 
@@ -62,6 +62,6 @@ class _Line(msgspec.Struct, gc=False):
 
 
 def _readable(line: _Line) -> bytes:
-    told = f"{line.time[11:19]} {line.method} {line.route} {line.status} {line.ms} ms"
+    summary = f"{line.time[11:19]} {line.method} {line.route} {line.status} {line.ms} ms"
     names = f"event={line.event} caller={line.caller} request_id={line.request_id} trace_id={line.trace_id}"
-    return f"{told}  {names}\n".encode()
+    return f"{summary}  {names}\n".encode()

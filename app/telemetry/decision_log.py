@@ -42,9 +42,9 @@ def plain(named: str) -> str:
 _ENCODER = msgspec.json.Encoder()
 
 
-def as_line(told: msgspec.Struct) -> bytes:
-    """Return a line of JSON."""
-    return _ENCODER.encode(told) + b"\n"
+def as_line(entry: msgspec.Struct) -> bytes:
+    """Return a log entry as a line of JSON."""
+    return _ENCODER.encode(entry) + b"\n"
 
 
 def stamp(at: float) -> str:
@@ -59,9 +59,9 @@ def _second(at: int) -> str:
 
 
 class About(msgspec.Struct, frozen=True, gc=False):
-    """What was asked, of whom; many decisions of one request may have it in common.
+    """What was asked, and about whom; the decisions of one request may share it.
 
-    Nothing that a caller wrote freely gets in here, nor into a decision.
+    Neither this nor a decision has any free text of a caller.
 
     Attributes:
         kind: ``permissions``, ``roles``, ``explanation``, ``evaluation`` or ``search``.
@@ -124,7 +124,7 @@ class Sampling:
 
 
 class DecisionLogWriter:
-    """Logs decisions: the only one of a request in the line of the request, one of many in a line of its own."""
+    """Logs decisions: a request's only decision in the line of the request, each of many in a line of its own."""
 
     def __init__(self, lines: LogWriter, sampling: Sampling, shown: ShownId, wall: Callable[[], float]) -> None:
         """Log to ``lines``, with ids as ``shown`` returns them, and times by ``wall``, in Unix seconds."""
@@ -142,24 +142,24 @@ class DecisionLogWriter:
             alone: whether the request asked for one and nothing else.
         """
         request = CURRENT.get()
-        said = [self._said(decided) for decided in decisions if self._sampling.takes(decided)]
+        entries = [self._entry(decided) for decided in decisions if self._sampling.takes(decided)]
         if alone and request is not None:
-            request.decision = said[0] if said else None
+            request.decision = entries[0] if entries else None
             return
         named, trace = (request.id, request.trace) if request else (msgspec.UNSET, msgspec.UNSET)
         line = _Line(stamp(self._wall()), "info", _EVENT, named, trace, caller)
-        for each in said:
+        for each in entries:
             line.decision = each
             self._lines.put(as_line(line))
 
-    def _said(self, decided: Decided) -> "_Said":
+    def _entry(self, decided: Decided) -> "_Entry":
         about, answer = decided.about, decided.answer
         where = None if about.district is None else self._shown(about.district)
         who = None if about.user is None else self._shown(about.user)
         what = None if decided.resource is None else self._resource(*decided.resource)
         # The tag is a hash of a body with the user's id in it: whoever guesses the id can compute the tag.
         shown = self._shown(answer) if isinstance(answer, str) else answer
-        return _Said(
+        return _Entry(
             about.kind,
             about.revision,
             shown,
@@ -182,7 +182,7 @@ class _Resource(msgspec.Struct, gc=False):
     id: str | None
 
 
-class _Said(msgspec.Struct, gc=False):
+class _Entry(msgspec.Struct, gc=False):
     """A decision as it is logged; its fields are written in this order."""
 
     kind: str
@@ -207,4 +207,4 @@ class _Line(msgspec.Struct, gc=False):
     request_id: str | msgspec.UnsetType
     trace_id: str | msgspec.UnsetType
     caller: str
-    decision: _Said | None = None
+    decision: _Entry | None = None

@@ -27,7 +27,7 @@ _IN_OUR_WORDS = {
     "urllib3": _NOT_SENT,
     "opentelemetry": (Event.TRACES_MISCONFIGURED, "OpenTelemetry finds fault with a setting of its own"),
 }
-"""What stands in for all that these loggers say: they repeat headers, and URLs, which may hold secrets."""
+"""The key and message that replace every message of these loggers: theirs repeat headers and URLs with secrets."""
 
 _CONTROL = {number: f"\\x{number:02x}" for number in (*range(32), *range(127, 160))}
 

@@ -277,7 +277,7 @@ def _of_request(method: str, route: str, kind: int) -> tuple[Counter, Histogram]
 
 @cache
 def counter(of: Counter, *labels: str) -> Counter:
-    """Return the counter with these labels; to look it up each time would cost more than to count."""
+    """Return the counter with these labels, kept, since looking it up costs more than counting."""
     return of.labels(*labels)
 
 

@@ -15,7 +15,7 @@ from app.telemetry.current_request import CURRENT, Parent, Request
 
 
 class TraceIds(RandomIdGenerator):
-    """Gives the trace of a request the id by which logs call it."""
+    """Gives the trace of a request the id that its log lines have."""
 
     def generate_trace_id(self) -> int:
         """Return the id of a new trace."""
@@ -55,7 +55,7 @@ class Spans:
             yield _Recorded(span, method)
 
     def record_server_span(self, request: Request, method: str, route: str, status: int, seconds: float) -> None:
-        """Make the span of the current request afterwards: it took ``seconds`` until now, and has no other in it."""
+        """Record the span of the current request, without child spans, which ends now and took ``seconds``."""
         around, name, kind = _around(request.parent), f"{method} {route}", SpanKind.SERVER
         # A span that is not sampled costs three times as much as asking first.
         sampled = self._sampler.should_sample(around, int(request.trace, 16), name, kind)

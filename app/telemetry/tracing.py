@@ -39,10 +39,10 @@ class Tracer(Protocol):
         """Make the span of a request, in the caller's trace or in a new one."""
 
     def record_server_span(self, request: Request, method: str, route: str, status: int, seconds: float) -> None:
-        """Make the span of the current request afterwards: it took ``seconds`` until now, and has no other in it."""
+        """Record the span of the current request, without child spans, which ends now and took ``seconds``."""
 
     def internal_span(self, name: str) -> AbstractContextManager[Span]:
-        """Make the span of a part of it."""
+        """Make the span of a part of the current request."""
 
     def client_span(self, name: str) -> AbstractContextManager[Span]:
         """Make the span of a request to another service."""

@@ -12,7 +12,7 @@ import httpx
 import pytest
 from pydantic import ValidationError
 
-from app.clever.body_limits import MIB, BodyMemory, ByteBudget, of_own_list
+from app.clever.answer_limits import MIB, BodyMemory, ByteBudget, of_own_list
 from app.clever.connections import ProxyTransport
 from app.clever.http import RequestContext
 from app.clever.models import (

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 import httpx
 import pytest
 
-from app.clever.body_limits import ByteBudget
+from app.clever.answer_limits import ByteBudget
 from app.clever.http import RequestContext
 from app.clever.models import IdRecord, Page
 from app.clever.pagination import MOST_PAGES, pages, records_of

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import httpx
 import pytest
 
-from app.clever.body_limits import ByteBudget
+from app.clever.answer_limits import ByteBudget
 from app.clever.connections import ProxyTransport
 from app.clever.errors import FAILURES, failure_of
 from app.clever.http import RequestContext

@@ -7,7 +7,7 @@ import pytest
 from app.domain.errors import CleverTimedOut, NotCached, RosterguardError, UserUnknown
 from app.roster.concurrency import AT_ONCE, several
 from app.roster.freshness import Freshness
-from app.services.batch import answered
+from app.services.batch import answer_many
 from app.waiting import AT_A_STRETCH, give_way, let_go_of, one_at_a_time, others_first
 from tests.waiting import turn
 
@@ -20,7 +20,7 @@ async def test_answers_come_in_the_order_asked_however_long_each_takes() -> None
             await turn()
         return 2 * question
 
-    assert await answered(range(50), answer, ANY) == [2 * question for question in range(50)]
+    assert await answer_many(range(50), answer, ANY) == [2 * question for question in range(50)]
 
 
 async def test_what_answers_at_once_goes_first_and_only_the_rest_is_read() -> None:
@@ -32,7 +32,7 @@ async def test_what_answers_at_once_goes_first_and_only_the_rest_is_read() -> No
             raise NotCached
         return question.upper()
 
-    assert await answered(["cold", "held"], answer, ANY) == ["COLD", "HELD"]
+    assert await answer_many(["cold", "held"], answer, ANY) == ["COLD", "HELD"]
     assert asked == [("cold", True), ("held", True), ("cold", False)]
 
 
@@ -41,7 +41,7 @@ async def test_where_only_the_cache_may_answer_nothing_is_read() -> None:
         assert within.without_waiting
         raise NotCached
 
-    [outcome] = await answered(["cold"], answer, Freshness(only_if_cached=True))
+    [outcome] = await answer_many(["cold"], answer, Freshness(only_if_cached=True))
     assert isinstance(outcome, NotCached)
 
 
@@ -53,7 +53,7 @@ async def test_what_goes_wrong_with_one_is_its_own_answer() -> None:
             raise errors[question]
         return question
 
-    assert await answered(["gone", "here", "late"], answer, ANY) == [errors["gone"], "here", errors["late"]]
+    assert await answer_many(["gone", "here", "late"], answer, ANY) == [errors["gone"], "here", errors["late"]]
 
 
 async def test_only_a_few_of_many_are_under_way_at_once() -> None:

@@ -212,6 +212,31 @@ async def test_max_stale_does_not_reach_past_the_stale_time(asked: Asked) -> Non
         await asked.snapshot(Freshness(max_stale=100_000, only_if_cached=True))
 
 
+async def test_max_stale_does_not_reach_past_a_stale_time_that_is_shorter_than_the_fresh_time(asked: Asked) -> None:
+    asked.roster = replace(asked.roster, stale_seconds=50)
+    await asked.snapshot()
+    lenient = Freshness(max_age=10, max_stale=1000, only_if_cached=True)
+    asked.clock.move(50)
+    assert (await asked.snapshot(lenient)).stale == "accepted"
+    asked.clock.move(1)
+    with pytest.raises(NotCached):
+        await asked.snapshot(lenient)
+
+
+async def test_whoever_waits_for_an_older_reading_to_end_reads_anew_even_if_it_fails(asked: Asked) -> None:
+    asked.clever.let.clear()
+    asked.clever.error = CleverUnreachable("no connection")
+    older = asked.reading_under_way()
+    await settled(lambda: asked.clever.snapshots == 1)
+    asked.clock.move(1)
+    newer = asked.reading_under_way(Freshness(no_cache=True))
+    asked.clever.let.set()
+    with pytest.raises(CleverUnreachable):
+        await older
+    asked.clever.error = None
+    assert (await newer).began == asked.clock.now
+
+
 async def test_without_waiting_there_is_only_what_is_there(asked: Asked) -> None:
     with pytest.raises(NotCached):
         await asked.snapshot(Freshness().at_once())

@@ -17,7 +17,7 @@ from app.waiting import give_way
 
 
 class Texts(NamedTuple):
-    """A reason in words; neither names a person or a place."""
+    """A reason in words, once for administrators and once for users; neither text names a person or a place."""
 
     admin: str
     user: str
@@ -189,7 +189,7 @@ def rendered(pdp: DecisionPoint, outcome: Outcome) -> bytes:
     """Return what came of one question as JSON; what was not answered is denied, and says that it was not."""
     if isinstance(outcome, Decision):
         return _decision(outcome, pdp.policy.revision if pdp.reasons else None)
-    status, message = _told(outcome)
+    status, message = _status_and_message(outcome)
     error = EvaluationError(status=status, message=message)
     return DecisionBody(decision=False, context=DecisionContext(error=error)).rendered()
 
@@ -226,12 +226,12 @@ def _decision(decision: Decision, revision: str | None) -> bytes:
         stale = DecisionContext(**members_of(decision.stale)) if decision.stale else None
         return DecisionBody(decision=decision.held, context=stale).rendered()
     admin, user = (AuthzenText(en=text) for text in TEXTS[decision.reason])
-    told: StalenessMembers = {"stale": False, **members_of(decision.stale)}
+    staleness: StalenessMembers = {"stale": False, **members_of(decision.stale)}
     context = DecisionContext(
-        reason=decision.reason, reason_admin=admin, reason_user=user, policy_revision=revision, **told
+        reason=decision.reason, reason_admin=admin, reason_user=user, policy_revision=revision, **staleness
     )
     return DecisionBody(decision=decision.held, context=context).rendered()
 
 
-def _told(error: RosterguardError | Refused) -> tuple[int, str]:
+def _status_and_message(error: RosterguardError | Refused) -> tuple[int, str]:
     return (error.status, str(error)) if isinstance(error, Refused) else message_of(problem_of(error))
