@@ -10,7 +10,7 @@ import typer
 import uvicorn
 
 from app.cli.server import DRAIN_SECONDS, listening, url_of
-from app.sandbox.exchange import TransportProtocol
+from app.sandbox.faults import TransportProtocol
 from app.sandbox.oauth import CLIENT_ID, CLIENT_SECRET, TOKEN
 from app.sandbox.server import create_sandbox
 from app.sandbox.world import World, generate

@@ -18,8 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.sandbox.endpoints import EVENTS, OF_DISTRICT, template_of
 from app.sandbox.events import LAST
-from app.sandbox.exchange import Exchange, with_body
-from app.sandbox.faults import KindName
+from app.sandbox.faults import Exchange, KindName, with_body
 from app.sandbox.records import Ids
 from app.sandbox.request_counts import OWN_PATHS
 

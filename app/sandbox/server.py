@@ -28,13 +28,11 @@ from app.sandbox.endpoints import (
     page_of,
 )
 from app.sandbox.events import LAST, event_of, events_asked_for
-from app.sandbox.exchange import TransportProtocol
 from app.sandbox.fault_kinds import Faulty
-from app.sandbox.faults import FaultInjector
+from app.sandbox.faults import FaultInjector, TransportProtocol
 from app.sandbox.oauth import CLIENT_ID, CLIENT_SECRET, TOKEN, Access, access_to, oauth_routes
-from app.sandbox.rate_limit import RateLimit
 from app.sandbox.records import District
-from app.sandbox.request_counts import RequestCounts, request_count_routes, start_counting
+from app.sandbox.request_counts import RateLimit, RequestCounts, request_count_routes, start_counting
 from app.sandbox.serialization import VERSIONS, data_of, links_of, uri_of
 from app.sandbox.world import World
 

@@ -32,7 +32,7 @@ from app.roster.concurrency import outcome_of
 from app.roster.freshness import Freshness
 from app.roster.single_flight import Fetches
 from app.sandbox.faults import Fault, Faults
-from app.sandbox.rate_limit import RateLimit
+from app.sandbox.request_counts import RateLimit
 from app.sandbox.server import create_sandbox
 from app.sandbox.world import generate
 from app.services.decision_point import DecisionPoint
