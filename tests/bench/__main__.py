@@ -1,8 +1,8 @@
-"""`python -m tests.bench [hot|evaluation|engine|cold|memory|workers|redis]`: what the service costs, in ratios.
+"""`python -m tests.bench [hot|evaluation|engine|cold|memory|district|workers|redis]`: what the service costs.
 
-Prints a table for each part. A part or a rival that cannot be measured is told with its reason, and takes nothing else
-along. The exit code is 0; with STRICT=1 it is 1 where a measured figure missed what is wanted; and it is 2 for a part
-that does not exist. When all parts are run, the figures are written beside this file.
+Prints a table for each part, mostly of ratios. A part or a rival that cannot be measured is told with its reason, and
+takes nothing else along. The exit code is 0; with STRICT=1 it is 1 where a measured figure missed what is wanted; and
+it is 2 for a part that does not exist. When all parts are run, the figures are written beside this file.
 """
 
 import os
@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-from tests.bench import cold, engine, evaluation, hot, memory, redis, workers
+from tests.bench import cold, district, engine, evaluation, hot, memory, redis, workers
 from tests.bench.figures import Part, as_json, as_markdown, machine
 from tests.bench.tools import reason_of
 from tests.chaos.report import Figure, printed, unmeasured
@@ -28,6 +28,7 @@ PARTS: Parts = {
     "engine": ("The engine, in process", engine.main),
     "cold": ("A cold user", cold.main),
     "memory": ("Memory", memory.main),
+    "district": ("A whole district", district.main),
     "workers": ("A second worker", workers.main),
     "redis": ("Redis as the second tier", redis.main),
 }

@@ -15,6 +15,7 @@ class Assumptions:
     headroom: float = field(default=0.25, metadata={"is": "part of limit, processors, memory that has to stay free"})
     homes: int = field(default=2, metadata={"is": "processes that keep a district, where the load balancer sees to it"})
     cores: int = field(default=4, metadata={"is": "processors of a machine, each with one process"})
+    sections: float = field(default=0.2, metadata={"is": "sections of a district for each of its users"})
     memory_gib: float = field(default=16, metadata={"is": "GiB of memory of a machine"})
 
     @property
@@ -41,6 +42,8 @@ class Measured:
     redis_cold: float
     redis_found: float
     redis_user: float
+    load_user: float
+    loaded_user: float
 
     @property
     def user(self) -> float:

@@ -29,6 +29,8 @@ CHOSEN: Mapping[str, tuple[str, str, float]] = {
     "redis_cold": ("redis", "processor time of a user who is read for all, of Redis", 1e-3),
     "redis_found": ("redis", "processor time of a user who is found in Redis, of Redis", 1e-3),
     "redis_user": ("redis", "memory of Redis for a user", 1),
+    "load_user": ("district", "processor time of a load, for each user", 1e-6),
+    "loaded_user": ("district", "resident beyond the empty process, for each user", 1),
 }
 """Of each figure that is needed: its part, its words, and its unit in seconds or bytes."""
 

@@ -7,9 +7,10 @@ from textwrap import fill
 
 from tests.bench import limits
 from tests.bench.assumptions import Assumptions, Measured
-from tests.bench.plan import LIMIT, Plan
+from tests.bench.plan import LIMIT, Plan, load_requests
 
 _WIDTH = 110
+_MILLION = 1_000_000
 _UNITS = (("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20))
 
 _Column = Callable[[Plan], str]
@@ -34,6 +35,10 @@ def _measured(measured: Measured) -> Iterator[str]:
     yield f"of one who is found in Redis, alone: {_ms(measured.found)}, and {_ms(measured.redis_found)} of Redis"
     yield f"a cached user with an answer: {_rounded(measured.user)} bytes; in Redis: {_rounded(measured.redis_user)}"
     yield f"a process without users: {_bytes(measured.process)}"
+    yield (
+        f"a user of a district that is loaded as a whole: {measured.load_user * 1e6:,.0f} µs of a processor, and "
+        f"{_rounded(measured.loaded_user)} bytes, sections included"
+    )
 
 
 _CLEVER: Mapping[str, _Column] = {
@@ -59,6 +64,13 @@ _MEMORY: Mapping[str, _Column] = {
     "commands a second": lambda each: _rounded(each.redis.commands),
     "servers": lambda each: _counted(each.redis.servers),
 }
+_LOADS: Mapping[str, _Column] = {
+    "requests": lambda each: _counted(each.loads.requests),
+    "processor": lambda each: _duration(each.loads.seconds),
+    "memory": lambda each: _bytes(each.loads.held),
+    "a process": lambda each: _bytes(each.loads.process),
+    "polls a minute": lambda each: _rounded(each.loads.polls),
+}
 
 _CLEVER_NOTE = """\
 Requests a minute with all tokens, each district at the fresh time that it can keep; with that of the largest district,
@@ -68,17 +80,23 @@ _MACHINES_NOTE = "Each district kept on a few processes; machines by their proce
 _MEMORY_NOTE = """\
 Users in the fullest process (ROSTERGUARD_CACHE_USERS) and what it takes, where each district is kept on a few; the
 same where each process caches the active users of all, and machines for it; what Redis holds and does."""
+_LOADS_NOTE = """\
+What it takes instead to load the largest district as a whole, with everyone: requests, time of a processor, memory;
+the fullest process, which holds all users of the districts that it keeps and answers for the active ones; and requests
+a minute for the events of all districts. All of its users are read after that, and none is read anew."""
 
 _TABLES = (
     ("Clever", _CLEVER, _CLEVER_NOTE),
     ("Processors", _MACHINES, _MACHINES_NOTE),
     ("Memory and Redis", _MEMORY, _MEMORY_NOTE),
+    ("Loaded", _LOADS, _LOADS_NOTE),
 )
 
 
 def _limits(given: Assumptions, measured: Measured) -> Iterator[str]:
     """Yield a sentence or two for each limit, in the order in which more users meet them."""
     yield "First " + _limit_of_clever(given)
+    yield _instead(given, measured)
     later = sorted((_limit_of_memory(given, measured), _limit_of_redis(given, measured)))
     yield from (f"Then, past {_rounded(users)} users in all, {words}" for users, words in later)
     yield (
@@ -111,8 +129,17 @@ def _limit_of_clever(given: Assumptions) -> str:
         f"{_rounded(active / given.active)}. Past that the fresh time grows with the district: an hour for "
         f"{_rounded(limits.most_active(hour, given) / given.active)} users. From "
         f"{_rounded(limits.largest_rush(given))} on not all who come in the morning can be read in its "
-        f"{given.rush_minutes:g} minutes. What helps there, and the service does not do, is reading users in bulk, "
-        "10,000 to a request, and anew only what Clever's events name."
+        f"{given.rush_minutes:g} minutes."
+    )
+
+
+def _instead(given: Assumptions, measured: Measured) -> str:
+    rush = limits.largest_rush(given)
+    return (
+        f"That falls for districts that are loaded as a whole (ROSTERGUARD_LOAD): {_rounded(rush)} users are "
+        f"{load_requests(rush, given)} requests and {_duration(rush * measured.load_user)} of a processor, and a "
+        f"million {load_requests(_MILLION, given)} and {_duration(_MILLION * measured.load_user)}, before anybody "
+        "comes; then Clever's events say what to change. A token of a plan without these lists keeps the limit above."
     )
 
 

@@ -3,7 +3,8 @@
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 _CAN_PIN = hasattr(os, "sched_setaffinity")
@@ -22,6 +23,20 @@ ASKING, SERVING = _cores()
 def pinned(command: Sequence[str | Path], *cores: int) -> list[str]:
     """Return a command that runs another one on these processors, with all the threads that it will have."""
     return [sys.executable, "-m", "tests.bench.cores", ",".join(map(str, cores)), *map(str, command)]
+
+
+@contextmanager
+def on_core(core: int) -> Iterator[None]:
+    """Have the calling thread run on one processor for the block."""
+    if not _CAN_PIN:
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {core})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 def processor_seconds(process: int) -> float:

@@ -22,6 +22,15 @@ RENEWED = 0.81
 COMMANDS = 3
 """Commands to Redis for a user who is read: look, take the lease, put. One who is found there takes the first alone."""
 
+PAGE = 10_000
+"""Records of a page of a whole district."""
+
+ONCE = 4
+"""Requests for a load beside those pages of sections and users: the newest event, schools, terms, the district."""
+
+POLLS = 6
+"""How often a minute a loaded district's events are asked for, where nothing else is set."""
+
 GIB = 1 << 30
 
 
@@ -85,6 +94,24 @@ class Redis(NamedTuple):
     servers: int
 
 
+class Loads(NamedTuple):
+    """What it takes to load districts as a whole, with everybody in them, and to follow their events.
+
+    Attributes:
+        requests: to Clever, to load the largest district.
+        seconds: of a processor, for that.
+        held: bytes that it takes then.
+        process: bytes of the fullest process, where each district is kept on a few.
+        polls: requests to Clever a minute, with all tokens, if one process follows a district.
+    """
+
+    requests: int
+    seconds: float
+    held: float
+    process: float
+    polls: float
+
+
 class Plan(NamedTuple):
     """What a size takes in its busiest hour."""
 
@@ -93,6 +120,7 @@ class Plan(NamedTuple):
     machines: Machines
     memory: Memory
     redis: Redis
+    loads: Loads
 
 
 def readings(active: float, fresh: float, given: Assumptions, alone: int = 1) -> float:
@@ -116,6 +144,11 @@ def filled(active: float) -> float:
     return active * READS / LIMIT
 
 
+def load_requests(users: float, given: Assumptions) -> int:
+    """Return the requests to Clever that load a district of so many users."""
+    return ONCE + _whole(users * given.sections / PAGE) + _whole(users / PAGE)
+
+
 def planned(size: Size, given: Assumptions, measured: Measured) -> Plan:
     """Return what a size takes."""
     machines = _machines(size, given, measured)
@@ -125,6 +158,7 @@ def planned(size: Size, given: Assumptions, measured: Measured) -> Plan:
         machines,
         _memory(size, given, measured, machines),
         _redis(size, given, measured),
+        _loads(size, given, measured, machines),
     )
 
 
@@ -174,6 +208,17 @@ def _redis(size: Size, given: Assumptions, measured: Measured) -> Redis:
         held=size.users * given.active * measured.redis_user,
         commands=read * COMMANDS + found,
         servers=_whole(taken / given.used),
+    )
+
+
+def _loads(size: Size, given: Assumptions, measured: Measured, machines: Machines) -> Loads:
+    loaded = max(size.largest, size.users * given.homes / machines.processes)
+    return Loads(
+        requests=load_requests(size.largest, given),
+        seconds=size.largest * measured.load_user,
+        held=size.largest * measured.loaded_user,
+        process=measured.process + loaded * (measured.loaded_user + given.active * measured.user),
+        polls=size.districts * POLLS,
     )
 
 

@@ -22,6 +22,8 @@ MEASURED = Measured(
     redis_cold=0.0002,
     redis_found=0.00003,
     redis_user=400,
+    load_user=0.00004,
+    loaded_user=1_000,
 )
 ASSUMED = Assumptions()
 
@@ -90,6 +92,15 @@ def test_a_district_of_ten_thousand_is_reckoned_by_hand() -> None:
     assert plan.memory.process == 100e6 + 3_000 * 1_430
 
 
+def test_a_load_is_a_request_for_every_ten_thousand_users_and_sections_and_four_more() -> None:
+    loads = planned(alike(1, 100_000), ASSUMED, MEASURED).loads
+    assert loads.requests == 4 + 2 + 10
+    assert loads.seconds == pytest.approx(4)
+    assert loads.held == 100e6
+    assert loads.process == pytest.approx(100e6 + 100_000 * 1_000 + 30_000 * 1_430)
+    assert planned(alike(1, 100), ASSUMED, MEASURED).loads.requests == 4 + 1 + 1
+
+
 def test_processes_that_share_nothing_ask_clever_the_more_the_more_they_are() -> None:
     rates = [requests(1_000, 300, ASSUMED, alone=processes) for processes in (1, 2, 4, 8)]
     assert rates == sorted(set(rates))
@@ -106,6 +117,7 @@ def test_the_report_goes_up_to_all_of_clever(tmp_path: Path, capsys: pytest.Capt
     assert [size.name for size in SIZES if size.name not in told] == []
     assert "of all users who are active in the busiest hour: 0.3" in told
     assert "300 s can be kept for 1,500 active users" in told
+    assert "20,000 users are 7 requests and 0.80 s of a processor" in told
 
 
 def test_the_report_is_of_the_districts_that_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -151,7 +163,8 @@ def test_the_figures_beside_this_file_are_all_that_a_plan_needs() -> None:
 
 
 def _costs(plan: Plan) -> tuple[float, ...]:
-    return (*plan.clever[:4], *plan.machines, plan.memory.process_of_all, *plan.redis)
+    loads = (plan.loads.requests, plan.loads.seconds, plan.loads.held, plan.loads.polls)
+    return (*plan.clever[:4], *plan.machines, plan.memory.process_of_all, *plan.redis, *loads)
 
 
 def _figures(folder: Path, *, without: str = "") -> Path:
