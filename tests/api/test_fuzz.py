@@ -5,7 +5,7 @@ from functools import cache
 from tests.chaos.findings import Findings
 from tests.chaos.fuzz import WELCOME, Plan, run
 
-SHORT = Plan(described=700, raw=200, abrupt=100)
+SHORT = Plan(described=320, raw=200, abrupt=100)
 
 
 @cache

@@ -22,7 +22,7 @@ from app.cli.server import in_background
 from app.sandbox.oauth import CLIENT_ID, CLIENT_SECRET
 from app.sandbox.world import World
 from tests.chaos.barely_http import abrupt, ask_raw, raw_requests
-from tests.chaos.described import ask, ask_without_key, cases_of, operations
+from tests.chaos.described import ask, ask_without_key, cases_of, look, operations
 from tests.chaos.exchanges import Peer
 from tests.chaos.faults import ready
 from tests.chaos.findings import RIGHT, Findings
@@ -104,7 +104,8 @@ def run(plan: Plan) -> Findings:
     """Send all that is planned, and return what came of it; whatever fails, the rest is sent still."""
     findings, described = Findings(), operations()
     with staged(findings) as (url, world):
-        users = st.just("f" * 24) | st.sampled_from([case.user for case in world.cases.values()])
+        named = [case.user for case in world.cases.values()]
+        users = st.just("f" * 24) | st.sampled_from(named)
         for label, operation in described.items():
             with findings.noting(label), httpx.Client(base_url=url, timeout=30) as client:
                 made_up(
@@ -114,6 +115,10 @@ def run(plan: Plan) -> Findings:
                 )
             with findings.noting(label):
                 ask_without_key(url, operation, findings)
+        with httpx.Client(base_url=url, headers={"Authorization": RIGHT[0]}) as client:
+            # Chance may have asked for nobody's roles who has a title.
+            for user in named:
+                look(client.get(f"/v1/users/{user}/roles"), RIGHT, findings)
         with findings.noting("barely HTTP"):
             made_up(raw_requests(), plan.raw, partial(ask_raw, url, findings))
         asyncio.run(abrupt(url, plan.abrupt, 1))
