@@ -191,6 +191,8 @@ class Following:
         followed.district, followed.mode, followed.last_error = district, mode, None
         load.is_answering = True
         self.publish(district)
+        district.on_change(load.changed_before)
+        load.changed_before.clear()
         self.calendar_changed(district.id)
         followed.changes.restart(upto)
 
@@ -203,6 +205,7 @@ class _Load:
         district: what was loaded.
         trail: which events have been applied.
         is_answering: whether answers come from this load already.
+        changed_before: whose facts changed before they did; of whoever is not loaded, more may be known than that.
     """
 
     def __init__(self, following: Following, followed: Followed, district: District) -> None:
@@ -210,6 +213,7 @@ class _Load:
         self.district = district
         self.trail = Trail("")
         self.is_answering = False
+        self.changed_before: set[UserId] = set()
         self._following = following
         self._reader = EventReader(following.clever, district.id)
         self._position: str | None = None
@@ -325,6 +329,8 @@ class _Load:
             trail.add(event.id)
             if self.is_answering:
                 changes.add(event.id, users)
+            else:
+                self.changed_before.update(users)
         if not is_ahead:
             trail.add(passage.upto)
             trail.newest = passage.upto

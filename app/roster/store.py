@@ -95,7 +95,7 @@ class Store:
     def put_district(self, district: District) -> None:
         """Answer from a loaded district from now on, in place of an earlier load of it."""
         self._districts[district.id] = district
-        district.on_change = partial(self._drop_users, district.id)
+        district.on_change = partial(self._drop_users, district)
 
     def drop_district(self, district: DistrictId) -> None:
         """Answer no longer from a loaded district."""
@@ -210,9 +210,14 @@ class Store:
             self._cache(key).put(key.text, snapshot)
         return snapshot
 
-    def _drop_users(self, district: DistrictId, users: Collection[UserId]) -> None:
+    def _drop_users(self, district: District, users: Collection[UserId]) -> None:
+        now: Snapshot[None] = Snapshot(None, self.clock(), self.wall())
         for user in users:
-            self.users.forget(f"{district}/{user}")
+            key = Key("user", district.id, user)
+            self.users.forget(key.text)
+            if said_by(district, key.kind, user) is None:
+                # Of whoever is not loaded, other processes and fetches in progress may have what was true before.
+                self.outdated.put(key.text, now)
 
     def _cache(self, key: Key) -> Cache:
         return self.users if key.kind == "user" else self.places

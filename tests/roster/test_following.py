@@ -2,6 +2,7 @@
 
 import pytest
 
+from app.domain.ids import UserId
 from app.roster.following import Mode
 from app.telemetry import metrics
 from tests.conftest import MovedClock, Sandbox
@@ -32,6 +33,17 @@ async def test_what_changes_during_the_load_is_applied_before_the_district_answe
         await replica.following.take(district, newest)
         assert [*district.contents()] == await replica.contents()
         assert replica.published == [district]
+
+
+async def test_whoever_changed_during_the_load_is_told_of_as_soon_as_the_district_answers(
+    sandbox: Sandbox, clock: MovedClock
+) -> None:
+    async with following(sandbox, clock) as replica:
+        told, load = set[UserId](), await replica.read()
+        replica.following.publish = lambda district: setattr(district, "on_change", told.update)
+        sandbox.app.state.world.remove("users", sandbox.user("teacher_only"))
+        await replica.following.take(*load)
+        assert sandbox.user("teacher_only") in told
 
 
 @pytest.mark.parametrize(

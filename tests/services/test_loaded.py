@@ -1,5 +1,7 @@
 """What is answered from a district that is loaded as a whole, and when Clever is asked nevertheless."""
 
+import asyncio
+
 import pytest
 
 from app.api.permissions import rendered
@@ -19,6 +21,8 @@ from app.services.permissions import Subject, permissions_of
 from tests.conftest import MovedClock, Sandbox
 from tests.loaded import from_loaded, loaded_by
 from tests.services.counting import ANN, NORTH, Asked
+from tests.services.test_shared import both_by
+from tests.waiting import settled
 
 TEACHER = Facts(ANN, NORTH, (HeldRole(Role.TEACHER, (Standing(fields=(("title", ("dean",)),)),)),))
 STUDENT = Facts(ANN, NORTH, (HeldRole(Role.STUDENT),))
@@ -176,6 +180,23 @@ async def test_a_change_of_a_user_who_is_not_loaded_drops_what_was_read_of_them_
     district.put_section(Section(SectionId("algebra"), NORTH, None, (ANN,)))
     await asked.snapshot()
     assert asked.clever.snapshots == 2
+
+
+async def test_a_change_of_a_user_who_is_not_loaded_outdates_what_others_have_read_and_what_is_being_read(
+    clock: MovedClock,
+) -> None:
+    both = both_by(clock)
+    district = loaded(both.here, whom=Whom.STAFF)
+    await both.read_there(STUDENT)
+    both.here.clever.facts_given, both.here.clever.let = STUDENT, asyncio.Event()
+    reading = both.here.reading_under_way(ANEW)
+    await settled(lambda: both.here.clever.snapshots)
+    clock.move(1)
+    district.put_section(Section(SectionId("algebra"), NORTH, None, (ANN,)))
+    both.here.clever.let.set()
+    await reading
+    both.here.clever.facts_given = now_known = Facts(ANN, NORTH, (HeldRole(Role.CONTACT, (Standing(),)),))
+    assert facts_in(await both.here.snapshot()) == now_known
 
 
 async def test_a_district_that_is_no_longer_loaded_is_read_one_by_one(asked: Asked, clock: MovedClock) -> None:
