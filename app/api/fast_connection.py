@@ -6,7 +6,7 @@ to be waited for.
 """
 
 from app.api.errors import Problem
-from app.api.fast_path import EVALUATION_PATHS, MOST_BYTES, FastPath
+from app.api.fast_path import MOST_BYTES, POSTED_PATHS, FastPath
 from app.api.http_limits import Connection
 from app.api.security_headers import RawHeaders
 
@@ -90,7 +90,7 @@ class FastConnection(Connection):
 
     def _is_soon_there(self) -> bool:
         """Tell whether a short question is still to come: many clients send its head by itself."""
-        if self.url not in EVALUATION_PATHS:
+        if self.url not in POSTED_PATHS:
             return False
         length = dict(self._head).get(b"content-length", b"")
         return 0 < len(length) <= len(str(MOST_BYTES)) and int(length) <= MOST_BYTES

@@ -12,9 +12,10 @@ from collections.abc import Mapping, Sequence
 
 from app.api.authentication import Known
 from app.api.authzen.evaluation import EVALUATION_PATH, EVALUATIONS_PATH, evaluations_in, questions_in
-from app.api.authzen.requests import EvaluationRequest, EvaluationsSemantic, question_of, read_as
+from app.api.authzen.requests import EvaluationRequest, EvaluationsSemantic, SubjectSearchRequest, question_of, read_as
 from app.api.authzen.responses import rendered as rendered_decision
 from app.api.authzen.responses import rendered_together
+from app.api.authzen.search import SUBJECTS_PATH, rendered_subjects
 from app.api.errors import Refused
 from app.api.http_caching import Stamped, stamped, unkept
 from app.api.permissions import rendered as rendered_set
@@ -29,6 +30,7 @@ from app.roster.freshness import Freshness
 from app.services.decision_point import DecisionPoint
 from app.services.decisions import cached_decision, cached_decisions
 from app.services.permissions import Subject, cached_permissions
+from app.services.search import cached_subjects
 from app.telemetry import tracing
 from app.telemetry.access_log import AccessLog
 from app.telemetry.current_request import CURRENT, REQUEST_ID, TRACEPARENT, Request, request_with
@@ -50,8 +52,14 @@ _BEARER = b"Bearer "
 _UNUSUAL = frozenset({b"cache-control", b"origin", b"transfer-encoding"})
 
 _PERMISSIONS = f"{router.prefix}/{{user_id}}/permissions"
-_DECISIONS = {path.encode(): path for path in (EVALUATION_PATH, EVALUATIONS_PATH)}
-EVALUATION_PATHS = frozenset(_DECISIONS)
+_POSTED = {
+    EVALUATION_PATH: CallerScope.ACCESS_EVALUATE,
+    EVALUATIONS_PATH: CallerScope.ACCESS_EVALUATE,
+    SUBJECTS_PATH: CallerScope.ACCESS_SEARCH,
+}
+_ROUTES = {path.encode(): path for path in _POSTED}
+POSTED_PATHS = frozenset(_ROUTES)
+"""Where questions are posted that may be answered here."""
 
 
 class FastPath:
@@ -80,7 +88,7 @@ class FastPath:
     def __call__(self, method: bytes, target: bytes, headers: RawHeaders, body: bytes) -> Stamped | None:
         """Answer a request."""
         user = _USER.fullmatch(target) if method == b"GET" else None
-        route = _DECISIONS.get(target) if method == b"POST" else _PERMISSIONS if user else None
+        route = _ROUTES.get(target) if method == b"POST" else _PERMISSIONS if user else None
         said = None if route is None else _usual(headers)
         caller, pdp = None if said is None else self._caller(said), self._active_policy.decision_point
         if route is None or said is None or caller is None or pdp is None:
@@ -90,7 +98,7 @@ class FastPath:
         token = CURRENT.set(request)
         try:
             if user is None:
-                answer = _decisions(pdp, caller, said, body, route)
+                answer = _posted(pdp, caller, said, body, route)
             else:
                 answer = None if body else _permissions(pdp, caller, said, user[1].decode(), user[2])
             if answer is None:
@@ -152,8 +160,8 @@ def _subject(user: str, query: bytes | None) -> Subject | None:
     return Subject(user, said.get("district"), None if role is None else _ROLES[role])
 
 
-def _decisions(pdp: DecisionPoint, caller: Caller, headers: Headers, body: bytes, route: str) -> Stamped | None:
-    if headers.get(b"content-type") != b"application/json" or CallerScope.ACCESS_EVALUATE not in caller.scopes:
+def _posted(pdp: DecisionPoint, caller: Caller, headers: Headers, body: bytes, route: str) -> Stamped | None:
+    if headers.get(b"content-type") != b"application/json" or _POSTED[route] not in caller.scopes:
         return None
     if len(body) > MOST_BYTES:
         return None
@@ -162,11 +170,22 @@ def _decisions(pdp: DecisionPoint, caller: Caller, headers: Headers, body: bytes
             question = question_of(read_as(EvaluationRequest, object_in(body)))
             decision = cached_decision(pdp, question, Freshness(caller=caller))
             return None if decision is None else unkept(rendered_decision(pdp, decision))
+        if route == SUBJECTS_PATH:
+            return _subjects(pdp, caller, body)
         questions = _few_questions(body)
     except Refused:
         return None
     decisions = questions and cached_decisions(pdp, questions, Freshness(caller=caller, one_of_many=True))
     return unkept(rendered_together(pdp, decisions)) if decisions else None
+
+
+def _subjects(pdp: DecisionPoint, caller: Caller, body: bytes) -> Stamped | None:
+    asked = read_as(SubjectSearchRequest, object_in(body))
+    # A page may be refused, and only once the search is logged.
+    if asked.page:
+        return None
+    found = cached_subjects(pdp, question_of(asked), Freshness(caller=caller, one_of_many=True))
+    return None if found is None else unkept(rendered_subjects(pdp, caller, asked, found))
 
 
 def _few_questions(body: bytes) -> Sequence[Question]:

@@ -202,13 +202,22 @@ class Roster:
         sections = await self.sections(district, place, freshness)
         return sections.of([section.id for section in sections.facts])
 
+    def cached_alike(
+        self, district: DistrictId, place: Place, roles: Collection[Role], freshness: Freshness
+    ) -> Sequence[Alike] | None:
+        """Return whom ``alike`` would, where the district is loaded with everybody in these roles."""
+        loaded = self.loaded(district, freshness)
+        if loaded is None or not all(map(loaded.lists, roles)):
+            return None
+        return [each for role in roles for each in loaded.alike(place, role)]
+
     async def alike(
         self, district: DistrictId, place: Place, roles: Collection[Role], freshness: Freshness
     ) -> Snapshot[Sequence[Alike]]:
         """Return who stands in a place in one of these roles, those together whom no decision there can tell apart."""
-        loaded = self.loaded(district, freshness)
-        if loaded is not None and all(map(loaded.lists, roles)):
-            return Snapshot([each for role in roles for each in loaded.alike(place, role)], *loaded.as_of)
+        loaded, alike = self.loaded(district, freshness), self.cached_alike(district, place, roles, freshness)
+        if loaded is not None and alike is not None:
+            return Snapshot(alike, *loaded.as_of)
         admins = Role.DISTRICT_ADMIN if place[0] is Scope.DISTRICT else None
         people = await self.people(district, place, admins, freshness)
         return people.of([Alike(person, (person.user,)) for person in people.facts])

@@ -1,27 +1,30 @@
 """Searches: who may do something, to what, and what may be done; each result is one that a decision would grant."""
 
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from msgspec import structs
 
-from app.domain.decision import SCOPE_OF, Reason, decide, denied_to_everyone, is_applicable
+from app.domain.calendar import DistrictStatus
+from app.domain.decision import SCOPE_OF, Reason, decide, denied_to_everyone, denied_unread, is_applicable
 from app.domain.errors import CleverError, MalformedId, RecordUnknown, RoleNotHeld, UserUnknown
 from app.domain.evaluation import Access
 from app.domain.facts import Role
+from app.domain.ids import UserId
 from app.domain.places import Location, Place, Section, location_of_section, location_of_student
 from app.domain.policy import FIRST_SCOPE, Policy
 from app.domain.question import Entity, Question, district_named, is_user, permission_asked, role_asked
 from app.domain.scopes import CLEVER_TYPES, Scope
-from app.domain.snapshot import Staleness
+from app.domain.snapshot import Staleness, staleness_of
 from app.roster.concurrency import FEW, several
 from app.roster.district import HERE, Alike
-from app.roster.districts import district_of
+from app.roster.districts import cached_district_of, district_of
 from app.roster.freshness import Freshness
 from app.services.decision_log import Answered, asked_in, log_decision
 from app.services.decision_point import NO_DECISION_LOG, DecisionPoint
 from app.services.needed_reads import subject_of
-from app.services.resource_lookup import NotLocated, ResourceLookup
+from app.services.resource_lookup import NotLocated, ResourceLookup, cached_location
+from app.telemetry import metrics
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,17 +180,63 @@ async def subjects(pdp: DecisionPoint, question: Question, freshness: Freshness)
         DistrictUnnamed: several districts are connected and the question names none.
         NotCached, CleverError: something that the answer rests on could not be read.
     """
-    subject, resource = question.subject, question.resource
-    named = district_named(pdp.policy, resource.properties)
-    if named is None:
-        named = district_named(pdp.policy, subject.properties)
-    asked = structs.replace(question, subject=Entity(subject.type, "", {"district": named}))
+    cached = cached_subjects(pdp, question, freshness)
+    if cached is not None:
+        return cached
+    asked = _about_nobody(pdp.policy, question)
     return _logged(pdp, asked, freshness, await _subjects(pdp, asked, freshness))
+
+
+def cached_subjects(pdp: DecisionPoint, question: Question, freshness: Freshness) -> Found | None:
+    """Return what ``subjects`` would where the district is loaded, and all else is fresh in memory; logged likewise.
+
+    None, and nothing is logged, where something has to be read, or the search ends in an error.
+    """
+    asked = _about_nobody(pdp.policy, question)
+    found = _cached_subjects(pdp, asked, freshness)
+    return None if found is None else _logged(pdp, asked, freshness, found)
+
+
+def _about_nobody(policy: Policy, question: Question) -> Question:
+    """Return a question with the district that it names, and without the id of its subject."""
+    subject, resource = question.subject, question.resource
+    named = district_named(policy, resource.properties)
+    if named is None:
+        named = district_named(policy, subject.properties)
+    return structs.replace(question, subject=Entity(subject.type, "", {"district": named}))
+
+
+def _cached_subjects(pdp: DecisionPoint, question: Question, freshness: Freshness) -> Found | None:
+    policy, roster, resource = pdp.policy, pdp.roster, question.resource
+    permission, kind = permission_asked(policy, question.action.name, resource.type), policy.type_of(resource.type)
+    named = question.subject.properties["district"]
+    if denied_unread(policy, permission, question) or kind not in CLEVER_TYPES or not isinstance(named, str | None):
+        return None
+    district = cached_district_of(roster, named, freshness.caller)
+    if district is None or roster.loaded(district, freshness) is None:
+        return None
+    located = cached_location(roster, district, kind, resource.id, freshness)
+    now = pdp.cached_now(district, freshness)
+    if located is None or now is None:
+        return None
+    try:
+        wanted = _Wanted(pdp, question, permission, role_asked(question), located.location, now.status)
+    except RoleNotHeld:
+        return None
+    found = set[str]()
+    for place, roles in wanted.places():
+        people = None if place[0] is Scope.SELF else roster.cached_alike(district, place, roles, freshness)
+        if people is None or (policy.drops_unconfirmed_schools and not all(each.facts.confirmed() for each in people)):
+            return None
+        found.update(wanted.permitted(people))
+    for cache in located.caches:
+        metrics.record_cache_lookup(cache, "hit")
+    return Found(sorted(found), staleness_of((*located.snapshots, *now.snapshots)))
 
 
 async def _subjects(pdp: DecisionPoint, question: Question, freshness: Freshness) -> Found:
     permission = permission_asked(pdp.policy, question.action.name, question.resource.type)
-    if denied_to_everyone(pdp.policy, permission, question.resource.type) or not is_user(pdp.policy, question.subject):
+    if denied_unread(pdp.policy, permission, question):
         return _NOTHING
     named = question.subject.properties["district"]
     if named is not None and not isinstance(named, str):
@@ -202,13 +251,39 @@ async def _subjects(pdp: DecisionPoint, question: Question, freshness: Freshness
         return Found([], lookup.staleness())
     now = await pdp.now(lookup.district, freshness)
     lookup.snapshots.extend(now.snapshots)
-    found = set[str]()
-    async for alike in _candidates(ListReader(lookup), location, permission):
-        if role is None or role in alike.facts.held():
-            known = pdp.access_of_alike(alike, role, now.status)
-            if decide(known, permission, location | {HERE}, question) is Reason.GRANTED:
-                found.update(alike.users)
+    wanted, found = _Wanted(pdp, question, permission, role, location, now.status), set[str]()
+    for place, roles in wanted.places():
+        found.update(wanted.permitted(await ListReader(lookup).people(place, roles)))
     return Found(sorted(found), lookup.staleness())
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """Who is searched: whoever holds a permission, perhaps in one role, on what lies in a location, at this time."""
+
+    pdp: DecisionPoint
+    question: Question
+    permission: str
+    role: Role | None
+    location: Location
+    status: DistrictStatus
+
+    def places(self) -> Iterator[tuple[Place, Sequence[Role]]]:
+        """Yield the places to whose people the policy can give the permission, with the roles that reach there."""
+        policy = self.pdp.policy
+        for place in sorted(self.location):
+            roles = _reaching(policy, place[0]) if self.permission in policy.permissions_in[place[0]] else ()
+            if roles:
+                yield place, roles
+
+    def permitted(self, people: Iterable[Alike]) -> Iterator[UserId]:
+        """Yield the ids of those to whom the permission is given."""
+        there = self.location | {HERE}
+        for alike in people:
+            if self.role is None or self.role in alike.facts.held():
+                access = self.pdp.access_of_alike(alike, self.role, self.status)
+                if decide(access, self.permission, there, self.question) is Reason.GRANTED:
+                    yield from alike.users
 
 
 async def resources(pdp: DecisionPoint, question: Question, freshness: Freshness) -> Found:
@@ -292,16 +367,6 @@ async def _location_or_itself(lookup: ResourceLookup, question: Question, kind: 
         return await lookup.location(question.resource)
     except NotLocated:
         return frozenset({(SCOPE_OF[kind], question.resource.id)}) if kind in CLEVER_TYPES else frozenset()
-
-
-async def _candidates(list_reader: ListReader, location: Location, permission: str) -> AsyncIterator[Alike]:
-    """Yield whoever stands in relation to one of the places, with what they are there, some more than once."""
-    policy = list_reader.lookup.pdp.policy
-    for place in sorted(location):
-        roles = _reaching(policy, place[0])
-        if roles and permission in policy.permissions_in[place[0]]:
-            for alike in await list_reader.people(place, roles):
-                yield alike
 
 
 def _reaching(policy: Policy, scope: Scope) -> list[Role]:

@@ -35,10 +35,11 @@ def told(answer: httpx.Response) -> tuple[int, bytes, list[tuple[str, str]]]:
 CREDENTIAL = {"Authorization": f"Bearer {KEY}"}
 JSON = {"Content-Type": "application/json"}
 USUAL = CREDENTIAL | JSON
-EVALUATION, EVALUATIONS, PERMISSIONS = (
+EVALUATION, EVALUATIONS, PERMISSIONS, SUBJECT_SEARCH = (
     "/access/v1/evaluation",
     "/access/v1/evaluations",
     "/v1/users/$teacher/permissions",
+    "/access/v1/search/subject",
 )
 HEXADECIMAL = "0123456789abcdef01234567"
 
@@ -178,6 +179,28 @@ NOT_PLAIN_MANY = [
     ),
     questions(WHOLE, beside=f'"evaluations":[{WHOLE}],'),
     *(questions(WHOLE, other, WHOLE) for other in NOT_PLAIN[:30]),
+]
+
+
+SEARCHES = [
+    question(what="view"),
+    question(what="archive"),
+    question("", "view", kind="classroom", which="$foreign"),
+    question(what="view", kind="school", which="$school"),
+    question(what="view", kind="student", which="$student"),
+    question(what="view", kind="org", which="$district", district='"$district"'),
+    f'{{"context":{{"role_context":"staff"}},{question(what="view").removeprefix("{")}',
+    question(what="view").replace('"id":"$teacher"', '"a":1'),
+]
+"""Searches for users that are at hand where the district is loaded."""
+
+NOT_PLAIN_SEARCHES = [
+    *(f'{{"page":{page},{question(what="view").removeprefix("{")}' for page in ("{}", '{"limit":1}', '{"token":"a"}')),
+    *(f'{{"page":{page},{question(what="view").removeprefix("{")}' for page in ("null", "7")),
+    f'{{"context":{{"role_context":"jane"}},{question(what="view").removeprefix("{")}',
+    question(what="view", kind="user", which="$teacher"),
+    question(what="view").replace('"section"', '"section","properties":{"district":7}'),
+    *NOT_PLAIN,
 ]
 
 

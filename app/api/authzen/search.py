@@ -151,12 +151,12 @@ class _Asker:
 
     def page(self, found: list[str], asked: QuestionRequest, page: PageRequest | None) -> tuple[Page, PageBody | None]:
         """Return a page of ``found``, and what to say of it; nothing where it is all and no page was asked for."""
+        if page is None and len(found) <= DEFAULT_SIZE:
+            return Page(found, len(found), ""), None
         asked_for = {key: said for key, said in msgspec.to_builtins(asked).items() if key != "page"}
         question = [type(asked).__name__, asked_for]
         bound_to = canonical([question, self.caller.digest.hex(), self.pdp.policy.revision])
         part = Pager(key_from(self.pdp.secret), bound_to).page(found, page or PageRequest())
-        if page is None and len(found) <= DEFAULT_SIZE:
-            return part, None
         return part, PageBody(next_token=part.next_token, count=len(part.results), total=part.total)
 
 
@@ -165,6 +165,9 @@ async def _asker(pdp: CurrentDecisionPoint, caller: CurrentCaller) -> _Asker:
 
 
 Asker = Annotated[_Asker, Depends(_asker)]
+
+
+SUBJECTS_PATH = f"{router.prefix}/subject"
 
 
 @router.post(
@@ -181,10 +184,14 @@ async def search_subjects(asker: Asker, freshness: BatchFreshness, said: Said) -
     """
     asked = read_as(SubjectSearchRequest, said)
     found = await search.subjects(asker.pdp, question_of(asked), freshness)
-    part, page = asker.page(found.results, asked, asked.page)
+    return unkept_response(rendered_subjects(asker.pdp, asker.caller, asked, found))
+
+
+def rendered_subjects(pdp: DecisionPoint, caller: Caller, asked: SubjectSearchRequest, found: search.Found) -> bytes:
+    """Return the users that were found as the body of an answer; raises ``Refused`` for a bad page token."""
+    part, page = _Asker(pdp, caller).page(found.results, asked, asked.page)
     results = [FoundSubject(type=asked.subject.type, id=each) for each in part.results]
-    answer = SubjectResults(page=page, context=search_context(asker.pdp, found.stale), results=results)
-    return unkept_response(answer.rendered())
+    return SubjectResults(page=page, context=search_context(pdp, found.stale), results=results).rendered()
 
 
 @router.post(
