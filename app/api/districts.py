@@ -82,6 +82,13 @@ class DistrictBody(BaseModel):
     launch_date: Annotated[
         date | None, Field(description="The first day on which users can log in through Clever, or null.")
     ]
+    unreadable: Annotated[
+        list[str],
+        Field(
+            description="Which of these dates cannot be read in what Clever says; `terms` if one of a term cannot, "
+            "where terms are read. It counts as not given, and so does the other one of the pause."
+        ),
+    ]
 
 
 class DistrictsBody(BaseModel):
@@ -195,6 +202,7 @@ def _district(view: DistrictView) -> DistrictBody:
         pause_start=calendar.pause_start,
         pause_end=calendar.pause_end,
         launch_date=calendar.launch_date,
+        unreadable=list(calendar.unreadable),
     )
 
 

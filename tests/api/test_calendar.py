@@ -213,7 +213,7 @@ def test_an_older_calendar_stands_in_and_the_answer_says_how_old_it_is(
         assert (answer.json()["as_of"], answer.headers["age"]) == ("2024-12-02T00:00:00Z", "301")
 
 
-def test_a_day_that_cannot_be_read_opens_and_shuts_nothing_and_is_counted(
+def test_a_day_that_cannot_be_read_opens_and_shuts_nothing_and_is_counted_and_shown(
     sandbox: Sandbox, clock: MovedClock, tmp_path: Path
 ) -> None:
     policy = f"{WITHOUT_BLOCKS}\ndistrict: {{paused: deny, before_launch: deny}}\n"
@@ -222,6 +222,8 @@ def test_a_day_that_cannot_be_read_opens_and_shuts_nothing_and_is_counted(
         before = oddities(service)
         assert service.held() == ALL
         assert oddities(service) - before == 2
+        shown = service.client.get(f"/v1/districts/{sandbox.district}").raise_for_status().json()
+        assert shown["unreadable"] == ["launch_date", "pause_end"]
         service.change(state="paused")
         assert service.permissions(**{"Cache-Control": "no-cache"}).json()["permissions"] == []
 

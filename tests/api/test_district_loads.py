@@ -97,6 +97,7 @@ async def test_what_is_known_of_a_district_tells_where_answers_come_from(serve: 
         "pause_start": None,
         "pause_end": None,
         "launch_date": "2024-08-19",
+        "unreadable": [],
     }
     assert answered(service, "/v1/districts") == {"districts": [known]}
     load(service, there.id)
