@@ -177,7 +177,7 @@ class Store:
 
     def allows_stale(self, key: Key) -> bool:
         """Tell whether an older snapshot may answer: not if Clever refused when it was last asked."""
-        return self._refused.keys().isdisjoint(_refusals_of(key))
+        return not any(map(self._is_refused, _refusals_of(key)))
 
     def note_answer(self, key: Key, began: float) -> None:
         """Note that a fetch succeeded: what was refused before is no longer."""
@@ -191,6 +191,12 @@ class Store:
         refusal = district, kind
         if began >= max(self._answered.get(refusal, began), self._refused.get(refusal, began)):
             self._refused[refusal] = began
+
+    def _is_refused(self, refusal: tuple[DistrictId, str | None]) -> bool:
+        began, (district, kind) = self._refused.get(refusal), refusal
+        loaded = self._districts.get(district)
+        # Whoever follows a district has its token accepted, too.
+        return began is not None and (kind is not None or loaded is None or loaded.as_of.began <= began)
 
     def _newest(self, loaded: District, key: Key, held: Snapshot[Any] | None) -> Snapshot[Any] | None:
         """Return what a loaded district says, or what was read alone if that is newer or the district does not know."""
@@ -218,6 +224,7 @@ class Store:
             if said_by(district, key.kind, user) is None:
                 # Of whoever is not loaded, other processes and fetches in progress may have what was true before.
                 self.outdated.put(key.text, now)
+                self.gone.forget(key.text)
 
     def _cache(self, key: Key) -> Cache:
         return self.users if key.kind == "user" else self.places

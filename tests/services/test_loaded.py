@@ -6,7 +6,7 @@ import pytest
 
 from app.api.permissions import rendered
 from app.domain.calendar import Calendar
-from app.domain.errors import UserUnknown
+from app.domain.errors import CleverRefusedToken, CleverUnreachable, UserUnknown
 from app.domain.facts import Facts, HeldRole, Role, Standing
 from app.domain.ids import DistrictId, SectionId
 from app.domain.places import Section
@@ -197,6 +197,30 @@ async def test_a_change_of_a_user_who_is_not_loaded_outdates_what_others_have_re
     await reading
     both.here.clever.facts_given = now_known = Facts(ANN, NORTH, (HeldRole(Role.CONTACT, (Standing(),)),))
     assert facts_in(await both.here.snapshot()) == now_known
+
+
+async def test_whoever_was_unknown_and_is_not_loaded_is_known_at_once_with_an_event(asked: Asked) -> None:
+    district = loaded(asked, whom=Whom.STAFF)
+    asked.clever.error = UserUnknown()
+    with pytest.raises(UserUnknown):
+        await asked.snapshot()
+    asked.clever.error, asked.clever.facts_given = None, STUDENT
+    district.put_person(STUDENT)
+    assert facts_in(await asked.snapshot()) == STUDENT
+
+
+async def test_a_token_that_is_accepted_for_events_lets_older_facts_answer_again_while_clever_fails(
+    asked: Asked, clock: MovedClock
+) -> None:
+    district = loaded(asked, TEACHER)
+    asked.clever.error = CleverRefusedToken("revoked")
+    with pytest.raises(CleverRefusedToken):
+        await asked.snapshot(ANEW)
+    clock.move(1)
+    district.as_of = now(asked)
+    asked.clever.error = CleverUnreachable("down")
+    clock.move(asked.roster.fresh_seconds + 1)
+    assert (await asked.snapshot()).stale == "unreachable"
 
 
 async def test_a_district_that_is_no_longer_loaded_is_read_one_by_one(asked: Asked, clock: MovedClock) -> None:
