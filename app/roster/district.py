@@ -86,9 +86,11 @@ class _SectionRecord(msgspec.Struct, array_like=True, frozen=True, gc=False):
     term: int | None
     teachers: bytes
     students: bytes
+    """As numbers where everyone is held, else as ids: of those who are not held nothing but their ids is known."""
 
 
 _SECTION = msgspec.msgpack.Decoder(_SectionRecord)
+_SHORT_IDS = msgspec.msgpack.Decoder(tuple[bytes, ...])
 
 _packed = msgspec.msgpack.Encoder().encode
 # A school's teachers are all alike but for their titles.
@@ -168,7 +170,7 @@ class District:
     def put_section(self, section: Section) -> Collection[UserId]:
         """Hold a section; raises ``ValueError`` for one of another district."""
         before, after = self._hold_section(section)
-        return () if before == after else self._announced(self._names(_touched(before, after)))
+        return () if before == after else self._announced(self._touched(before, after))
 
     def load_section(self, section: Section) -> None:
         """Hold a section as ``put_section`` does, while nobody is answered from here: whom it touches is of no use."""
@@ -178,7 +180,7 @@ class District:
         """Hold a section, and return its record as it was and as it is."""
         self._check(section.district)
         number, school, term = self._ids.number(section.id), self._number(section.school), self._number(section.term)
-        teachers, students = self._ids.numbers(section.teachers), self._ids.numbers(section.students)
+        teachers, students = self._ids.numbers(section.teachers), self._packed_students(section.students)
         before, after = self._section(number), _SectionRecord(school, term, teachers, students)
         if before != after:
             if before is not None:
@@ -195,7 +197,7 @@ class District:
             return ()
         self._unlink_section(number, before)
         del self._sections[number]
-        return self._announced(self._names(_touched(before, None)))
+        return self._announced(self._touched(before, None))
 
     def put_school(self, school: SchoolId) -> Collection[UserId]:
         """Hold a school, which confirms that those who administer it do."""
@@ -264,7 +266,7 @@ class District:
             stands_in = SectionOf(self._ids.name(section), self._name(record.school), self._name(record.term))
             if number in _numbers(record.teachers):
                 taught.append(stands_in)
-            if number in _numbers(record.students):
+            if number in self._learners(record):
                 attended.append(stands_in)
         roles, legacy_ids = _PERSON.decode(person)
         held = (
@@ -279,7 +281,7 @@ class District:
         here: SectionOf | None = None
         record = self._section(self._ids.known(place[1])) if place[0] is Scope.SECTION else None
         if record is not None:
-            teachers, students = {*_numbers(record.teachers)}, {*_numbers(record.students)}
+            teachers, students = {*_numbers(record.teachers)}, {*self._learners(record)}
             here = SectionOf(HERE[1], self._name(record.school), self._name(record.term))
         groups: dict[tuple[bytes, bool, bool], list[int]] = {}
         for number in numbers:
@@ -299,7 +301,7 @@ class District:
         record = self._section(self._ids.known(section))
         if record is None:
             return None
-        students, teachers = self._names(_numbers(record.students)), self._names(_numbers(record.teachers))
+        students, teachers = self._students(record), self._names(_numbers(record.teachers))
         return Section(SectionId(section), self.id, self._school(record), students, teachers, self._name(record.term))
 
     def school(self, school: str) -> SchoolId | None:
@@ -374,7 +376,7 @@ class District:
     def _in_term(self, term: str) -> tuple[UserId, ...]:
         sections = self._sections_in_term.get(self._ids.known(term), ())
         records = [_SECTION.decode(self._sections[section]) for section in sections]
-        return self._names({number for each in records for number in _numbers(each.teachers + each.students)})
+        return tuple({user for record in records for user, _ in self._listed(record)})
 
     def _announced(self, users: Collection[UserId]) -> Collection[UserId]:
         self.on_change(users)
@@ -401,12 +403,12 @@ class District:
         raise ValueError(f"Clever lists no people of a {scope}")
 
     def _people_of_section(self, record: _SectionRecord, role: Role | None) -> set[int]:
-        listed = {Role.TEACHER: record.teachers, Role.STUDENT: record.students}
+        listed = {Role.TEACHER: _numbers(record.teachers), Role.STUDENT: self._learners(record)}
         return {
             number
             for each, numbers in listed.items()
             if role in {None, each}
-            for number in _numbers(numbers)
+            for number in numbers
             if number in self._in_role[each]
         }
 
@@ -484,7 +486,36 @@ class District:
 
     def _members(self, record: _SectionRecord) -> set[int]:
         """Return whose sections have to be known: no students where only staff are held."""
-        return {*_numbers(record.teachers), *(_numbers(record.students) if self.whom is Whom.EVERYONE else ())}
+        return {*_numbers(record.teachers), *self._learners(record)}
+
+    def _packed_students(self, students: Iterable[str]) -> bytes:
+        # A number for each of 100,000 students would take 13 MB, their ids in each of their sections take 6.
+        if self.whom is Whom.STAFF:
+            return _packed(tuple(map(short_id, students)))
+        return self._ids.numbers(students)
+
+    def _students(self, record: _SectionRecord) -> tuple[UserId, ...]:
+        if self.whom is Whom.STAFF:
+            return tuple(map(UserId, map(long_id, _SHORT_IDS.decode(record.students))))
+        return self._names(_numbers(record.students))
+
+    def _learners(self, record: _SectionRecord) -> Sequence[int]:
+        """Return which students of a section may be held: none where only staff are."""
+        return () if self.whom is Whom.STAFF else _numbers(record.students)
+
+    def _touched(self, before: _SectionRecord | None, after: _SectionRecord | None) -> tuple[UserId, ...]:
+        """Return whose facts change with a section."""
+        old, new = self._listed(before), self._listed(after)
+        if before is None or after is None or (before.school, before.term) != (after.school, after.term):
+            return tuple({user for user, _ in old | new})
+        return tuple({user for user, _ in old ^ new})
+
+    def _listed(self, record: _SectionRecord | None) -> set[tuple[UserId, Role]]:
+        """Return whom a section lists, and as what."""
+        if record is None:
+            return set()
+        teachers = {(user, Role.TEACHER) for user in self._names(_numbers(record.teachers))}
+        return teachers | {(user, Role.STUDENT) for user in self._students(record)}
 
 
 def _ignore(_users: Collection[UserId]) -> None:
@@ -550,22 +581,6 @@ class _Index:
 
 def _numbers(packed_numbers: bytes) -> Sequence[int]:
     return memoryview(packed_numbers).cast(_NUMBER)
-
-
-def _touched(before: _SectionRecord | None, after: _SectionRecord | None) -> set[int]:
-    """Return whose facts change with a section, by number."""
-    old, new = _listed(before), _listed(after)
-    if before is None or after is None or (before.school, before.term) != (after.school, after.term):
-        return {number for number, _ in old | new}
-    return {number for number, _ in old ^ new}
-
-
-def _listed(record: _SectionRecord | None) -> set[tuple[int, Role]]:
-    """Return whom a section lists, and as what."""
-    if record is None:
-        return set()
-    teachers = {(number, Role.TEACHER) for number in _numbers(record.teachers)}
-    return teachers | {(number, Role.STUDENT) for number in _numbers(record.students)}
 
 
 def _without_sections(held: HeldRole) -> HeldRole:

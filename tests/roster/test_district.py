@@ -140,7 +140,7 @@ def test_facts_put_together_equal_those_of_single_reads_and_whose_facts_change_i
 
 @law
 @given(changes())
-def test_a_district_of_staff_holds_those_who_are_employees_and_nothing_else(every: list[Change]) -> None:
+def test_a_district_of_staff_holds_those_who_are_employees_and_all_whom_sections_list(every: list[Change]) -> None:
     clever, district = Clever(), empty(Whom.STAFF)
     before: dict[str, Facts | None] = dict.fromkeys(IDS)
     for change in every:
@@ -151,6 +151,8 @@ def test_a_district_of_staff_holds_those_who_are_employees_and_nothing_else(ever
     read = {user: clever.read_alone(user) for user in IDS}
     held = {user for user, facts in read.items() if facts and facts.roles and EMPLOYEES.issuperset(facts.held())}
     assert before == {user: facts if user in held else None for user, facts in read.items()}
+    sections = {section: clever.section(section) for section in clever.sections}
+    assert {section: district.section(section) for section in sections} == sections
 
 
 @law
