@@ -125,9 +125,14 @@ def long_id(named: bytes) -> str:
     return named.hex() if len(named) == _ID_BYTES else named.decode().rstrip()
 
 
+def long_ids(named: Iterable[bytes]) -> list[str]:
+    """Return the ids of several compact forms."""
+    return [each.hex() if len(each) == _ID_BYTES else long_id(each) for each in named]
+
+
 def _all_short(ids: Iterable[str]) -> tuple[_Id, ...]:
     return tuple(map(short_id, ids))
 
 
 def _all_long(ids: Iterable[_Id]) -> tuple[str, ...]:
-    return tuple(map(long_id, ids))
+    return tuple(long_ids(ids))

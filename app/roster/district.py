@@ -21,7 +21,7 @@ from app.domain.facts import EMPLOYEES, Facts, HeldRole, Role, SectionOf, Standi
 from app.domain.ids import DistrictId, SchoolId, SectionId, UserId
 from app.domain.places import Place, Section
 from app.domain.scopes import Scope
-from app.domain.serialization import long_id, packed, packed_roles, short_id, unpacked_roles
+from app.domain.serialization import long_id, long_ids, packed, packed_roles, short_id, unpacked_roles
 
 
 class Whom(StrEnum):
@@ -441,7 +441,7 @@ class District:
         return None if number is None else self._ids.name(number)
 
     def _names(self, numbers: Iterable[int]) -> tuple[UserId, ...]:
-        return tuple(map(UserId, map(self._ids.name, numbers)))
+        return tuple(map(UserId, self._ids.names(numbers)))
 
     def _link(self, number: int, person: bytes) -> None:
         roles, legacy_ids = _PERSON.decode(person)
@@ -546,6 +546,10 @@ class _Ids:
         number = self._numbers.get(short_id(named), 0)
         # What is no id may have the compact form of one.
         return number if self.name(number) == named else 0
+
+    def names(self, numbers: Iterable[int]) -> list[str]:
+        """Return the ids of several numbers."""
+        return long_ids(map(self._names.__getitem__, numbers))
 
     def name(self, number: int) -> str:
         """Return the id of a number."""
