@@ -1,4 +1,4 @@
-"""What a loaded district says, in the form in which snapshots are cached."""
+"""What a loaded district says: as snapshots are cached, but for the facts of a user, which are packed there."""
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
@@ -7,7 +7,6 @@ from typing import Any, TypeVar, overload
 from app.domain.errors import QuestionError, RecordUnknown, UserUnknown
 from app.domain.facts import Role
 from app.domain.scopes import Scope
-from app.domain.serialization import packed
 from app.roster.district import District, Whom
 
 T = TypeVar("T")
@@ -51,10 +50,7 @@ class Each(Sequence[T]):
 
 
 def _user(district: District, user: str) -> Any:
-    facts = district.facts(user)
-    if facts is not None:
-        return packed(facts)
-    return UserUnknown if district.whom is Whom.EVERYONE else None
+    return district.facts(user) or (UserUnknown if district.whom is Whom.EVERYONE else None)
 
 
 def _sections(district: District, which: str) -> Any:

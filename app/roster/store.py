@@ -11,6 +11,7 @@ from app.domain.calendar import Calendar
 from app.domain.errors import CleverError, CleverRefusedToken, QuestionError
 from app.domain.facts import Facts
 from app.domain.ids import DistrictId, UserId
+from app.domain.serialization import PackedFacts, packed, unpacked
 from app.domain.snapshot import Snapshot
 from app.roster.district import District
 from app.roster.loaded import said_by
@@ -66,6 +67,8 @@ class Store:
     fresh_seconds: int
     jitter: Callable[[], float] = random.random
     _districts: dict[str, District] = field(default_factory=dict)
+    # The facts that a loaded district gave last: whoever asked for them is about to look into them.
+    _given_last: list[tuple[PackedFacts, Facts]] = field(default_factory=list)
     # When the last fetch began that Clever refused, by district and, if only this kind is forbidden, by kind.
     _refused: dict[tuple[DistrictId, str | None], float] = field(default_factory=dict)
     # When the last fetch began that succeeded, by the same.
@@ -91,6 +94,13 @@ class Store:
             held.began, held.at = loaded.as_of
             return held
         return self._newest(loaded, Key(kind, loaded.id, which), held)
+
+    def facts_in(self, packed_facts: PackedFacts) -> Facts:
+        """Return the facts of a snapshot of a user, without unpacking them if a loaded district has just given them."""
+        for given, facts in self._given_last:
+            if given is packed_facts:
+                return facts
+        return unpacked(packed_facts)
 
     def put_district(self, district: District) -> None:
         """Answer from a loaded district from now on, in place of an earlier load of it."""
@@ -207,6 +217,9 @@ class Store:
         said = said_by(loaded, key.kind, key.which)
         if said is None:
             return alone
+        if isinstance(said, Facts):
+            facts, said = said, packed(said)
+            self._given_last[:] = [(said, facts)]
         snapshot = Snapshot(said, *as_of, load=loaded.number)
         if isinstance(said, type) or self.is_outdated(key, snapshot):
             return None

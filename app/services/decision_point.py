@@ -15,7 +15,7 @@ from app.domain.evaluation import Access, access_of
 from app.domain.facts import Role
 from app.domain.ids import DistrictId, UserId
 from app.domain.policy import Policy
-from app.domain.serialization import PackedFacts, unpacked
+from app.domain.serialization import PackedFacts
 from app.domain.snapshot import Snapshot
 from app.roster.district import Alike
 from app.roster.freshness import Freshness
@@ -144,7 +144,7 @@ class DecisionPoint:
     def access_anew(self, snapshot: Snapshot[PackedFacts], role: Role | None, status: DistrictStatus) -> Access:
         """Work out what ``access`` returns, and do not keep it: for what is answered once."""
         try:
-            return access_of(unpacked(snapshot.facts), self.policy, role, status)
+            return access_of(self.roster.store.facts_in(snapshot.facts), self.policy, role, status)
         except RoleNotHeld as error:
             # A role that an older snapshot lacks may be held by now.
             raise RoleNotHeld(error.role, error.held, snapshot.staleness()) from error
