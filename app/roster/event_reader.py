@@ -56,6 +56,7 @@ class Trail:
         self.newest = self.again_from = newest
         self._order = deque([newest])
         self._known = {newest}
+        self._unclear = set[str]()
 
     def __contains__(self, event: str) -> bool:
         """Tell whether an event has been applied lately."""
@@ -68,7 +69,22 @@ class Trail:
         self._known.add(event)
         self._order.append(event)
         if len(self._order) > MOST_KNOWN:
-            self._known.discard(self._order.popleft())
+            oldest = self._order.popleft()
+            self._known.discard(oldest)
+            self._unclear.discard(oldest)
+
+    def is_new(self, event: Event) -> bool:
+        """Tell whether an event has to be applied: not lately, or it has turned out to be of a type that is known."""
+        return str(event.id) not in self or (event.kind is not Kind.UNKNOWN and event.id in self._unclear)
+
+    def note(self, event: Event) -> None:
+        """Note that an event has been applied, or skipped since its type is unknown."""
+        named = str(event.id)
+        self.add(named)
+        if event.kind is Kind.UNKNOWN:
+            self._unclear.add(named)
+        else:
+            self._unclear.discard(named)
 
 
 class ReadPassage(NamedTuple):
@@ -108,7 +124,8 @@ class EventReader:
         events, is_last = await self._page(start, counts)
         known = [place for place, event in enumerate(events) if str(event.id) in trail]
         late = max(known, default=0)
-        fresh = [(event, place < late) for place, event in enumerate(events) if str(event.id) not in trail]
+        new = [(place, event) for place, event in enumerate(events) if trail.is_new(event)]
+        fresh = [(event, place < late or str(event.id) in trail) for place, event in new]
         sound = await self._healed(fresh, counts)
         end = str(events[-1].id) if events else start
         upto = trail.newest if end in trail else end

@@ -42,6 +42,9 @@ MOST_PAGES_AGAIN = 10
 
 _NO_EVENTS = "no_events"
 
+_AGAIN = "~"
+"""After the id of an event that is noted a second time: whoever has seen the first must be told what comes now."""
+
 
 class Mode(StrEnum):
     """How a district is known."""
@@ -322,13 +325,14 @@ class _Load:
         is_ahead, is_calendar_changed = passage.upto in trail, False
         for place, event in enumerate(passage.events):
             await give_way(place)
-            if event.id is None or event.id in trail:
+            if event.id is None or not trail.is_new(event):
                 continue
+            noted_as = f"{event.id}{_AGAIN}" if event.id in trail else event.id
             users = applied(self.district, event)
             is_calendar_changed |= event.kind is Kind.DISTRICT
-            trail.add(event.id)
+            trail.note(event)
             if self.is_answering:
-                changes.add(event.id, users)
+                changes.add(noted_as, users)
             else:
                 self.changed_before.update(users)
         if not is_ahead:

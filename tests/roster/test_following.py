@@ -109,6 +109,21 @@ async def test_events_that_are_of_no_known_type_are_skipped(sandbox: Sandbox, cl
         assert not replica.again
 
 
+async def test_events_whose_types_are_garbled_once_are_read_again_with_the_next(
+    sandbox: Sandbox, clock: MovedClock
+) -> None:
+    async with following(sandbox, clock) as replica:
+        await replica.load()
+        teacher, before = UserId(sandbox.user("teacher_only")), counted("unknown")
+        replica.break_events("unknown_type", times=1)
+        sandbox.app.state.world.remove("users", teacher)
+        await eventually(lambda: counted("unknown") > before)
+        seen = replica.newest()
+        await eventually(lambda: teacher in replica.followed.changes.since(seen).users)
+        assert await replica.caught_up() == await replica.contents()
+        assert not replica.again
+
+
 async def test_without_events_the_district_is_loaded_again_after_a_while_and_says_so(
     sandbox: Sandbox, clock: MovedClock, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
