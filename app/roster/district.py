@@ -260,26 +260,28 @@ class District:
         person = self._people.get(number)
         if person is None:
             return None
+        packed_held, legacy_ids = _PERSON.decode(person)
+        roles = _roles_of(packed_held)
+        held = {each.role for each in roles}
         taught, attended = list[SectionOf](), list[SectionOf]()
         for section in self._sections_of.get(number):
             record = _SECTION.decode(self._sections[section])
             stands_in = SectionOf(self._ids.name(section), self._name(record.school), self._name(record.term))
-            if number in _numbers(record.teachers):
+            if Role.TEACHER in held and number in _numbers(record.teachers):
                 taught.append(stands_in)
-            if number in self._learners(record):
+            if Role.STUDENT in held and number in self._learners(record):
                 attended.append(stands_in)
-        roles, legacy_ids = _PERSON.decode(person)
-        held = (
+        whole = (
             self._held(role, self._name(legacy_id), taught, attended)
-            for role, legacy_id in zip(_roles_of(roles), legacy_ids, strict=True)
+            for role, legacy_id in zip(roles, legacy_ids, strict=True)
         )
-        return Facts(UserId(user), self.id, tuple(held))
+        return Facts(UserId(user), self.id, tuple(whole))
 
     def alike(self, place: Place, role: Role) -> Iterator[Alike]:
         """Yield who is held and stands in a place in a role, those together whom no decision there can tell apart."""
-        numbers, teachers, students = self._people_in(place, role), set[int](), set[int]()
-        here: SectionOf | None = None
+        teachers, students, here = set[int](), set[int](), None
         record = self._section(self._ids.known(place[1])) if place[0] is Scope.SECTION else None
+        numbers = self._people_in(place, role) if record is None else self._people_of_section(record, role)
         if record is not None:
             teachers, students = {*_numbers(record.teachers)}, {*self._learners(record)}
             here = SectionOf(HERE[1], self._name(record.school), self._name(record.term))
