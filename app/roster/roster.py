@@ -220,7 +220,13 @@ class Roster:
             return Snapshot(alike, *loaded.as_of)
         admins = Role.DISTRICT_ADMIN if place[0] is Scope.DISTRICT else None
         people = await self.people(district, place, admins, freshness)
-        return people.of([Alike(person, (person.user,)) for person in people.facts])
+        if loaded is None:
+            return people.of([Alike(person, (person.user,)) for person in people.facts])
+        # An event may have changed since the list was read who is loaded; of the others nothing newer is known.
+        found = [each for role in roles if loaded.lists(role) for each in loaded.alike(place, role)]
+        found += [Alike(person, (person.user,)) for person in people.facts if not loaded.holds(person.held())]
+        began, at = min(people.began, loaded.as_of.began), min(people.at, loaded.as_of.at)
+        return Snapshot(found, began, at, stale=people.stale)
 
     def cached_calendar(self, district: str, freshness: Freshness) -> Snapshot[Calendar] | None:
         """Return the calendar of a district, if it is fresh in memory."""

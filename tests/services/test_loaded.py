@@ -8,7 +8,7 @@ from app.api.permissions import rendered
 from app.domain.calendar import Calendar
 from app.domain.errors import CleverRefusedToken, CleverUnreachable, UserUnknown
 from app.domain.facts import Facts, HeldRole, Role, Standing
-from app.domain.ids import DistrictId, SectionId
+from app.domain.ids import DistrictId, SectionId, UserId
 from app.domain.places import Section
 from app.domain.question import Action, Entity, Question
 from app.domain.serialization import PackedFacts, packed, unpacked
@@ -18,6 +18,7 @@ from app.roster.freshness import Freshness
 from app.services.decision_point import DecisionPoint
 from app.services.decisions import evaluate_many
 from app.services.permissions import Subject, permissions_of
+from app.services.search import subjects
 from tests.conftest import MovedClock, Sandbox
 from tests.loaded import from_loaded, loaded_by
 from tests.services.counting import ANN, NORTH, Asked
@@ -221,6 +222,19 @@ async def test_a_token_that_is_accepted_for_events_lets_older_facts_answer_again
     asked.clever.error = CleverUnreachable("down")
     clock.move(asked.roster.fresh_seconds + 1)
     assert (await asked.snapshot()).stale == "unreachable"
+
+
+async def test_a_search_finds_staff_as_events_left_them_where_students_are_listed_by_clever(
+    pdp: DecisionPoint, sandbox: Sandbox
+) -> None:
+    district = await loaded_by(pdp.roster, DistrictId(sandbox.district), Whom.STAFF)
+    pdp.roster.store.put_district(district)
+    teacher, section = next((each.taught_by[0], each) for each in sandbox.world.districts[0].all_sections)
+    viewers = Question(Entity("user", "", {}), Action("view", {}), Entity("section", section.id, {}), context={})
+    found = (await subjects(pdp, viewers, Freshness())).results
+    assert {teacher, section.students[0]} <= set(found)
+    district.drop_person(UserId(teacher))
+    assert (await subjects(pdp, viewers, Freshness())).results == [user for user in found if user != teacher]
 
 
 async def test_a_district_that_is_no_longer_loaded_is_read_one_by_one(asked: Asked, clock: MovedClock) -> None:
