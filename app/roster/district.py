@@ -11,7 +11,7 @@ from dataclasses import replace
 from enum import StrEnum
 from functools import lru_cache
 from itertools import count
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
 import msgspec
 from cachetools import LRUCache
@@ -77,6 +77,10 @@ _load_numbers = count(1)
 
 _NUMBER: Final = "I"  # of an array: four bytes
 
+# Unlike a set or a list, a dictionary of what refers to nothing is no work for the garbage collector: with 100,000
+# entries that would hold up everybody for some milliseconds, again and again.
+_Numbers: TypeAlias = dict[int, None]
+
 _PERSON = msgspec.msgpack.Decoder(tuple[bytes, tuple[int | None, ...]])
 """A user's roles, without sections and legacy ids, and the legacy id of each role."""
 
@@ -120,17 +124,17 @@ class District:
         self._ids = _Ids()
         self._people: dict[int, bytes] = {}
         self._sections: dict[int, bytes] = {}
-        self._schools: set[int] = set()
+        self._schools: _Numbers = {}
         self._terms: dict[str, Term] = {}
         self._calendar: Calendar | None = None
         # The rest is found from these.
         self._sections_of = _Index()
         self._contacts_of = _Index()
         self._holders_of = _Index()
-        self._in_role: dict[Role, set[int]] = {role: set() for role in Role}
-        self._people_at: dict[tuple[int, Role], set[int]] = {}
-        self._sections_at: dict[int, set[int]] = {}
-        self._sections_in_term: dict[int, set[int]] = {}
+        self._in_role: dict[Role, _Numbers] = {role: {} for role in Role}
+        self._people_at: dict[tuple[int, Role], _Numbers] = {}
+        self._sections_at: dict[int, _Numbers] = {}
+        self._sections_in_term: dict[int, _Numbers] = {}
         self._alike: MutableMapping[Hashable, Facts] = LRUCache(_MOST_ALIKE)
         self._changes_of_schools = 0
 
@@ -204,7 +208,7 @@ class District:
         number = self._ids.number(school)
         if number in self._schools:
             return ()
-        self._schools.add(number)
+        self._schools[number] = None
         self._changes_of_schools += 1
         return self._announced(self._names(self._people_at.get((number, Role.STAFF), ())))
 
@@ -213,7 +217,7 @@ class District:
         number = self._ids.known(school)
         if number not in self._schools:
             return ()
-        self._schools.remove(number)
+        del self._schools[number]
         self._changes_of_schools += 1
         return self._announced(self._names(self._people_at.get((number, Role.STAFF), ())))
 
@@ -448,9 +452,9 @@ class District:
     def _link(self, number: int, person: bytes) -> None:
         roles, legacy_ids = _PERSON.decode(person)
         for held in _roles_of(roles):
-            self._in_role[held.role].add(number)
+            self._in_role[held.role][number] = None
             for school in held.ids(Scope.SCHOOL):
-                self._people_at.setdefault((self._ids.number(school), held.role), set()).add(number)
+                self._people_at.setdefault((self._ids.number(school), held.role), {})[number] = None
             for student in held.ids(Scope.STUDENT):
                 self._contacts_of.add(self._ids.number(student), number)
         for legacy_id in legacy_ids:
@@ -461,9 +465,9 @@ class District:
     def _unlink(self, number: int, person: bytes) -> None:
         roles, legacy_ids = _PERSON.decode(person)
         for held in _roles_of(roles):
-            self._in_role[held.role].discard(number)
+            self._in_role[held.role].pop(number, None)
             for school in held.ids(Scope.SCHOOL):
-                self._people_at[self._ids.number(school), held.role].discard(number)
+                self._people_at[self._ids.number(school), held.role].pop(number, None)
             for student in held.ids(Scope.STUDENT):
                 self._contacts_of.discard(self._ids.number(student), number)
         for legacy_id in legacy_ids:
@@ -472,17 +476,17 @@ class District:
 
     def _link_section(self, number: int, record: _SectionRecord) -> None:
         if record.school is not None:
-            self._sections_at.setdefault(record.school, set()).add(number)
+            self._sections_at.setdefault(record.school, {})[number] = None
         if record.term is not None:
-            self._sections_in_term.setdefault(record.term, set()).add(number)
+            self._sections_in_term.setdefault(record.term, {})[number] = None
         for person in self._members(record):
             self._sections_of.add(person, number)
 
     def _unlink_section(self, number: int, record: _SectionRecord) -> None:
         if record.school is not None:
-            self._sections_at[record.school].discard(number)
+            self._sections_at[record.school].pop(number, None)
         if record.term is not None:
-            self._sections_in_term[record.term].discard(number)
+            self._sections_in_term[record.term].pop(number, None)
         for person in self._members(record):
             self._sections_of.discard(person, number)
 
@@ -529,14 +533,14 @@ class _Ids:
 
     def __init__(self) -> None:
         self._numbers: dict[bytes, int] = {}
-        self._names = [b""]
+        self._names = {0: b""}
 
     def number(self, named: str) -> int:
         """Return the number of an id, a new one if it has none yet."""
         short = short_id(named)
         number = self._numbers.setdefault(short, len(self._names))
         if number == len(self._names):
-            self._names.append(short)
+            self._names[number] = short
         return number
 
     def numbers(self, named: Iterable[str]) -> bytes:
