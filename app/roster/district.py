@@ -364,6 +364,13 @@ class District:
 
     def contents(self) -> Iterator[bytes]:
         """Yield all that is held, as bytes: the same for districts that hold the same, however they came to."""
+        yield from self.records()
+        for term in sorted(self._terms):
+            yield _packed(self._terms[term])
+        yield _packed(self._calendar)
+
+    def records(self) -> Iterator[bytes]:
+        """Yield the users, sections and schools that are held, as ``contents`` does."""
         for user in self.people((Scope.DISTRICT, self.id)):
             if (facts := self.facts(user)) is not None:
                 yield packed(facts)
@@ -371,9 +378,6 @@ class District:
             yield _packed(self.section(section))
         for school in self.schools():
             yield school.encode()
-        for term in sorted(self._terms):
-            yield _packed(self._terms[term])
-        yield _packed(self._calendar)
 
     def _with_terms(self, calendar: Calendar | None) -> Calendar | None:
         terms = tuple(self._terms[term] for term in sorted(self._terms))

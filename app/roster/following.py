@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import zip_longest
 
 from app import telemetry
 from app.domain.calendar import Calendar
@@ -32,6 +33,9 @@ KEPT_SECONDS = 30 * 86_400
 
 LOADED_AGAIN_SECONDS = 86_400
 """After how long a district is loaded again anyway: Clever wants a full read once a day at least."""
+
+SILENT_SECONDS = 3_600
+"""After how long without any event a district is loaded again: somebody may have switched events off at Clever."""
 
 _LOADED_AGAIN_FROM = 2 / 3  # of the fresh time, where there are no events
 
@@ -69,12 +73,16 @@ class Followed:
         last_error: why Clever could not be read, or why the district has to be loaded again, in one fixed word; None
             if all is well.
         changes: which users' facts have changed lately.
+        trail: which events the district has had; None where it has none.
+        silent_since: the event after which something changed that no event told; None while events tell everything.
     """
 
     district: District | None = None
     mode: Mode = Mode.ON_DEMAND
     last_error: str | None = None
     changes: ChangeLog = field(default_factory=ChangeLog)
+    trail: Trail | None = None
+    silent_since: str | None = None
     pauses: Backoff = field(default_factory=lambda: Backoff(_FIRST_PAUSE, _LONGEST_PAUSE, _JITTERED))
     task: asyncio.Task[None] | None = None
 
@@ -165,23 +173,29 @@ class Following:
 
     async def _follow(self, load: "_Load", newest_event: str | None, answers: asyncio.Event) -> str:
         """Follow for as long as there are events; raises ``LoadAgain`` or ``EventsLost``."""
-        if newest_event is None:
+        if newest_event is None or newest_event == load.followed.silent_since:
             self._answer_from(load, None, Mode.LOADED)
             return _NO_EVENTS
         # What is older than the load has to be applied before anybody is answered: of a record that has changed twice
         # since, the first event brings back what is no longer true.
         await load.catch_up(newest_event)
+        if await load.shows_changes_without_events():
+            load.followed.silent_since = load.trail.newest
+            self._answer_from(load, None, Mode.LOADED)
+            return _NO_EVENTS
         self._answer_from(load, load.trail.newest, Mode.FOLLOWING)
         answers.set()
-        began = self.clock()
+        began = heard = self.clock()
         while True:
+            newest = load.trail.newest
             await load.cycle()
-            lasted = self.clock() - began
-            if lasted > _LONGEST_PAUSE:
+            now = self.clock()
+            heard = now if load.trail.newest != newest else heard
+            if now - began > _LONGEST_PAUSE:
                 load.followed.pauses.reset()
-            if lasted > LOADED_AGAIN_SECONDS:
-                began = self.clock()
-                self._load_again(load.district.id, "daily")
+            if now - began > LOADED_AGAIN_SECONDS or now - heard > SILENT_SECONDS:
+                self._load_again(load.district.id, "daily" if now - began > LOADED_AGAIN_SECONDS else "silent")
+                began = heard = now
 
     def _load_again(self, district: DistrictId, reason: str) -> None:
         metrics.record_load_again(reason)
@@ -192,6 +206,7 @@ class Following:
         if mode is Mode.LOADED is not followed.mode:
             telemetry.district_without_events(int(self.fresh_seconds * _LOADED_AGAIN_FROM))
         followed.district, followed.mode, followed.last_error = district, mode, None
+        followed.trail = load.trail if mode is Mode.FOLLOWING else None
         load.is_answering = True
         self.publish(district)
         district.on_change(load.changed_before)
@@ -232,6 +247,14 @@ class _Load:
                 await asyncio.sleep(self._following.seconds)
             else:
                 return
+
+    async def shows_changes_without_events(self) -> bool:
+        """Tell whether the load before had all events that this one has, and yet says something else."""
+        before, trail = self.followed.district, self.followed.trail
+        if before is None or trail is None or trail.newest != self.trail.newest:
+            return False
+        # Nobody changes either of them now, and to look through a large district takes seconds.
+        return await asyncio.to_thread(_differ, before, self.district)
 
     async def cycle(self) -> None:
         """Apply what there is, and wait for more; raises ``LoadAgain`` or ``EventsLost``."""
@@ -369,6 +392,10 @@ def _dropped(district: District, kind: Kind, named: str) -> Collection[UserId]:
     if kind is Kind.SECTION:
         return district.drop_section(SectionId(named))
     return district.drop_school(SchoolId(named)) if kind is Kind.SCHOOL else ()
+
+
+def _differ(one: District, other: District) -> bool:
+    return any(this != that for this, that in zip_longest(one.records(), other.records()))
 
 
 def _outcome_of(error: CleverError | RecordUnknown) -> str:

@@ -3,6 +3,7 @@
 import pytest
 
 from app.domain.ids import UserId
+from app.roster.district import District
 from app.roster.following import Mode
 from app.telemetry import metrics
 from tests.conftest import MovedClock, Sandbox
@@ -163,6 +164,32 @@ async def test_a_district_is_loaded_again_once_a_day(sandbox: Sandbox, clock: Mo
         clock.move(86_401)
         await eventually(lambda: replica.again)
         assert replica.followed.mode is Mode.FOLLOWING
+
+
+async def test_where_nothing_was_heard_for_an_hour_it_is_looked_whether_events_still_tell_everything(
+    sandbox: Sandbox, clock: MovedClock
+) -> None:
+    teacher, modes = sandbox.user("teacher_only"), list[Mode]()
+    async with following(sandbox, clock) as replica:
+
+        async def load() -> District:
+            await replica.load()
+            modes.append(replica.followed.mode)
+            return replica.published[-1]
+
+        await load()
+        clock.move(3_601)
+        await eventually(lambda: replica.again)
+        await load()
+        world = replica.sandbox.app.state.world
+        world.switch_events(enabled=False)
+        world.remove("users", teacher)
+        assert (await load()).facts(teacher) is None
+        await load()
+        world.switch_events(enabled=True)
+        world.remove("users", sandbox.user("staff_portal_only"))
+        await load()
+    assert modes == [Mode.FOLLOWING, Mode.FOLLOWING, Mode.LOADED, Mode.LOADED, Mode.FOLLOWING]
 
 
 async def test_events_say_whose_permissions_may_have_changed(sandbox: Sandbox, clock: MovedClock) -> None:
