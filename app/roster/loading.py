@@ -55,6 +55,9 @@ _AFTER_FAILURE = 600.0  # seconds until a load that was given up is tried again
 
 _FIRST_PAUSE, _LONGEST_PAUSE, _JITTERED = 1.0, 60.0, 0.5
 
+MOST_TRIES = 60
+"""Tries of one page, or of one list, in the better part of an hour; then other districts have their turn."""
+
 _LOAD = ReadContext(urgency=Urgency.LOAD)
 
 # Where one of these is the answer, asking again helps only once somebody has changed something at Clever.
@@ -218,7 +221,7 @@ class Loading:
             try:
                 await _Load(self, progress).run()
                 failure = None
-            except _GIVEN_UP as error:
+            except CleverError as error:
                 failure = error.outcome
             except (RecordUnknown, UserUnknown):
                 failure = "not_connected"
@@ -282,14 +285,17 @@ class _Load:
 
         ``taken`` are the ids of the records of one page that were put, also where it could not be read to its end.
         """
-        pauses, outdated = _pauses(), set[str]()
+        pauses, outdated, tries = _pauses(), set[str](), 0
         while True:
             ids: _Ids = {}
+            tries += 1
             try:
                 for number in range(len(records.pages)):
                     await self._read_list(records, number, ids, taken, outdated)
                 break
             except CleverPagingBroken as error:
+                if tries == MOST_TRIES:
+                    raise
                 self.progress.restarts += 1
                 self.progress.last_error = error.outcome
                 self.progress.records[records.name] = 0
@@ -324,14 +330,17 @@ class _Load:
                 return
 
     async def _tried(self, read: Callable[[], Awaitable[T]]) -> T:
-        """Read, trying again for as long as that may help; the pauses grow."""
-        pauses = _pauses()
+        """Read, trying again where that may help, up to ``MOST_TRIES`` times; the pauses grow."""
+        pauses, tries = _pauses(), 0
         while True:
+            tries += 1
             try:
                 return await read()
             except (CleverPagingBroken, *_GIVEN_UP):
                 raise
             except CleverError as error:
+                if tries == MOST_TRIES:
+                    raise
                 self.progress.failures += 1
                 self.progress.last_error = error.outcome
                 telemetry.load_delayed(self.progress.district, error.outcome)

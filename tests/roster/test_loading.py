@@ -3,17 +3,19 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
+from itertools import cycle
 from typing import Any, NamedTuple
 
 import pytest
 
 from app.clever.client import CleverClient, connect
 from app.domain.calendar import Calendar
+from app.domain.errors import CleverError, CleverUnreachable
 from app.domain.facts import Facts, Role
 from app.domain.ids import DistrictId, IdShape, UserId
 from app.domain.scopes import Scope
 from app.roster.district import District, Whom
-from app.roster.loading import Loading, LoadStatus, Progress
+from app.roster.loading import MOST_TRIES, Loading, LoadStatus, Progress
 from app.roster.store import Store
 from app.sandbox.faults import Fault, Faults
 from app.waiting import cancel
@@ -36,9 +38,9 @@ class Listed(NamedTuple):
 
 
 class Scripted(CleverClient):
-    """A Clever that has no schools and sections, and sends these pages of users in turn."""
+    """A Clever that has no schools and sections, and sends these pages of users in turn, or fails."""
 
-    def __init__(self, pages: Iterable[Listed]) -> None:
+    def __init__(self, pages: Iterable[Listed | CleverError]) -> None:
         self.pages = iter(pages)
 
     async def newest_event(self, *_: object) -> str | None:
@@ -57,6 +59,8 @@ class Scripted(CleverClient):
         self, _district: object, _role: object, _context: object, take: Callable[[Facts], object], *_: object
     ) -> Any:
         page = next(self.pages)
+        if isinstance(page, CleverError):
+            raise page
         for facts in page.records:
             take(facts)
         return page._replace(records=[facts.user for facts in page.records])
@@ -200,6 +204,26 @@ async def test_a_load_that_clever_refuses_is_given_up(
         progress = await ended(loads, sandbox.district)
         assert (progress.status, progress.last_error) == (LoadStatus.FAILED, outcome)
         assert loads.store.district(sandbox.district) is None
+
+
+@pytest.mark.parametrize(
+    ("pages", "outcome"),
+    [
+        ([CleverUnreachable("Clever cannot be reached")], "unreachable"),
+        ([Listed((Facts(UserId("a" * 24), HERE),), "2")] * 2, "garbled"),
+    ],
+)
+async def test_a_load_that_never_succeeds_leaves_room_for_those_of_other_districts(
+    clock: MovedClock, pages: Sequence[Listed | CleverError], outcome: str
+) -> None:
+    clever = Scripted(cycle(pages))
+    store = roster_over(clever, clock).store
+    loads = Loading(clever=clever, store=store, whom=Whom.EVERYONE, hand_over=answering_in(store), sleep=at_once)
+    loads.start(HERE)
+    progress = await loads.finish(HERE)
+    assert (progress.status, progress.last_error) == (LoadStatus.FAILED, outcome)
+    assert progress.failures + progress.restarts == MOST_TRIES - 1
+    assert store.district(HERE) is None
 
 
 async def test_a_district_that_is_not_connected_is_not_loaded(sandbox: Sandbox, clock: MovedClock) -> None:
