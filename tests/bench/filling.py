@@ -72,11 +72,12 @@ async def ask(app: FastAPI, state: Mapping[str, object], user: str) -> int:
     """Ask for a permission set, and return how much memory its body takes alone."""
     scope = {
         "type": "http",
+        "http_version": "1.1",
         "method": "GET",
         "path": path_of(user),
         "raw_path": path_of(user).encode(),
         "query_string": b"",
-        "headers": [],
+        "headers": [(b"host", b"localhost")],
         "state": dict(state),
     }
     body, status = b"", 0
