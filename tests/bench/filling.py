@@ -21,6 +21,7 @@ from pydantic import SecretStr
 from starlette.types import Message
 
 from app.cli.serve import lasting_app
+from app.domain.calendar import Calendar
 from app.domain.facts import Facts
 from app.domain.ids import DistrictId, UserId
 from app.domain.read_context import ReadContext
@@ -47,6 +48,9 @@ class Imagined:
 
     async def facts(self, user: UserId, _district: DistrictId, _errand: ReadContext, *, confirm_schools: bool) -> Facts:
         return teacher(int(user[:8], 16))
+
+    async def calendar(self, _district: DistrictId, _context: ReadContext, *, with_terms: bool) -> Calendar:
+        return Calendar()
 
 
 class Pauses:
