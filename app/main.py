@@ -5,7 +5,7 @@ import re
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from functools import partial
 from importlib import resources
 from importlib.metadata import version
@@ -119,7 +119,7 @@ def create_app(  # noqa: PLR0913 -- the settings, and what only a test or a comm
         requests_to: where a line is written for each request; None for nowhere.
 
     Raises:
-        SettingsMistakes: a setting that shows its mistake only here, such as a token that no header can carry; or there
+        SettingsMistakes: a setting that shows its mistake only here, such as a token that no header can carry; or
             neither API keys nor ``no_auth`` were given, or both were.
     """
     authentication = authentication_of(settings, no_auth=no_auth, clock=clock, wall=wall)
@@ -154,17 +154,7 @@ def create_app(  # noqa: PLR0913 -- the settings, and what only a test or a comm
                 by_origin=bool(settings.cors_origins),
             )
 
-    app = FastAPI(
-        title="Rosterguard",
-        version=version("rosterguard"),
-        summary="What a Clever user may do, and where.",
-        description=_DESCRIPTION,
-        lifespan=lifespan,
-        docs_url=None,
-        redoc_url=None,
-        redirect_slashes=False,
-        telemetry=NO_TELEMETRY,
-    )
+    app = _described(lifespan)
     app.add_middleware(BodyLimit, most_bytes=MOST_BODY_BYTES, most_bytes_at=MOST_BODY_BYTES_AT)
     app.add_middleware(BulkLimit, most=MOST_BULK_REQUESTS, paths=BULK_PATHS, below=BULK_BELOW)
     app.add_middleware(AuthenticationMiddleware, caller_of=authentication.caller_of)
@@ -188,6 +178,21 @@ def create_app(  # noqa: PLR0913 -- the settings, and what only a test or a comm
 
     app.state.stop = stop
     return app
+
+
+def _described(lifespan: Callable[[FastAPI], AbstractAsyncContextManager[State]]) -> FastAPI:
+    """Return an application without any path, as its reference describes it."""
+    return FastAPI(
+        title="Rosterguard",
+        version=version("rosterguard"),
+        summary="What a Clever user may do, and where.",
+        description=_DESCRIPTION,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        telemetry=NO_TELEMETRY,
+    )
 
 
 def _route(app: FastAPI, public_url: str | None) -> None:
