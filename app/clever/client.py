@@ -10,6 +10,7 @@ from typing import TypeVar
 from stamina.instrumentation import set_on_retry_hooks
 
 from app import telemetry
+from app.clever import events, places
 from app.clever.bulk import BULK_LIMIT
 from app.clever.connections import ProxyTransport
 from app.clever.http import bearer, latest_end
@@ -76,6 +77,11 @@ class CleverClient:
         """Return the state of every token, for metrics."""
         return self._transport.token_states
 
+    @property
+    def user_requests(self) -> int:
+        """How many requests it takes to read one user, at most."""
+        return self._family.USER_REQUESTS
+
     def requests_in_progress(self) -> int:
         """Return how many requests are in progress, whether or not anybody still waits for them."""
         return self._transport.running.in_progress
@@ -120,23 +126,23 @@ class CleverClient:
 
     async def section(self, section: SectionId, district: DistrictId, read_context: ReadContext) -> Section:
         """Read one section."""
-        return await self._look_up(district, read_context, lambda api: self._family.read_section(api, section))
+        return await self._look_up(district, read_context, lambda api: places.read_section(api, section))
 
     async def school(self, school: SchoolId, district: DistrictId, read_context: ReadContext) -> SchoolId:
         """Read whether there is such a school."""
-        return await self._look_up(district, read_context, lambda api: self._family.read_school(api, school))
+        return await self._look_up(district, read_context, lambda api: places.read_school(api, school))
 
     async def sections(
         self, place: Place, district: DistrictId, read_context: ReadContext, *, most_pages: int | None = None
     ) -> tuple[Section, ...]:
         """Read all sections of a school or of the district."""
         return await self._look_up(
-            district, read_context, lambda api: self._family.read_sections(api, place, most_pages), place[0]
+            district, read_context, lambda api: places.read_sections(api, place, most_pages), place[0]
         )
 
     async def schools(self, district: DistrictId, read_context: ReadContext) -> tuple[SchoolId, ...]:
         """Read the ids of all schools of the district."""
-        return await self._look_up(district, read_context, self._family.read_schools, Scope.DISTRICT)
+        return await self._look_up(district, read_context, places.read_schools, Scope.DISTRICT)
 
     async def people(
         self,
@@ -160,11 +166,15 @@ class CleverClient:
 
     async def newest_event(self, district: DistrictId, read_context: ReadContext) -> str | None:
         """Read the id of the district's newest event."""
-        return await self._look_up(district, read_context, self._family.newest_event)
+        return await self._look_up(
+            district, read_context, lambda api: events.newest_event(api, self._family.RECORD_TYPES)
+        )
 
     async def events(self, district: DistrictId, after: str, read_context: ReadContext) -> EventPage:
         """Read the district's events after one."""
-        return await self._look_up(district, read_context, lambda api: self._family.read_events(api, after))
+        return await self._look_up(
+            district, read_context, lambda api: events.read_events(api, after, self._family.RECORD_TYPES)
+        )
 
     async def people_page(
         self,
@@ -187,7 +197,7 @@ class CleverClient:
         after: str | None = None,
     ) -> ReadPage[str]:
         """Read one page of all sections of a district."""
-        return await self._page(district, read_context, lambda api: self._family.read_section_page(api, after, take))
+        return await self._page(district, read_context, lambda api: places.read_section_page(api, after, take))
 
     async def school_page(
         self,
@@ -197,7 +207,7 @@ class CleverClient:
         after: str | None = None,
     ) -> ReadPage[str]:
         """Read one page of all schools of a district."""
-        return await self._page(district, read_context, lambda api: self._family.read_school_page(api, after, take))
+        return await self._page(district, read_context, lambda api: places.read_school_page(api, after, take))
 
     async def keep_connected(self, *, sleep: Callable[[float], Awaitable[object]] = asyncio.sleep) -> None:
         """Connect to Clever, trying as often as it takes; then ask every ten minutes which districts are connected."""

@@ -8,30 +8,28 @@ from dataclasses import dataclass
 from datetime import date
 from typing import NamedTuple, Self, TypeVar
 
-from app.clever.bulk import (
+from app.clever.models import ApiModelWithExtras
+from app.clever.records import (
     ContactFields,
-    DistrictAdminFields,
-    RelationshipFields,
-    RolesFields,
-    SectionFields,
-    StaffFields,
-    StudentFields,
-    TeacherFields,
-    UserFields,
-)
-from app.clever.models import (
-    ApiModelWithExtras,
     ContactRole,
+    DistrictAdminFields,
     DistrictAdminRole,
     DistrictRecord,
     Relationship,
+    RelationshipFields,
     Roles,
+    RolesFields,
     SchoolRecord,
+    SectionFields,
     SectionRecord,
+    StaffFields,
     StaffRole,
+    StudentFields,
     StudentRole,
+    TeacherFields,
     TeacherRole,
     TermRecord,
+    UserFields,
     UserRecord,
 )
 from app.domain.calendar import Calendar, Term

@@ -1,12 +1,8 @@
-"""What API 3.0 and 3.1 send, cut down to the fields that permissions depend on.
-
-Every field but `id` may be missing or null, and there may be new fields: Clever's specs require none. A field of the
-wrong type is an error, though: taken for an absent one, it would make a smaller permission set that looks complete.
-"""
+"""What every version of the API sends around its records: envelopes, lists, links; and how bodies are parsed."""
 
 from collections.abc import Iterable
 from contextlib import suppress
-from typing import Annotated, Any, ClassVar, Generic, Self, TypeVar
+from typing import Annotated, ClassVar, Generic, Self, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
@@ -31,14 +27,12 @@ MOST_LISTED = 500_000
 
 # Without `fail_fast` an error is kept for each bad element: 6 KB of packed nonsense cost more than a gigabyte.
 _Records = Annotated[list[T], Field(fail_fast=True, max_length=MOST_RECORDS)]
-_Listed = Annotated[list[T], Field(fail_fast=True, max_length=MOST_ENTRIES)]
 _Links = Annotated[list[T], Field(fail_fast=True, max_length=MOST_LINKS)]
 
+Listed = Annotated[list[T], Field(fail_fast=True, max_length=MOST_ENTRIES)]
+"""A list without pages."""
+
 _NameOnly = Annotated[None, BeforeValidator(lambda _: None)]
-
-
-def _names(text: str) -> frozenset[str]:
-    return frozenset(text.split())
 
 
 class ApiModel(BaseModel):
@@ -72,148 +66,10 @@ class ApiModelWithExtras(ApiModel):
         return len(self.__pydantic_extra__.keys() - self.documented)
 
 
-class StudentRole(ApiModelWithExtras):
-    """`roles.student`: at which schools they learn."""
-
-    documented = _names(
-        "created credentials disability dob ell_status email enrollments ext frl_status gender gifted_status grade"
-        " graduation_year hispanic_ethnicity home_language home_language_code iep_status last_modified location"
-        " preferred_name race section_504_status sis_id state_id student_number unweighted_gpa weighted_gpa"
-    )
-    school: str | None = None
-    schools: _Listed[str] | None = None
-    legacy_id: str | None = None
-
-
-class TeacherRole(ApiModelWithExtras):
-    """`roles.teacher`: at which schools they teach, which does not mean that they administer them."""
-
-    documented = _names("created credentials district ext last_modified name sis_id state_id teacher_number")
-    school: str | None = None
-    schools: _Listed[str] | None = None
-    title: str | None = None
-    legacy_id: str | None = None
-
-
-class StaffRole(ApiModelWithExtras):
-    """`roles.staff`: its `schools` are the only list of administered schools."""
-
-    documented = _names("credentials ext staff_id")
-    schools: _Listed[str] | None = None
-    roles: _Listed[str] | None = None
-    title: str | None = None
-    department: str | None = None
-    legacy_id: str | None = None
-
-
-class DistrictAdminRole(ApiModelWithExtras):
-    """`roles.district_admin`: it has no schools and reaches the whole district."""
-
-    documented = _names("credentials ext")
-    title: str | None = None
-    legacy_id: str | None = None
-
-
-class Relationship(ApiModel):
-    """An entry of `student_relationships`: which student, and what the contact is to them."""
-
-    student: str | None = None
-    relationship: str | None = None
-    type: str | None = None
-
-
-class ContactRole(ApiModelWithExtras):
-    """`roles.contact`: whom they are a contact of; the fields of API 2.x may still stand beside it."""
-
-    documented = _names("credentials ext phone phone_type relationship sis_id students type")
-    student_relationships: _Listed[Relationship] | None = None
-    legacy_id: str | None = None
-
-
-class Roles(ApiModelWithExtras):
-    """`roles`: an object keyed by role; a role that is null is not held, one that is `{}` is."""
-
-    student: StudentRole | None = None
-    teacher: TeacherRole | None = None
-    staff: StaffRole | None = None
-    district_admin: DistrictAdminRole | None = None
-    contact: ContactRole | None = None
-
-
-class UserRecord(ApiModelWithExtras):
-    """A user of `/users/{id}`."""
-
-    documented = _names("created email last_modified lms_status name")
-    id: str
-    district: str | None = None
-    roles: Roles | None = None
-
-
-class SectionRecord(ApiModel):
-    """A section: its school, its term, and its people by user id."""
-
-    id: str
-    district: str | None = None
-    school: str | None = None
-    term_id: str | None = None
-    teacher: str | None = None
-    teachers: _Listed[str] | None = None
-    students: _Listed[str] | None = None
-
-    def taught_by(self) -> list[str]:
-        """Return the teachers, primary and others; Clever does not promise that one field has them all."""
-        primary = [self.teacher] if self.teacher else []
-        return primary + (self.teachers or [])
-
-    def attended_by(self) -> list[str]:
-        """Return the students."""
-        return self.students or []
-
-
 class IdRecord(ApiModel):
     """A school or a district, of which nothing but the id matters."""
 
     id: str
-
-
-class SchoolRecord(IdRecord):
-    """A school, of which nothing matters but that it is there and whose it is."""
-
-    district: str | None = None
-
-
-_Day = Annotated[str | None, BeforeValidator(lambda given: given if isinstance(given, str | None) else "unreadable")]
-
-
-class TermRecord(IdRecord):
-    """A term, with its first and its last day."""
-
-    district: str | None = None
-    start_date: _Day = None
-    end_date: _Day = None
-
-
-class DistrictRecord(IdRecord):
-    """A district: its state, its pause and its launch; days are dates or, in Clever's description, date-times."""
-
-    state: str | None = None
-    pause_start: _Day = None
-    pause_end: _Day = None
-    launch_date: _Day = None
-
-    @property
-    def district(self) -> str:
-        """Itself: every other record names the district that it is of."""
-        return self.id
-
-
-class EventRecord(ApiModel):
-    """An event; whatever of it is missing or has another type is found when it is mapped."""
-
-    id: Any = None
-    type: Any = None
-    data: Any = None
-    previous_attributes: Any = None
 
 
 class Link(ApiModel):
@@ -265,7 +121,7 @@ class Page(Linked, Generic[T]):
 class BarePage(Linked, Generic[T]):
     """A list of the OAuth API, whose entries come without envelopes."""
 
-    data: _Listed[T]
+    data: Listed[T]
 
     def records(self) -> list[T]:
         """Return the records of this page."""

@@ -8,26 +8,44 @@ from typing import Generic, Protocol, TypeVar
 
 import httpx
 
-from app.clever.answer_limits import ByteBudget, of_whole_list
-from app.clever.bulk import BULK_LIMIT, SchoolFields, SectionFields, UserFields, of_bulk_page
+from app.clever.answer_limits import ByteBudget, of_own_list, of_whole_list
+from app.clever.bulk import BULK_LIMIT, of_bulk_page
 from app.clever.http import RequestContext, Shape
-from app.clever.models import DistrictRecord, Entry, SchoolRecord, SectionRecord, TermRecord, UserRecord
+from app.clever.models import Entry, Page
 from app.clever.resilience import Transport
 from app.domain.errors import CleverMalformed, CleverPagingBroken, CleverRecordMissing, RecordUnknown
 from app.domain.facts import Oddity
-from app.domain.ids import DistrictId, IdShape
+from app.domain.ids import DistrictId, IdShape, UserId
+from app.domain.places import Place
+from app.domain.scopes import Scope
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
-R = TypeVar("R", DistrictRecord, SchoolRecord, SectionRecord, TermRecord, UserRecord)
-B = TypeVar("B", bound=SchoolFields | SectionFields | UserFields)
 
 MOST_PAGES = 1000
 """Pages of a list at most: two million records."""
 
 PAGE_LIMIT = 2000
 """Records of a page; to parse a page of so many users takes 50 ms, in which no other task runs."""
+
+_OWN_LIMIT, _OWN_PAGES = 1000, 100  # of one user's lists: more than anybody has, and less memory than a district's
+
+
+class Record(Protocol):
+    """A record as Clever sent it."""
+
+    @property
+    def id(self) -> str:
+        """Its id."""
+
+    @property
+    def district(self) -> str | None:
+        """The district of which it is."""
+
+
+# Where it stands in a pydantic model the annotation is quoted: pydantic would look for the fields of the protocol.
+R = TypeVar("R", bound=Record)
 
 
 class PageRecords(Protocol[T_co]):
@@ -121,6 +139,17 @@ async def records_of(read: AsyncGenerator[ReadPage[T]]) -> list[T]:
     return [record async for page in read for record in page.records]
 
 
+async def records_of_place(place: Place, read: AsyncGenerator[ReadPage[T]]) -> list[T]:
+    """Return the records of all ``pages`` of what is in a place; raises ``RecordUnknown`` if there is no such place."""
+    try:
+        return await records_of(read)
+    except CleverRecordMissing as error:
+        # That a list of a whole district is missing says nothing of any record.
+        if place[0] is Scope.DISTRICT:
+            raise
+        raise RecordUnknown from error
+
+
 def _keep_apart(ids: set[str], of_page: Iterable[str]) -> None:
     """Add the ids of one more page; raise if one of them was on an earlier page."""
     fresh = set(of_page)
@@ -181,7 +210,7 @@ class DistrictApi:
     request_context: RequestContext
     odd: Counter[Oddity] = field(default_factory=Counter)
 
-    async def record(self, path: str, record_id: str, shape: type[Entry[R]]) -> R:
+    async def record(self, path: str, record_id: str, shape: "type[Entry[R]]") -> R:
         """Read the record with an id, which stands for ``{}`` in the path.
 
         Raises:
@@ -235,6 +264,12 @@ class DistrictApi:
             byte_budget=byte_budget,
         )
 
+    async def own_list(self, path: str, user: UserId, shape: "type[Page[R]]") -> list[R]:
+        """Read all of a list that belongs to one user."""
+        return await records_of(
+            self.pages(path, shape, of=user, limit=_OWN_LIMIT, most_pages=_OWN_PAGES, byte_budget=of_own_list())
+        )
+
     async def bulk_page(self, path: str, shape: Shape[PageRecords[T]], query: str, cursor: str | None) -> ReadPage[T]:
         """Read one page of a list of the whole district: the first, or the one at the ``cursor`` of another."""
         limit = self.endpoint.bulk_limit
@@ -251,7 +286,7 @@ class DistrictApi:
         async with aclosing(read):
             return await anext(read)
 
-    def listed(self, records: list[B]) -> list[B]:
+    def listed(self, records: list[R]) -> list[R]:
         """Return the district's own records with a proper id, in their order; count the others."""
         ours = [record for record in records if record.district == self.district]
         fit = [record for record in ours if self.endpoint.id_shape.fits(record.id)]

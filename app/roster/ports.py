@@ -47,6 +47,10 @@ class PageOf(Protocol[Said_co]):
 class Clever(Protocol):
     """The Clever API, as far as use cases know it."""
 
+    @property
+    def user_requests(self) -> int:
+        """How many requests it takes to read one user, at most."""
+
     def circuit_open(self, district: DistrictId) -> CleverCircuitOpen | None:
         """Return why nothing of a district can be read just now if that is known without a request, else None."""
 

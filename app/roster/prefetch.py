@@ -24,9 +24,6 @@ from app.roster.roster import Roster
 from app.roster.store import Key, Prefetched
 from app.waiting import give_way
 
-USER_REQUESTS = 3
-"""How many requests it costs to read one user alone."""
-
 _MOST_NEAR, _PROBES = 2, 2
 _PER_PAGE = 64  # things for which a page of the district's list is worth trying
 _ABSENT_SECONDS = 10
@@ -90,8 +87,15 @@ class Prefetch:
         key = Key(kind if kind in {"section", "school"} else "user", district, named)
         return self._behind.store.find(*key) is None and self._lacks(key)
 
-    def afford(self, district: DistrictId, requests: int) -> None:
-        """Raise ``CleverLimited`` or ``CallerOverspent`` where so many requests are not left now, and will be soon."""
+    def afford(self, district: DistrictId, *, users: int, places: int = 0) -> None:
+        """Raise ``CleverLimited`` or ``CallerOverspent`` where not enough requests are left now, and will be soon.
+
+        Args:
+            district: of which one by one is read.
+            users: how many users.
+            places: how many sections and schools.
+        """
+        requests = users * self._behind.clever.user_requests + places
         refusal = self._behind.clever.unaffordable(district, self._freshness.read_context(held=False), requests)
         if refusal is not None:
             raise refusal
@@ -142,7 +146,7 @@ class Prefetch:
             self._know_in_part,
             lambda student, _of: self.known.no_students.add(Key("user", district, student)),
             schools_of,
-            requests=USER_REQUESTS,
+            requests=self._behind.clever.user_requests,
         )
         await self._look_around(district, kind, await self._nowhere_else(district, students), near)
 
@@ -150,11 +154,10 @@ class Prefetch:
         """Read the sections of users of whom a list has told the rest."""
         if len(users) <= FEW:
             return
+        at_most = self._behind.clever.user_requests * len(users)
         sections = await self._quietly(
             district,
-            self._behind.sections(
-                district, (Scope.DISTRICT, district), self._freshness, pages=USER_REQUESTS * len(users)
-            ),
+            self._behind.sections(district, (Scope.DISTRICT, district), self._freshness, pages=at_most),
         )
         if sections is not None:
             by_person = await _by_person(sections.facts, users)
@@ -175,7 +178,7 @@ class Prefetch:
             self._know_in_part,
             lambda user, of: self._miss(Key("user", district, user), UserUnknown, of),
             schools_of,
-            requests=USER_REQUESTS,
+            requests=self._behind.clever.user_requests,
         )
         await self._look_around(district, kind, await self._nowhere_else(district, users), near)
 

@@ -19,7 +19,7 @@ from app.domain.snapshot import Snapshot
 from app.roster.concurrency import FEW, halfway_to, outcome_of, several
 from app.roster.districts import district_of
 from app.roster.freshness import Freshness
-from app.roster.prefetch import USER_REQUESTS, Prefetch
+from app.roster.prefetch import Prefetch
 from app.roster.store import Key
 from app.services.decision_point import DecisionPoint
 from app.services.resource_lookup import NotLocated, ResourceLookup
@@ -117,9 +117,8 @@ class ReadAhead:
                 if self._ahead.is_unread(kind, district, named):
                     every[district].add((kind, named))
         for district, things in every.items():
-            self._ahead.afford(
-                district, sum(1 if kind in {"section", "school"} else USER_REQUESTS for kind, _ in things)
-            )
+            places = sum(kind in {"section", "school"} for kind, _ in things)
+            self._ahead.afford(district, users=len(things) - places, places=places)
 
     async def _each(self, questions: Sequence[Asking]) -> AsyncIterator[tuple[Asking, UserId, DistrictId]]:
         """Yield the questions about a user of a connected district, with both."""

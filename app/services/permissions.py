@@ -19,7 +19,7 @@ from app.domain.snapshot import Rendered, Snapshot, Staleness, staleness_of
 from app.roster.concurrency import halfway_to, outcome_of
 from app.roster.districts import cached_district_of, district_of
 from app.roster.freshness import Freshness
-from app.roster.prefetch import USER_REQUESTS, Prefetch
+from app.roster.prefetch import Prefetch
 from app.services.batch import answer_many
 from app.services.decision_log import Asked, log_decisions, log_refusal
 from app.services.decision_point import NO_DECISION_LOG, DecisionPoint, Now
@@ -140,7 +140,7 @@ async def permissions_of_many(
                 await prefetch.calendar(district)
             await prefetch.users(district, users)
             unread = {user for user in users if prefetch.is_unread("user", district, user)}
-            prefetch.afford(district, USER_REQUESTS * len(unread))
+            prefetch.afford(district, users=len(unread))
 
     return await answer_many(subjects, answer, freshness, [read_users])
 

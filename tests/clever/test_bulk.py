@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 
 import pytest
 
-from app.clever.bulk import BulkList, BulkPage, UserFields
+from app.clever.bulk import BulkList, BulkPage
 from app.clever.client import CleverClient
 from app.clever.mapping import Answers, facts_of
-from app.clever.models import Page, UserRecord
+from app.clever.models import Page
+from app.clever.records import UserFields, UserRecord
 from app.domain.errors import CleverMalformed, CleverPagingBroken, RecordUnknown
 from app.domain.facts import Facts, Role
 from app.domain.ids import DistrictId, IdShape

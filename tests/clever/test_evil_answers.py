@@ -15,18 +15,8 @@ from pydantic import ValidationError
 from app.clever.answer_limits import MIB, BodyMemory, ByteBudget, of_own_list
 from app.clever.connections import ProxyTransport
 from app.clever.http import RequestContext
-from app.clever.models import (
-    MOST_LISTED,
-    MOST_NESTED,
-    ApiModel,
-    BarePage,
-    Entry,
-    IdRecord,
-    Page,
-    SchoolRecord,
-    SectionRecord,
-    UserRecord,
-)
+from app.clever.models import MOST_LISTED, MOST_NESTED, ApiModel, BarePage, Entry, IdRecord, Page
+from app.clever.records import SchoolRecord, SectionRecord, UserRecord
 from app.clever.resilience import CleverState, Transport
 from app.domain.errors import (
     CleverBusy,

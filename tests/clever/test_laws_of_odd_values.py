@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.clever.mapping import Answers, facts_of
-from app.clever.models import SectionRecord, UserRecord
+from app.clever.records import SectionRecord, UserRecord
 from app.domain.evaluation import permission_set
 from app.domain.facts import Facts
 from app.domain.ids import DistrictId, IdShape

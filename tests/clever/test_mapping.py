@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from app.clever.mapping import Answers, calendar_of, facts_of, section_of
-from app.clever.models import DistrictRecord, Entry, SchoolRecord, SectionRecord, TermRecord, UserRecord
+from app.clever.models import Entry
+from app.clever.records import DistrictRecord, SchoolRecord, SectionRecord, TermRecord, UserRecord
 from app.domain.calendar import Calendar, Term
 from app.domain.errors import CleverMalformed
 from app.domain.facts import Facts, HeldRole, Oddity, Role, Standing

@@ -7,8 +7,9 @@ import httpx
 import pytest
 
 from app.clever.http import RequestContext
-from app.clever.models import Entry, UserRecord
+from app.clever.models import Entry
 from app.clever.rate_limit import Rate, fields_of, rates_of, wait_of
+from app.clever.records import UserRecord
 from app.clever.resilience import TokenStates, Transport
 from app.domain.errors import CleverLimited
 from app.domain.read_context import ReadContext, Urgency

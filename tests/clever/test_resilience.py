@@ -13,7 +13,8 @@ from app.clever.answer_limits import ByteBudget
 from app.clever.connections import ProxyTransport
 from app.clever.errors import FAILURES, failure_of
 from app.clever.http import RequestContext
-from app.clever.models import Entry, UserRecord
+from app.clever.models import Entry
+from app.clever.records import UserRecord
 from app.clever.resilience import CleverState, Transport
 from app.domain import errors
 from app.domain.errors import (

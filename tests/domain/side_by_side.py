@@ -16,7 +16,7 @@ from typing import cast
 from pydantic import ValidationError
 
 from app.clever.mapping import Answers, facts_of, section_of
-from app.clever.models import SchoolRecord, SectionRecord, UserRecord
+from app.clever.records import SchoolRecord, SectionRecord, UserRecord
 from app.domain.decision import Decision, Reason
 from app.domain.errors import CleverCircuitOpen, CleverError, RecordUnknown, RoleNotHeld, UserUnknown
 from app.domain.evaluation import access_of, permission_set
@@ -56,6 +56,7 @@ class InMemory:
     """A Clever that knows one world."""
 
     world: World
+    user_requests: int = 3
 
     def circuit_open(self, _district: DistrictId) -> CleverCircuitOpen | None:
         return None

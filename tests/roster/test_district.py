@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.clever.mapping import Answers, facts_of, section_of
-from app.clever.models import SchoolRecord, SectionRecord, UserRecord
+from app.clever.records import SchoolRecord, SectionRecord, UserRecord
 from app.domain.calendar import Calendar, Term
 from app.domain.facts import EMPLOYEES, Facts, HeldRole, Role, Standing
 from app.domain.ids import DistrictId, SchoolId, SectionId, UserId
