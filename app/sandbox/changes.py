@@ -5,7 +5,7 @@ somebody: a section still names a removed user, and a teacher's `schools` do not
 are consistent: they change the other records, too.
 
 Indexes of a district are updated rather than rebuilt: in a district of 100,000 people, copying an index takes
-milliseconds, and building it half a second.
+milliseconds, and building it half a second. Only the district as versions before 3.0 have it is made anew.
 """
 
 import time
@@ -197,7 +197,9 @@ _OUTDATED_BY: Mapping[str, tuple[str, ...]] = {
     "sections": ("all_sections", "sections_at_school", "sections_of_user"),
     "districts": (),
 } | {collection: (f"all_{collection}",) for collection in ("schools", "terms", "courses", "resources")}
-_LOOKED_UP = [name for name, value in vars(District).items() if isinstance(value, cached_property)]
+_LOOKED_UP = [
+    name for name, value in vars(District).items() if isinstance(value, cached_property) and name != "before_v3"
+]
 
 
 def with_change(district: District, old: Record | None, new: Record | None) -> District:

@@ -1,4 +1,4 @@
-"""The endpoints of Clever's API, each a function of a district, an id and the parameters, and the pages of lists."""
+"""The endpoints of version 3, each a function of a district, an id and the parameters, and the pages of lists."""
 
 import re
 from bisect import bisect_left, bisect_right
@@ -8,7 +8,7 @@ from typing import Generic, Protocol, TypeAlias, TypeVar
 from urllib.parse import urlencode
 
 from app.sandbox.records import Course, District, Record, Resource, School, Section, Term, User, roles_held
-from app.sandbox.serialization import VERSIONS, Link
+from app.sandbox.serialization import Link
 
 R = TypeVar("R")
 Parameters: TypeAlias = Mapping[str, str]
@@ -37,7 +37,8 @@ def bad_parameter(name: str) -> Refusal:
     return Refusal(400, f"Invalid value for parameter '{name}'")
 
 
-def _found(records: Mapping[str, R], wanted: str) -> R:
+def find(records: Mapping[str, R], wanted: str) -> R:
+    """Return a record, or raise the `Refusal` that Clever would answer."""
     if wanted not in records:
         raise not_found()
     return records[wanted]
@@ -50,7 +51,7 @@ def _one_of(allowed: Sequence[str], parameters: Parameters, name: str) -> str | 
     return value
 
 
-def _shared(records: Mapping[str, R], ids: Iterable[str | None]) -> Sequence[R]:
+def shared(records: Mapping[str, R], ids: Iterable[str | None]) -> Sequence[R]:
     """Return the shared records among ``ids``, sorted by id."""
     return [records[one] for one in sorted({one for one in ids if one is not None}) if one in records]
 
@@ -60,88 +61,98 @@ def _users(district: District, _: str, parameters: Parameters) -> Sequence[User]
     return district.all_users if role is None else district.users_in_role.get(role, ())
 
 
-def _sections_of_user(district: District, user: str, _: Parameters) -> Sequence[Section]:
-    return district.sections_of_user.get(_found(district.users, user).id, ())
+def sections_of_user(district: District, user: str, _: Parameters) -> Sequence[Section]:
+    """Return the sections that a user teaches or is enrolled in."""
+    return district.sections_of_user.get(find(district.users, user).id, ())
 
 
-def _schools_of_user(district: District, user: str, parameters: Parameters) -> Sequence[School]:
-    found, primary = _found(district.users, user), _one_of(("", "true"), parameters, "primary")
-    return _shared(district.schools, found.primary_schools if primary == "true" else found.schools)
+def schools_of_user(district: District, user: str, parameters: Parameters) -> Sequence[School]:
+    """Return the schools of all roles of a user; ``primary`` keeps the primary ones."""
+    found, primary = find(district.users, user), _one_of(("", "true"), parameters, "primary")
+    return shared(district.schools, found.primary_schools if primary == "true" else found.schools)
 
 
-def _students_of_user(district: District, user: str, parameters: Parameters) -> Sequence[User]:
-    taught = [one for one in _sections_of_user(district, user, parameters) if user in one.taught_by]
+def students_of_user(district: District, user: str, parameters: Parameters) -> Sequence[User]:
+    """Return the students of a teacher's sections, or of a contact."""
+    taught = [one for one in sections_of_user(district, user, parameters) if user in one.taught_by]
     students = (student for section in taught for student in section.students)
-    return _shared(district.users, (*students, *district.users[user].wards))
+    return shared(district.users, (*students, *district.users[user].wards))
 
 
-def _teachers_of_user(district: District, user: str, parameters: Parameters) -> Sequence[User]:
-    enrolled = [one for one in _sections_of_user(district, user, parameters) if user in one.students]
-    return _shared(district.users, (teacher for section in enrolled for teacher in section.taught_by))
+def teachers_of_user(district: District, user: str, parameters: Parameters) -> Sequence[User]:
+    """Return the teachers of a student's sections."""
+    enrolled = [one for one in sections_of_user(district, user, parameters) if user in one.students]
+    return shared(district.users, (teacher for section in enrolled for teacher in section.taught_by))
 
 
-def _contacts_of_user(district: District, user: str, _: Parameters) -> Sequence[User]:
-    is_student = _found(district.users, user).roles.get("student") is not None
+def contacts_of_user(district: District, user: str, _: Parameters) -> Sequence[User]:
+    """Return the contacts of a student; others have none."""
+    is_student = find(district.users, user).roles.get("student") is not None
     return district.contacts_of_student.get(user, ()) if is_student else ()
 
 
-def _sections_of_school(district: District, school: str, _: Parameters) -> Sequence[Section]:
-    return district.sections_at_school.get(_found(district.schools, school).id, ())
+def sections_of_school(district: District, school: str, _: Parameters) -> Sequence[Section]:
+    """Return the sections that lie at a school."""
+    return district.sections_at_school.get(find(district.schools, school).id, ())
 
 
-def _users_of_school(district: District, school: str, parameters: Parameters) -> Sequence[User]:
-    there = district.users_at_school.get(_found(district.schools, school).id, ())
+def users_of_school(district: District, school: str, parameters: Parameters) -> Sequence[User]:
+    """Return the users of a school; ``role`` and ``primary`` narrow them down."""
+    there = district.users_at_school.get(find(district.schools, school).id, ())
     at_school = ("staff", "student", "teacher")
     role, primary = _one_of(at_school, parameters, "role"), _one_of(("", "true"), parameters, "primary")
     roles, fields = (role,) if role else at_school, ("school",) if primary == "true" else ("school", "schools")
     return [user for user in there if any(school in user.ids_in(one, field) for one in roles for field in fields)]
 
 
-def _users_of_section(district: District, section: str, parameters: Parameters) -> Sequence[User]:
-    found, role = _found(district.sections, section), _one_of(("student", "teacher"), parameters, "role")
+def users_of_section(district: District, section: str, parameters: Parameters) -> Sequence[User]:
+    """Return the students and teachers of a section; ``role`` keeps one of both."""
+    found, role = find(district.sections, section), _one_of(("student", "teacher"), parameters, "role")
     students = () if role == "teacher" else found.students
-    return _shared(district.users, (*students, *(() if role == "student" else found.taught_by)))
+    return shared(district.users, (*students, *(() if role == "student" else found.taught_by)))
 
 
 def _resources_of_user(district: District, user: str, parameters: Parameters) -> Sequence[Resource]:
-    sections, roles = _sections_of_user(district, user, parameters), set(roles_held(district.users[user]))
+    sections, roles = sections_of_user(district, user, parameters), set(roles_held(district.users[user]))
     courses = {section.course for section in sections}
     meant = (one for one in district.all_resources if roles.intersection(one.roles))
     return [one for one in meant if courses.intersection(one.courses)]
 
 
 def _courses_of_school(district: District, school: str, parameters: Parameters) -> Sequence[Course]:
-    there = _sections_of_school(district, school, parameters)
-    return _shared(district.courses, (section.course for section in there))
+    there = sections_of_school(district, school, parameters)
+    return shared(district.courses, (section.course for section in there))
 
 
 def _terms_of_school(district: District, school: str, parameters: Parameters) -> Sequence[Term]:
-    there = _sections_of_school(district, school, parameters)
-    return _shared(district.terms, (section.term for section in there))
+    there = sections_of_school(district, school, parameters)
+    return shared(district.terms, (section.term for section in there))
 
 
 def _resources_of_section(district: District, section: str, _: Parameters) -> Sequence[Resource]:
-    course = _found(district.sections, section).course
+    course = find(district.sections, section).course
     return [one for one in district.all_resources if course in one.courses]
 
 
-def _sections_of_term(district: District, term: str, _: Parameters) -> Sequence[Section]:
-    wanted = _found(district.terms, term).id
+def sections_of_term(district: District, term: str, _: Parameters) -> Sequence[Section]:
+    """Return the sections of a term."""
+    wanted = find(district.terms, term).id
     return [section for section in district.all_sections if section.term == wanted]
 
 
-def _sections_of_course(district: District, course: str, _: Parameters) -> Sequence[Section]:
-    wanted = _found(district.courses, course).id
+def sections_of_course(district: District, course: str, _: Parameters) -> Sequence[Section]:
+    """Return the sections of a course."""
+    wanted = find(district.courses, course).id
     return [section for section in district.all_sections if section.course == wanted]
 
 
 def _resources_of_course(district: District, course: str, _: Parameters) -> Sequence[Resource]:
-    wanted = _found(district.courses, course).id
+    wanted = find(district.courses, course).id
     return [one for one in district.all_resources if wanted in one.courses]
 
 
 def _sections_of_resource(district: District, resource: str, _: Parameters) -> Sequence[Section]:
-    courses = set(_found(district.resources, resource).courses)
+    courses = set(find(district.resources, resource).courses)
     return [section for section in district.all_sections if section.course in courses]
 
 
@@ -149,7 +160,7 @@ def _users_of_resource(district: District, resource: str, parameters: Parameters
     sections, role = _sections_of_resource(district, resource, {}), _one_of(("student", "teacher"), parameters, "role")
     roles = {role} if role else {"student", "teacher"}
     reached = roles.intersection(district.resources[resource].roles)
-    return _shared(
+    return shared(
         district.users,
         (one for section in sections for role in reached for one in _PEOPLE_OF_SECTION[role](section)),
     )
@@ -166,90 +177,82 @@ def _schools_of(sections: ListQuestion) -> ListQuestion:
 
     def question(district: District, wanted: str, parameters: Parameters) -> Sequence[School]:
         found = sections(district, wanted, parameters)
-        return _shared(district.schools, (one.school for one in found if isinstance(one, Section)))
+        return shared(district.schools, (one.school for one in found if isinstance(one, Section)))
 
     return question
 
 
-LISTS: Mapping[str, ListQuestion] = {
+V3_LISTS: Mapping[str, ListQuestion] = {
     "/users": _users,
-    "/users/{id}/sections": _sections_of_user,
-    "/users/{id}/schools": _schools_of_user,
-    "/users/{id}/mystudents": _students_of_user,
-    "/users/{id}/myteachers": _teachers_of_user,
-    "/users/{id}/mycontacts": _contacts_of_user,
+    "/users/{id}/sections": sections_of_user,
+    "/users/{id}/schools": schools_of_user,
+    "/users/{id}/mystudents": students_of_user,
+    "/users/{id}/myteachers": teachers_of_user,
+    "/users/{id}/mycontacts": contacts_of_user,
     "/users/{id}/resources": _resources_of_user,
     "/schools": lambda district, _id, _parameters: district.all_schools,
     "/schools/{id}/courses": _courses_of_school,
-    "/schools/{id}/sections": _sections_of_school,
+    "/schools/{id}/sections": sections_of_school,
     "/schools/{id}/terms": _terms_of_school,
-    "/schools/{id}/users": _users_of_school,
+    "/schools/{id}/users": users_of_school,
     "/sections": lambda district, _id, _parameters: district.all_sections,
     "/sections/{id}/resources": _resources_of_section,
-    "/sections/{id}/users": _users_of_section,
+    "/sections/{id}/users": users_of_section,
     "/terms": lambda district, _id, _parameters: district.all_terms,
-    "/terms/{id}/schools": _schools_of(_sections_of_term),
-    "/terms/{id}/sections": _sections_of_term,
+    "/terms/{id}/schools": _schools_of(sections_of_term),
+    "/terms/{id}/sections": sections_of_term,
     "/courses": lambda district, _id, _parameters: district.all_courses,
     "/courses/{id}/resources": _resources_of_course,
-    "/courses/{id}/schools": _schools_of(_sections_of_course),
-    "/courses/{id}/sections": _sections_of_course,
+    "/courses/{id}/schools": _schools_of(sections_of_course),
+    "/courses/{id}/sections": sections_of_course,
     "/resources": lambda district, _id, _parameters: district.all_resources,
-    "/resources/{id}/courses": lambda district, resource, _: _shared(
-        district.courses, _found(district.resources, resource).courses
+    "/resources/{id}/courses": lambda district, resource, _: shared(
+        district.courses, find(district.resources, resource).courses
     ),
     "/resources/{id}/sections": _sections_of_resource,
     "/resources/{id}/users": _users_of_resource,
     "/districts": lambda district, _id, _parameters: (district,),
 }
 
-COUNTED = ("/users", "/schools", "/sections", "/terms", "/courses", "/districts")
+V3_COUNTED = ("/users", "/schools", "/sections", "/terms", "/courses", "/districts")
 """The lists that answer `count`."""
 
 
-def _of_section(collection: str, field: str) -> OneQuestion:
+def record_of_section(collection: str, field: str) -> OneQuestion:
     """Return the question for the record that a field of a section names."""
 
     def question(district: District, section: str) -> Record:
-        record: Record = _found(getattr(district, collection), getattr(_found(district.sections, section), field))
+        record: Record = find(getattr(district, collection), getattr(find(district.sections, section), field))
         return record
 
     return question
 
 
-def _district_of(collection: str) -> OneQuestion:
+def district_of(collection: str) -> OneQuestion:
+    """Return the question for the district of a record."""
+
     def question(district: District, wanted: str) -> District:
-        _found(getattr(district, collection), wanted)
+        find(getattr(district, collection), wanted)
         return district
 
     return question
 
 
-ONES: Mapping[str, OneQuestion] = {
-    "/users/{id}": lambda district, user: _found(district.users, user),
-    "/schools/{id}": lambda district, school: _found(district.schools, school),
-    "/sections/{id}": lambda district, section: _found(district.sections, section),
-    "/sections/{id}/course": _of_section("courses", "course"),
-    "/sections/{id}/school": _of_section("schools", "school"),
-    "/sections/{id}/term": _of_section("terms", "term"),
-    "/terms/{id}": lambda district, term: _found(district.terms, term),
-    "/courses/{id}": lambda district, course: _found(district.courses, course),
-    "/resources/{id}": lambda district, resource: _found(district.resources, resource),
-    "/districts/{id}": lambda district, wanted: _found({district.id: district}, wanted),
-    **{f"/{each}/{{id}}/district": _district_of(each) for each in ("users", "schools", "sections", "terms", "courses")},
+V3_ONES: Mapping[str, OneQuestion] = {
+    "/users/{id}": lambda district, user: find(district.users, user),
+    "/schools/{id}": lambda district, school: find(district.schools, school),
+    "/sections/{id}": lambda district, section: find(district.sections, section),
+    "/sections/{id}/course": record_of_section("courses", "course"),
+    "/sections/{id}/school": record_of_section("schools", "school"),
+    "/sections/{id}/term": record_of_section("terms", "term"),
+    "/terms/{id}": lambda district, term: find(district.terms, term),
+    "/courses/{id}": lambda district, course: find(district.courses, course),
+    "/resources/{id}": lambda district, resource: find(district.resources, resource),
+    "/districts/{id}": lambda district, wanted: find({district.id: district}, wanted),
+    **{f"/{each}/{{id}}/district": district_of(each) for each in ("users", "schools", "sections", "terms", "courses")},
 }
 
-OF_DISTRICT = frozenset(path for path in ONES if path.endswith("/district")) | {"/districts/{id}"}
-"""The paths that answer with the district."""
-
 EVENTS, ONE_EVENT = "/events", "/events/{id}"
-
-
-def template_of(path: str) -> str | None:
-    """Return the template of a path, such as ``/users/{id}/sections``; None for an unknown path."""
-    _, version, *parts = path.split("/") if path.count("/") > 1 else ("", "")
-    template = "/" + "/".join("{id}" if at == 1 else part for at, part in enumerate(parts))
-    return template if version in VERSIONS and template in {*LISTS, *ONES, EVENTS, ONE_EVENT} else None
 
 
 DEFAULT_LIMIT = 100

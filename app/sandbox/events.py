@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 
 from app.sandbox.endpoints import bad_parameter, not_found
 from app.sandbox.records import District, Ids, Record, School, Section, User, roles_held
-from app.sandbox.serialization import Details, collection_of, data_of, previous_attributes, timestamp_of
+from app.sandbox.serialization import Details, collection_of, previous_attributes, timestamp_of
 
 DAYS_KEPT = 30
 
@@ -158,15 +158,15 @@ def events_asked_for(log: EventLog, parameters: Mapping[str, str], record_types:
     ]
 
 
-def event_of(event: Event, version: str, previous: PreviousPlace) -> Details:
+def event_of(event: Event, fields_of: Callable[[Record], Details], previous: PreviousPlace) -> Details:
     """Return an event as Clever sends it: the whole record and, for an update, the old values of changed fields."""
     old, new = event.change
-    record = data_of(event.change.record, version)
+    record = fields_of(event.change.record)
     data: Details = {"object": record}
     sent: Details = {"id": event.id, "type": event.type, "created": timestamp_of(event.created), "data": data}
     if old is not None and new is not None:
         place = data if previous == "beside_object" else sent
-        place["previous_attributes"] = previous_attributes(data_of(old, version), record)
+        place["previous_attributes"] = previous_attributes(fields_of(old), record)
     return sent
 
 

@@ -16,11 +16,12 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.sandbox.endpoints import EVENTS, OF_DISTRICT, template_of
+from app.sandbox.endpoints import EVENTS, not_found
 from app.sandbox.events import LAST
 from app.sandbox.faults import Exchange, KindName, with_body
 from app.sandbox.records import Ids
 from app.sandbox.request_counts import OWN_PATHS
+from app.sandbox.versions import asked_by, error_of
 
 ELSEWHERE = "https://evil.example"
 """An origin that a client must not follow."""
@@ -65,7 +66,7 @@ def status(exchange: Exchange) -> Response:
     if code in _OF_A_GATEWAY:
         return HTMLResponse(f"<!DOCTYPE html><title>{code}</title><h1>{code} {_phrase(code)}</h1>", code)
     redirect = {"Location": f"{ELSEWHERE}/"} if code // 100 == 3 else None  # noqa: PLR2004 -- 3xx
-    return JSONResponse({"message": _phrase(code)}, code, redirect)
+    return JSONResponse(error_of(exchange.scope["path"], code, _phrase(code)), code, redirect)
 
 
 def _phrase(code: int) -> str:
@@ -85,9 +86,9 @@ def html(exchange: Exchange) -> Response:
     return HTMLResponse(page, exchange.strike.fault.status or HTTPStatus.OK)
 
 
-def gone(_: Exchange) -> Response:
+def gone(exchange: Exchange) -> Response:
     """Answer 404."""
-    return JSONResponse({"message": "Resource not found"}, 404)
+    return JSONResponse(error_of(exchange.scope["path"], 404, not_found().message), 404)
 
 
 def garble(exchange: Exchange) -> Response:
@@ -148,7 +149,7 @@ def _leading_to(body: Any, uri: str) -> Any:
 
 
 def _last_id(body: Any) -> str:
-    return body["data"][-1]["data"]["id"] if body["data"] else "0" * 24
+    return [*_records(body["data"])][-1]["id"] if body["data"] else "0" * 24
 
 
 def other_district(exchange: Exchange, body: Any) -> Any:
@@ -161,7 +162,9 @@ def other_district(exchange: Exchange, body: Any) -> Any:
 
 
 def _records(data: Any) -> Iterator[Any]:
-    return (item["data"] for item in data) if isinstance(data, list) else iter((data,))
+    """Yield the records of an answer; some lists of version 1 have no envelopes, and one has no records."""
+    items = [one.get("data", one) for one in data if isinstance(one, dict)] if isinstance(data, list) else [data]
+    yield from items
 
 
 UNKNOWN_TYPE = "enrollments.updated"
@@ -260,8 +263,8 @@ def _asking_from(exchange: Exchange, name: str, step: int) -> Exchange:
 
 def _neighbour(exchange: Exchange, cursor: str, step: int) -> str:
     """Return the cursor one before or after another; for events it must exist, for records any id will do."""
-    district, is_event = exchange.district, template_of(exchange.scope["path"]) == EVENTS
-    if is_event and district is not None:
+    district, asked = exchange.district, asked_by(exchange.scope["path"])
+    if district is not None and asked is not None and asked.template == EVENTS:
         ids = [event.id for event in exchange.state.world.events[district.id].kept()]
         at = ids.index(cursor) + step if cursor in ids else -1
         return ids[at] if 0 <= at < len(ids) else LAST if step > 0 else cursor
@@ -283,14 +286,16 @@ def shifted(exchange: Exchange) -> Exchange:
 
 def other_record(exchange: Exchange) -> Exchange:
     """Answer with the next record instead."""
-    _, version, collection, wanted, *rest = exchange.scope["path"].split("/")
-    district = exchange.district
-    if district is None or wanted not in getattr(district, collection):
+    _, name, collection, wanted, *rest = exchange.scope["path"].split("/")
+    district, asked = exchange.district, asked_by(exchange.scope["path"])
+    if district is None or asked is None:
         return exchange
-    records = getattr(district, f"all_{collection}")
+    records = asked.version.lists[f"/{collection}"](asked.version.view(district), "", {})
     at = bisect_left(records, wanted, key=lambda record: record.id)
+    if at == len(records) or records[at].id != wanted:
+        return exchange
     path = "/".join((records[(at + 1) % len(records)].id, *rest))
-    return exchange.asking(path=f"/{version}/{collection}/{path}")
+    return exchange.asking(path=f"/{name}/{collection}/{path}")
 
 
 HUGE_BYTES = 60 * 1024 * 1024
@@ -438,8 +443,8 @@ def _asking(another: Callable[[Exchange], Exchange]) -> Kind:
 
 async def _other_record(exchange: Exchange) -> None:
     # A token reads one district, so there is no other one to answer with.
-    of_district = (template_of(exchange.scope["path"]) or "") in OF_DISTRICT
-    kind = _changing(other_district) if of_district else _asking(other_record)
+    asked = asked_by(exchange.scope["path"])
+    kind = _changing(other_district) if asked and asked.is_of_district else _asking(other_record)
     await kind(exchange)
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from threading import Lock
@@ -16,9 +16,9 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from app.sandbox.endpoints import EVENTS, LISTS, ONE_EVENT, ONES, template_of
 from app.sandbox.oauth import bearer_of
 from app.sandbox.records import District
+from app.sandbox.versions import Asked, asked_by
 
 KindName = Literal[
     "astray",
@@ -54,6 +54,14 @@ _OF_LISTS = ("astray", "changing", "dangling", "disordered", "doubled", "loop", 
 _OF_ONES = ("other_record",)
 _OF_EVENTS = ("holes", "unknown_type")
 _OF_ANY_RECORDS = ("other_district",)
+_NEEDS: Mapping[str, Callable[[Asked], bool]] = {
+    **dict.fromkeys(_OF_LISTS, lambda asked: asked.is_list),
+    **dict.fromkeys(_OF_ONES, lambda asked: asked.is_one),
+    **dict.fromkeys(_OF_EVENTS, lambda asked: asked.is_of_events),
+    **dict.fromkeys(_OF_ANY_RECORDS, lambda _: True),
+}
+"""Which endpoints the kinds need that do not fit every request."""
+
 _OF_LATER_PAGES = ("changing", "repeated", "shifted")
 
 
@@ -176,23 +184,15 @@ def _matches(fault: Fault, request: Request) -> bool:
         return False
     if fault.page is None:
         return True
-    later = "starting_after" in request.query_params
-    return _is_list(template_of(request.scope["path"])) and later == (fault.page == "later")
-
-
-def _is_list(template: str | None) -> bool:
-    return template in LISTS or template == EVENTS
+    asked, later = asked_by(request.scope["path"]), "starting_after" in request.query_params
+    return asked is not None and asked.is_list and later == (fault.page == "later")
 
 
 def _can_strike(kind: KindName, request: Request) -> bool:
-    template = template_of(request.scope["path"])
     if kind in _OF_LATER_PAGES and "starting_after" not in request.query_params:
         return False
-    if kind in _OF_ANY_RECORDS and template is None:
-        return False
-    if kind in _OF_EVENTS and template not in {EVENTS, ONE_EVENT}:
-        return False
-    return (kind not in _OF_LISTS or _is_list(template)) and (kind not in _OF_ONES or template in ONES)
+    needs, asked = _NEEDS.get(kind), asked_by(request.scope["path"])
+    return needs is None or (asked is not None and needs(asked))
 
 
 _EXTENSION = "sandbox.transport"

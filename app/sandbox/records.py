@@ -241,6 +241,19 @@ class District:
         """The sections of a user, taught or enrolled, by user; a teacher may be named by `legacy_id`."""
         return _grouped(self.all_sections, self.people_of)
 
+    @cached_property
+    def before_v3(self) -> "District":
+        """The district as versions before 3.0 have it: each role of an employee is a user of its own, with an old id.
+
+        Sections name teachers by these ids, and leave out whoever has none. Students keep their id.
+        """
+        accounts = {one.id: one for user in self.all_users for one in accounts_of(user)}
+        old_ids = {user.id: one for user in self.users_in_role.get("teacher", ()) for one in legacy_ids_of(user)}
+        # A section may name a teacher by the old id already.
+        old_ids |= {old: old for old in self.owner_of}
+        sections = {one.id: _with_old_ids(one, old_ids) for one in self.all_sections}
+        return replace(self, users=dict(sorted(accounts.items())), sections=sections)
+
     def people_of(self, section: Section) -> set[str]:
         """Return the user ids of a section's people, with each `legacy_id` resolved."""
         return {self.owner_of.get(one, one) for one in (*section.taught_by, *section.students)}
@@ -249,6 +262,33 @@ class District:
     def owner_of(self) -> Mapping[str, str]:
         """The user behind the `legacy_id` of a teacher."""
         return {legacy: user.id for user in self.users_in_role.get("teacher", ()) for legacy in legacy_ids_of(user)}
+
+
+OLD_COLLECTIONS: Mapping[str, str] = {
+    "contact": "contacts",
+    "district_admin": "district_admins",
+    "staff": "school_admins",
+    "student": "students",
+    "teacher": "teachers",
+}
+"""The roles that versions before 3.0 have, each with the collection of its accounts."""
+
+
+def accounts_of(user: User) -> Sequence[User]:
+    """Return the accounts that a user had before API 3.0: one for each role with a `legacy_id`, which is its id.
+
+    A student's id is the same in all versions.
+    """
+    ids = {role: user.ids_in(role, "legacy_id") for role in roles_held(user) if role in OLD_COLLECTIONS}
+    ids |= {role: (user.id,) for role in ids if role == "student"}
+    return [replace(user, id=one, roles={role: user.roles[role]}) for role, each in ids.items() for one in each if one]
+
+
+def _with_old_ids(section: Section, old_ids: Mapping[str, str]) -> Section:
+    primary, teachers = old_ids.get(section.teacher or ""), section.teachers
+    if teachers is not None:
+        teachers = tuple(dict.fromkeys(old_ids[one] for one in teachers if one in old_ids))
+    return replace(section, teacher=primary, teachers=teachers)
 
 
 Record: TypeAlias = District | School | Term | Course | Resource | Section | User

@@ -1,4 +1,4 @@
-"""Records as Clever sends them: their fields, links and paths in a version of the API."""
+"""Records as Clever sends them in version 3: their fields, links and paths."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -9,6 +9,8 @@ from app.sandbox.records import Course, District, Record, Resource, School, Sect
 T = TypeVar("T")
 
 Details = dict[str, object]
+
+_Roles = dict[str, Details | None]
 
 FIRST_NAMES = ("Agate", "Basalt", "Cobalt", "Dolomite", "Epidote", "Feldspar", "Garnet", "Hematite", "Iolite", "Jasper")
 
@@ -65,11 +67,17 @@ def grade_of(number: int) -> str:
     return str(number % 12 + 1)
 
 
-def role_details(user: User, role: str, version: str) -> Details:
-    """Return the fields of a role in a version; none for an unknown role."""
+def role_of(user: User, role: str) -> Details:
+    """Return the fields of a role that is not null; those that the user has stand first, and prevail."""
+    held = dict(user.roles[role] or {})
+    # An empty object is a case of its own: no detail may fill it.
+    return {**held, **_role_details(user, role), **held} if held else held
+
+
+def _role_details(user: User, role: str) -> Details:
     match role:
         case "student":
-            return _student(user) | (_student_since_3_1(user) if version == "v3.1" else {})
+            return _student(user)
         case "teacher":
             return _credentials(user) | {"sis_id": f"T{user.number}", "teacher_number": f"{user.number}"} | _TEACHER
         case "staff":
@@ -130,8 +138,6 @@ def _pick(choices: Sequence[T], number: int) -> T:
     return choices[number % len(choices)]
 
 
-VERSIONS = ("v3.0", "v3.1")
-
 Link = dict[str, str]
 
 
@@ -163,19 +169,32 @@ def links_of(record: Record, version: str) -> list[Link]:
     return [{"rel": rel, "uri": path} for rel, path in related.items()]
 
 
-def data_of(record: Record, version: str) -> Details:
-    """Return the fields of a record; v3.1 adds some and changes none."""
+def fields_3_0(record: Record) -> Details:
+    """Return the fields of a record in v3.0."""
     match record:
         case User():
-            return _user(record, version)
+            return _user(record, _roles(record))
         case School():
             return _school(record)
         case Term() | Course() | Resource():
             return _curriculum(record)
         case Section():
-            return _section(record, version)
+            return _section(record)
         case District():
-            return _district(record, version)
+            return _district(record)
+
+
+def fields_3_1(record: Record) -> Details:
+    """Return the fields of a record in v3.1, which adds some to those of v3.0 and changes none."""
+    match record:
+        case User():
+            return _user(record, _roles_since_3_1(record)) | {"lms_status": None}
+        case Section():
+            return fields_3_0(record) | {"lms_status": None}
+        case District():
+            return fields_3_0(record) | {"lms_state": "", "lms_type": "", "last_attendance_sync": None}
+        case _:
+            return fields_3_0(record)
 
 
 def collection_of(record: Record) -> str:
@@ -183,20 +202,26 @@ def collection_of(record: Record) -> str:
     return f"{type(record).__name__.lower()}s"
 
 
-def _user(user: User, version: str) -> Details:
+def _user(user: User, roles: _Roles) -> Details:
     return {
         "id": user.id,
         "district": user.district,
         "name": name_of(user),
         "email": email_of(user),
-        "roles": {
-            # An empty object is a case of its own: no detail may fill it.
-            role: {**held, **role_details(user, role, version), **held} if held else held
-            for role, held in user.roles.items()
-        },
+        "roles": roles,
         **timestamps_of(user.number),
-        **_lms_status(version),
     }
+
+
+def _roles(user: User) -> _Roles:
+    return {role: None if held is None else role_of(user, role) for role, held in user.roles.items()}
+
+
+def _roles_since_3_1(user: User) -> _Roles:
+    roles = _roles(user)
+    if student := roles.get("student"):
+        roles["student"] = {**student, **_student_since_3_1(user), **student}
+    return roles
 
 
 def _school(school: School) -> Details:
@@ -232,7 +257,7 @@ def _curriculum(record: Term | Course | Resource) -> Details:
             return known | fields | {"created": made, "updated": made}
 
 
-def _section(section: Section, version: str) -> Details:
+def _section(section: Section) -> Details:
     teachers = {} if section.teachers is None else {"teachers": section.teachers}
     return {
         "id": section.id,
@@ -251,11 +276,10 @@ def _section(section: Section, version: str) -> Details:
         "period": f"{section.number % 8 + 1}",
         "ext": {},
         **timestamps_of(section.number),
-        **_lms_status(version),
     }
 
 
-def _district(district: District, version: str) -> Details:
+def _district(district: District) -> Details:
     contact = {
         "id": district.contact,
         "district": district.id,
@@ -263,7 +287,6 @@ def _district(district: District, version: str) -> Details:
         "email": "contact@district.example.org",
         "title": "Data Coordinator",
     }
-    lms = {"lms_state": "", "lms_type": "", "last_attendance_sync": None} if version == "v3.1" else {}
     return {
         "id": district.id,
         "name": f"Sandbox District {district.number}",
@@ -279,9 +302,4 @@ def _district(district: District, version: str) -> Details:
         "mdr_number": "",
         "nces_id": "",
         "district_contact": contact,
-        **lms,
     }
-
-
-def _lms_status(version: str) -> Details:
-    return {"lms_status": None} if version == "v3.1" else {}

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
+from functools import partial
 
 import orjson
 from starlette.applications import Starlette
@@ -14,11 +15,8 @@ from starlette.routing import Route
 from app.sandbox.admin import ADMIN_ROUTES, Guard
 from app.sandbox.changes import LiveWorld
 from app.sandbox.endpoints import (
-    COUNTED,
     EVENTS,
-    LISTS,
     ONE_EVENT,
-    ONES,
     ListQuestion,
     OneQuestion,
     Refusal,
@@ -33,7 +31,7 @@ from app.sandbox.faults import FaultInjector, TransportProtocol
 from app.sandbox.oauth import CLIENT_ID, CLIENT_SECRET, TOKEN, Access, access_to, oauth_routes
 from app.sandbox.records import District
 from app.sandbox.request_counts import RateLimit, RequestCounts, request_count_routes, start_counting
-from app.sandbox.serialization import VERSIONS, data_of, links_of, uri_of
+from app.sandbox.versions import VERSIONS, OtherQuestion, Version, error_of
 from app.sandbox.world import World
 
 Answer = Callable[[District, Request], Mapping[str, object]]
@@ -77,72 +75,90 @@ def create_sandbox(  # noqa: PLR0913  (all but the world are settings with a def
 
 
 def _data_routes(access: Access) -> Iterator[Route]:
-    for version in VERSIONS:
-        answers = {path: _one(version, question) for path, question in ONES.items()}
-        answers |= {path: _list(version, question, is_counted=path in COUNTED) for path, question in LISTS.items()}
-        answers |= {EVENTS: _events(version), ONE_EVENT: _one_event(version)}
+    for version in VERSIONS.values():
+        answers = {path: _one(version, question) for path, question in version.ones.items()}
+        answers |= {path: _other(question) for path, question in version.others.items()}
+        answers |= {path: _list(version, path, question) for path, question in version.lists.items()}
+        if version.has_events:
+            answers |= {EVENTS: _events(version), ONE_EVENT: _one_event(version)}
         for path, answer in answers.items():
-            yield Route(f"/{version}{path}", _endpoint(answer, access), methods=["GET"])
+            yield Route(f"/{version.name}{path}", _endpoint(version, answer, access), methods=["GET"])
 
 
-def _endpoint(answer: Answer, access: Access) -> Callable[[Request], Awaitable[Response]]:
+def _endpoint(version: Version, answer: Answer, access: Access) -> Callable[[Request], Awaitable[Response]]:
     async def endpoint(request: Request) -> Response:
         district = access.read_by(request)
         if district is None:
-            return JSONResponse({"message": "The token is missing or unknown"}, 401)
+            return JSONResponse(version.error_of(401, "The token is missing or unknown"), 401)
         state = request.app.state
         allowance = state.limit.take(f"district:{district.id}", state.rate_limit, state.burst_limit)
         if not allowance.allowed:
             state.tally.refused[access.name_of(request), state.limit.window] += 1
             return Response(status_code=429, headers=allowance.headers)
         try:
-            return Response(orjson.dumps(answer(district, request)), 200, allowance.headers, "application/json")
+            body = orjson.dumps(answer(version.view(district), request))
+            return Response(body, 200, allowance.headers, "application/json")
         except Refusal as refusal:
-            return JSONResponse({"message": refusal.message}, refusal.status, allowance.headers)
+            error = version.error_of(refusal.status, refusal.message)
+            return JSONResponse(error, refusal.status, allowance.headers)
 
     return endpoint
 
 
-def _one(version: str, question: OneQuestion) -> Answer:
+def _one(version: Version, question: OneQuestion) -> Answer:
     def answer(district: District, request: Request) -> Mapping[str, object]:
         record = question(district, request.path_params["id"])
-        return {"data": data_of(record, version), "links": links_of(record, version)}
+        return {"data": version.fields_of(district, record), "links": version.links_of(record)}
 
     return answer
 
 
-def _list(version: str, question: ListQuestion, *, is_counted: bool) -> Answer:
+def _other(question: OtherQuestion) -> Answer:
+    def answer(district: District, request: Request) -> Mapping[str, object]:
+        links = [{"rel": "self", "uri": request.url.path}]
+        return {"data": question(district, request.path_params["id"]), "links": links}
+
+    return answer
+
+
+def _list(version: Version, path: str, question: ListQuestion) -> Answer:
     def answer(district: District, request: Request) -> Mapping[str, object]:
         parameters = dict(request.query_params)
         records = question(district, request.path_params.get("id", ""), parameters)
-        if is_counted and _wants_count(parameters):
+        if path in version.counted and _wants_count(parameters):
             return {"count": len(question(district, "", {}))}
-        page = page_of(records, parameters)
-        data = [{"data": data_of(record, version), "uri": uri_of(record, version)} for record in page.records]
+        ignored = ("limit",) if path in version.without_limit else ()
+        page = page_of(records, {name: value for name, value in parameters.items() if name not in ignored})
+        data: list[Mapping[str, object]] = [version.fields_of(district, record) for record in page.records]
+        if path not in version.bare:
+            data = [
+                {"data": one, "uri": version.uri_of(record)} for one, record in zip(data, page.records, strict=True)
+            ]
         return {"data": data, "links": page_links(request.url.path, parameters, page)}
 
     return answer
 
 
-def _events(version: str) -> Answer:
+def _events(version: Version) -> Answer:
     def answer(district: District, request: Request) -> Mapping[str, object]:
         place, record_types = request.app.state.previous_attributes, request.query_params.getlist("record_type")
-        parameters = dict(request.query_params)
+        parameters, fields_of = dict(request.query_params), partial(version.fields_of, district)
         events = events_asked_for(request.app.state.world.events[district.id], parameters, record_types)
         newest = {"ending_before": "f" * 24} if parameters.get("ending_before") == LAST else {}
         page = page_of(events, parameters | newest)
-        data = [{"data": event_of(one, version, place), "uri": f"/{version}/events/{one.id}"} for one in page.records]
+        path = request.url.path
+        data = [{"data": event_of(one, fields_of, place), "uri": f"{path}/{one.id}"} for one in page.records]
         repeated = {"record_type": record_types} if record_types else {}
-        return {"data": data, "links": page_links(request.url.path, {**parameters, **repeated}, page)}
+        return {"data": data, "links": page_links(path, {**parameters, **repeated}, page)}
 
     return answer
 
 
-def _one_event(version: str) -> Answer:
+def _one_event(version: Version) -> Answer:
     def answer(district: District, request: Request) -> Mapping[str, object]:
         event = request.app.state.world.events[district.id].one(request.path_params["id"])
-        links = [{"rel": "self", "uri": f"/{version}/events/{event.id}"}]
-        return {"data": event_of(event, version, request.app.state.previous_attributes), "links": links}
+        fields_of, links = partial(version.fields_of, district), [{"rel": "self", "uri": request.url.path}]
+        return {"data": event_of(event, fields_of, request.app.state.previous_attributes), "links": links}
 
     return answer
 
@@ -154,8 +170,8 @@ def _wants_count(parameters: Mapping[str, str]) -> bool:
     return asked == "true"
 
 
-async def _unknown_path(_: Request, __: Exception) -> Response:
-    return JSONResponse({"message": not_found().message}, 404)
+async def _unknown_path(request: Request, _: Exception) -> Response:
+    return JSONResponse(error_of(request.url.path, 404, not_found().message), 404)
 
 
 async def _wrong_method(_: Request, refused: Exception) -> Response:

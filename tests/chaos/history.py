@@ -7,7 +7,7 @@ from math import inf
 from typing import Generic, TypeVar
 
 from app.sandbox.records import District, Section, User
-from app.sandbox.serialization import data_of
+from app.sandbox.serialization import fields_3_1
 from tests.chaos.oracle import Person, Record
 
 T = TypeVar("T")
@@ -131,7 +131,7 @@ class History:
 
 def sent(record: User | Section) -> Record:
     """Return a record as Clever sends it."""
-    return data_of(record, "v3.1")
+    return fields_3_1(record)
 
 
 def people_of(section: Record | None) -> set[str]:

@@ -17,7 +17,7 @@ from app.domain.ids import DistrictId, IdShape
 from app.domain.places import Section
 from app.domain.read_context import ReadContext, Urgency
 from app.sandbox.faults import Fault, Faults
-from app.sandbox.serialization import data_of
+from app.sandbox.serialization import fields_3_1
 from tests.conftest import Sandbox
 
 Connect = Callable[..., CleverClient]
@@ -42,7 +42,7 @@ async def alone(body: bytes) -> list[Facts]:
 
 def entries(sandbox: Sandbox) -> Sequence[Mapping[str, object]]:
     users = sandbox.world.districts[0].users.values()
-    return [{"data": data_of(user, "v3.1"), "uri": f"/v3.1/users/{user.id}"} for user in users]
+    return [{"data": fields_3_1(user), "uri": f"/v3.1/users/{user.id}"} for user in users]
 
 
 @pytest.mark.parametrize("separators", [(",", ":"), (", ", ": "), (" ,\n", ": ")])

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from app.sandbox.changes import LiveWorld
 from app.sandbox.events import Event, event_of
 from app.sandbox.records import COLLECTIONS, RESERVED_NUMBERS, District, User
-from app.sandbox.serialization import data_of
+from app.sandbox.serialization import fields_3_1
 from app.sandbox.world import World, generate
 
 SMALL = generate(schools=5, teachers=12, students=60)
@@ -26,8 +26,8 @@ def changed(world: World, seed: int, changes: int, sync: int) -> tuple[LiveWorld
 def sent(district: District) -> dict[str, dict[str, Any]]:
     """What every list of the district holds, by id."""
     held = {name: getattr(district, name).values() for name in COLLECTIONS}
-    return {name: {one.id: data_of(one, "v3.1") for one in records} for name, records in held.items()} | {
-        "districts": {district.id: data_of(district, "v3.1")}
+    return {name: {one.id: fields_3_1(one) for one in records} for name, records in held.items()} | {
+        "districts": {district.id: fields_3_1(district)}
     }
 
 
@@ -38,7 +38,7 @@ def test_whoever_follows_the_events_has_what_the_lists_hold(seed: int, changes: 
     followed = sent(SMALL.districts[0])
     for event in live.events[district.id].kept():
         kind, verb = event.type.split(".")
-        data: Any = event_of(event, "v3.1", "beside_object")["data"]
+        data: Any = event_of(event, fields_3_1, "beside_object")["data"]
         told = data["object"]
         if verb == "deleted":
             assert followed[kind].pop(told["id"]) is not None
