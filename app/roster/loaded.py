@@ -54,12 +54,13 @@ def _user(district: District, user: str) -> Any:
 
 
 def _sections(district: District, which: str) -> Any:
-    scope, named = which.split("/")
+    # What may follow is how many pages a fetch is to read at most: here is all of it.
+    scope, named, *_pages = which.split("/")
     return Each(lambda: district.sections((Scope(scope), named)), district.section)
 
 
 def _people(district: District, which: str) -> Any:
-    scope, named, in_role = which.split("/")
+    scope, named, in_role, *_pages = which.split("/")
     role = None if in_role == "any" else Role(in_role)
     if not district.lists(role):
         return None

@@ -22,6 +22,10 @@ Said = TypeVar("Said")
 RENEWED_FROM, _RENEWED_UNTIL = 2 / 3, 0.95
 """Between which parts of the fresh time a snapshot becomes due for renewal, spread at random."""
 
+_PEOPLE = "people"
+_LISTED = frozenset({_PEOPLE, "record"})
+"""Kinds of snapshots that hold people as lists have them."""
+
 
 class Key(NamedTuple):
     """What a snapshot is of.
@@ -149,8 +153,9 @@ class Store:
 
     def is_outdated(self, key: Key, snapshot: Snapshot[Any]) -> bool:
         """Tell whether a later fetch found that what a snapshot says is no longer true."""
-        newer = self.outdated.get(key.text)
-        return newer is not None and snapshot.began < newer.began
+        keys = (key, Key(_PEOPLE, key.district)) if key.kind in _LISTED else (key,)
+        found = (self.outdated.get(each.text) for each in keys)
+        return any(newer is not None and snapshot.began < newer.began for newer in found)
 
     def found_gone(self, key: Key) -> Snapshot[type[QuestionError]] | None:
         """Return when Clever has lately said that there is no such thing, and the error to raise; else None."""
@@ -216,7 +221,7 @@ class Store:
             return alone
         said = said_by(loaded, key.kind, key.which)
         if said is None:
-            return alone
+            return None if alone is not None and self.is_outdated(key, alone) else alone
         if isinstance(said, Facts):
             facts, said = said, packed(said)
             self._given_last[:] = [(said, facts)]
@@ -235,8 +240,10 @@ class Store:
             key = Key("user", district.id, user)
             self.users.forget(key.text)
             if said_by(district, key.kind, user) is None:
-                # Of whoever is not loaded, other processes and fetches in progress may have what was true before.
+                # Of whoever is not loaded, other processes and fetches in progress may have what was true before,
+                # and so may every list in which they stand.
                 self.outdated.put(key.text, now)
+                self.outdated.put(Key(_PEOPLE, district.id).text, now)
                 self.gone.forget(key.text)
 
     def _cache(self, key: Key) -> Cache:

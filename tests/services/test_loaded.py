@@ -1,7 +1,9 @@
 """What is answered from a district that is loaded as a whole, and when Clever is asked nevertheless."""
 
 import asyncio
+from dataclasses import replace
 
+import httpx
 import pytest
 
 from app.api.permissions import rendered
@@ -18,7 +20,7 @@ from app.roster.freshness import Freshness
 from app.services.decision_point import DecisionPoint
 from app.services.decisions import evaluate_many
 from app.services.permissions import Subject, permissions_of
-from app.services.search import subjects
+from app.services.search import resources, subjects
 from tests.conftest import MovedClock, Sandbox
 from tests.loaded import from_loaded, loaded_by
 from tests.services.counting import ANN, NORTH, Asked
@@ -235,6 +237,43 @@ async def test_a_search_finds_staff_as_events_left_them_where_students_are_liste
     assert {teacher, section.students[0]} <= set(found)
     district.drop_person(UserId(teacher))
     assert (await subjects(pdp, viewers, Freshness())).results == [user for user in found if user != teacher]
+
+
+async def test_a_list_of_people_who_are_not_loaded_is_read_again_once_an_event_told_of_one_of_them(
+    pdp: DecisionPoint, sandbox: Sandbox, clock: MovedClock
+) -> None:
+    district = await loaded_by(pdp.roster, DistrictId(sandbox.district), Whom.STAFF)
+    pdp.roster.store.put_district(district)
+    section = next(each for each in sandbox.world.districts[0].all_sections if each.students)
+    student = UserId(section.students[0])
+    viewers = Question(Entity("user", "", {}), Action("view", {}), Entity("section", section.id, {}), context={})
+    found = (await subjects(pdp, viewers, Freshness())).results
+    assert student in found
+    fewer = {"students": list(section.students[1:])}
+    await asyncio.to_thread(httpx.patch, f"{sandbox.url}/_sandbox/sections/{section.id}", json=fewer)
+    clock.move(1)
+    assert (await subjects(pdp, viewers, Freshness())).results == found
+    known = district.section(section.id)
+    assert known is not None
+    district.put_section(replace(known, students=known.students[1:]))
+    assert (await subjects(pdp, viewers, Freshness())).results == [user for user in found if user != student]
+
+
+@pytest.mark.parametrize("whom", Whom)
+async def test_what_lies_in_many_places_is_found_where_it_is_loaded_and_where_it_has_to_be_read(
+    pdp: DecisionPoint, sandbox: Sandbox, whom: Whom
+) -> None:
+    teacher = sandbox.user("teacher_of_many_sections")
+    taught = sandbox.world.districts[0].sections_of_user[teacher]
+    pdp.roster.store.put_district(await loaded_by(pdp.roster, DistrictId(sandbox.district), whom))
+    lying = {
+        "section": {section.id for section in taught},
+        "student": {student for section in taught for student in section.students},
+    }
+    for kind, wanted in lying.items():
+        visible = Question(Entity("user", teacher, {}), Action("view", {}), Entity(kind, "", {}), context={})
+        for freshness in (ANEW, Freshness()):
+            assert {*(await resources(pdp, visible, freshness)).results} == wanted
 
 
 async def test_a_district_that_is_no_longer_loaded_is_read_one_by_one(asked: Asked, clock: MovedClock) -> None:
