@@ -333,6 +333,7 @@ async def _whole_districts(
     following = Following(
         clever=roster.clever,
         publish=store.put_district,
+        withdraw=store.drop_district,
         calendar_changed=lambda district: store.drop(Key("calendar", district)),
         clock=store.clock,
         wall=store.wall,
@@ -345,6 +346,7 @@ async def _whole_districts(
         store=store,
         whom=Whom(settings.load_whom),
         hand_over=following.take,
+        take_back=following.drop,
         turns=NoOthers() if shared is None else shared,
         is_one_of_several=several_workers and shared is None,
     )

@@ -1,14 +1,16 @@
 """Waiting for others, and letting them go first.
 
-Deadlines, one call for many who wait, growing pauses, a circuit breaker, and long work done a piece at a time.
+Deadlines, one call for many who wait, limits that are fair, growing pauses, a circuit breaker, and long work done a
+piece at a time.
 """
 
 import asyncio
 import math
 import random
 import time
-from collections.abc import AsyncGenerator, Callable, Collection, Coroutine
-from contextlib import asynccontextmanager
+from collections import Counter
+from collections.abc import AsyncGenerator, Callable, Collection, Coroutine, Generator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 from weakref import WeakKeyDictionary
@@ -90,6 +92,35 @@ class SingleFlight(Generic[T]):
     async def aclose(self) -> None:
         """Cancel the call in progress."""
         await cancel(self._running)
+
+
+class FairLimit:
+    """Limits how many do something at once: so many in all, and half as many of one caller."""
+
+    def __init__(self, most: int) -> None:
+        """Let ``most`` do it at once."""
+        self._most = most
+        self._most_of_one = max(1, most // 2)
+        self._of_each: Counter[bytes] = Counter()
+
+    def is_full_for(self, caller: bytes) -> bool:
+        """Tell whether a caller, told apart by a digest, may not do it now."""
+        return self._of_each.total() >= self._most or self._of_each[caller] >= self._most_of_one
+
+    def is_unused(self) -> bool:
+        """Tell whether nobody does it."""
+        return not self._of_each
+
+    @contextmanager
+    def used_by(self, caller: bytes) -> Generator[None]:
+        """Count a caller in for the block."""
+        self._of_each[caller] += 1
+        try:
+            yield
+        finally:
+            self._of_each[caller] -= 1
+            if not self._of_each[caller]:
+                del self._of_each[caller]
 
 
 @dataclass(slots=True)

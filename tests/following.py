@@ -41,6 +41,7 @@ class Replica:
     sandbox: Sandbox
     following: Following = field(init=False)
     published: list[District] = field(default_factory=list)
+    withdrawn: list[DistrictId] = field(default_factory=list)
     again: list[DistrictId] = field(default_factory=list)
     calendars: list[DistrictId] = field(default_factory=list)
 
@@ -118,6 +119,7 @@ async def following(
     replica.following = Following(
         clever=clever,
         publish=replica.published.append,
+        withdraw=replica.withdrawn.append,
         calendar_changed=replica.calendars.append,
         clock=clock,
         wall=wall,

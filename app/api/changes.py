@@ -7,12 +7,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from app.api.dependencies import USER_EXAMPLE, CurrentDecisionPoint, no_other_parameters
-from app.api.districts import CurrentLoads, DistrictPath
+from app.api.districts import CurrentLoads, KnownDistrict
 from app.api.errors import described_as, documented, problem_of
 from app.api.http_caching import RequestedFreshness, unkept_response
 from app.domain.errors import DistrictNotFollowed
 from app.services.changes import Asked, changes_since
-from app.services.whole_districts import known_district
 
 router = APIRouter(prefix="/v1/districts", tags=["districts"], dependencies=[Depends(no_other_parameters)])
 
@@ -44,7 +43,7 @@ async def get_changes(
     pdp: CurrentDecisionPoint,
     loads: CurrentLoads,
     freshness: RequestedFreshness,
-    district_id: DistrictPath,
+    district_id: KnownDistrict,
     after: Annotated[
         str | None,
         Query(
@@ -63,7 +62,6 @@ async def get_changes(
     The district has to be loaded, and kept current by Clever's events. With 410, what has changed is not known: drop
     every copy of the district's answers, and go on from the `cursor` of the problem.
     """
-    district = await known_district(pdp.roster, district_id, freshness)
-    changes = await changes_since(pdp, loads.following, district, freshness, Asked(after, wait))
+    changes = await changes_since(pdp, loads.following, district_id, freshness, Asked(after, wait))
     body = ChangesBody(users=list(changes.users), cursor=changes.cursor)
     return unkept_response(body.model_dump_json().encode())

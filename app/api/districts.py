@@ -13,6 +13,7 @@ from app.api.http_caching import RequestedFreshness, unkept_response
 from app.api.openapi_schemas import extensible_enum
 from app.domain.calendar import Calendar
 from app.domain.errors import LoadAlone
+from app.domain.ids import DistrictId
 from app.roster.district import Whom
 from app.roster.following import Mode
 from app.roster.loading import Loading, LoadStatus, Progress
@@ -21,8 +22,6 @@ from app.services.whole_districts import DistrictView, Loads
 
 router = APIRouter(prefix="/v1/districts", tags=["districts"], dependencies=[Depends(no_other_parameters)])
 load_router = APIRouter(prefix="/v1/districts", tags=["districts"], dependencies=[Depends(no_other_parameters)])
-
-DistrictPath = Annotated[str, Path(description="The Clever id of the district.", examples=["668262003b3817d87d000000"])]
 
 
 async def _loading(request: Request) -> Loading:
@@ -40,6 +39,20 @@ async def _loads(request: Request) -> Loads:
 
 CurrentLoads = Annotated[Loads, Depends(_loads)]
 """The loads of this process, and what follows the districts that are loaded."""
+
+
+async def _known_district(
+    pdp: CurrentDecisionPoint,
+    freshness: RequestedFreshness,
+    district_id: Annotated[
+        str, Path(description="The Clever id of the district.", examples=["668262003b3817d87d000000"])
+    ],
+) -> DistrictId:
+    return await whole_districts.known_district(pdp.roster, district_id, freshness)
+
+
+KnownDistrict = Annotated[DistrictId, Depends(_known_district)]
+"""The district of the path, which is connected, and which the caller may ask about; any other is 404."""
 
 
 class DistrictBody(BaseModel):
@@ -148,10 +161,10 @@ async def get_districts(pdp: CurrentDecisionPoint, loads: CurrentLoads, freshnes
     responses=documented(404, 503),
 )
 async def get_district(
-    pdp: CurrentDecisionPoint, loads: CurrentLoads, freshness: RequestedFreshness, district_id: DistrictPath
+    pdp: CurrentDecisionPoint, loads: CurrentLoads, freshness: RequestedFreshness, district_id: KnownDistrict
 ) -> Response:
     """Return where answers about a district come from, and how recent they are."""
-    view = await whole_districts.district_of_id(pdp.roster, loads, district_id, freshness)
+    view = await whole_districts.view_of(pdp.roster, loads, district_id, freshness)
     return unkept_response(_district(view).model_dump_json().encode())
 
 
@@ -163,15 +176,12 @@ async def get_district(
     response_model=LoadBody,
     responses=documented(404, 503) | described_as(problem_of(LoadAlone())),
 )
-async def load_district(
-    pdp: CurrentDecisionPoint, loading: CurrentLoading, freshness: RequestedFreshness, district_id: DistrictPath
-) -> Response:
+async def load_district(loading: CurrentLoading, district_id: KnownDistrict) -> Response:
     """Load a whole district in the background, in every process; while that is in progress, do nothing.
 
     What was known before answers until the load is over. `GET` at the same path tells how far it has come.
     """
-    progress = await whole_districts.load(pdp.roster, loading, district_id, freshness)
-    return unkept_response(_load(progress, loading.store.wall()), 202)
+    return _load_response(loading.start_everywhere(district_id), loading, 202)
 
 
 @load_router.get(
@@ -181,12 +191,9 @@ async def load_district(
     response_model=LoadBody,
     responses=documented(404, 503),
 )
-async def get_load(
-    pdp: CurrentDecisionPoint, loading: CurrentLoading, freshness: RequestedFreshness, district_id: DistrictPath
-) -> Response:
+async def get_load(loading: CurrentLoading, district_id: KnownDistrict) -> Response:
     """Return how far the latest load of a district has come in the process that answers."""
-    progress = await whole_districts.progress_of(pdp.roster, loading, district_id, freshness)
-    return unkept_response(_load(progress, loading.store.wall()))
+    return _load_response(loading.progress(district_id), loading)
 
 
 def _district(view: DistrictView) -> DistrictBody:
@@ -206,14 +213,14 @@ def _district(view: DistrictView) -> DistrictBody:
     )
 
 
-def _load(progress: Progress, now: float) -> bytes:
+def _load_response(progress: Progress, loading: Loading, status: int = 200) -> Response:
     body = LoadBody(
         district=progress.district,
         status=progress.status,
         whom=progress.whom,
         started_at=_time(progress.began),
         ended_at=_time(progress.ended),
-        estimated_end=_time(progress.estimated_end(now)),
+        estimated_end=_time(progress.estimated_end(loading.store.wall())),
         pages=progress.pages,
         records=progress.records,
         expected_records=progress.expected,
@@ -221,7 +228,7 @@ def _load(progress: Progress, now: float) -> bytes:
         failures=progress.failures,
         last_error=progress.last_error,
     )
-    return body.model_dump_json().encode()
+    return unkept_response(body.model_dump_json().encode(), status)
 
 
 def _time(seconds: float | None) -> datetime | None:

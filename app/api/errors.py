@@ -22,6 +22,7 @@ from app.domain.errors import (
     ProviderUnreachable,
     RoleNotHeld,
     RosterguardError,
+    TooManyWaiting,
 )
 
 CONFIGURATION_PATH = "/.well-known/authzen-configuration"
@@ -112,6 +113,7 @@ _KINDS: Mapping[type[RosterguardError], tuple[int, str, str]] = {
     errors.CallerMayNot: (403, "missing-scope", "Scope missing"),
     errors.ProviderUnreachable: (503, "provider-unreachable", "OpenID provider cannot be read"),
     errors.DistrictNotLoaded: (409, "district-not-loaded", "District not loaded"),
+    errors.TooManyWaiting: (503, "too-many-waiting", "Too many wait for changes"),
     errors.LoadAlone: (409, "load-alone", "Other workers cannot be told"),
     errors.NotCached: (504, "not-cached", "Not cached"),
     errors.PolicyUnusable: (503, "policy-unusable", "No policy in force"),
@@ -131,6 +133,8 @@ _KINDS: Mapping[type[RosterguardError], tuple[int, str, str]] = {
     errors.CleverMalformed: (502, "clever-malformed", "Clever's answer cannot be understood"),
     errors.CleverPagingBroken: (502, "clever-paging-broken", "Clever's pages cannot be followed"),
 }
+
+_SAYING_WHEN = (CleverError, PolicyUnusable, ProviderUnreachable, TooManyWaiting)
 
 _REMEDIES: Mapping[type[RosterguardError], str] = {
     errors.CleverRefusedToken: f"{_OPERATOR} check the token, and at Clever whether the district is still connected.",
@@ -217,7 +221,7 @@ def problem_response(scope: Scope, problem: Problem, headers: Mapping[str, str] 
 def error_response(scope: Scope, error: RosterguardError) -> Response:
     """Return the response for a domain error, with ``Retry-After`` in seconds if a retry may help."""
     problem = problem_of(error)
-    if isinstance(error, (CleverError, PolicyUnusable, ProviderUnreachable)) and problem.status in _PASSING:
+    if isinstance(error, _SAYING_WHEN) and problem.status in _PASSING:
         return problem_response(scope, problem, {"Retry-After": str(error.retry_after)})
     if isinstance(error, CallerMayNot):
         challenge = f'Bearer realm="rosterguard", error="insufficient_scope", scope="{error.scope}"'

@@ -7,7 +7,6 @@ import asyncio
 import ctypes
 import gc
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from urllib.parse import quote
@@ -34,6 +33,7 @@ from app.telemetry import tracing
 from app.telemetry.access_log import AccessLog
 from app.telemetry.current_request import CURRENT, random_id, request_of
 from app.telemetry.current_request import Request as CurrentRequest
+from app.waiting import FairLimit
 
 STOPPING_SECONDS = 1
 """After how long to repeat a request that a stopping process has cut off; another process listens by then."""
@@ -244,11 +244,9 @@ class BulkLimit:
         needs: a caller without that scope is refused at once and does not count.
         """
         self._app = app
-        self._most = most
-        self._most_of_one = max(1, most // 2)
+        self._limit = FairLimit(most)
         self._paths = paths
         self._below = below
-        self._under_way: Counter[bytes] = Counter()
         self._giving_back: asyncio.TimerHandle | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -261,18 +259,14 @@ class BulkLimit:
         if needed not in asking.scopes:
             await error_response(scope, CallerMayNot(needed))(scope, receive, send)
             return
-        caller = asking.digest
-        if self._under_way.total() >= self._most or self._under_way[caller] >= self._most_of_one:
+        if self._limit.is_full_for(asking.digest):
             await retry_later(Request(scope), BULK_BUSY, RETRY_SECONDS)(scope, receive, send)
             return
-        self._under_way[caller] += 1
         try:
-            await self._app(scope, receive, send)
+            with self._limit.used_by(asking.digest):
+                await self._app(scope, receive, send)
         finally:
-            self._under_way[caller] -= 1
-            if not self._under_way[caller]:
-                del self._under_way[caller]
-            if not self._under_way and self._giving_back is None:
+            if self._limit.is_unused() and self._giving_back is None:
                 loop = asyncio.get_running_loop()
                 self._giving_back = loop.call_later(GIVEN_BACK_AFTER_SECONDS, self._give_back)
 

@@ -30,6 +30,7 @@ RosterguardError
 │   ├── CleverMalformed          JSON that is cut short, or of another shape than documented
 │   └── CleverPagingBroken       a `next` link that loops, or leaves Clever's origin and path
 ├── DistrictNotLoaded            the question can only be answered from a district that is loaded as a whole
+├── TooManyWaiting               so many callers wait for changes that this one may not
 ├── LoadAlone                    other processes cannot be told to load a district, too
 ├── EventsLost                   Clever no longer knows the event from which to go on
 └── PolicyMistakes               a policy file with mistakes, all of which it lists
@@ -270,6 +271,19 @@ class DistrictNotLoaded(RosterguardError):
 
     def __init__(self) -> None:
         super().__init__("the district is not loaded, or was loaded too long ago: load it, then ask again")
+
+
+class TooManyWaiting(RosterguardError):
+    """So many callers wait for changes, or this one for so many, that this request may not.
+
+    Attributes:
+        retry_after: seconds after which asking again may help.
+    """
+
+    retry_after = 5
+
+    def __init__(self) -> None:
+        super().__init__("too many requests wait for changes: ask without wait, or again in a moment")
 
 
 class LoadAlone(RosterguardError):

@@ -26,7 +26,7 @@ from app.roster.district import AsOf, District
 from app.roster.event_reader import EventReader, LoadAgain, Trail
 from app.roster.ports import Clever, Clock, EventStream
 from app.telemetry import metrics
-from app.waiting import Backoff, cancel, give_way, start
+from app.waiting import Backoff, FairLimit, cancel, give_way, start
 
 KEPT_SECONDS = 30 * 86_400
 """For how long Clever keeps events."""
@@ -43,6 +43,9 @@ _FIRST_PAUSE, _LONGEST_PAUSE, _JITTERED = 1.0, 60.0, 0.5
 
 MOST_PAGES_AGAIN = 10
 """How many pages of one poll are read again by the next."""
+
+MOST_WAITING = 500
+"""How many may wait for changes at once; each takes a connection and some memory."""
 
 _NO_EVENTS = "no_events"
 
@@ -94,6 +97,7 @@ class Following:
     Attributes:
         clever: who is asked.
         publish: answers from a loaded district from now on.
+        withdraw: answers from it no longer.
         calendar_changed: is called if terms or the record of a district may have changed.
         clock: seconds that only go forward.
         wall: Unix seconds.
@@ -101,11 +105,13 @@ class Following:
         fresh_seconds: how old data may be; where there are no events, a district is loaded again before that.
         stream: passes events on to other replicas; None if each process asks Clever for itself.
         load_again: starts to load a district again; until that is done, what is known of it grows old.
+        waiting: how many may wait for changes.
         is_stopping: whether the process ends soon, so that nobody should wait for changes.
     """
 
     clever: Clever
     publish: Callable[[District], None]
+    withdraw: Callable[[DistrictId], None]
     calendar_changed: Callable[[DistrictId], None]
     clock: Clock
     wall: Clock
@@ -113,6 +119,7 @@ class Following:
     fresh_seconds: float
     stream: EventStream | None = None
     load_again: Callable[[DistrictId], object] = lambda _district: None
+    waiting: FairLimit = field(default_factory=lambda: FairLimit(MOST_WAITING))
     is_stopping: bool = False
     _followed: dict[DistrictId, Followed] = field(default_factory=dict)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
@@ -132,6 +139,15 @@ class Following:
         load, answers = _Load(self, followed, district), asyncio.Event()
         followed.task = start(self._keep(load, newest_event, answers), self._tasks)
         await answers.wait()
+
+    async def drop(self, district: DistrictId) -> None:
+        """Answer from a district no longer, and follow it no longer; whoever waits for its changes is woken."""
+        followed = self._followed.pop(district, None)
+        if followed is not None:
+            if followed.task is not None:
+                await cancel([followed.task])
+            self.withdraw(district)
+            followed.changes.restart(None)
 
     def followed(self, district: DistrictId) -> Followed | None:
         """Return how a district is followed; None if it has not been loaded."""

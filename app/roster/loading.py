@@ -151,6 +151,7 @@ class Loading:
         is_one_of_several: whether there are other processes that cannot be told to load, too.
         hand_over: has answers come from a loaded district; it is also given the id of the newest event before the load
             began, None where Clever has no events.
+        take_back: has answers come from a district no longer.
         sleep: waits for some seconds.
     """
 
@@ -158,6 +159,7 @@ class Loading:
     store: Store
     whom: Whom
     hand_over: Callable[[District, str | None], Awaitable[None]]
+    take_back: Callable[[DistrictId], Awaitable[None]]
     turns: Turns = field(default_factory=NoOthers)
     is_one_of_several: bool = False
     sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
@@ -165,15 +167,16 @@ class Loading:
     _tasks: dict[DistrictId, asyncio.Task[None]] = field(default_factory=dict)
     _running: set[asyncio.Task[None]] = field(default_factory=set)
     _room: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MOST_AT_ONCE))
+    _is_closed: bool = False
 
     def progress(self, district: DistrictId) -> Progress:
         """Return how the latest load of a district fares."""
         return self._progress.get(district) or Progress(district, self.whom)
 
     def start(self, district: DistrictId) -> Progress:
-        """Load a district in the background, unless that is in progress, and return how it fares."""
-        progress = self._progress.get(district)
-        if progress is None or progress.is_over():
+        """Load a district in the background, unless that is in progress, and return how it fares; not once closed."""
+        progress = self.progress(district)
+        if progress.is_over() and not self._is_closed:
             progress = self._progress[district] = Progress(district, self.whom, LoadStatus.WAITING)
             self._tasks[district] = start(self._load(progress), self._running)
         return progress
@@ -191,20 +194,32 @@ class Loading:
         self.turns.announce_load(district)
         return self.start(district)
 
+    async def drop(self, district: DistrictId) -> None:
+        """Break off the load of a district, and keep nothing of it."""
+        self._progress.pop(district, None)
+        if (task := self._tasks.pop(district, None)) is not None:
+            await cancel((task,))
+        await self.take_back(district)
+
     async def keep_loaded(self, named: Collection[str] | None) -> None:
         """Load the districts that the settings name, None for all, as soon as each is connected.
 
-        What was given up is tried again after ten minutes.
+        A district that is not connected any more is dropped, whoever had it loaded. What was given up is tried again
+        after ten minutes.
         """
         while True:
             connected = self.clever.known_districts()
+            if connected is not None:
+                for district in self._progress.keys() - connected:
+                    await self.drop(district)
             for district in connected or ():
                 if (named is None or district in named) and self._is_due(self.progress(district)):
                     self.start(district)
             await self.sleep(_SOON_SECONDS if connected is None else LOOK_SECONDS)
 
     async def aclose(self) -> None:
-        """Break off what is in progress."""
+        """Break off what is in progress, and begin no more: following a district may ask for that until it ends."""
+        self._is_closed = True
         await cancel(self._running)
 
     def _is_due(self, progress: Progress) -> bool:

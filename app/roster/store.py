@@ -109,11 +109,13 @@ class Store:
     def put_district(self, district: District) -> None:
         """Answer from a loaded district from now on, in place of an earlier load of it."""
         self._districts[district.id] = district
-        district.on_change = partial(self._drop_users, district)
+        # By its id: a district that referred to itself would stay in memory until the garbage collector finds it.
+        district.on_change = partial(self._drop_users, district.id)
 
     def drop_district(self, district: DistrictId) -> None:
-        """Answer no longer from a loaded district."""
+        """Answer no longer from a loaded district, and keep nothing of it."""
         self._districts.pop(district, None)
+        self._given_last.clear()
 
     def district(self, district: str) -> District | None:
         """Return a loaded district, however old; None if it is not loaded."""
@@ -234,16 +236,17 @@ class Store:
             self._cache(key).put(key.text, snapshot)
         return snapshot
 
-    def _drop_users(self, district: District, users: Collection[UserId]) -> None:
+    def _drop_users(self, district: DistrictId, users: Collection[UserId]) -> None:
         now: Snapshot[None] = Snapshot(None, self.clock(), self.wall())
+        loaded = self._districts[district]
         for user in users:
-            key = Key("user", district.id, user)
+            key = Key("user", district, user)
             self.users.forget(key.text)
-            if said_by(district, key.kind, user) is None:
+            if said_by(loaded, key.kind, user) is None:
                 # Of whoever is not loaded, other processes and fetches in progress may have what was true before,
                 # and so may every list in which they stand.
                 self.outdated.put(key.text, now)
-                self.outdated.put(Key(_PEOPLE, district.id).text, now)
+                self.outdated.put(Key(_PEOPLE, district).text, now)
                 self.gone.forget(key.text)
 
     def _cache(self, key: Key) -> Cache:

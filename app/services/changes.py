@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from app.domain.errors import ChangesUnknown, DistrictNotFollowed
+from app.domain.errors import ChangesUnknown, DistrictNotFollowed, RecordUnknown, TooManyWaiting
 from app.domain.ids import DistrictId
 from app.roster.changes import ChangeLog, TooOld
 from app.roster.following import Following
@@ -57,15 +57,17 @@ async def changes_since(
         asked: from where on changes are wanted.
 
     Raises:
+        RecordUnknown: the district is not connected any more.
         DistrictNotFollowed: the district is not kept current by events.
         ChangesUnknown: the cursor is not known, or not any more.
+        TooManyWaiting: nothing has changed, and so many wait for changes that this caller may not.
         CleverError: the calendar has to be read, and cannot be.
     """
     time = asyncio.get_running_loop().time
     until, (event, _, given) = time() + asked.wait, (asked.after or "").rpartition(_BETWEEN)
     while True:
         now = await pdp.now(district, replace(freshness, until=time() + pdp.roster.deadlines.alone))
-        basis, log, left = _basis(pdp, now), _log(following, district), until - time()
+        basis, log, left = _basis(pdp, now), _log(pdp, following, district), until - time()
         current = f"{log.upto}{_BETWEEN}{basis}"
         if asked.after is None:
             return Changes((), current)
@@ -81,10 +83,16 @@ async def changes_since(
         else:
             if users or is_over:
                 return Changes(users, f"{upto}{_BETWEEN}{basis}")
-        await log.wait(min(left, now.lasts))
+        if following.waiting.is_full_for(freshness.caller.digest):
+            raise TooManyWaiting
+        with following.waiting.used_by(freshness.caller.digest):
+            await log.wait(min(left, now.lasts))
 
 
-def _log(following: Following, district: DistrictId) -> ChangeLog:
+def _log(pdp: DecisionPoint, following: Following, district: DistrictId) -> ChangeLog:
+    # It may be gone since the wait began.
+    if district not in (pdp.roster.clever.known_districts() or ()):
+        raise RecordUnknown
     followed = following.followed(district)
     if followed is None or followed.changes.upto is None:
         raise DistrictNotFollowed

@@ -12,7 +12,7 @@ from app.domain.ids import DistrictId
 from app.roster.districts import district_of
 from app.roster.following import Following, Mode
 from app.roster.freshness import Freshness
-from app.roster.loading import Loading, Progress
+from app.roster.loading import Loading
 from app.roster.roster import Roster
 
 
@@ -60,9 +60,8 @@ async def districts_of(roster: Roster, loads: Loads, caller: Caller) -> list[Dis
     return [_view(roster, loads, district) for district in sorted(connected) if caller.may_ask_about(district)]
 
 
-async def district_of_id(roster: Roster, loads: Loads, named: str, freshness: Freshness) -> DistrictView:
-    """Return what is known of a district; its calendar is read if it has to be. Raises ``RecordUnknown``."""
-    district = await known_district(roster, named, freshness)
+async def view_of(roster: Roster, loads: Loads, district: DistrictId, freshness: Freshness) -> DistrictView:
+    """Return what is known of a connected district; its calendar is read if it has to be."""
     with suppress(CleverError, NotCached):
         await roster.calendar(district, freshness)
     return _view(roster, loads, district)
@@ -85,13 +84,3 @@ def _view(roster: Roster, loads: Loads, district: DistrictId) -> DistrictView:
         followed.last_error or progress.last_error,
         calendar,
     )
-
-
-async def load(roster: Roster, loading: Loading, named: str, freshness: Freshness) -> Progress:
-    """Load a district in every process; raises ``RecordUnknown``, or ``LoadAlone`` where only this one would."""
-    return loading.start_everywhere(await known_district(roster, named, freshness))
-
-
-async def progress_of(roster: Roster, loading: Loading, named: str, freshness: Freshness) -> Progress:
-    """Return how the latest load of a district fares in this process; raises ``RecordUnknown``."""
-    return loading.progress(await known_district(roster, named, freshness))

@@ -9,6 +9,7 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
+from app.roster import following
 from tests.api.connecting import until
 from tests.conftest import KEY, MovedClock, Sandbox, Serve, api_key, rosterguard_process, serving, settings_over
 from tests.valkey import valkey
@@ -115,6 +116,25 @@ def test_a_key_needs_the_scope(sandbox: Sandbox, clock: MovedClock) -> None:
     key = api_key("tests", KEY, scopes={"policy:read"})
     with serving(settings_over(sandbox, api_keys=(key,)), clock) as service:
         assert service.get(changes(sandbox)).status_code == 403
+
+
+def test_so_many_may_wait_and_half_as_many_of_one_caller(
+    serve: Serve, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(following, "MOST_WAITING", 2)
+    service = serve(load_whom="everyone", events_seconds=1)
+    cursor = follow(service, sandbox)
+    with ThreadPoolExecutor() as pool:
+        waited = waiting(pool, service, changes(sandbox, after=cursor, wait=30))
+        until(lambda: "rosterguard_requests_in_progress 2" in service.get("/metrics").text)
+        refused = service.get(changes(sandbox, after=cursor, wait=30))
+        assert (refused.status_code, refused.headers["retry-after"]) == (503, "5")
+        assert refused.json()["type"].rpartition(":")[2] == "too-many-waiting"
+        # Whoever does not wait, or need not, is answered.
+        assert service.get(changes(sandbox, after=cursor)).json() == {"users": [], "cursor": cursor}
+        teacher = make_staff(sandbox)
+        assert waited.result().json()["users"] == [teacher]
+        assert service.get(changes(sandbox, after=cursor, wait=30)).json()["users"] == [teacher]
 
 
 def test_whoever_waits_does_not_hold_up_the_end_of_the_service(sandbox: Sandbox) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from string import Template
@@ -11,9 +12,11 @@ import pytest
 from starlette.applications import Starlette
 
 from app.cli.server import in_background
+from app.roster import loading
 from app.sandbox.faults import Fault, Faults
 from app.sandbox.server import create_sandbox
 from app.sandbox.world import World, generate
+from tests.api.connecting import until
 from tests.conftest import KEY, MovedClock, Serve, api_key, by_client_id
 
 FIRST_KEY, SECOND_KEY = "the key of a caller with the first district", "the key of a caller with the second district"
@@ -139,7 +142,7 @@ def growing(serve: Serve, clock: MovedClock) -> Iterator[Growing]:
             api_key("first", FIRST_KEY, districts={many_districts.districts[0].id}),
             api_key("second", SECOND_KEY, districts={many_districts.districts[1].id}),
         )
-        service = serve(**by_client_id(url, many_districts) | {"api_keys": keys})
+        service = serve(**by_client_id(url, many_districts) | {"api_keys": keys, "events_seconds": 1})
         case = many_districts.cases["teacher_only"]
         assert service.get(f"/v1/users/{case.user}/roles?district={case.district}").is_success
         yield Growing(service, many_districts, sandbox, tokens, clock)
@@ -211,6 +214,31 @@ def test_what_a_request_says_of_age_holds_for_which_districts_are_connected(grow
         answer = growing.client.get(path, headers={"Cache-Control": directive})
         assert (answer.status_code, answer.headers.get("retry-after")) == (status, "3" if status == 503 else None)
     assert growing.looks == looks + 1
+
+
+def test_a_loaded_district_that_disconnects_is_as_unknown_as_one_that_never_was(
+    growing: Growing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loading, "LOOK_SECONDS", 0.05)
+    client, district = growing.client, growing.world.districts[1].id
+    growing.connect(district)
+    path = f"/v1/districts/{district}"
+    client.post(f"{path}/load").raise_for_status()
+    until(lambda: client.get(path).json()["mode"] == "following")
+    cursor = client.get(f"{path}/changes").json()["cursor"]
+    with ThreadPoolExecutor() as pool:
+        waited = pool.submit(client.get, f"{path}/changes?wait=30&after={cursor}")
+        until(lambda: "rosterguard_requests_in_progress 2" in client.get("/metrics").text)
+        assert growing.ask("permissions", 2).status_code == 200
+        growing.disconnect(district)
+        growing.clock.move(11)
+        assert waited.result().status_code == 404
+    unknown = client.get(f"/v1/districts/{'f' * 24}")
+    assert unknown.status_code == 404
+    for one in (client.get(path), client.get(f"{path}/changes"), client.get(f"{path}/load")):
+        assert (one.status_code, one.json()) == (404, unknown.json())
+    assert growing.ask("permissions", 2).status_code == 404
+    until(lambda: "rosterguard_districts_loaded 0" in client.get("/metrics").text)
 
 
 def test_a_district_that_a_caller_may_not_ask_about_causes_no_look(growing: Growing) -> None:

@@ -84,6 +84,7 @@ RAISED = [
     errors.CallerMayNot("permissions:read"),
     errors.DistrictNotLoaded(),
     errors.LoadAlone(),
+    errors.TooManyWaiting(),
     errors.ProviderUnreachable(),
     *(kind("what happened") for kind in errors.CleverError.__subclasses__()),
 ]

@@ -1,7 +1,8 @@
 """A district is loaded page by page, goes on where it stopped, and answers once all of it is there."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+import weakref
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from itertools import cycle
 from typing import Any, NamedTuple
@@ -21,7 +22,7 @@ from app.sandbox.faults import Fault, Faults
 from app.waiting import cancel
 from tests.conftest import TOKEN, MovedClock, Sandbox
 from tests.rosters import roster_over
-from tests.waiting import eventually
+from tests.waiting import eventually, settled
 
 LIMIT = 50
 TRIES = 4  # of one request to Clever, before it counts as failed
@@ -40,8 +41,13 @@ class Listed(NamedTuple):
 class Scripted(CleverClient):
     """A Clever that has no schools and sections, and sends these pages of users in turn, or fails."""
 
+    connected: frozenset[DistrictId] = frozenset({HERE})
+
     def __init__(self, pages: Iterable[Listed | CleverError]) -> None:
         self.pages = iter(pages)
+
+    def known_districts(self) -> frozenset[DistrictId]:
+        return self.connected
 
     async def newest_event(self, *_: object) -> str | None:
         return None
@@ -66,15 +72,20 @@ class Scripted(CleverClient):
         return page._replace(records=[facts.user for facts in page.records])
 
 
-def answering_in(store: Store) -> Callable[[District, str | None], Awaitable[None]]:
+async def at_once(_seconds: float) -> None:
+    await asyncio.sleep(0)
+
+
+def loads_of(clever: CleverClient, store: Store, whom: Whom = Whom.EVERYONE) -> Loading:
+    """The loads of a process that answers from a store, without pauses, and follows nothing."""
+
     async def hand_over(district: District, _event: str | None) -> None:
         store.put_district(district)
 
-    return hand_over
+    async def take_back(district: DistrictId) -> None:
+        store.drop_district(district)
 
-
-async def at_once(_seconds: float) -> None:
-    await asyncio.sleep(0)
+    return Loading(clever=clever, store=store, whom=whom, hand_over=hand_over, take_back=take_back, sleep=at_once)
 
 
 @asynccontextmanager
@@ -92,7 +103,7 @@ async def process(sandbox: Sandbox, clock: MovedClock, whom: Whom = Whom.EVERYON
         bulk_limit=LIMIT,
     )
     store = roster_over(client, clock).store
-    loads = Loading(clever=client, store=store, whom=whom, hand_over=answering_in(store), sleep=at_once)
+    loads = loads_of(client, store, whom)
     try:
         yield loads
     finally:
@@ -186,7 +197,7 @@ async def test_who_is_gone_when_a_list_is_begun_again_is_not_held(clock: MovedCl
     ada, ben = Facts(UserId("a" * 24), HERE), Facts(UserId("b" * 24), HERE)
     clever = Scripted([Listed((ada, ben), "2"), Listed((ben,)), Listed((ben,))])
     store = roster_over(clever, clock).store
-    loads = Loading(clever=clever, store=store, whom=Whom.EVERYONE, hand_over=answering_in(store), sleep=at_once)
+    loads = loads_of(clever, store)
     loads.start(HERE)
     assert (await loads.finish(HERE)).restarts == 1
     district = loads.store.district(HERE)
@@ -218,7 +229,7 @@ async def test_a_load_that_never_succeeds_leaves_room_for_those_of_other_distric
 ) -> None:
     clever = Scripted(cycle(pages))
     store = roster_over(clever, clock).store
-    loads = Loading(clever=clever, store=store, whom=Whom.EVERYONE, hand_over=answering_in(store), sleep=at_once)
+    loads = loads_of(clever, store)
     loads.start(HERE)
     progress = await loads.finish(HERE)
     assert (progress.status, progress.last_error) == (LoadStatus.FAILED, outcome)
@@ -255,6 +266,44 @@ async def test_the_districts_of_the_settings_are_loaded_as_soon_as_they_are_know
         await eventually(lambda: loads.store.district(sandbox.district))
         await cancel((keeping,))
     assert requests_for(sandbox, "schools") == pages_of(len(sandbox.world.districts[0].schools))
+
+
+async def test_a_district_that_disconnects_is_dropped_from_memory_and_loaded_again_once_it_is_back(
+    clock: MovedClock,
+) -> None:
+    clever = Scripted(cycle([Listed((Facts(UserId("a" * 24), HERE),))]))
+    loads = loads_of(clever, roster_over(clever, clock).store)
+    keeping = asyncio.create_task(loads.keep_loaded(None))
+    await settled(lambda: loads.store.district(HERE))
+    district = weakref.ref(loads.store.district(HERE))
+    clever.connected = frozenset()
+    await settled(lambda: loads.store.district(HERE) is None)
+    assert (district(), loads.progress(HERE).status) == (None, LoadStatus.NOT_STARTED)
+    clever.connected = frozenset({HERE})
+    await settled(lambda: loads.store.district(HERE))
+    await cancel((keeping,))
+
+
+async def test_the_load_of_a_district_that_disconnects_is_broken_off(clock: MovedClock) -> None:
+    clever = Scripted(cycle([CleverUnreachable("Clever cannot be reached")]))
+    loads = loads_of(clever, roster_over(clever, clock).store)
+    progress = loads.start(HERE)
+    await settled(lambda: progress.failures)
+    clever.connected = frozenset()
+    keeping = asyncio.create_task(loads.keep_loaded(None))
+    await settled(progress.is_over)
+    assert progress.last_error == "broken_off"
+    await cancel((keeping,))
+
+
+async def test_whatever_asks_for_a_load_while_the_process_ends_begins_none(clock: MovedClock) -> None:
+    clever = Scripted(cycle([CleverUnreachable("Clever cannot be reached")]))
+    loads = loads_of(clever, roster_over(clever, clock).store)
+    progress = loads.start(HERE)
+    await settled(lambda: progress.failures)
+    await loads.aclose()
+    assert loads.start(HERE) is progress
+    assert (progress.status, progress.last_error) == (LoadStatus.FAILED, "broken_off")
 
 
 def test_when_a_load_may_end_is_told_by_what_is_done() -> None:
