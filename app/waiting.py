@@ -250,6 +250,30 @@ class CircuitBreaker:
         return True
 
 
+STRETCH_SECONDS = 0.0002
+
+
+@dataclass(slots=True)
+class Stretches:
+    """Long work of many small steps, done a fraction of a millisecond at a time.
+
+    Attributes:
+        clock: seconds that only go forward.
+    """
+
+    clock: Callable[[], float] = time.perf_counter
+    _began: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._began = self.clock()
+
+    async def give_way(self) -> None:
+        """Let other tasks run, unless they have done so just now."""
+        if self.clock() - self._began >= STRETCH_SECONDS:
+            await others_first()
+            self._began = self.clock()
+
+
 AT_A_STRETCH = 50
 """After how many rounds of a long loop other tasks run: after about a millisecond."""
 

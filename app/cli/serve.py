@@ -1,5 +1,6 @@
 """`rosterguard serve` and `rosterguard openapi`: the service and its description."""
 
+import ctypes
 import gc
 import json
 import os
@@ -33,6 +34,9 @@ COLLECTED_AFTER = (5_000, 5, 50)
 Almost no object here is in a cycle. With Python's defaults, large batches caused a full collection of 10 to 20 ms every
 second.
 """
+
+_M_MMAP_THRESHOLD = -3  # as malloc.h has it
+_LARGE_BYTES = 1024 * 1024
 
 
 def serve(
@@ -74,7 +78,19 @@ def lasting_app(
     gc.collect()
     gc.freeze()
     gc.set_threshold(*COLLECTED_AFTER)
+    _map_large_blocks()
     return app
+
+
+def _map_large_blocks() -> None:
+    """Have glibc go on mapping each large block of memory by itself, so that it can grow without being copied.
+
+    By default it stops doing so once one has been freed: then each page of a district, which grows piece by piece to
+    twelve megabytes, would be copied again and again, for some milliseconds each time. See mallopt(3).
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(_M_MMAP_THRESHOLD, _LARGE_BYTES)
 
 
 def _served_app(settings: Settings, *, no_auth: bool, own_url: str | None, is_worker: bool) -> FastAPI:

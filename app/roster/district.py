@@ -281,6 +281,14 @@ class District:
         )
         return Facts(UserId(user), self.id, tuple(whole))
 
+    def person(self, user: str) -> tuple[bytes, list[str | None]] | None:
+        """Return what is held of a user alone, sections and schools left out; None if no such user is held."""
+        person = self._people.get(self._ids.known(user))
+        if person is None:
+            return None
+        roles, legacy_ids = _PERSON.decode(person)
+        return roles, [*map(self._name, legacy_ids)]
+
     def alike(self, place: Place, role: Role) -> Iterator[Alike]:
         """Yield who is held and stands in a place in a role, those together whom no decision there can tell apart."""
         teachers, students, here = set[int](), set[int](), None
@@ -364,13 +372,6 @@ class District:
 
     def contents(self) -> Iterator[bytes]:
         """Yield all that is held, as bytes: the same for districts that hold the same, however they came to."""
-        yield from self.records()
-        for term in sorted(self._terms):
-            yield _packed(self._terms[term])
-        yield _packed(self._calendar)
-
-    def records(self) -> Iterator[bytes]:
-        """Yield the users, sections and schools that are held, as ``contents`` does."""
         for user in self.people((Scope.DISTRICT, self.id)):
             if (facts := self.facts(user)) is not None:
                 yield packed(facts)
@@ -378,6 +379,20 @@ class District:
             yield _packed(self.section(section))
         for school in self.schools():
             yield school.encode()
+        for term in sorted(self._terms):
+            yield _packed(self._terms[term])
+        yield _packed(self._calendar)
+
+    def differences(self, other: "District") -> Iterator[bool]:
+        """Yield, one by one, whether the users, sections and schools held here are others in another district."""
+        mine, theirs = self.counts(), other.counts()
+        yield any(mine[records] != theirs[records] for records in ("users", "sections", "schools"))
+        for user in map(self._ids.name, self._people):
+            yield self.person(user) != other.person(user)
+        for section in map(self._ids.name, self._sections):
+            yield self.section(section) != other.section(section)
+        for school in map(self._ids.name, self._schools):
+            yield other.school(school) is None
 
     def _with_terms(self, calendar: Calendar | None) -> Calendar | None:
         terms = tuple(self._terms[term] for term in sorted(self._terms))

@@ -10,7 +10,6 @@ from collections import deque
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from enum import StrEnum
-from itertools import zip_longest
 
 from app import telemetry
 from app.domain.calendar import Calendar
@@ -26,7 +25,7 @@ from app.roster.district import AsOf, District
 from app.roster.event_reader import EventReader, LoadAgain, Trail
 from app.roster.ports import Clever, Clock, EventStream
 from app.telemetry import metrics
-from app.waiting import Backoff, FairLimit, cancel, give_way, start
+from app.waiting import Backoff, FairLimit, Stretches, cancel, give_way, start
 
 KEPT_SECONDS = 30 * 86_400
 """For how long Clever keeps events."""
@@ -269,8 +268,13 @@ class _Load:
         before, trail = self.followed.district, self.followed.trail
         if before is None or trail is None or trail.newest != self.trail.newest:
             return False
-        # Nobody changes either of them now, and to look through a large district takes seconds.
-        return await asyncio.to_thread(_differ, before, self.district)
+        stretches = Stretches()
+        # Nobody changes either of them now.
+        for is_another in before.differences(self.district):
+            if is_another:
+                return True
+            await stretches.give_way()
+        return False
 
     async def cycle(self) -> None:
         """Apply what there is, and wait for more; raises ``LoadAgain`` or ``EventsLost``."""
@@ -408,10 +412,6 @@ def _dropped(district: District, kind: Kind, named: str) -> Collection[UserId]:
     if kind is Kind.SECTION:
         return district.drop_section(SectionId(named))
     return district.drop_school(SchoolId(named)) if kind is Kind.SCHOOL else ()
-
-
-def _differ(one: District, other: District) -> bool:
-    return any(this != that for this, that in zip_longest(one.records(), other.records()))
 
 
 def _outcome_of(error: CleverError | RecordUnknown) -> str:

@@ -34,14 +34,12 @@ from app.roster.district import AsOf, District, Whom
 from app.roster.ports import Clever, PageOf
 from app.roster.store import Store
 from app.telemetry import metrics
-from app.waiting import Backoff, cancel, start
+from app.waiting import Backoff, Stretches, cancel, start
 
 T = TypeVar("T")
 
 _Ids: TypeAlias = dict[str, int]
 """In which list an id stood last, by number; unlike a set, a dictionary of these is no work for garbage collections."""
-
-_AT_A_STRETCH = 1_000  # ids; to look at so many takes a fraction of a millisecond
 
 MOST_AT_ONCE = 2
 """Districts that are loaded at once; of all others none is begun."""
@@ -329,12 +327,11 @@ class _Load:
             if len(taken) > len(page.records):
                 outdated.update(taken)
             taken.clear()
-            is_twice = False
-            for place in range(0, len(page.records), _AT_A_STRETCH):
-                for record in page.records[place : place + _AT_A_STRETCH]:
-                    is_twice |= ids.get(record) == number
-                    ids[record] = number
-                await asyncio.sleep(0)
+            is_twice, stretches = False, Stretches()
+            for record in page.records:
+                is_twice |= ids.get(record) == number
+                ids[record] = number
+                await stretches.give_way()
             if is_twice:
                 raise CleverPagingBroken("a list of Clever's has a record twice")
             self.progress.pages += 1

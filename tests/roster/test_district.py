@@ -168,7 +168,19 @@ def test_a_district_changed_again_and_again_is_one_that_is_loaded_anew(every: li
     for put in puts:
         put(Clever(clever.people, clever.sections, clever.schools), anew)
     assert [*district.contents()] == [*anew.contents()]
+    assert not any(district.differences(anew))
     assert district.counts() == anew.counts()
+
+
+@law
+@given(changes(), changes())
+def test_two_districts_differ_where_their_contents_do(some: list[Change], others: list[Change]) -> None:
+    one, other = empty(), empty()
+    for district, every in ((one, some), (other, others)):
+        clever = Clever()
+        for change in every:
+            change(clever, district)
+    assert any(one.differences(other)) is ([*one.contents()] != [*other.contents()])
 
 
 @law

@@ -8,7 +8,8 @@ from app.domain.errors import CleverTimedOut, NotCached, RosterguardError, UserU
 from app.roster.concurrency import AT_ONCE, several
 from app.roster.freshness import Freshness
 from app.services.batch import answer_many
-from app.waiting import AT_A_STRETCH, give_way, let_go_of, one_at_a_time, others_first
+from app.waiting import AT_A_STRETCH, STRETCH_SECONDS, Stretches, give_way, let_go_of, one_at_a_time, others_first
+from tests.conftest import MovedClock
 from tests.waiting import turn
 
 ANY = Freshness()
@@ -110,6 +111,24 @@ async def test_of_many_at_long_work_one_goes_on_in_each_round_and_everybody_else
     assert max(rounds[1:]) <= AT_A_STRETCH
     assert max(done) - min(done) <= 2 * len(done) + 2
     assert sum(rounds) == 8 * 4 * AT_A_STRETCH
+
+
+async def test_long_work_gives_way_as_soon_as_its_steps_have_taken_a_fraction_of_a_millisecond() -> None:
+    rounds = 0
+
+    async def count() -> None:
+        nonlocal rounds
+        while True:
+            rounds += 1
+            await turn()
+
+    clock = MovedClock()
+    others, stretches = asyncio.create_task(count()), Stretches(clock)
+    for _ in range(40):
+        clock.move(0.3 * STRETCH_SECONDS)
+        await stretches.give_way()
+    others.cancel()
+    assert rounds == 10
 
 
 async def test_work_that_takes_much_memory_is_done_one_after_the_other() -> None:
