@@ -128,7 +128,8 @@ def _list(version: Version, path: str, question: ListQuestion) -> Answer:
         if path in version.counted and _wants_count(parameters):
             return {"count": len(question(district, "", {}))}
         ignored = ("limit",) if path in version.without_limit else ()
-        page = page_of(records, {name: value for name, value in parameters.items() if name not in ignored})
+        asked = {name: value for name, value in parameters.items() if name not in ignored}
+        page = page_of(records, _from_last(asked) if path.endswith(EVENTS) else asked)
         data: list[Mapping[str, object]] = [version.fields_of(district, record) for record in page.records]
         if path not in version.bare:
             data = [
@@ -144,14 +145,17 @@ def _events(version: Version) -> Answer:
         place, record_types = request.app.state.previous_attributes, request.query_params.getlist("record_type")
         parameters, fields_of = dict(request.query_params), partial(version.fields_of, district)
         events = events_asked_for(request.app.state.world.events[district.id], parameters, record_types)
-        newest = {"ending_before": "f" * 24} if parameters.get("ending_before") == LAST else {}
-        page = page_of(events, parameters | newest)
+        page = page_of(events, _from_last(parameters))
         path = request.url.path
         data = [{"data": event_of(one, fields_of, place), "uri": f"{path}/{one.id}"} for one in page.records]
         repeated = {"record_type": record_types} if record_types else {}
         return {"data": data, "links": page_links(path, {**parameters, **repeated}, page)}
 
     return answer
+
+
+def _from_last(parameters: dict[str, str]) -> dict[str, str]:
+    return parameters | ({"ending_before": "f" * 24} if parameters.get("ending_before") == LAST else {})
 
 
 def _one_event(version: Version) -> Answer:
