@@ -22,7 +22,6 @@ ADMINISTERING: Written = {"allow": ["school:view", "section:view"], "over": "sch
 LEADING: Written = {"allow": ["report:export"], "over": "schools", "when": {"title": ["Principal"]}}
 POLICY: Written = {
     "version": 1,
-    "version": 1,
     "roles": {"teacher": [TEACHING], "staff": [ADMINISTERING, LEADING]},
     "superset": {"staff": ["teacher"]},
 }
