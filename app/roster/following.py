@@ -218,6 +218,8 @@ class Following:
 
     def _answer_from(self, load: "_Load", upto: str | None, mode: Mode) -> None:
         followed, district = load.followed, load.district
+        # What has changed while no events were heard is not told by those after the last one that was.
+        is_heard_again = followed.mode is Mode.LOADED and upto is not None
         if mode is Mode.LOADED is not followed.mode:
             telemetry.district_without_events(int(self.fresh_seconds * _LOADED_AGAIN_FROM))
         followed.district, followed.mode, followed.last_error = district, mode, None
@@ -227,7 +229,7 @@ class Following:
         district.on_change(load.changed_before)
         load.changed_before.clear()
         self.calendar_changed(district.id)
-        followed.changes.restart(upto)
+        followed.changes.restart(f"{upto}{_AGAIN}" if is_heard_again else upto)
 
 
 class _Load:

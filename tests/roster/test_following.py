@@ -3,6 +3,7 @@
 import pytest
 
 from app.domain.ids import UserId
+from app.roster.changes import TooOld
 from app.roster.district import District
 from app.roster.following import Mode
 from app.telemetry import metrics
@@ -190,6 +191,29 @@ async def test_where_nothing_was_heard_for_an_hour_it_is_looked_whether_events_s
         world.remove("users", sandbox.user("staff_portal_only"))
         await load()
     assert modes == [Mode.FOLLOWING, Mode.FOLLOWING, Mode.LOADED, Mode.LOADED, Mode.FOLLOWING]
+
+
+async def test_whoever_has_seen_the_last_event_before_events_were_refused_is_told_that_more_has_changed_since(
+    sandbox: Sandbox, clock: MovedClock
+) -> None:
+    async with following(sandbox, clock) as replica:
+        replica.change_at_random(1, changes=1)
+        await replica.load()
+        seen = replica.newest()
+        assert replica.followed.changes.since(seen).users == ()
+        replica.sandbox.app.state.world.switch_events(enabled=False)
+        replica.sandbox.app.state.world.remove("users", sandbox.user("teacher_only"))
+        district, _ = await replica.read()
+        await replica.following.take(district, None)
+        replica.sandbox.app.state.world.switch_events(enabled=True)
+        await replica.load()
+        assert (replica.followed.mode, replica.newest()) == (Mode.FOLLOWING, seen)
+        with pytest.raises(TooOld):
+            replica.followed.changes.since(seen)
+        upto = replica.followed.changes.upto
+        assert upto is not None
+        assert replica.followed.changes.since(upto).users == ()
+        assert not replica.followed.changes.may_come(seen)
 
 
 async def test_events_say_whose_permissions_may_have_changed(sandbox: Sandbox, clock: MovedClock) -> None:
