@@ -11,7 +11,7 @@ from app.api.dependencies import CurrentDecisionPoint, no_other_parameters
 from app.api.errors import described_as, documented, problem_of
 from app.api.http_caching import RequestedFreshness, unkept_response
 from app.api.openapi_schemas import extensible_enum
-from app.domain.calendar import Calendar
+from app.domain.calendar import Calendar, stated
 from app.domain.errors import LoadAlone
 from app.domain.ids import DistrictId
 from app.roster.district import Whom
@@ -77,7 +77,7 @@ class DistrictBody(BaseModel):
     lag_seconds: Annotated[float | None, Field(description="How long ago that is; null if it is not loaded.")]
     counts: Annotated[
         dict[str, int],
-        Field(description="How many users, of each role, sections and schools are loaded; empty if it is not loaded."),
+        Field(description="How many users, in all and of each role, sections, schools and terms are loaded, or none."),
     ]
     last_error: Annotated[
         str | None,
@@ -87,7 +87,8 @@ class DistrictBody(BaseModel):
         str | None,
         Field(
             description="The state of the district at Clever: `running`; `pending`, an error that the district can "
-            "fix; `error`, one that Clever can fix; `paused`, its data is last year's; null if it is not known."
+            "fix; `error`, one that Clever can fix; `paused`, its data is last year's; `other`, one that Clever does "
+            "not describe; null if it is not known."
         ),
     ]
     pause_start: Annotated[date | None, Field(description="The first day of the pause, or null.")]
@@ -205,7 +206,7 @@ def _district(view: DistrictView) -> DistrictBody:
         lag_seconds=None if view.lag_seconds is None else round(view.lag_seconds, 3),
         counts=dict(view.counts),
         last_error=view.last_error,
-        state=calendar.state or None,
+        state=None if view.calendar is None else stated(view.calendar),
         pause_start=calendar.pause_start,
         pause_end=calendar.pause_end,
         launch_date=calendar.launch_date,

@@ -2,6 +2,7 @@
 
 import os
 import time
+from contextlib import suppress
 from typing import Annotated, Any, NoReturn
 
 import httpx
@@ -13,7 +14,7 @@ KEY = "ROSTERGUARD_KEY"
 """The environment variable with the key; as an argument, others on the machine could see it."""
 
 _LOOK_SECONDS = 0.5
-_OVER = frozenset({"loaded", "failed", "not_started"})
+_OVER = frozenset({"loaded", "failed", "not_started"})  # the last where the service was started again meanwhile
 
 
 def load(
@@ -23,7 +24,10 @@ def load(
     follow: Annotated[bool, typer.Option(help="Show how far the load has come until it is over.")] = True,
 ) -> None:
     """Have a running service load a whole district. Its key, with the scope districts:load, is in ROSTERGUARD_KEY."""
-    credential = {"Authorization": f"Bearer {os.environ[KEY]}"} if os.environ.get(KEY) else {}
+    key = os.environ.get(KEY, "")
+    if not key.isascii():
+        _end(f"{KEY} is no key: it has other characters than a key has")
+    credential = {"Authorization": f"Bearer {key}"} if key else {}
     try:
         with httpx.Client(base_url=url, headers=credential, timeout=30) as client:
             path = f"/v1/districts/{district}/load"
@@ -33,6 +37,8 @@ def load(
         _end(f"the service at {url} cannot be reached: {type(error).__name__}")
     if ended["status"] == "failed":
         _end(f"the load was given up: {ended['last_error']}")
+    if ended["status"] == "not_started":
+        _end("the service was started again before the load was over, or another process answers: load it again")
     typer.echo(_sentence(ended))
 
 
@@ -52,7 +58,11 @@ def _checked(response: httpx.Response) -> dict[str, Any]:
     if not response.is_success:
         is_problem = response.headers.get("content-type", "").startswith("application/problem+json")
         _end(response.json()["detail"] if is_problem else f"the service answers {response.status_code}")
-    load: dict[str, Any] = response.json()
+    load: Any = None
+    with suppress(ValueError):
+        load = response.json()
+    if not isinstance(load, dict) or not {"status", "records", "pages"} <= load.keys():
+        _end("what answers there is not Rosterguard")
     return load
 
 

@@ -139,8 +139,11 @@ def shown_state(calendar: Calendar | None, now: float) -> str:
     """Return the state of a district at ``now`` in a word of ``SHOWN_STATES``; None is a calendar that was not read."""
     if calendar is None:
         return "unread"
-    if is_paused(calendar, now):
-        return PAUSED
+    return PAUSED if is_paused(calendar, now) else stated(calendar)
+
+
+def stated(calendar: Calendar) -> str:
+    """Return the state that Clever gives a district, whatever its days say, in a word of ``SHOWN_STATES``."""
     state = "running" if calendar.state in {"", "success"} else calendar.state
     return state if state in SHOWN_STATES else "other"
 

@@ -6,9 +6,14 @@ from typing import Any
 
 import httpx
 import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 from typer.testing import CliRunner
 
 from app.cli import app
+from app.cli.server import in_background
 from app.sandbox.faults import Fault, Faults
 from tests.conftest import KEY, MovedClock, Sandbox, Serve, api_key, serving, settings_over
 from tests.waiting import eventually
@@ -109,6 +114,14 @@ async def test_what_is_known_of_a_district_tells_where_answers_come_from(serve: 
     assert now_known["lag_seconds"] >= 0
 
 
+@pytest.mark.parametrize(("stated", "shown"), [("", "running"), ("Success", "running"), ("<b>new</b>", "other")])
+def test_a_state_is_shown_in_a_word_that_is_described(stated: str, shown: str, serve: Serve, sandbox: Sandbox) -> None:
+    service = serve()
+    assert answered(service, "/v1/districts")["districts"][0]["state"] is None
+    httpx.patch(f"{sandbox.url}/_sandbox/districts/{sandbox.district}", json={"state": stated}).raise_for_status()
+    assert answered(service, f"/v1/districts/{sandbox.district}")["state"] == shown
+
+
 async def test_the_districts_that_the_settings_name_are_loaded_at_the_start(serve: Serve, sandbox: Sandbox) -> None:
     for named in (("all",), (FOREIGN, sandbox.district)):
         await loaded(serve(load=named), sandbox.district)
@@ -164,6 +177,7 @@ async def test_the_command_loads_a_district_and_says_what_was_read(serve: Serve,
         ((FOREIGN,), KEY, "Error: no such record is shared with this application\n"),
         ((FOREIGN,), "wrong", "Error: send one header Authorization: Bearer"),
         (("not an id",), KEY, "Error: the district id does not match"),
+        ((FOREIGN,), "\u00e9", "Error: ROSTERGUARD_KEY is no key"),
     ],
 )
 def test_the_command_says_what_is_wrong(arguments: tuple[str, ...], key: str, said: str, serve: Serve) -> None:
@@ -176,3 +190,27 @@ def test_the_command_says_that_no_service_is_there() -> None:
     ended = CliRunner().invoke(app, ["load", FOREIGN, "--url", "http://127.0.0.1:9"])
     assert ended.exit_code == 1
     assert "Error: the service at http://127.0.0.1:9 cannot be reached: ConnectError" in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("answers", "said"),
+    [
+        ((202, '{"status": "waiting", "records": {}, "pages": 0, "expected_records": null}'), "started again before"),
+        ((200, "<html>Welcome</html>"), "is not Rosterguard"),
+        ((200, "[]"), "is not Rosterguard"),
+    ],
+)
+def test_the_command_fails_where_the_load_is_not_known_any_more_or_something_else_answers(
+    answers: tuple[int, str], said: str
+) -> None:
+    status, body = answers
+    not_known = body.replace("waiting", "not_started")
+
+    async def answer(request: Request) -> Response:
+        return Response(body, status) if request.method == "POST" else Response(not_known)
+
+    other = Starlette(routes=[Route("/{path:path}", answer, methods=["GET", "POST"])])
+    with in_background(other) as url:
+        ended = CliRunner().invoke(app, ["load", FOREIGN, "--url", url])
+    assert ended.exit_code == 1
+    assert said in ended.stderr
