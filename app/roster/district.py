@@ -16,7 +16,7 @@ from typing import Final, NamedTuple, TypeAlias
 import msgspec
 from cachetools import LRUCache
 
-from app.domain.calendar import Calendar, Term
+from app.domain.calendar import Calendar
 from app.domain.facts import EMPLOYEES, Facts, HeldRole, Role, SectionOf, Standing, standings_by_term
 from app.domain.ids import DistrictId, SchoolId, SectionId, UserId
 from app.domain.places import Place, Section
@@ -125,7 +125,6 @@ class District:
         self._people: dict[int, bytes] = {}
         self._sections: dict[int, bytes] = {}
         self._schools: _Numbers = {}
-        self._terms: dict[str, Term] = {}
         self._calendar: Calendar | None = None
         # The rest is found from these.
         self._sections_of = _Index()
@@ -134,7 +133,7 @@ class District:
         self._in_role: dict[Role, _Numbers] = {role: {} for role in Role}
         self._people_at: dict[tuple[int, Role], _Numbers] = {}
         self._sections_at: dict[int, _Numbers] = {}
-        self._sections_in_term: dict[int, _Numbers] = {}
+        self._sections_in_terms = 0
         self._alike: MutableMapping[Hashable, Facts] = LRUCache(_MOST_ALIKE)
         self._changes_of_schools = 0
 
@@ -221,26 +220,11 @@ class District:
         self._changes_of_schools += 1
         return self._announced(self._names(self._people_at.get((number, Role.STAFF), ())))
 
-    def put_term(self, term: Term) -> Collection[UserId]:
-        """Hold a term; returns who teaches or learns in it, whose facts stay as they are."""
-        if self._terms.get(term.id) == term:
-            return ()
-        self._terms[term.id] = term
-        self._calendar = self._with_terms(self._calendar)
-        return self._in_term(term.id)
-
-    def drop_term(self, term: str) -> Collection[UserId]:
-        """Forget a term; its sections stay. Returns what ``put_term`` does."""
-        if self._terms.pop(term, None) is None:
-            return ()
-        self._calendar = self._with_terms(self._calendar)
-        return self._in_term(term)
-
     def put_calendar(self, calendar: Calendar) -> None:
-        """Hold what the district's record says of its time, and its terms if they were read with it."""
-        if calendar.terms is not None:
-            self._terms = {term.id: term for term in calendar.terms}
-        self._calendar = self._with_terms(calendar)
+        """Hold what the district's record says of its time, and its terms; those known before if it comes without."""
+        known = self._calendar.terms if self._calendar is not None else None
+        terms = known if calendar.terms is None else tuple(sorted(calendar.terms, key=lambda term: term.id))
+        self._calendar = replace(calendar, terms=terms)
 
     def drop_calendar(self) -> None:
         """Forget what the district's record says of its time: it is to be read alone."""
@@ -310,6 +294,10 @@ class District:
                 facts = self._alike[key] = Facts(_NOBODY, self.id, tuple(held))
             yield Alike(facts, self._names(members), key)
 
+    def has_terms(self) -> bool:
+        """Tell whether any section is in a term."""
+        return self._sections_in_terms > 0
+
     def section(self, section: str) -> Section | None:
         """Return a section; None if there is none such."""
         record = self._section(self._ids.known(section))
@@ -363,7 +351,8 @@ class District:
     def counts(self) -> dict[str, int]:
         """Return how many users of each role and in all, sections, schools and terms are held."""
         roles = {role.value: len(holders) for role, holders in self._in_role.items()}
-        places = {"sections": len(self._sections), "schools": len(self._schools), "terms": len(self._terms)}
+        terms = () if self._calendar is None else self._calendar.terms or ()
+        places = {"sections": len(self._sections), "schools": len(self._schools), "terms": len(terms)}
         return {**roles, "users": len(self._people), **places}
 
     def listed(self) -> int:
@@ -379,8 +368,6 @@ class District:
             yield _packed(self.section(section))
         for school in self.schools():
             yield school.encode()
-        for term in sorted(self._terms):
-            yield _packed(self._terms[term])
         yield _packed(self._calendar)
 
     def differences(self, other: "District") -> Iterator[bool]:
@@ -393,15 +380,6 @@ class District:
             yield self.section(section) != other.section(section)
         for school in map(self._ids.name, self._schools):
             yield other.school(school) is None
-
-    def _with_terms(self, calendar: Calendar | None) -> Calendar | None:
-        terms = tuple(self._terms[term] for term in sorted(self._terms))
-        return None if calendar is None else replace(calendar, terms=terms)
-
-    def _in_term(self, term: str) -> tuple[UserId, ...]:
-        sections = self._sections_in_term.get(self._ids.known(term), ())
-        records = [_SECTION.decode(self._sections[section]) for section in sections]
-        return tuple({user for record in records for user, _ in self._listed(record)})
 
     def _announced(self, users: Collection[UserId]) -> Collection[UserId]:
         self.on_change(users)
@@ -496,16 +474,14 @@ class District:
     def _link_section(self, number: int, record: _SectionRecord) -> None:
         if record.school is not None:
             self._sections_at.setdefault(record.school, {})[number] = None
-        if record.term is not None:
-            self._sections_in_term.setdefault(record.term, {})[number] = None
+        self._sections_in_terms += record.term is not None
         for person in self._members(record):
             self._sections_of.add(person, number)
 
     def _unlink_section(self, number: int, record: _SectionRecord) -> None:
         if record.school is not None:
             self._sections_at[record.school].pop(number, None)
-        if record.term is not None:
-            self._sections_in_term[record.term].pop(number, None)
+        self._sections_in_terms -= record.term is not None
         for person in self._members(record):
             self._sections_of.discard(person, number)
 

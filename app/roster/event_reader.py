@@ -14,12 +14,13 @@ from typing import NamedTuple
 from app import telemetry
 from app.domain.calendar import Calendar
 from app.domain.errors import CleverForbade, CleverPagingBroken, CleverRecordMissing, RecordUnknown, UserUnknown
-from app.domain.events import Change, Event, Kind, Passage
+from app.domain.events import Change, Event, Flaw, Kind, Passage
 from app.domain.facts import Facts
-from app.domain.ids import CLEVER_ID, DistrictId, SchoolId, SectionId, UserId
+from app.domain.ids import CLEVER_ID, SchoolId, SectionId, UserId
 from app.domain.places import Section
 from app.domain.read_context import ReadContext, Urgency
 from app.roster.concurrency import several
+from app.roster.district import District
 from app.roster.ports import Clever
 
 MOST_HEALED = 100
@@ -77,6 +78,10 @@ class Trail:
         """Tell whether an event has to be applied: not lately, or it has turned out to be of a type that is known."""
         return str(event.id) not in self or (event.kind is not Kind.UNKNOWN and event.id in self._unclear)
 
+    def has_unclear(self) -> bool:
+        """Tell whether the type of some event is still unknown."""
+        return bool(self._unclear)
+
     def note(self, event: Event) -> None:
         """Note that an event has been applied, or skipped since its type is unknown."""
         named = str(event.id)
@@ -99,12 +104,13 @@ _Record = tuple[Kind, str]
 
 
 class EventReader:
-    """Reads the events of one district."""
+    """Reads the events of one loaded district."""
 
-    def __init__(self, clever: Clever, district: DistrictId) -> None:
-        """Take who is asked, and about which district."""
+    def __init__(self, clever: Clever, loaded: District) -> None:
+        """Take who is asked, and the district as it is known."""
         self._clever = clever
-        self._district = district
+        self._loaded = loaded
+        self._district = loaded.id
 
     async def passage(self, start: str, trail: Trail) -> ReadPassage:
         """Read the events after ``start`` that have not been applied, or the first of them.
@@ -149,6 +155,7 @@ class EventReader:
     async def _healed(self, events: Sequence[tuple[Event, bool]], counts: Counter[str]) -> list[Event]:
         """Return events, with the record as it is now where an event has a flaw or came late."""
         doubtful: dict[_Record, None] = {}
+        events = [(self._judged(event), is_late) for event, is_late in events]
         for event, is_late in events:
             counts[event.flaw or ("late" if is_late else _OUTCOMES.get(event.kind, "applied"))] += 1
             record = self._record_of(event)
@@ -171,6 +178,18 @@ class EventReader:
             else:
                 sound.append(Event(event.id, Kind.OTHER))
         return sound
+
+    def _judged(self, event: Event) -> Event:
+        """Return an event, with a flaw where it says of a section that it has no term, against what is known.
+
+        A section need not have one, and without one it always counts: that must not come of what the event lacks.
+        """
+        section = event.record
+        if not isinstance(section, Section) or section.term is not None:
+            return event
+        before = self._loaded.section(section.id)
+        is_odd = self._loaded.has_terms() if before is None else before.term is not None
+        return replace(event, flaw=Flaw.HOLES) if is_odd else event
 
     def _record_of(self, event: Event) -> _Record | None:
         """Return what has to be read where an event is not taken as it is; of terms that is the district's calendar."""

@@ -36,7 +36,7 @@ LOADED_AGAIN_SECONDS = 86_400
 SILENT_SECONDS = 3_600
 """After how long without any event a district is loaded again: somebody may have switched events off at Clever."""
 
-_LOADED_AGAIN_FROM = 2 / 3  # of the fresh time, where there are no events
+_LOADED_AGAIN_FROM = 2 / 3  # of the fresh time, where there are no events, or some of an unknown type
 
 _FIRST_PAUSE, _LONGEST_PAUSE, _JITTERED = 1.0, 60.0, 0.5
 
@@ -182,8 +182,7 @@ class Following:
             load.followed.last_error = reason
             telemetry.district_unfollowed(reason)
         while True:
-            usual = self.fresh_seconds * _LOADED_AGAIN_FROM
-            await asyncio.sleep(usual if reason == _NO_EVENTS else load.followed.pauses.next())
+            await asyncio.sleep(self._usual_seconds() if reason == _NO_EVENTS else load.followed.pauses.next())
             self._load_again(load.district.id, reason)
 
     async def _follow(self, load: "_Load", newest_event: str | None, answers: asyncio.Event) -> str:
@@ -200,17 +199,27 @@ class Following:
             return _NO_EVENTS
         self._answer_from(load, load.trail.newest, Mode.FOLLOWING)
         answers.set()
-        began = heard = self.clock()
+        began = heard = clear = self.clock()
         while True:
             newest = load.trail.newest
             await load.cycle()
             now = self.clock()
             heard = now if load.trail.newest != newest else heard
+            clear = clear if load.trail.has_unclear() else now
             if now - began > _LONGEST_PAUSE:
                 load.followed.pauses.reset()
-            if now - began > LOADED_AGAIN_SECONDS or now - heard > SILENT_SECONDS:
-                self._load_again(load.district.id, "daily" if now - began > LOADED_AGAIN_SECONDS else "silent")
-                began = heard = now
+            reason = (
+                ("daily" if now - began > LOADED_AGAIN_SECONDS else None)
+                or ("silent" if now - heard > SILENT_SECONDS else None)
+                or ("unknown" if now - clear > self._usual_seconds() else None)
+            )
+            if reason is not None:
+                self._load_again(load.district.id, reason)
+                began = heard = clear = now
+
+    def _usual_seconds(self) -> float:
+        """Return after how long a district is loaded again of which events do not tell everything."""
+        return self.fresh_seconds * _LOADED_AGAIN_FROM
 
     def _load_again(self, district: DistrictId, reason: str) -> None:
         metrics.record_load_again(reason)
@@ -221,7 +230,7 @@ class Following:
         # What has changed while no events were heard is not told by those after the last one that was.
         is_heard_again = followed.mode is Mode.LOADED and upto is not None
         if mode is Mode.LOADED is not followed.mode:
-            telemetry.district_without_events(int(self.fresh_seconds * _LOADED_AGAIN_FROM))
+            telemetry.district_without_events(int(self._usual_seconds()))
         followed.district, followed.mode, followed.last_error = district, mode, None
         followed.trail = load.trail if mode is Mode.FOLLOWING else None
         load.is_answering = True
@@ -250,7 +259,7 @@ class _Load:
         self.is_answering = False
         self.changed_before: set[UserId] = set()
         self._following = following
-        self._reader = EventReader(following.clever, district.id)
+        self._reader = EventReader(following.clever, district)
         self._position: str | None = None
 
     async def catch_up(self, newest_event: str) -> None:

@@ -186,6 +186,7 @@ HOLES: tuple[tuple[str, ...], ...] = (
     ("data", "object", "id"),
     ("data", "object", "roles"),
     ("data", "object", "students"),
+    ("data", "object", "term_id"),
     ("data", "previous_attributes"),
 )
 """The fields that an event may lack."""

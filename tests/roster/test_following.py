@@ -6,6 +6,7 @@ from app.domain.ids import UserId
 from app.roster.changes import TooOld
 from app.roster.district import District
 from app.roster.following import Mode
+from app.sandbox import fault_kinds
 from app.telemetry import metrics
 from tests.conftest import MovedClock, Sandbox
 from tests.following import following
@@ -71,6 +72,30 @@ async def test_whatever_is_wrong_with_events_is_counted_and_healed(
         assert not replica.again
 
 
+@pytest.mark.parametrize("is_known", [True, False])
+async def test_a_section_without_a_term_is_read_again_where_it_had_one_or_others_have(
+    sandbox: Sandbox, clock: MovedClock, monkeypatch: pytest.MonkeyPatch, *, is_known: bool
+) -> None:
+    monkeypatch.setattr(fault_kinds, "HOLES", (("data", "object", "term_id"),))
+    async with following(sandbox, clock) as replica:
+        world = sandbox.app.state.world
+        there = world.districts[replica.district]
+        section = next(each for each in there.all_sections if each.term)
+        load, before = await replica.read(), counted("holes")
+        replica.break_events("holes", times=1)
+        if is_known:
+            world.change("sections", section.id, name="another")
+            changed = section.id
+        else:
+            fields = {"school": section.school, "teachers": section.taught_by, "term": section.term}
+            changed = world.add("sections", None, students=(), **fields)
+        await replica.following.take(*load)
+        assert await replica.caught_up() == await replica.contents()
+        assert replica.followed.district is not None
+        held = replica.followed.district.section(changed)
+        assert (held and held.term, counted("holes")) == (section.term, before + 1)
+
+
 @pytest.mark.parametrize(
     ("kind", "changes", "reason"), [("other_district", 100, "flawed"), ("holes", 100, "unclear"), ("status", 1, "lost")]
 )
@@ -100,7 +125,9 @@ async def test_a_lost_place_in_the_events_has_the_district_loaded_again(sandbox:
         assert replica.followed.district is not None
 
 
-async def test_events_that_are_of_no_known_type_are_skipped(sandbox: Sandbox, clock: MovedClock) -> None:
+async def test_events_that_are_of_no_known_type_are_skipped_and_the_district_is_loaded_again_once_in_time(
+    sandbox: Sandbox, clock: MovedClock
+) -> None:
     async with following(sandbox, clock) as replica:
         await replica.load()
         before = counted("unknown")
@@ -109,6 +136,11 @@ async def test_events_that_are_of_no_known_type_are_skipped(sandbox: Sandbox, cl
         await eventually(lambda: replica.has_applied(replica.newest()))
         assert counted("unknown") > before
         assert not replica.again
+        clock.move(1)
+        await eventually(lambda: replica.again)
+        replica.change_at_random(4, changes=5)
+        await eventually(lambda: replica.has_applied(replica.newest()))
+        assert replica.again == [replica.district]
 
 
 async def test_events_whose_types_are_garbled_once_are_read_again_with_the_next(
