@@ -33,8 +33,12 @@ def sandbox(
     ] = 0,
     districts: Annotated[int, typer.Option(min=1, max=100, help="Districts, each with a token of its own.")] = 1,
     token: Annotated[str, typer.Option(help="Token of the first district; the second has TOKEN-2, and so on.")] = TOKEN,
-    client_id: Annotated[str, typer.Option(help="Client id for the discovery of tokens.")] = CLIENT_ID,
-    client_secret: Annotated[str, typer.Option(help="Client secret for the discovery of tokens.")] = CLIENT_SECRET,
+    client_id: Annotated[str, typer.Option(help="Client id for tokens and logins.")] = CLIENT_ID,
+    client_secret: Annotated[str, typer.Option(help="Client secret for tokens and logins.")] = CLIENT_SECRET,
+    redirect_uri: Annotated[
+        list[str] | None,
+        typer.Option(help="An address to which logins may be sent back; those of this machine always may."),
+    ] = None,
     delay_ms: Annotated[int, typer.Option(min=0, max=600_000, help="The delay of every answer in milliseconds.")] = 0,
     rate_limit: Annotated[int, typer.Option(min=0, help="Requests a minute and token; 0 for no limit.")] = 1200,
     today: Annotated[
@@ -44,6 +48,9 @@ def sandbox(
     cases: Annotated[bool, typer.Option("--cases", help="Print the named cases and exit.")] = False,
 ) -> None:
     """Serve a sandbox Clever: API 3.0 and 3.1 with generated districts and named test cases.
+
+    Users log in by OAuth 2.0 and OpenID Connect, as people of the named cases: the README says more under "From a login
+    to a permission".
 
     It fails on purpose and changes while it runs, by its own endpoints:
     PUT, GET, DELETE /_sandbox/faults
@@ -81,6 +88,7 @@ def sandbox(
         rate_limit=rate_limit,
         admin_token=token if reachable else None,
         events=events,
+        redirect_uris=redirect_uri or (),
     )
     config = uvicorn.Config(
         app, http=TransportProtocol, log_level="warning", access_log=False, timeout_graceful_shutdown=DRAIN_SECONDS
@@ -98,7 +106,7 @@ def _guarded(host: str, token: str, client_secret: str) -> str:
         raise typer.Exit(2)
     if client_secret not in ("", CLIENT_SECRET):
         return client_secret
-    typer.echo("Token discovery is closed: it needs a --client-secret of your own.", err=True)
+    typer.echo("Token discovery and logins are closed: they need a --client-secret of your own.", err=True)
     return secrets.token_urlsafe()
 
 

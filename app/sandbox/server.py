@@ -1,7 +1,7 @@
 """The sandbox as an ASGI application: Clever's paths, envelopes, errors and headers."""
 
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from functools import partial
 
 import orjson
@@ -28,6 +28,7 @@ from app.sandbox.endpoints import (
 from app.sandbox.events import LAST, event_of, events_asked_for
 from app.sandbox.fault_kinds import Faulty
 from app.sandbox.faults import FaultInjector, TransportProtocol
+from app.sandbox.login import UNVERSIONED, me_of, userinfo_of
 from app.sandbox.oauth import CLIENT_ID, CLIENT_SECRET, TOKEN, Access, access_to, oauth_routes
 from app.sandbox.records import District
 from app.sandbox.request_counts import RateLimit, RequestCounts, request_count_routes, start_counting
@@ -48,10 +49,12 @@ def create_sandbox(  # noqa: PLR0913  (all but the world are settings with a def
     clock: Callable[[], float] = time.time,
     admin_token: str | None = None,
     events: bool = True,
+    redirect_uris: Sequence[str] = (),
 ) -> Starlette:
     """Return the application for a world; with an ``admin_token``, the sandbox's own endpoints require it.
 
-    ``clock`` gives Unix seconds for the rate limit and the age of events; without ``events`` no change makes any.
+    ``clock`` gives Unix seconds for the rate limit, the age of events and the expiry of logins; without ``events`` no
+    change makes any. Users log in to applications on this machine, and to those at ``redirect_uris``.
 
     `app.state` may be changed while it runs: `delay_ms`, `rate_limit` (per minute and token, 0 for none),
     `burst_limit` (per 20 seconds and token), `world` (a `LiveWorld`) and `faults` (a `FaultInjector`). It counts
@@ -59,9 +62,15 @@ def create_sandbox(  # noqa: PLR0913  (all but the world are settings with a def
     uvicorn needs for faults of connections.
     """
     live = LiveWorld(world, clock, events_enabled=events)
-    access = access_to(live, token=token, client_id=client_id, client_secret=client_secret)
+    access = access_to(live, token=token, client_id=client_id, client_secret=client_secret, redirect_uris=redirect_uris)
     app = Starlette(
-        routes=[*request_count_routes(world), *ADMIN_ROUTES, *oauth_routes(access), *_data_routes(access)],
+        routes=[
+            *request_count_routes(world),
+            *ADMIN_ROUTES,
+            *oauth_routes(access),
+            *_login_routes(access),
+            *_data_routes(access),
+        ],
         middleware=[Middleware(Guard, token=admin_token), Middleware(RequestCounts), Middleware(Faulty)],
         exception_handlers={404: _unknown_path, 405: _wrong_method},
     )
@@ -72,6 +81,13 @@ def create_sandbox(  # noqa: PLR0913  (all but the world are settings with a def
     app.state.world, app.state.access, app.state.faults = live, access, FaultInjector()
     app.state.protocol, app.state.previous_attributes = TransportProtocol, "beside_object"
     return app
+
+
+def _login_routes(access: Access) -> Iterator[Route]:
+    versions = {"/me": VERSIONS[UNVERSIONED], **{f"/{name}/me": version for name, version in VERSIONS.items()}}
+    for path, version in versions.items():
+        yield Route(path, _endpoint(version, _me(version, access), access), methods=["GET"])
+    yield Route("/userinfo", _endpoint(VERSIONS["v3.1"], _userinfo(access), access), methods=["GET"])
 
 
 def _data_routes(access: Access) -> Iterator[Route]:
@@ -91,11 +107,12 @@ def _endpoint(version: Version, answer: Answer, access: Access) -> Callable[[Req
         if district is None:
             return JSONResponse(version.error_of(401, "The token is missing or unknown"), 401)
         state = request.app.state
-        allowance = state.limit.take(f"district:{district.id}", state.rate_limit, state.burst_limit)
+        allowance = state.limit.take(access.bucket_of(request, district), state.rate_limit, state.burst_limit)
         if not allowance.allowed:
             state.tally.refused[access.name_of(request), state.limit.window] += 1
             return Response(status_code=429, headers=allowance.headers)
         try:
+            access.check_reach(request)
             body = orjson.dumps(answer(version.view(district), request))
             return Response(body, 200, allowance.headers, "application/json")
         except Refusal as refusal:
@@ -103,6 +120,14 @@ def _endpoint(version: Version, answer: Answer, access: Access) -> Callable[[Req
             return JSONResponse(error, refusal.status, allowance.headers)
 
     return endpoint
+
+
+def _me(version: Version, access: Access) -> Answer:
+    return lambda district, request: me_of(*access.who_reads(request), version, district)
+
+
+def _userinfo(access: Access) -> Answer:
+    return lambda _, request: userinfo_of(*access.who_reads(request))
 
 
 def _one(version: Version, question: OneQuestion) -> Answer:

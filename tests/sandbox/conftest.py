@@ -12,7 +12,7 @@ from app.sandbox.world import World
 
 @pytest.fixture
 def sandbox(world: World) -> Starlette:
-    return create_sandbox(world, rate_limit=0)
+    return create_sandbox(world, rate_limit=0, redirect_uris=("https://app.example.org/callback",))
 
 
 @pytest.fixture

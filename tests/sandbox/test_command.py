@@ -73,7 +73,7 @@ def test_without_a_secret_of_ones_own_others_cannot_discover_the_token() -> None
         process.send_signal(signal.SIGINT)
         _, told = process.communicate()
     assert answer.status_code == 401
-    assert told == "Token discovery is closed: it needs a --client-secret of your own.\n"
+    assert told == "Token discovery and logins are closed: they need a --client-secret of your own.\n"
 
 
 def test_where_others_reach_it_its_own_pages_need_the_token() -> None:
