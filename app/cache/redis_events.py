@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any
 
 from redis.asyncio import Redis
+from redis.exceptions import ResponseError
 
 from app.cache.redis_client import RedisClient, Unavailable
 from app.cache.redis_locks import PUT, Leases, lease_of
@@ -21,6 +22,7 @@ from app.domain import serialization
 from app.domain.events import Passage, packed_passage, unpacked_passage
 from app.domain.ids import DistrictId
 from app.domain.snapshot import Found
+from app.telemetry import metrics
 
 MOST_ENTRIES = 256
 """How long a stream may be, roughly; a page of 200 sections takes some 80 KB."""
@@ -122,23 +124,30 @@ class SharedEvents:
         self._news[district].set()
 
     def _passage(self, district: DistrictId, fields: dict[bytes, bytes]) -> Passage:
-        opened = self._opened(district, fields.get(_ENTRY))
+        opened = self._opened(district, fields.get(_ENTRY, b""))
         if opened is None:
             raise ValueError("an entry that none of us has made")
         return unpacked_passage(opened.content)
 
     def _opened(self, name: str, text: bytes | None) -> Opened | None:
-        opened = None if text is None else self._signer.opened(name, text)
-        return None if opened is None or opened.at > self._wall() + AHEAD_SECONDS else opened
+        if text is None:
+            return None
+        opened = self._signer.opened(name, text)
+        if opened is None or opened.at > self._wall() + AHEAD_SECONDS:
+            metrics.record_shared_lookup("refused")
+            return None
+        return opened
 
     async def _put(
         self, district: DistrictId, entries: Sequence[bytes], polled: Found[str], owner: bytes, redis: Redis
     ) -> None:
         stream, value = self._stream(district), self._value(district)
-        for entry in entries:
-            await redis.xadd(stream, {_ENTRY: entry}, maxlen=MOST_ENTRIES, approximate=True)
-        if entries:
-            await redis.expire(stream, KEEP_SECONDS)
+        try:
+            await _add(stream, entries, redis)
+        except ResponseError:
+            # Somebody else has put another kind of value there, or an entry with the largest id that there can be.
+            await redis.delete(stream)
+            await _add(stream, entries, redis)
         # Only now: whoever reads it expects to find in the stream all that it speaks of.
         signed = self._signer.signed(f"{district}/polled", polled.said.encode(), polled.at)
         latest = int((self._wall() + AHEAD_SECONDS) * _MICROSECONDS)
@@ -156,6 +165,13 @@ class SharedEvents:
 async def _get(name: str, redis: Redis) -> bytes | None:
     there = await redis.get(name)
     return there if isinstance(there, bytes) else None
+
+
+async def _add(stream: str, entries: Sequence[bytes], redis: Redis) -> None:
+    for entry in entries:
+        await redis.xadd(stream, {_ENTRY: entry}, maxlen=MOST_ENTRIES, approximate=True)
+    if entries:
+        await redis.expire(stream, KEEP_SECONDS)
 
 
 async def _end(stream: str, redis: Redis) -> str:

@@ -8,6 +8,7 @@ from app.cache.redis_events import MOST_ENTRIES
 from app.domain.events import Change, Event, Kind, Passage
 from app.domain.ids import DistrictId, UserId
 from app.domain.snapshot import Found
+from app.telemetry import metrics
 from tests.cache.conftest import NOW, Replica, Wall, replicas
 from tests.valkey import Valkey
 
@@ -17,6 +18,10 @@ NORTH, SOUTH = DistrictId("north"), DistrictId("south")
 def passage(number: int) -> Passage:
     gone = Event(f"{number}", Kind.USER, Change.DELETED, f"user {number}", previous=(UserId("ann"),))
     return Passage(f"{number - 1}", f"{number}", (gone,))
+
+
+def refused() -> float:
+    return metrics.REGISTRY.get_sample_value("rosterguard_shared_lookups_total", {"outcome": "refused"}) or 0
 
 
 async def put(replica: Replica, *numbers: int, at: float = NOW) -> None:
@@ -85,6 +90,7 @@ async def test_a_stream_does_not_grow_without_end(pair: list[Replica], redis: Va
 async def test_what_others_put_there_is_not_believed(pair: list[Replica], redis: Valkey) -> None:
     here, there = pair
     await put(here, 1)
+    before = refused()
     (stream,) = (name for name in redis.names() if redis.do("TYPE", name) == b"stream")
     redis.do("XADD", stream, "*", "e", b"1" * 60)
     assert await there.shared.events.read(NORTH, "0-0") is None
@@ -92,6 +98,27 @@ async def test_what_others_put_there_is_not_believed(pair: list[Replica], redis:
         if redis.do("TYPE", value) == b"string":
             redis.do("SET", value, b"1" * 60)
     assert await there.shared.events.polled(NORTH) is None
+    assert refused() == before + 2
+
+
+@pytest.mark.parametrize("spoilt", ["another kind of value", "the largest id"])
+async def test_a_stream_to_which_nothing_can_be_added_any_more_is_begun_anew(
+    pair: list[Replica], redis: Valkey, spoilt: str
+) -> None:
+    here, there = pair
+    await put(here, 1)
+    begin = await there.shared.events.end(NORTH)
+    assert begin is not None
+    [stream] = [name for name in redis.names() if redis.do("TYPE", name) == b"stream"]
+    if spoilt == "the largest id":
+        redis.do("XADD", stream, f"{2**64 - 1}-{2**64 - 1}", "e", "made up")
+    else:
+        redis.do("DEL", stream)
+        redis.do("SET", stream, "made up")
+    await put(here, 2)
+    read = await there.shared.events.read(NORTH, begin)
+    assert read is not None
+    assert read[1] == [passage(2)]
 
 
 async def test_without_redis_each_is_alone(redis: Valkey) -> None:
