@@ -47,7 +47,7 @@ def sandbox(
     events: Annotated[bool, typer.Option(help="Whether changes make events; at Clever, applications opt in.")] = True,
     cases: Annotated[bool, typer.Option("--cases", help="Print the named cases and exit.")] = False,
 ) -> None:
-    """Serve a sandbox Clever: API 3.0 and 3.1 with generated districts and named test cases.
+    """Serve a sandbox Clever, in versions 1.1 to 3.1 of its API, with generated districts and named test cases.
 
     Users log in by OAuth 2.0 and OpenID Connect, as people of the named cases: the README says more under "From a login
     to a permission".

@@ -1,13 +1,13 @@
 """Clever's OAuth endpoints: the tokens of districts, and the login of users by OAuth 2.0 and OpenID Connect."""
 
 import binascii
-import json
 from base64 import b64decode
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, urlsplit
 
+import orjson
 from starlette.datastructures import URL
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
@@ -274,7 +274,7 @@ def _form_of(content_type: str, body: bytes) -> Mapping[str, str] | None:
     try:
         if content_type.partition(";")[0].strip().lower() != "application/json":
             return _once_each(parse_qsl(body.decode(), keep_blank_values=True))
-        fields = json.loads(body)
+        fields = orjson.loads(body)
     except ValueError:
         return None
     is_flat = isinstance(fields, dict) and all(isinstance(value, str) for value in fields.values())

@@ -243,6 +243,7 @@ async def test_an_exchange_that_is_refused_says_why(
         ("application/json", b"[]"),
         ("application/json", b"{"),
         ("application/json", b'{"code": 1}'),
+        pytest.param("application/json", b"[" * 100_000, id="nested too deep"),
         ("application/x-www-form-urlencoded", b"code=1&code=2"),
         ("application/x-www-form-urlencoded", b"\xff"),
     ],
