@@ -102,6 +102,7 @@ def _measures(
         budget_left=token_states.budget_left(),
         breakers_open=token_states.breakers_open(),
         district_lag=roster.store.largest_lag() if roster else 0,
+        fresh_seconds=roster.fresh_seconds if roster else 0,
         districts=roster.states() if roster else {},
         policy_revision=pdp.policy.revision if pdp else None,
         policy_fit=active_policy.state is FileState.OK,

@@ -152,6 +152,12 @@ DISTRICT_LAG = Gauge(
     multiprocess_mode="livemax",
     registry=REGISTRY,
 )
+FRESH = Gauge(
+    "rosterguard_fresh_seconds",
+    "For how long data from Clever is used without being read again: a setting.",
+    multiprocess_mode="livemax",
+    registry=REGISTRY,
+)
 LOAD_PAGES = Counter("rosterguard_load_pages", "Pages of whole districts, by kind.", ["kind"], registry=REGISTRY)
 LOAD_RECORDS = Counter(
     "rosterguard_load_records", "Records on pages of whole districts, by kind.", ["kind"], registry=REGISTRY
@@ -233,6 +239,7 @@ class Measures:
     breakers_open: int
     policy_revision: str | None
     district_lag: float
+    fresh_seconds: float
     districts: Mapping[str, int]
     policy_fit: bool
     ready: bool
@@ -344,6 +351,7 @@ def set_gauges(measures: Measures) -> None:
     CLEVER_BUDGET.set(measures.budget_left)
     CLEVER_BREAKERS.set(measures.breakers_open)
     DISTRICT_LAG.set(measures.district_lag)
+    FRESH.set(measures.fresh_seconds)
     for state, districts in measures.districts.items():
         DISTRICT_STATES.labels(state).set(districts)
     POLICY_FIT.set(measures.policy_fit)

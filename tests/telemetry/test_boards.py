@@ -83,3 +83,11 @@ def test_no_metric_has_a_label_for_people_districts_or_callers() -> None:
         "method", "route", "status", "reason", "cache", "outcome", "endpoint", "kind", "revision", "log", "generation",
         "state",
     }  # fmt: skip
+
+
+def test_a_district_without_events_that_is_loaded_again_in_time_raises_no_alert_whatever_the_fresh_time() -> None:
+    (outdated,) = (rule["expr"] for rule in rules() if rule["alert"] == "RosterguardDistrictOutdated")
+    assert {selector.name for selector in selectors(outdated)} == {
+        "rosterguard_district_lag_seconds",
+        "rosterguard_fresh_seconds",
+    }
