@@ -98,6 +98,15 @@ class DistrictStatus:
     not_begun: frozenset[str] = frozenset()
     until: float = field(default=inf, compare=False)
     calendar: Calendar = field(default=Calendar(), compare=False)
+    _hash: int = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Work out the hash, which every question needs, once."""
+        object.__setattr__(self, "_hash", hash((self.effect, self.cause, self.ended, self.not_begun)))
+
+    def __hash__(self) -> int:
+        """Return the hash of what it means for permissions."""
+        return self._hash
 
     def of_term(self, term: str | None) -> TermState | None:
         """Return why sections of a term do not count; None if they do, as those without a term."""

@@ -86,7 +86,7 @@ async def changes_since(
         if following.waiting.is_full_for(freshness.caller.digest):
             raise TooManyWaiting
         with following.waiting.used_by(freshness.caller.digest):
-            await log.wait(min(left, now.lasts))
+            await log.wait(min(left, pdp.lasts(now)))
 
 
 def _log(pdp: DecisionPoint, following: Following, district: DistrictId) -> ChangeLog:

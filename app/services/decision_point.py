@@ -48,17 +48,16 @@ class Now(msgspec.Struct, frozen=True, gc=False):
 
     Attributes:
         status: for permissions, in this district.
-        lasts: for how many seconds; a moment later it may be another.
         snapshots: the calendar from which it follows; none where the policy does not look at it.
+        since: when it was worked out, in Unix seconds; it holds from then until ``status.until``.
     """
 
     status: DistrictStatus = ALWAYS
-    lasts: float = inf
     snapshots: tuple[Snapshot[Any], ...] = ()
+    since: float = -inf
 
 
 _ANY_TIME = Now()
-_NONE_YET = ALWAYS, inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +72,7 @@ class DecisionPoint:
         secret: from which keys are derived, one for each purpose; the same in every process that shares answers.
         accesses: permissions worked out from facts, by what they depend on beside the policy.
         accesses_of_alike: the same of people in lists of a loaded district, one for all who are alike.
-        statuses: per district the latest status, and when it was worked out, in Unix seconds.
+        statuses: per district what its calendar meant last.
     """
 
     roster: Roster
@@ -83,7 +82,7 @@ class DecisionPoint:
     secret: bytes = b""
     accesses: MutableMapping[Hashable, Access] = field(default_factory=lambda: LRUCache(MOST_ACCESSES))
     accesses_of_alike: MutableMapping[Hashable, Access] = field(default_factory=lambda: LRUCache(MOST_ACCESSES))
-    statuses: dict[str, tuple[DistrictStatus, float]] = field(default_factory=dict)
+    statuses: dict[str, Now] = field(default_factory=dict)
 
     def cached_now(self, district: str, freshness: Freshness) -> Now | None:
         """Return what ``now`` would, if the calendar of the district is fresh in memory or not needed."""
@@ -112,13 +111,18 @@ class DecisionPoint:
             await cancel((reading,))
 
     def _now(self, district: str, calendar: Snapshot[Calendar]) -> Now:
-        now = self.roster.store.wall()
-        status, since = self.statuses.get(district, _NONE_YET)
+        wall = self.roster.store.wall()
+        now = self.statuses.get(district, _ANY_TIME)
         # A clock that is set back may undo a change.
-        if status.calendar is not calendar.facts or not since <= now < status.until:
-            status = status_at(calendar.facts, self.policy, now)
-            self.statuses[district] = status, now
-        return Now(status, status.until - now, (calendar,))
+        if now.status.calendar is not calendar.facts or not now.since <= wall < now.status.until:
+            now = self.statuses[district] = Now(status_at(calendar.facts, self.policy, wall), (calendar,), wall)
+        elif now.snapshots[0] is not calendar:
+            now = self.statuses[district] = Now(now.status, (calendar,), now.since)
+        return now
+
+    def lasts(self, now: Now) -> float:
+        """Return for how many seconds the calendar still means what it means ``now``."""
+        return now.status.until - self.roster.store.wall()
 
     def access(
         self, snapshot: Snapshot[PackedFacts], role: Role | None = None, status: DistrictStatus = ALWAYS

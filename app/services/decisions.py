@@ -230,9 +230,8 @@ def _logged(
     pdp: DecisionPoint, questions: Sequence[Question], freshness: Freshness, found: Sequence[_Outcome]
 ) -> list[Decision]:
     """Return the decisions, count them, and log them."""
-    for reason, times in _times([each.reason for each in found]):
+    for (reason, caches), times in _times([(each.reason, each.caches) for each in found]):
         metrics.record_decisions(reason, times)
-    for caches, times in _times([each.caches for each in found]):
         for cache in caches:
             metrics.record_cache_lookup(cache, "hit", times)
     decisions = [Decision(each.reason, staleness_of(each.snapshots)) for each in found]

@@ -82,7 +82,7 @@ async def explain(
     answered = Answered(explanation.held, explanation.reason, lookup.snapshots)
     log_decision(pdp, freshness, replace(asked, district=district), answered)
     age = pdp.roster.age_of(*lookup.snapshots)
-    return Explained(access.facts, permission, policy, explanation, age, lookup.staleness(), now.lasts)
+    return Explained(access.facts, permission, policy, explanation, age, lookup.staleness(), pdp.lasts(now))
 
 
 def _check_shapes(shape: IdShape, places: Mapping[str, str]) -> None:

@@ -174,7 +174,7 @@ def _answer(
     rendered = snapshot.answer(key) or snapshot.keep(Rendered.of(render(), key))
     if now is None:
         return Answer(rendered, pdp.roster.age_of(snapshot))
-    return Answer(rendered, pdp.roster.age_of(snapshot, *now.snapshots), now.lasts)
+    return Answer(rendered, pdp.roster.age_of(snapshot, *now.snapshots), pdp.lasts(now))
 
 
 def _log_answer(
