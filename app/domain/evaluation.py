@@ -90,10 +90,22 @@ def _access(facts: Facts, policy: Policy) -> Access:
     return _access_with(facts, None, combine(facts, policy, given), conditional)
 
 
-def _access_with(facts: Facts, role: Role | None, holdings: Holdings, conditional: tuple[AppliedClause, ...]) -> Access:
-    at = {place: NOTHING.union(*by_role.values()) for place, by_role in holdings.items()}
-    anywhere = NOTHING.union(*at.values(), *(given.clause.permissions for given in conditional))
-    return Access(facts, role, holdings, at, conditional, anywhere)
+def _access_with(
+    facts: Facts,
+    role: Role | None,
+    holdings: Holdings,
+    conditional: tuple[AppliedClause, ...],
+    limits: Limits | None = None,
+) -> Access:
+    at = {place: _together(by_role) for place, by_role in holdings.items()}
+    anywhere = NOTHING.union(*{*at.values()}, *(given.clause.permissions for given in conditional))
+    return Access(facts, role, holdings, at, conditional, anywhere, limits)
+
+
+def _together(by_role: Mapping[Role, Names]) -> Names:
+    """Return what all roles give at a place; of one role the very same set, which is hashed once for many places."""
+    first, *others = by_role.values()
+    return first.union(*others) if others else first
 
 
 def _cut_down(part: Holdings, whole: Mapping[Place, Names]) -> Holdings:
@@ -127,8 +139,8 @@ def _limited(access: Access, policy: Policy, status: DistrictStatus) -> Access:
         for each in access.conditional
         for names, places in _alike((place, left(place, each.clause.permissions)) for place in each.places)
     )
-    limited = _access_with(access.facts, access.role, holdings, tuple(conditional))
-    return replace(limited, limits=Limits(status, allowed, sections, access))
+    limits = Limits(status, allowed, sections, access)
+    return _access_with(access.facts, access.role, holdings, tuple(conditional), limits)
 
 
 def _sections_out_of_term(facts: Facts, status: DistrictStatus) -> Iterator[tuple[Place, TermState]]:
@@ -177,8 +189,11 @@ def _grants(access: Access) -> Iterator[Grant]:
     alike: dict[tuple[Scope, Names, frozenset[Role]], list[str]] = {}
     for (scope, place), by_role in access.holdings.items():
         alike.setdefault((scope, access.at[scope, place], frozenset(by_role)), []).append(place)
-    for (scope, names, via), ids in sorted(alike.items(), key=lambda item: (_RANK[item[0][0]], sorted(item[1]))):
-        yield Grant(scope, tuple(sorted(ids)), tuple(sorted(names)), tuple(sorted(via)))
+    grants = (
+        Grant(scope, tuple(sorted(ids)), tuple(sorted(names)), tuple(sorted(via)))
+        for (scope, names, via), ids in alike.items()
+    )
+    yield from sorted(grants, key=lambda each: (_RANK[each.scope], each.ids))
 
 
 def _conditional(access: Access) -> Iterator[ConditionalGrant]:

@@ -6,7 +6,7 @@ of a relationship, each in its compared form. No names, emails, birthdays or SIS
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -59,11 +59,17 @@ class Standing:
 
     def ids(self, scope: Scope) -> tuple[str, ...]:
         """Return the ids of the places of one scope."""
-        return next((ids for kind, ids in self.places if kind is scope), ())
+        for kind, ids in self.places:
+            if kind is scope:
+                return ids
+        return ()
 
     def values(self, field: str) -> tuple[str, ...]:
         """Return the values of a field; none if it is absent."""
-        return next((values for name, values in self.fields if name == field), ())
+        for name, values in self.fields:
+            if name == field:
+                return values
+        return ()
 
     def readable(self, field: str) -> tuple[str, ...]:
         """Return the values of a field without ``UNREADABLE``."""
@@ -86,7 +92,7 @@ def standings_by_term(standing: Standing, sections: Iterable[SectionOf]) -> tupl
     if not by_term:
         return (standing,)
     places, schools = _held_in(by_term.pop(None, ()))
-    whole = replace(standing, places=(*standing.places, *places), section_schools=schools)
+    whole = Standing((*standing.places, *places), standing.fields, standing.unconfirmed, schools, standing.term)
     of_terms = ((term, *_held_in(by_term[term])) for term in sorted(by_term, key=str))
     return whole, *(Standing(places, standing.fields, (), schools, term) for term, places, schools in of_terms)
 

@@ -48,6 +48,8 @@ class Clause:
 
     def holds(self, standing: Standing) -> bool:
         """Whether the conditions on the role hold for a standing."""
+        if not self.when and not self.unless:
+            return True
         return all(has(standing.values(field), wanted) for field, wanted in self.when) and not any(
             may_have(field, standing.values(field), unwanted) for field, unwanted in self.unless
         )

@@ -30,7 +30,7 @@ def applied_clauses(facts: Facts, policy: Policy) -> Iterator[AppliedClause]:
     """Yield the clauses whose conditions on the role the user meets, with the places where they apply."""
     for held in facts.roles:
         for clause in policy.clauses.get(held.role, ()):
-            standings = tuple(standing for standing in held.standings if clause.holds(standing))
+            standings = [standing for standing in held.standings if clause.holds(standing)]
             if standings:
                 places = chain.from_iterable(reached_places(each, clause.scope, facts, policy) for each in standings)
                 yield AppliedClause(held.role, clause, tuple(dict.fromkeys(places)))
@@ -60,6 +60,8 @@ def _scoped(_facts: Facts, _policy: Policy, given: Iterable[AppliedClause]) -> H
 def _superset(facts: Facts, policy: Policy, given: tuple[AppliedClause, ...]) -> Holdings:
     """As scoped; and a senior's level (its own and its juniors' permissions) holds at all places of both."""
     holdings = _scoped(facts, policy, given)
+    if policy.juniors.keys().isdisjoint(facts.held()):
+        return holdings
     names, reach = _names(given), _reach(given)
     for held in facts.roles:
         if held.role in policy.juniors:
@@ -117,16 +119,15 @@ def _places(held: HeldRole, scope: Scope, facts: Facts, policy: Policy) -> Itera
     return chain.from_iterable(reached_places(standing, scope, facts, policy) for standing in held.standings)
 
 
-def reached_places(standing: Standing, scope: Scope, facts: Facts, policy: Policy) -> Iterator[Place]:
-    """Yield the places of one scope that a standing reaches, without schools that the policy drops."""
+def reached_places(standing: Standing, scope: Scope, facts: Facts, policy: Policy) -> list[Place]:
+    """Return the places of one scope that a standing reaches, without schools that the policy drops."""
     if scope is Scope.SELF:
-        yield scope, facts.user
-        return
+        return [(scope, facts.user)]
     ids = standing.ids(scope)
     if scope is Scope.SCHOOL and policy.drops_unconfirmed_schools:
         unconfirmed = ids if standing.unconfirmed is None else standing.unconfirmed
         ids = tuple(place for place in ids if place not in unconfirmed)
-    yield from ((scope, place) for place in ids)
+    return [(scope, place) for place in ids]
 
 
 def _names(given: Iterable[AppliedClause]) -> dict[Role, Names]:
@@ -162,4 +163,6 @@ def _spread(holdings: Holdings, places: Iterable[Place], names: Mapping[Role, Na
 def _add(holdings: Holdings, places: Iterable[Place], role: Role, names: Names) -> None:
     for place in places:
         by_role = holdings.setdefault(place, {})
-        by_role[role] = by_role.get(role, NOTHING) | names
+        held = by_role.get(role)
+        # One and the same set at many places is hashed once.
+        by_role[role] = names if held is None or held <= names else held | names

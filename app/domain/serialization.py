@@ -24,7 +24,7 @@ undocumented values of fields, those in format 2 the terms of sections, and so e
 _CONFIRMED = 1
 _HEAD_BYTES = 2
 _ROLES, _SCOPES = tuple(Role), tuple(Scope)
-_HEXADECIMAL = re.compile(CLEVER_ID)
+_is_hexadecimal = re.compile(CLEVER_ID).fullmatch
 
 _ID_BYTES = 12
 _Id = bytes
@@ -113,11 +113,7 @@ def _standing(given: _Standing) -> Standing:
 
 def short_id(named: str) -> bytes:
     """Return the compact form of an id."""
-    return (
-        bytes.fromhex(named)
-        if _HEXADECIMAL.fullmatch(named)
-        else named.encode(errors="surrogatepass").ljust(_ID_BYTES + 1)
-    )
+    return bytes.fromhex(named) if _is_hexadecimal(named) else named.encode(errors="surrogatepass").ljust(_ID_BYTES + 1)
 
 
 def long_id(named: bytes) -> str:
@@ -131,7 +127,7 @@ def long_ids(named: Iterable[bytes]) -> list[str]:
 
 
 def _all_short(ids: Iterable[str]) -> tuple[_Id, ...]:
-    return tuple(map(short_id, ids))
+    return tuple([bytes.fromhex(each) if _is_hexadecimal(each) else short_id(each) for each in ids])
 
 
 def _all_long(ids: Iterable[_Id]) -> tuple[str, ...]:

@@ -97,8 +97,9 @@ _SECTION = msgspec.msgpack.Decoder(_SectionRecord)
 _SHORT_IDS = msgspec.msgpack.Decoder(tuple[bytes, ...])
 
 _packed = msgspec.msgpack.Encoder().encode
-# A school's teachers are all alike but for their titles.
+# A school's teachers are all alike but for their titles, and their sections name the same schools and terms.
 _roles_of = lru_cache(maxsize=2_000)(unpacked_roles)
+_long_id_of_few = lru_cache(maxsize=2_000)(long_id)
 
 
 class District:
@@ -127,7 +128,8 @@ class District:
         self._schools: _Numbers = {}
         self._calendar: Calendar | None = None
         # The rest is found from these.
-        self._sections_of = _Index()
+        self._taught_by = _Index()
+        self._attended_by = _Index()
         self._contacts_of = _Index()
         self._holders_of = _Index()
         self._in_role: dict[Role, _Numbers] = {role: {} for role in Role}
@@ -249,19 +251,10 @@ class District:
         if person is None:
             return None
         packed_held, legacy_ids = _PERSON.decode(person)
-        roles = _roles_of(packed_held)
-        held = {each.role for each in roles}
-        taught, attended = list[SectionOf](), list[SectionOf]()
-        for section in self._sections_of.get(number):
-            record = _SECTION.decode(self._sections[section])
-            stands_in = SectionOf(self._ids.name(section), self._name(record.school), self._name(record.term))
-            if Role.TEACHER in held and number in _numbers(record.teachers):
-                taught.append(stands_in)
-            if Role.STUDENT in held and number in self._learners(record):
-                attended.append(stands_in)
+        taught, attended = (self._stood_in(index.get(number)) for index in (self._taught_by, self._attended_by))
         whole = (
             self._held(role, self._name(legacy_id), taught, attended)
-            for role, legacy_id in zip(roles, legacy_ids, strict=True)
+            for role, legacy_id in zip(_roles_of(packed_held), legacy_ids, strict=True)
         )
         return Facts(UserId(user), self.id, tuple(whole))
 
@@ -357,7 +350,7 @@ class District:
 
     def listed(self) -> int:
         """Return how many people sections list: about as many as there are, before they are put."""
-        return len(self._sections_of)
+        return len(self._taught_by) + len(self._attended_by)
 
     def contents(self) -> Iterator[bytes]:
         """Yield all that is held, as bytes: the same for districts that hold the same, however they came to."""
@@ -419,6 +412,14 @@ class District:
         record = self._sections.get(number)
         return None if record is None else _SECTION.decode(record)
 
+    def _stood_in(self, sections: Sequence[int]) -> list[SectionOf]:
+        records = map(_SECTION.decode, map(self._sections.__getitem__, sections))
+        name = self._ids.name_of_few
+        return [
+            SectionOf(named, name(record.school), name(record.term))
+            for named, record in zip(self._ids.names(sections), records, strict=True)
+        ]
+
     def _school(self, record: _SectionRecord) -> SchoolId | None:
         return None if record.school is None else SchoolId(self._ids.name(record.school))
 
@@ -475,19 +476,21 @@ class District:
         if record.school is not None:
             self._sections_at.setdefault(record.school, {})[number] = None
         self._sections_in_terms += record.term is not None
-        for person in self._members(record):
-            self._sections_of.add(person, number)
+        for index, people in self._listings(record):
+            for person in people:
+                index.add(person, number)
 
     def _unlink_section(self, number: int, record: _SectionRecord) -> None:
         if record.school is not None:
             self._sections_at[record.school].pop(number, None)
         self._sections_in_terms -= record.term is not None
-        for person in self._members(record):
-            self._sections_of.discard(person, number)
+        for index, people in self._listings(record):
+            for person in people:
+                index.discard(person, number)
 
-    def _members(self, record: _SectionRecord) -> set[int]:
-        """Return whose sections have to be known: no students where only staff are held."""
-        return {*_numbers(record.teachers), *self._learners(record)}
+    def _listings(self, record: _SectionRecord) -> tuple[tuple["_Index", set[int]], ...]:
+        """Return where to find a section by its people, and whose sections have to be known there."""
+        return (self._taught_by, {*_numbers(record.teachers)}), (self._attended_by, {*self._learners(record)})
 
     def _packed_students(self, students: Iterable[str]) -> bytes:
         # A number for each of 100,000 students would take 13 MB, their ids in each of their sections take 6.
@@ -555,6 +558,10 @@ class _Ids:
     def name(self, number: int) -> str:
         """Return the id of a number."""
         return long_id(self._names[number])
+
+    def name_of_few(self, number: int | None) -> str | None:
+        """Return the id of a number that is named again and again; None for None."""
+        return None if number is None else _long_id_of_few(self._names[number])
 
 
 class _Index:
