@@ -21,24 +21,27 @@ def fields_2_1(_: District, record: Record) -> Details:
 
 
 _SINCE_2_1: Mapping[str, tuple[str, ...]] = {
+    "courses": ("district",),
     "districts": ("district_contact", "login_methods", "portal_url"),
     "school_admins": ("department", "ext"),
     "schools": ("ext",),
     "sections": ("ext",),
     "students": ("enrollments", "ext"),
     "teachers": ("ext",),
+    "terms": ("district",),
 }
-
-_STATES_SINCE_2_1 = {"success": "running", "": None}
-"""The states that came with v2.1, each with the older one."""
 
 
 def fields_2_0(district: District, record: Record) -> Details:
     """Return the fields of a record in v2.0."""
     fields = _without(fields_2_1(district, record), *_SINCE_2_1.get(older_collection_of(record), ()))
-    if isinstance(record, District):
-        fields["state"] = _state(record)
-    return fields
+    match record:
+        case District():
+            return _without(fields, "state") | _state(record)
+        case User(roles={"student": _}) if fields.get("gender") == "X":
+            return fields | {"gender": ""}
+        case _:
+            return fields
 
 
 def fields_1_2(district: District, record: Record) -> Details:
@@ -52,8 +55,6 @@ def fields_1_2(district: District, record: Record) -> Details:
         case User(roles={"contact": _}):
             student: Details = {"student": record.wards[0]} if record.wards else {}
             return _without(fields, "students") | student
-        case User(roles={"student": _}) if fields.get("gender") == "X":
-            return fields | {"gender": ""}
         case _:
             return fields
 
@@ -73,17 +74,16 @@ def fields_1_1(district: District, record: Record) -> Details:
 
 def status_1_2(district: District) -> Details:
     """Return the status of a district in v1.2."""
-    status: Details = {
+    return {
         "id": district.id,
-        "state": _state(district),
-        "error": district.error,
+        **_state(district),
+        **({} if district.error is None else {"error": district.error}),
         "last_sync": district.last_sync,
         "sis_type": "sftp",
         "launch_date": _dated(district.launch_date, _TIMESTAMP),
         "pause_start": _dated(district.pause_start, _TIMESTAMP),
         "pause_end": _dated(district.pause_end, _TIMESTAMP),
     }
-    return _without(status, *(name for name in ("error", "state") if status[name] is None))
 
 
 def status_1_1(district: District) -> Details:
@@ -97,8 +97,9 @@ def _role_of(account: User) -> str:
     return role
 
 
-def _state(district: District) -> str | None:
-    return _STATES_SINCE_2_1.get(district.state or "", district.state)
+def _state(district: District) -> Details:
+    """Return the state of a district before v2.1, which added `success` and no state."""
+    return {"state": "running" if district.state == "success" else district.state} if district.state else {}
 
 
 _TIMESTAMP = "{}T00:00:00.000Z"

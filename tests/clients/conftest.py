@@ -39,7 +39,7 @@ def generate(run: Run, *options: str | Path) -> str:
     """Run openapi-generator, where Java is there."""
     # It runs for two seconds, in which the better compiler costs more than it gains.
     quick = "JAVA_OPTS=-XX:TieredStopAtLevel=1"
-    return run("env", quick, BIN / "openapi-generator-cli", "generate", "-i", DOCUMENT, *options)
+    return run("env", quick, BIN / "openapi-generator-cli", "generate", *options)
 
 
 def question(service: httpx.Client, sandbox: Sandbox) -> list[str]:

@@ -39,5 +39,5 @@ def test_models_of_datamodel_code_generator_read_answers(
 def test_a_client_of_openapi_generator_reads_answers(tmp_path: Path, service: httpx.Client, sandbox: Sandbox) -> None:
     run = run_in(tmp_path)
     program = shutil.copy(HERE / "openapi_generator.py", tmp_path)
-    generate(run, "-g", "python", "-o", ".")
+    generate(run, "-i", DOCUMENT, "-g", "python", "-o", ".")
     assert json.loads(run(sys.executable, program, *question(service, sandbox))) == expected(service, sandbox)

@@ -28,9 +28,8 @@ def test_generated_clients_read_typed_answers(
     run(TOOLS / "openapi-ts", "--input", DOCUMENT, "--output", "client", "--no-log-file")
     run(TOOLS / "openapi-typescript", DOCUMENT, "--output", "schema.ts")
     if JAVA:
-        generate(
-            run, "-g", "typescript-fetch", "-o", "typescript_fetch", "--additional-properties=importFileExtension=.js"
-        )
+        options = ("-o", "typescript_fetch", "--additional-properties=importFileExtension=.js")
+        generate(run, "-i", DOCUMENT, "-g", "typescript-fetch", *options)
     run(TOOLS / "tsc", "--project", ".")
     for client in clients:
         with subtests.test(client):
