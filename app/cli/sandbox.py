@@ -31,6 +31,10 @@ def sandbox(
         int,
         typer.Option(min=0, max=100_000, help="The least number of sections of each district; electives fill it up."),
     ] = 0,
+    contacts: Annotated[
+        int | None,
+        typer.Option(min=0, max=100_000, help="Contacts of each district; by default, one of every fourth student."),
+    ] = None,
     districts: Annotated[int, typer.Option(min=1, max=100, help="Districts, each with a token of its own.")] = 1,
     token: Annotated[str, typer.Option(help="Token of the first district; the second has TOKEN-2, and so on.")] = TOKEN,
     client_id: Annotated[str, typer.Option(help="Client id for tokens and logins.")] = CLIENT_ID,
@@ -71,6 +75,7 @@ def sandbox(
         teachers=teachers,
         students=students,
         sections=sections,
+        contacts=contacts,
         districts=districts,
         today=(today or datetime.now(UTC)).date(),
     )

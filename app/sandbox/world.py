@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from itertools import count
+from itertools import count, cycle, islice
 from typing import NamedTuple, TypeAlias, TypeVar
 
 from app.sandbox.curriculum import SUBJECTS, USUAL_DAY, courses_of, resources_of, term_of_section, terms_of
@@ -31,12 +31,16 @@ class World:
 
 @dataclass(frozen=True, slots=True)
 class Headcount:
-    """The size of a generated population; ``sections`` is the least number of them."""
+    """The size of a generated population; ``sections`` is the least number of them.
+
+    ``contacts`` is None for one of every fourth student.
+    """
 
     schools: int
     teachers: int
     students: int
     sections: int
+    contacts: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,16 +59,17 @@ def generate(  # noqa: PLR0913  (each is a size of the world, with a default)
     teachers: int = 40,
     students: int = 600,
     sections: int = 0,
+    contacts: int | None = None,
     districts: int = 1,
     today: date = USUAL_DAY,
 ) -> World:
     """Generate a world; sizes are per district, and include the named cases.
 
-    Lessons follow from the number of students; if they are fewer than ``sections``, electives are added. Terms lie
-    around ``today``.
+    Lessons follow from the number of students; if they are fewer than ``sections``, electives are added. Every fourth
+    student has a contact, unless it is said how many ``contacts`` there are. Terms lie around ``today``.
     """
     casts = [(number, cast_of(Ids(seed, number))) for number in range(1, districts + 1)]
-    wanted = Headcount(schools, teachers, students, sections)
+    wanted = Headcount(schools, teachers, students, sections, contacts)
     made = tuple(_district(number, cast, _beside(cast, wanted), today) for number, cast in casts)
     return World(seed, made, dict(_named(casts)))
 
@@ -76,6 +81,7 @@ def _beside(cast: Cast, wanted: Headcount) -> Headcount:
         teachers=max(wanted.teachers - _holders(cast, "teacher"), 1),
         students=max(wanted.students - _holders(cast, "student"), 0),
         sections=max(wanted.sections - len(cast.sections), 0),
+        contacts=None if wanted.contacts is None else max(wanted.contacts - _holders(cast, "contact"), 0),
     )
 
 
@@ -148,7 +154,7 @@ def population_of(ids: Ids, cast_schools: Sequence[School], size: Headcount) -> 
     sections = [*_sections(ids, enlisted, size.sections)]
     places = _schools_of(sections)
     # In the order of ids: teachers were numbered first, then students.
-    roles = (*_teachers(enlisted, places), *_students(enlisted, places), *_others(enlisted))
+    roles = (*_teachers(enlisted, places), *_students(enlisted, places), *_others(enlisted, size.contacts))
     return Population(
         schools, sections, [person(ids, RESERVED_NUMBERS + index, held) for index, held in enumerate(roles)]
     )
@@ -235,12 +241,13 @@ def _students(enlisted: _Enlisted, places: Mapping[str, tuple[str, ...]]) -> Ite
         yield {"student": {"school": _home(enlisted.campus, index // COHORT), "schools": places[student]}}
 
 
-def _others(enlisted: _Enlisted) -> Iterator[_Roles]:
+def _others(enlisted: _Enlisted, contacts: int | None) -> Iterator[_Roles]:
     for school in enlisted.campus:
         yield {"staff": _staff(school, "PortalOnly", "Principal", "Administration")}
         yield {"staff": _staff(school, "PortalOnly", "School Nurse", "Health")}
     yield {"district_admin": {"title": "Data Coordinator"}}
-    for student in enlisted.students[::STUDENTS_PER_CONTACT]:
+    usual = enlisted.students[::STUDENTS_PER_CONTACT]
+    for student in usual if contacts is None else islice(cycle(enlisted.students), contacts):
         entry = {"student": student, "relationship": "Parent", "type": "Parent/Guardian"}
         yield {"contact": {"student_relationships": (entry,)}}
 

@@ -36,6 +36,14 @@ def test_a_district_has_the_size_asked_for() -> None:
     assert sizes == (5, 60, 1000)
 
 
+@pytest.mark.parametrize("contacts", [20, 3000])
+def test_a_district_has_as_many_contacts_as_are_asked_for(contacts: int) -> None:
+    usual, asked = (generate(students=1000, contacts=each).districts[0] for each in (None, contacts))
+    assert holders(asked, "contact") == contacts
+    assert holders(asked, "student") == holders(usual, "student")
+    assert {one.id for one in usual.users.values() if "contact" not in one.roles} <= asked.users.keys()
+
+
 def test_a_district_has_electives_where_lessons_are_fewer_than_the_sections_asked_for() -> None:
     lessons, more = (generate(sections=sections).districts[0] for sections in (0, 400))
     assert len(more.sections) == 400 > len(lessons.sections)
