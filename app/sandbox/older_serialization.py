@@ -45,13 +45,16 @@ def fields_2_0(district: District, record: Record) -> Details:
 
 
 def fields_1_2(district: District, record: Record) -> Details:
-    """Return the fields of a record in v1.2: terms and courses stand in sections, and a contact has one student."""
-    fields = fields_2_0(district, record)
+    """Return the fields of a record in v1.2: terms and courses stand in sections, and a contact has one student.
+
+    A field that would be null is left out: Clever's own client of these versions fails at null.
+    """
+    fields = _without_nulls(fields_2_0(district, record))
     match record:
         case District():
             return {name: fields[name] for name in ("id", "name", "mdr_number")}
         case Section():
-            return _without(fields, "term_id", "course") | _term_and_course(district, record)
+            return _without(fields, "term_id", "course") | _without_nulls(_term_and_course(district, record))
         case User(roles={"contact": _}):
             student: Details = {"student": record.wards[0]} if record.wards else {}
             return _without(fields, "students") | student
@@ -63,7 +66,7 @@ def fields_1_1(district: District, record: Record) -> Details:
     """Return the fields of a record in v1.1: people name their primary school alone, and dates of terms vary."""
     fields = fields_1_2(district, record)
     match record:
-        case Section() if isinstance(term := fields["term"], dict):
+        case Section() if isinstance(term := fields.get("term"), dict):
             shape = _DATES_IN_1_1[record.number % len(_DATES_IN_1_1)]
             return fields | {"term": {name: _dated(value, shape) for name, value in term.items()}}
         case User(roles={"student": _} | {"teacher": _}):
@@ -74,16 +77,16 @@ def fields_1_1(district: District, record: Record) -> Details:
 
 def status_1_2(district: District) -> Details:
     """Return the status of a district in v1.2."""
-    return {
+    status: Details = {
         "id": district.id,
-        **_state(district),
-        **({} if district.error is None else {"error": district.error}),
+        "error": district.error,
         "last_sync": district.last_sync,
         "sis_type": "sftp",
         "launch_date": _dated(district.launch_date, _TIMESTAMP),
         "pause_start": _dated(district.pause_start, _TIMESTAMP),
         "pause_end": _dated(district.pause_end, _TIMESTAMP),
     }
+    return _without_nulls(status | _state(district))
 
 
 def status_1_1(district: District) -> Details:
@@ -159,6 +162,10 @@ _PEOPLE: Mapping[str, Callable[[User], Details]] = {
     "student": _student_or_teacher,
     "teacher": _student_or_teacher,
 }
+
+
+def _without_nulls(fields: Details) -> Details:
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 def _without(fields: Details, *names: str) -> Details:
