@@ -279,9 +279,13 @@ def accounts_of(user: User) -> Sequence[User]:
 
     A student's id is the same in all versions.
     """
-    ids = {role: user.ids_in(role, "legacy_id") for role in roles_held(user) if role in OLD_COLLECTIONS}
-    ids |= {role: (user.id,) for role in ids if role == "student"}
-    return [replace(user, id=one, roles={role: user.roles[role]}) for role, each in ids.items() for one in each if one]
+    return [
+        User(one, user.district, user.number, {role: user.roles[role]})
+        for role in roles_held(user)
+        if role in OLD_COLLECTIONS
+        for one in ((user.id,) if role == "student" else user.ids_in(role, "legacy_id"))
+        if one
+    ]
 
 
 def _with_old_ids(section: Section, old_ids: Mapping[str, str]) -> Section:

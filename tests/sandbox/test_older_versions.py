@@ -33,8 +33,9 @@ def old_id(world: World, case: str, role: str) -> str:
 @pytest.mark.parametrize("version", OLDER)
 @pytest.mark.parametrize(("role", "collection"), OLD_COLLECTIONS.items())
 async def test_every_role_with_a_legacy_id_is_an_account_with_that_id(
-    clever: httpx.AsyncClient, version: str, role: str, collection: str
+    sandbox: Starlette, clever: httpx.AsyncClient, version: str, role: str, collection: str
 ) -> None:
+    sandbox.state.world.change_at_random(None, seed=3, changes=100, sync=25)
     users = (await records(clever, "/v3.1/users")).values()
     held = {one["id"]: one["roles"][role] for one in users if one["roles"].get(role) is not None}
     with_account = {one: fields for one, fields in held.items() if role == "student" or "legacy_id" in fields}
@@ -88,8 +89,9 @@ async def test_a_person_of_several_roles_is_an_account_for_each(
 
 @pytest.mark.parametrize("version", OLDER)
 async def test_the_sections_are_those_of_version_3_with_the_old_ids_of_teachers(
-    clever: httpx.AsyncClient, version: str
+    sandbox: Starlette, clever: httpx.AsyncClient, version: str
 ) -> None:
+    sandbox.state.world.change_at_random(None, seed=3, changes=100, sync=25)
     users = await records(clever, "/v3.1/users")
     teachers = {one["id"]: one["roles"]["teacher"] for one in users.values() if one["roles"].get("teacher") is not None}
     old = {one: fields["legacy_id"] for one, fields in teachers.items() if "legacy_id" in fields}
