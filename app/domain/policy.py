@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from app.domain.conditions import RequestCondition, is_of_request
@@ -76,6 +76,7 @@ class Policy:
         juniors: under ``rule: superset`` each senior's juniors, direct and indirect; else empty.
         permissions: every permission that the policy names without a wildcard.
         permissions_in: for each scope, those of them that apply there.
+        roles_reaching: for each scope, the roles to which the policy may give something at a place where they stand.
         read_only: those of them that are left under ``read_only``.
         needs_terms: whether permissions depend on the terms of sections.
         needs_calendar: whether they depend on the calendar of the district, its terms included.
@@ -88,6 +89,7 @@ class Policy:
     juniors: Mapping[Role, frozenset[Role]]
     permissions: frozenset[str]
     permissions_in: Mapping[Scope, frozenset[str]]
+    roles_reaching: Mapping[Scope, tuple[Role, ...]]
     read_only: frozenset[str] = frozenset()
     needs_terms: bool = False
     needs_calendar: bool = False
@@ -113,18 +115,30 @@ def policy_of(file: PolicyFile) -> Policy:
     if mistakes := tuple(mistakes_in(file)):
         raise PolicyMistakes(mistakes)
     named, states, by_term = full_names(file), file.district, file.sections.terms == "current"
+    clauses = {role: some for role in Role if (some := tuple(_clauses(file, role, named)))}
+    juniors = all_juniors(file) if file.rule is Rule.SUPERSET else {}
     return Policy(
         file=file,
         revision=_revision(file),
-        clauses={role: clauses for role in Role if (clauses := tuple(_clauses(file, role, named)))},
-        juniors=all_juniors(file) if file.rule is Rule.SUPERSET else {},
+        clauses=clauses,
+        juniors=juniors,
         permissions=named,
         permissions_in={scope: frozenset(name for name in named if applies_in(name, scope)) for scope in Scope},
+        roles_reaching={scope: tuple(_reaching(scope, clauses, juniors)) for scope in Scope},
         read_only=frozenset[str]().union(*(matches(plain(name, file), named) for name in file.district.read_only)),
         needs_terms=by_term,
         needs_calendar=by_term or states.paused != "allow" or states.before_launch != "allow",
         warnings=tuple(warnings(file)),
     )
+
+
+def _reaching(
+    scope: Scope, clauses: Mapping[Role, Sequence[Clause]], juniors: Mapping[Role, frozenset[Role]]
+) -> Iterator[Role]:
+    for role in Role:
+        is_over = any(clause.scope is scope for clause in clauses.get(role, ()))
+        if is_over or (role in juniors and FIRST_SCOPE[role] is scope):
+            yield role
 
 
 def _revision(file: PolicyFile) -> str:

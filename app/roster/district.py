@@ -6,15 +6,15 @@ as bytes.
 """
 
 from array import array
-from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, MutableMapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from enum import StrEnum
 from functools import lru_cache
 from itertools import count
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, NamedTuple, TypeAlias, cast
 
 import msgspec
-from cachetools import LRUCache
 
 from app.domain.calendar import Calendar
 from app.domain.facts import EMPLOYEES, Facts, HeldRole, Role, SectionOf, Standing, standings_by_term
@@ -45,15 +45,15 @@ class AsOf(NamedTuple):
     at: float
 
 
-HERE: Place = (Scope.SECTION, "")
-"""Stands in facts for the section that was asked about, so that they are the same in many sections."""
+HERE = ""
+"""Stands in facts for the id of the place that was asked about, so that they are the same in many places."""
 
 
 class Alike(NamedTuple):
     """Users whom no decision at one place can tell apart.
 
     Attributes:
-        facts: what they are there, of nobody in particular. Of their sections it has the place itself, and no other.
+        facts: what they are there, of nobody in particular. Of their places it has the one asked about, and no other.
         users: who they are.
         key: facts under the same key are the same; None for those of one user.
     """
@@ -71,7 +71,8 @@ class LegacyHolder(NamedTuple):
 
 
 _NOBODY = UserId("")
-_MOST_ALIKE = 5_000
+_ROLES = tuple(Role)
+_MOST_ALIKE = 10_000
 
 _load_numbers = count(1)
 
@@ -97,9 +98,15 @@ _SECTION = msgspec.msgpack.Decoder(_SectionRecord)
 _SHORT_IDS = msgspec.msgpack.Decoder(tuple[bytes, ...])
 
 _packed = msgspec.msgpack.Encoder().encode
-# A school's teachers are all alike but for their titles, and their sections name the same schools and terms.
-_roles_of = lru_cache(maxsize=2_000)(unpacked_roles)
+# The sections of a school's people name the same schools and terms.
 _long_id_of_few = lru_cache(maxsize=2_000)(long_id)
+_roles_of = lru_cache(maxsize=2_000)(unpacked_roles)
+
+
+@lru_cache(maxsize=2_000)
+def _kind_of(roles: bytes) -> bytes:
+    """Return roles without ids, packed: few users differ in that."""
+    return packed_roles(map(_anywhere, _roles_of(roles)))
 
 
 class District:
@@ -132,12 +139,14 @@ class District:
         self._attended_by = _Index()
         self._contacts_of = _Index()
         self._holders_of = _Index()
-        self._in_role: dict[Role, _Numbers] = {role: {} for role in Role}
+        # Of each holder the kind; there are few, and each is kept once.
+        self._in_role: dict[Role, dict[int, bytes]] = {role: {} for role in Role}
+        self._kinds: dict[bytes, bytes] = {}
+        # Of schools and the district, whose people are asked for with each section; forgotten with every change.
+        self._alike_in: dict[tuple[Place, tuple[Role, ...]], Sequence[Alike]] = {}
         self._people_at: dict[tuple[int, Role], _Numbers] = {}
         self._sections_at: dict[int, _Numbers] = {}
         self._sections_in_terms = 0
-        self._alike: MutableMapping[Hashable, Facts] = LRUCache(_MOST_ALIKE)
-        self._changes_of_schools = 0
 
     def put_person(self, facts: Facts) -> Collection[UserId]:
         """Hold a user, whose sections are known from ``put_section`` and whose schools are confirmed by ``put_school``.
@@ -210,7 +219,7 @@ class District:
         if number in self._schools:
             return ()
         self._schools[number] = None
-        self._changes_of_schools += 1
+        self._alike_in.clear()
         return self._announced(self._names(self._people_at.get((number, Role.STAFF), ())))
 
     def drop_school(self, school: SchoolId) -> Collection[UserId]:
@@ -219,7 +228,7 @@ class District:
         if number not in self._schools:
             return ()
         del self._schools[number]
-        self._changes_of_schools += 1
+        self._alike_in.clear()
         return self._announced(self._names(self._people_at.get((number, Role.STAFF), ())))
 
     def put_calendar(self, calendar: Calendar) -> None:
@@ -266,26 +275,47 @@ class District:
         roles, legacy_ids = _PERSON.decode(person)
         return roles, [*map(self._name, legacy_ids)]
 
-    def alike(self, place: Place, role: Role) -> Iterator[Alike]:
-        """Yield who is held and stands in a place in a role, those together whom no decision there can tell apart."""
-        teachers, students, here = set[int](), set[int](), None
-        record = self._section(self._ids.known(place[1])) if place[0] is Scope.SECTION else None
-        numbers = self._people_in(place, role) if record is None else self._people_of_section(record, role)
-        if record is not None:
-            teachers, students = {*_numbers(record.teachers)}, {*self._learners(record)}
-            here = SectionOf(HERE[1], self._name(record.school), self._name(record.term))
-        groups: dict[tuple[bytes, bool, bool], list[int]] = {}
-        for number in numbers:
-            roles, _ = _PERSON.decode(self._people[number])
-            groups.setdefault((roles, number in teachers, number in students), []).append(number)
-        for (roles, teaches, learns), members in groups.items():
-            key = (self.number, self._changes_of_schools, roles, teaches, learns, here)
-            facts = self._alike.get(key)
-            if facts is None:
-                taught, attended = ([here] if here and stands else [] for stands in (teaches, learns))
-                held = (self._held(each, None, taught, attended) for each in _roles_of(roles))
-                facts = self._alike[key] = Facts(_NOBODY, self.id, tuple(held))
-            yield Alike(facts, self._names(members), key)
+    def alike(self, place: Place, roles: tuple[Role, ...]) -> Sequence[Alike]:
+        """Return who is held and stands in a place in one of the roles, those together who are alike there."""
+        found = self._alike_in.get((place, roles))
+        if found is None:
+            found = tuple(self._found_alike(place, roles))
+            if place[0] in {Scope.SCHOOL, Scope.DISTRICT}:
+                self._alike_in[place, roles] = found
+        return found
+
+    def _found_alike(self, place: Place, roles: tuple[Role, ...]) -> Iterator[Alike]:
+        (scope, named), there, kinds = place, self._standing_in(place), defaultdict[bytes, set[int]](set)
+        for role in roles:
+            holders = self._in_role[role]
+            for person in there.get(role, ()):
+                if (kind := holders.get(person)) is not None:
+                    kinds[kind].add(person)
+        number = self._ids.known(named)
+        term = self._name(_SECTION.decode(self._sections[number]).term) if kinds and scope is Scope.SECTION else None
+        is_confirmed = scope is not Scope.SCHOOL or number in self._schools
+        for kind, people in kinds.items():
+            for stands, some in self._by_standing(kind, people, place, there).items():
+                alike = _alike(self.id, kind, stands, scope, term, is_confirmed=is_confirmed)
+                yield Alike(alike.facts, self._names(some), alike.key)
+
+    def _by_standing(
+        self, kind: bytes, people: Collection[int], place: Place, there: Mapping[Role, Collection[int]]
+    ) -> Mapping[tuple[bool, ...], Collection[int]]:
+        """Group users of one kind by which of their standings reach a place."""
+        roles = _roles_of_standings(kind)
+        if len(roles) == 1:
+            return {(True,): people}
+        scope, named = place
+        found: dict[tuple[bool, ...], list[int]] = {}
+        for person in people:
+            if scope is Scope.STUDENT:
+                held = _roles_of(_PERSON.decode(self._people[person])[0])
+                stands = tuple(named in standing.ids(scope) for each in held for standing in each.standings)
+            else:
+                stands = tuple([person in there.get(role, ()) for role in roles])
+            found.setdefault(stands, []).append(person)
+        return found
 
     def has_terms(self) -> bool:
         """Tell whether any section is in a term."""
@@ -383,30 +413,30 @@ class District:
             raise ValueError("a record of another district")
 
     def _people_in(self, place: Place, role: Role | None) -> Iterable[int]:
+        there = self._standing_in(place)
+        if role is not None:
+            return [number for number in there.get(role, ()) if number in self._in_role[role]]
+        if there is self._in_role:
+            # Some hold no role.
+            return self._people
+        return {number for each, numbers in there.items() for number in numbers if number in self._in_role[each]}
+
+    def _standing_in(self, place: Place) -> Mapping[Role, Collection[int]]:
+        """Return who stands in a place in each role, and of a section also who is listed and not held."""
         scope, named = place
         number = self._ids.known(named)
         if scope is Scope.DISTRICT:
-            everybody = self._people if role is None else self._in_role[role]
-            return everybody if named == self.id else ()
+            return self._in_role if named == self.id else {}
         if scope is Scope.SCHOOL:
-            roles = Role if role is None else (role,)
-            return set().union(*(self._people_at.get((number, each), ()) for each in roles))
+            return {role: self._people_at.get((number, role), {}) for role in _ROLES}
         if scope is Scope.STUDENT:
-            return self._contacts_of.get(number) if role in {None, Role.CONTACT} else ()
+            return {Role.CONTACT: self._contacts_of.get(number)}
         if scope is Scope.SECTION:
             record = self._section(number)
-            return () if record is None else self._people_of_section(record, role)
+            if record is None:
+                return {}
+            return {Role.TEACHER: _numbers(record.teachers), Role.STUDENT: self._learners(record)}
         raise ValueError(f"Clever lists no people of a {scope}")
-
-    def _people_of_section(self, record: _SectionRecord, role: Role | None) -> set[int]:
-        listed = {Role.TEACHER: _numbers(record.teachers), Role.STUDENT: self._learners(record)}
-        return {
-            number
-            for each, numbers in listed.items()
-            if role in {None, each}
-            for number in numbers
-            if number in self._in_role[each]
-        }
 
     def _section(self, number: int) -> _SectionRecord | None:
         record = self._sections.get(number)
@@ -445,12 +475,15 @@ class District:
         return None if number is None else self._ids.name(number)
 
     def _names(self, numbers: Iterable[int]) -> tuple[UserId, ...]:
-        return tuple(map(UserId, self._ids.names(numbers)))
+        return cast(tuple[UserId, ...], tuple(self._ids.names(numbers)))
 
     def _link(self, number: int, person: bytes) -> None:
-        roles, legacy_ids = _PERSON.decode(person)
-        for held in _roles_of(roles):
-            self._in_role[held.role][number] = None
+        self._alike_in.clear()
+        packed_held, legacy_ids = _PERSON.decode(person)
+        kind = _kind_of(packed_held)
+        kind = self._kinds.setdefault(kind, kind)
+        for held in _roles_of(packed_held):
+            self._in_role[held.role][number] = kind
             for school in held.ids(Scope.SCHOOL):
                 self._people_at.setdefault((self._ids.number(school), held.role), {})[number] = None
             for student in held.ids(Scope.STUDENT):
@@ -461,6 +494,7 @@ class District:
                 self._holders_of.add(legacy_id, number)
 
     def _unlink(self, number: int, person: bytes) -> None:
+        self._alike_in.clear()
         roles, legacy_ids = _PERSON.decode(person)
         for held in _roles_of(roles):
             self._in_role[held.role].pop(number, None)
@@ -603,3 +637,38 @@ def _without_sections(held: HeldRole) -> HeldRole:
         if standing.term is None
     )
     return HeldRole(held.role, tuple(standings))
+
+
+def _anywhere(held: HeldRole) -> HeldRole:
+    """Return a role in places of the same scopes, none of them named."""
+    standings = (
+        replace(standing, places=tuple((scope, (HERE,)) for scope, _ in standing.places)) for standing in held.standings
+    )
+    return HeldRole(held.role, tuple(standings))
+
+
+@lru_cache(maxsize=_MOST_ALIKE)
+def _roles_of_standings(kind: bytes) -> Sequence[Role]:
+    return [held.role for held in unpacked_roles(kind) for _ in held.standings]
+
+
+@lru_cache(maxsize=_MOST_ALIKE)
+def _alike(  # noqa: PLR0913 -- all that decisions there depend on
+    district: DistrictId, kind: bytes, stands: tuple[bool, ...], scope: Scope, term: str | None, *, is_confirmed: bool
+) -> Alike:
+    """Return facts of nobody in particular, whose roles are of a kind and some of whose standings are in a place."""
+    stand, roles = iter(stands), list[HeldRole]()
+    for held in unpacked_roles(kind):
+        standings = list[Standing]()
+        for standing, is_there in zip(held.standings, stand, strict=False):
+            elsewhere = replace(standing, places=())
+            if not is_there:
+                standings.append(elsewhere)
+            elif scope is Scope.SECTION:
+                standings += standings_by_term(elsewhere, [SectionOf(HERE, None, term)])
+            else:
+                places = tuple(place for place in standing.places if place[0] is scope)
+                unconfirmed = () if is_confirmed or held.role is not Role.STAFF else (HERE,)
+                standings.append(replace(standing, places=places, unconfirmed=unconfirmed))
+        roles.append(HeldRole(held.role, tuple(standings)))
+    return Alike(Facts(_NOBODY, district, tuple(roles)), (), object())

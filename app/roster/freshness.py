@@ -3,8 +3,6 @@
 The request directives are those of RFC 9111 section 5.2.1.
 """
 
-from dataclasses import dataclass
-
 import msgspec
 from msgspec.structs import replace
 
@@ -47,8 +45,7 @@ class Freshness(msgspec.Struct, frozen=True):
         return ReadContext(self.caller.digest, Urgency.BULK if self.one_of_many else alone, self.until)
 
 
-@dataclass(frozen=True, slots=True)
-class Required:
+class Required(msgspec.Struct, frozen=True, gc=False):
     """How recent a snapshot must be to answer without being marked stale, by the roster's clock.
 
     Attributes:

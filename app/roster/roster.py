@@ -5,7 +5,7 @@ Whether stale data may answer is decided by `Roster._may_answer_stale`, by the r
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -203,16 +203,16 @@ class Roster:
         return sections.of([section.id for section in sections.facts])
 
     def cached_alike(
-        self, district: DistrictId, place: Place, roles: Collection[Role], freshness: Freshness
+        self, district: DistrictId, place: Place, roles: tuple[Role, ...], freshness: Freshness
     ) -> Sequence[Alike] | None:
         """Return whom ``alike`` would, where the district is loaded with everybody in these roles."""
         loaded = self.loaded(district, freshness)
         if loaded is None or not all(map(loaded.lists, roles)):
             return None
-        return [each for role in roles for each in loaded.alike(place, role)]
+        return loaded.alike(place, roles)
 
     async def alike(
-        self, district: DistrictId, place: Place, roles: Collection[Role], freshness: Freshness
+        self, district: DistrictId, place: Place, roles: tuple[Role, ...], freshness: Freshness
     ) -> Snapshot[Sequence[Alike]]:
         """Return who stands in a place in one of these roles, those together whom no decision there can tell apart."""
         loaded, alike = self.loaded(district, freshness), self.cached_alike(district, place, roles, freshness)
@@ -223,7 +223,7 @@ class Roster:
         if loaded is None:
             return people.of([Alike(person, (person.user,)) for person in people.facts])
         # An event may have changed since the list was read who is loaded; of the others nothing newer is known.
-        found = [each for role in roles if loaded.lists(role) for each in loaded.alike(place, role)]
+        found = [*loaded.alike(place, tuple(filter(loaded.lists, roles)))]
         found += [Alike(person, (person.user,)) for person in people.facts if not loaded.holds(person.held())]
         began, at = min(people.began, loaded.as_of.began), min(people.at, loaded.as_of.at)
         return Snapshot(found, began, at, stale=people.stale)

@@ -140,10 +140,11 @@ class DecisionPoint:
         if alike.key is None:
             return access_of(alike.facts, self.policy, role, status)
         key = (alike.key, role, status)
-        found = self.accesses_of_alike.get(key)
-        if found is None:
+        try:
+            return self.accesses_of_alike[key]
+        except KeyError:
             found = self.accesses_of_alike[key] = access_of(alike.facts, self.policy, role, status)
-        return found
+            return found
 
     def access_anew(self, snapshot: Snapshot[PackedFacts], role: Role | None, status: DistrictStatus) -> Access:
         """Work out what ``access`` returns, and do not keep it: for what is answered once."""

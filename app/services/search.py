@@ -12,7 +12,7 @@ from app.domain.evaluation import Access
 from app.domain.facts import Role
 from app.domain.ids import UserId
 from app.domain.places import Location, Place, Section, location_of_section, location_of_student
-from app.domain.policy import FIRST_SCOPE, Policy
+from app.domain.policy import Policy
 from app.domain.question import Entity, Question, district_named, is_user, permission_asked, role_asked
 from app.domain.scopes import CLEVER_TYPES, Scope
 from app.domain.snapshot import Staleness, staleness_of
@@ -44,7 +44,7 @@ class ListReader:
 
     lookup: ResourceLookup
 
-    async def people(self, place: Place, roles: Collection[Role]) -> Sequence[Alike]:
+    async def people(self, place: Place, roles: tuple[Role, ...]) -> Sequence[Alike]:
         """Return the users who stand in a place in one of these roles, those together who are alike to every decision.
 
         Raises:
@@ -228,7 +228,7 @@ def _cached_subjects(pdp: DecisionPoint, question: Question, freshness: Freshnes
         people = None if place[0] is Scope.SELF else roster.cached_alike(district, place, roles, freshness)
         if people is None or (policy.drops_unconfirmed_schools and not all(each.facts.confirmed() for each in people)):
             return None
-        found.update(wanted.permitted(people))
+        found.update(wanted.permitted(people, place[0]))
     for cache in located.caches:
         metrics.record_cache_lookup(cache, "hit")
     return Found(sorted(found), staleness_of((*located.snapshots, *now.snapshots)))
@@ -253,7 +253,7 @@ async def _subjects(pdp: DecisionPoint, question: Question, freshness: Freshness
     lookup.snapshots.extend(now.snapshots)
     wanted, found = _Wanted(pdp, question, permission, role, location, now.status), set[str]()
     for place, roles in wanted.places():
-        found.update(wanted.permitted(await ListReader(lookup).people(place, roles)))
+        found.update(wanted.permitted(await ListReader(lookup).people(place, roles), place[0]))
     return Found(sorted(found), lookup.staleness())
 
 
@@ -268,17 +268,17 @@ class _Wanted:
     location: Location
     status: DistrictStatus
 
-    def places(self) -> Iterator[tuple[Place, Sequence[Role]]]:
+    def places(self) -> Iterator[tuple[Place, tuple[Role, ...]]]:
         """Yield the places to whose people the policy can give the permission, with the roles that reach there."""
         policy = self.pdp.policy
         for place in sorted(self.location):
-            roles = _reaching(policy, place[0]) if self.permission in policy.permissions_in[place[0]] else ()
+            roles = policy.roles_reaching[place[0]] if self.permission in policy.permissions_in[place[0]] else ()
             if roles:
                 yield place, roles
 
-    def permitted(self, people: Iterable[Alike]) -> Iterator[UserId]:
-        """Yield the ids of those to whom the permission is given."""
-        there = self.location | {HERE}
+    def permitted(self, people: Iterable[Alike], scope: Scope) -> Iterator[UserId]:
+        """Yield the ids of those to whom the permission is given, of people in a place of this kind."""
+        there = self.location | {(scope, HERE)}
         for alike in people:
             if self.role is None or self.role in alike.facts.held():
                 access = self.pdp.access_of_alike(alike, self.role, self.status)
@@ -367,13 +367,3 @@ async def _location_or_itself(lookup: ResourceLookup, question: Question, kind: 
         return await lookup.location(question.resource)
     except NotLocated:
         return frozenset({(SCOPE_OF[kind], question.resource.id)}) if kind in CLEVER_TYPES else frozenset()
-
-
-def _reaching(policy: Policy, scope: Scope) -> list[Role]:
-    """Return the roles to which the policy may give something at a place of this kind where they stand."""
-    return [
-        role
-        for role in Role
-        if any(clause.scope is scope for clause in policy.clauses.get(role, ()))
-        or (role in policy.juniors and FIRST_SCOPE[role] is scope)
-    ]

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import date
+from itertools import product
 from random import Random
 
 import pytest
@@ -12,13 +13,16 @@ from hypothesis import strategies as st
 
 from app.clever.mapping import Answers, facts_of, section_of
 from app.clever.records import SchoolRecord, SectionRecord, UserRecord
-from app.domain.calendar import Calendar, Term
+from app.domain.calendar import Calendar, DistrictStatus, Term
+from app.domain.evaluation import Access, access_of
 from app.domain.facts import EMPLOYEES, Facts, HeldRole, Role, Standing
 from app.domain.ids import DistrictId, SchoolId, SectionId, UserId
-from app.domain.places import Section
+from app.domain.places import Place, Section
 from app.domain.scopes import Scope
+from app.roster.district import HERE as HERE_ASKED
 from app.roster.district import AsOf, District, LegacyHolder, Whom
 from tests.domain.odd_worlds import DISTRICT, ELSEWHERE, IDS, SHAPE, Maker, Record, World
+from tests.domain.worlds import under
 
 law = settings(derandomize=True, max_examples=30, deadline=None)
 
@@ -206,6 +210,37 @@ def test_people_and_sections_are_found_where_their_own_facts_put_them(every: lis
     assert district.schools() == sorted(clever.schools)
 
 
+PLACES = [(Scope.DISTRICT, DISTRICT), *product((Scope.SCHOOL, Scope.SECTION, Scope.STUDENT), IDS)]
+SPRING_ENDED = DistrictStatus(ended=frozenset(IDS[:1]))
+
+
+@law
+@given(changes(), st.randoms(use_true_random=False))
+def test_whoever_is_alike_in_a_place_holds_there_what_each_of_them_holds(every: list[Change], chance: Random) -> None:
+    clever, district, written = Clever(), empty(), Maker(chance).policy()
+    policy = under(written["rule"], written)
+    for change in every:
+        change(clever, district)
+        for place in (PLACES[0], *chance.sample(PLACES, 2)):
+            roles = chance.choice([tuple(Role), (Role.STAFF, Role.TEACHER)])
+            found = {user: alike.facts for alike in district.alike(place, roles) for user in alike.users}
+            assert found.keys() == {user for role in roles for user in district.people(place, role)}
+            for user, alike in found.items():
+                facts = district.facts(user)
+                assert facts is not None
+                for role in (None, *facts.held()):
+                    one, each = (access_of(said, policy, role, SPRING_ENDED) for said in (alike, facts))
+                    assert given_at((place[0], HERE_ASKED), one) == given_at(place, each)
+
+
+def given_at(place: Place, access: Access) -> tuple[frozenset[str], set[str]]:
+    """What an access gives at a place, and the paths of what it gives there to some requests."""
+    conditional = {
+        f"{each.clause.path} {sorted(each.clause.permissions)}" for each in access.conditional if place in each.places
+    }
+    return access.at.get(place, frozenset()), conditional
+
+
 def staff(user: UserId, *schools: str, legacy_id: str | None = None) -> Facts:
     places = ((Scope.SCHOOL, schools),) if schools else ()
     return Facts(user, HERE, (HeldRole(Role.STAFF, (Standing(places, unconfirmed=None),), legacy_id),))
@@ -222,6 +257,20 @@ def test_an_administered_school_counts_as_confirmed_while_the_district_has_it() 
     assert district.put_school(NORTH) == ()
     assert set(district.put_school(SOUTH)) == {ADA, BEN}
     assert set(district.drop_school(SOUTH)) == {ADA, BEN}
+
+
+def test_whoever_is_alike_at_a_school_is_confirmed_there_while_the_district_has_it() -> None:
+    district = empty()
+    district.put_person(staff(ADA, NORTH))
+    for change, unconfirmed in (
+        (lambda: None, (HERE_ASKED,)),
+        (lambda: district.put_school(NORTH), ()),
+        (lambda: district.drop_school(NORTH), (HERE_ASKED,)),
+    ):
+        change()
+        (alike,) = district.alike((Scope.SCHOOL, NORTH), (Role.STAFF,))
+        assert alike.users == (ADA,)
+        assert alike.facts.roles[0].standings[0].unconfirmed == unconfirmed
 
 
 def test_a_section_names_whom_it_gains_and_loses_and_everybody_in_it_when_its_school_or_term_changes() -> None:
