@@ -66,7 +66,7 @@ def status(exchange: Exchange) -> Response:
     if code in _OF_A_GATEWAY:
         return HTMLResponse(f"<!DOCTYPE html><title>{code}</title><h1>{code} {_phrase(code)}</h1>", code)
     redirect = {"Location": f"{ELSEWHERE}/"} if code // 100 == 3 else None  # noqa: PLR2004 -- 3xx
-    return JSONResponse(error_of(exchange.scope["path"], code, _phrase(code)), code, redirect)
+    return JSONResponse(error_of(exchange.scope["path"], _phrase(code)), code, redirect)
 
 
 def _phrase(code: int) -> str:
@@ -88,7 +88,7 @@ def html(exchange: Exchange) -> Response:
 
 def gone(exchange: Exchange) -> Response:
     """Answer 404."""
-    return JSONResponse(error_of(exchange.scope["path"], 404, not_found().message), 404)
+    return JSONResponse(error_of(exchange.scope["path"], not_found().message), 404)
 
 
 def garble(exchange: Exchange) -> Response:

@@ -105,7 +105,7 @@ def _endpoint(version: Version, answer: Answer, access: Access) -> Callable[[Req
     async def endpoint(request: Request) -> Response:
         district = access.read_by(request)
         if district is None:
-            return JSONResponse(version.error_of(401, "The token is missing or unknown"), 401)
+            return JSONResponse(version.error_of("The token is missing or unknown"), 401)
         state = request.app.state
         allowance = state.limit.take(access.bucket_of(request, district), state.rate_limit, state.burst_limit)
         if not allowance.allowed:
@@ -116,7 +116,7 @@ def _endpoint(version: Version, answer: Answer, access: Access) -> Callable[[Req
             body = orjson.dumps(answer(version.view(district), request))
             return Response(body, 200, allowance.headers, "application/json")
         except Refusal as refusal:
-            error = version.error_of(refusal.status, refusal.message)
+            error = version.error_of(refusal.message)
             return JSONResponse(error, refusal.status, allowance.headers)
 
     return endpoint
@@ -200,7 +200,7 @@ def _wants_count(parameters: Mapping[str, str]) -> bool:
 
 
 async def _unknown_path(request: Request, _: Exception) -> Response:
-    return JSONResponse(error_of(request.url.path, 404, not_found().message), 404)
+    return JSONResponse(error_of(request.url.path, not_found().message), 404)
 
 
 async def _wrong_method(_: Request, refused: Exception) -> Response:

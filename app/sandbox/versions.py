@@ -48,7 +48,7 @@ class Version:
         bare: the lists whose items stand in no envelope.
         without_limit: the lists that ignore `limit`.
         has_events: whether it has an endpoint for events with something in it.
-        error_of: returns the body for a status and a message.
+        error_of: returns the body of an error with a message.
     """
 
     name: str
@@ -63,7 +63,7 @@ class Version:
     bare: Collection[str] = frozenset()
     without_limit: Collection[str] = frozenset()
     has_events: bool = False
-    error_of: Callable[[int, str], Details] = lambda _, message: {"message": message}
+    error_of: Callable[[str], Details] = lambda message: {"message": message}
 
     @cached_property
     def templates(self) -> frozenset[str]:
@@ -137,8 +137,8 @@ def _version_1(
 _NOT_FOUND_IN_1_1 = 91
 
 
-def _error_1_1(_: int, message: str) -> Details:
-    """Return an error of v1.1, of which only the code of a 404 is known."""
+def _error_1_1(message: str) -> Details:
+    """Return an error of v1.1; the code of a 404 is the only one that is known."""
     return {"code": _NOT_FOUND_IN_1_1, "error": message, "data": {}}
 
 
@@ -190,7 +190,7 @@ def asked_by(path: str) -> Asked | None:
     return Asked(version, template) if version is not None and template in version.templates else None
 
 
-def error_of(path: str, status: int, message: str) -> Details:
+def error_of(path: str, message: str) -> Details:
     """Return the body of an error in the form of a path's version."""
-    version = VERSIONS.get(path.split("/")[1], VERSIONS["v3.1"])
-    return version.error_of(status, message)
+    name = path.removeprefix("/").partition("/")[0]
+    return VERSIONS.get(name, VERSIONS["v3.1"]).error_of(message)
