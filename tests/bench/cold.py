@@ -3,10 +3,8 @@
 Sandbox, service and a bare reader are processes of their own; some users are read by the one, then by the other.
 """
 
-import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from itertools import islice
 from statistics import median
 from typing import Any
@@ -15,24 +13,23 @@ import httpx
 
 from app.sandbox.world import World, generate
 from tests.bench.cast import path_of
-from tests.bench.cores import SERVING, pinned, processor_seconds
-from tests.bench.processes import HOUSE, Served, ended, module, sandbox, service, settings, until_ready
+from tests.bench.cores import processor_seconds
+from tests.bench.processes import Served, bare_reader, sandbox, service, settings, until_ready
 from tests.bench.reads import CREDENTIAL, paths_of
 from tests.chaos.report import Figure, at_most, told
-from tests.conftest import CLEAN
 
 SIZE: dict[str, Any] = {"schools": 20, "teachers": 700, "students": 9_000}
 ROUNDS, USERS_A_ROUND = 7, 60
 WARM = 60
 LATE_MS, LATE_USERS = 50, 40
 
-_Reader = Callable[[Sequence[str]], float]
+_Reader = Callable[[Sequence[str]], str]
 
 
 def main() -> Iterator[Figure]:
     """Measure, and yield what was reached."""
     teachers = iter(_teachers(generate(**SIZE)))
-    with sandbox(**SIZE) as clever, service(settings(clever)) as ours, _bare_reader(clever) as bare:
+    with sandbox(**SIZE) as clever, service(settings(clever)) as ours, bare_reader("reads", clever.url) as bare:
         until_ready(ours)
         yield from _processor_time(ours, bare, teachers)
         yield from _latency(clever, ours, teachers)
@@ -44,32 +41,6 @@ def _teachers(world: World) -> Sequence[str]:
     return [user.id for user in district.users_in_role["teacher"] if set(user.roles) == {"teacher"}]
 
 
-@contextmanager
-def _bare_reader(clever: Served) -> Iterator[_Reader]:
-    with subprocess.Popen(
-        pinned(module("reads", clever.url), SERVING),
-        cwd=HOUSE,
-        env=CLEAN,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        said, heard = process.stdin, process.stdout
-        heard.readline()
-
-        def taken(users: Sequence[str]) -> float:
-            said.write(" ".join(users) + "\n")
-            said.flush()
-            return float(heard.readline())
-
-        try:
-            yield taken
-        finally:
-            ended(process)
-
-
 def _processor_time(ours: Served, bare: _Reader, teachers: Iterator[str]) -> Iterator[Figure]:
     with ours.asking() as asking:
 
@@ -79,15 +50,18 @@ def _processor_time(ours: Served, bare: _Reader, teachers: Iterator[str]) -> Ite
                 asking.get(path_of(user)).raise_for_status()
             return processor_seconds(ours.pid) - began
 
+        def taken_bare(users: Sequence[str]) -> float:
+            return float(bare(users))
+
         first = [*islice(teachers, WARM)]
         taken(first)
-        bare(first)
+        taken_bare(first)
         both = []
         for number in range(ROUNDS):
             users = [*islice(teachers, USERS_A_ROUND)]
-            order = (bare, taken) if number % 2 else (taken, bare)
-            by_reader = {reader: reader(users) for reader in order}
-            both.append((by_reader[taken], by_reader[bare]))
+            order = (taken_bare, taken) if number % 2 else (taken, taken_bare)
+            by_reader = {read: read(users) for read in order}
+            both.append((by_reader[taken], by_reader[taken_bare]))
     mine, theirs = (median(each) / USERS_A_ROUND * 1000 for each in zip(*both, strict=True))
     yield told("processor time of three bare reads", theirs, " ms")
     yield told("processor time of a cold user", mine, " ms")

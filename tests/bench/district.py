@@ -5,10 +5,8 @@ on the processor that does not serve; wherever two of them are compared, as many
 """
 
 import json
-import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
 from itertools import cycle
@@ -19,14 +17,13 @@ from typing import Any, NamedTuple
 import httpx
 
 from tests.bench.cast import path_of, written
-from tests.bench.cores import ASKING, SERVING, pinned, processor_seconds
+from tests.bench.cores import ASKING, processor_seconds
 from tests.bench.latency import Answered, answers, for_seconds, request
 from tests.bench.lists import first_page, next_page
 from tests.bench.processes import (
     CREDENTIAL,
-    HOUSE,
     Served,
-    ended,
+    bare_reader,
     module,
     sandbox,
     service,
@@ -36,7 +33,6 @@ from tests.bench.processes import (
 )
 from tests.bench.reads import CREDENTIAL as OF_CLEVER
 from tests.chaos.report import Figure, at_most, quantile, told
-from tests.conftest import CLEAN
 
 SIZE = {"schools": 100, "teachers": 7_800, "students": 100_000, "sections": 25_000, "contacts": 0}
 """With two staff at each school that is 8,000 teachers and staff. Contacts add a request for each 10,000 of them."""
@@ -56,7 +52,7 @@ _MB = 1_000_000
 _LOADED_WITHIN = 300
 _LOOK = 0.1
 
-Reader = Callable[[Sequence[str]], dict[str, float]]
+Reader = Callable[[Sequence[str]], str]
 
 
 class Load(NamedTuple):
@@ -119,7 +115,7 @@ def main() -> Iterator[Figure]:
             yield from _questions(ours, clever, world)
         with (
             serving(module("remembered", clever.url), cores=(ASKING,)) as pages,
-            _bare_reader(pages) as bare,
+            bare_reader("lists", pages.url) as bare,
             service(settings(pages, **_loading(EVERYONE))) as ours,
         ):
             until_ready(ours)
@@ -220,33 +216,6 @@ def _p50(answered: Sequence[Answered]) -> float:
     return median(each.ms for each in answered)
 
 
-@contextmanager
-def _bare_reader(pages: Served) -> Iterator[Reader]:
-    with subprocess.Popen(
-        pinned(module("lists", pages.url), SERVING),
-        cwd=HOUSE,
-        env=CLEAN,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        said, heard = process.stdin, process.stdout
-        heard.readline()
-
-        def taken(lists: Sequence[str]) -> dict[str, float]:
-            said.write(" ".join(lists) + "\n")
-            said.flush()
-            told: dict[str, float] = json.loads(heard.readline())
-            return told
-
-        try:
-            yield taken
-        finally:
-            ended(process)
-
-
 def _load_time(ours: Loaded, bare: Reader) -> Iterator[Figure]:
     """Load, and read the same pages into nothing, by turns; each does both once before that."""
     ours.load()
@@ -254,9 +223,9 @@ def _load_time(ours: Loaded, bare: Reader) -> Iterator[Figure]:
     both = []
     for number in range(ROUNDS):
         if number % 2:
-            theirs, mine = bare(LISTS), ours.load()
+            theirs, mine = json.loads(bare(LISTS)), ours.load()
         else:
-            mine, theirs = ours.load(), bare(LISTS)
+            mine, theirs = ours.load(), json.loads(bare(LISTS))
         both.append((mine, theirs))
     load, reading = both[0]
     yield told(

@@ -5,7 +5,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -142,3 +142,30 @@ def until_ready(served: Served, *, times: int = 1) -> None:
             times -= httpx.get(f"{served.url}/readyz").status_code == httpx.codes.OK
         if time.monotonic() > until:
             raise RuntimeError("the service did not become ready")
+
+
+@contextmanager
+def bare_reader(program: str, url: str) -> Iterator[Callable[[Sequence[str]], str]]:
+    """Run a bare reader of Clever; yields a function that has it read what is named, and returns what it says of it."""
+    with subprocess.Popen(
+        pinned(module(program, url), SERVING),
+        cwd=HOUSE,
+        env=CLEAN,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        said, heard = process.stdin, process.stdout
+        heard.readline()
+
+        def taken(named: Sequence[str]) -> str:
+            said.write(" ".join(named) + "\n")
+            said.flush()
+            return heard.readline()
+
+        try:
+            yield taken
+        finally:
+            ended(process)
