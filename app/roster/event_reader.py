@@ -117,7 +117,8 @@ class EventReader:
 
         Raises:
             EventsLost: Clever no longer knows the event ``start``.
-            LoadAgain: the events do not say what they are about, or too much of it would have to be read again.
+            LoadAgain: the events do not say what they are about, or too much of it would have to be read again, or the
+                token may not read them any more.
             CleverError, RecordUnknown: something could not be read for certain; nothing has been applied.
         """
         counts: Counter[str] = Counter()
@@ -141,7 +142,11 @@ class EventReader:
         """Read a page of which each event says what it is about; an empty page is the last one."""
         outcome = ""
         for _ in range(_TRIES):
-            page = await self._clever.events(self._district, start, _READ_CONTEXT)
+            try:
+                page = await self._clever.events(self._district, start, _READ_CONTEXT)
+            except CleverForbade as error:
+                # The load finds out whether the district may be read at all; it goes without events if need be.
+                raise LoadAgain(error.outcome) from error
             unclear = sum(map(_is_unclear, page.events))
             events = [event for event in _once(page.events, counts) if _is_after(event, start)]
             if not unclear and (events or not page.events):

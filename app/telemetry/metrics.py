@@ -141,7 +141,7 @@ EVENTS = Counter(
 LOADED_AGAIN = Counter(
     "rosterguard_district_loaded_again",
     "How often a district was loaded again, by reason: daily, silent (no event for an hour), unknown (some "
-    "event was of an unknown type), no_events (Clever has none); lost, gap, unclear, flawed (it could "
+    "event was of an unknown type), no_events (Clever has none); lost, gap, unclear, flawed, forbidden (it could "
     "not be followed any more).",
     ["reason"],
     registry=REGISTRY,

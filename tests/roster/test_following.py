@@ -114,6 +114,18 @@ async def test_a_district_is_loaded_again_where_too_much_is_wrong(
         assert (replica.followed.last_error, replica.followed.mode) == (None, Mode.FOLLOWING)
 
 
+async def test_where_events_are_forbidden_the_district_is_loaded_again_and_goes_by_time(
+    sandbox: Sandbox, clock: MovedClock
+) -> None:
+    async with following(sandbox, clock) as replica:
+        await replica.load()
+        replica.break_events("status", status=403)
+        await eventually(lambda: replica.again)
+        assert replica.followed.last_error == "forbidden"
+        await replica.following.take(replica.published[-1], None)
+        assert replica.followed.mode is Mode.LOADED
+
+
 async def test_a_lost_place_in_the_events_has_the_district_loaded_again(sandbox: Sandbox, clock: MovedClock) -> None:
     async with following(sandbox, clock) as replica:
         await replica.load()
