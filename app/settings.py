@@ -57,7 +57,9 @@ class Settings(BaseModel):
     clever_url: Annotated[str, Field(description="The URL of Clever's API, without the version.")] = (
         "https://api.clever.com"
     )
-    clever_version: Annotated[Literal["v3.0", "v3.1"], Field(description="The version of Clever's API.")] = "v3.1"
+    clever_version: Annotated[
+        Literal["v1.1", "v1.2", "v2.0", "v2.1", "v3.0", "v3.1"], Field(description="The version of Clever's API.")
+    ] = "v3.1"
     clever_token_file: Annotated[
         Path | None, Field(description="A file with the token below, instead of the token itself; read at the start.")
     ] = None

@@ -98,7 +98,10 @@ VERSION = "this ends with a version, which is a setting of its own: leave the ve
             )
         ),
         ({"CLEVER_AUTH_URL": "https://clever.com/v3.1"}, f"ROSTERGUARD_CLEVER_AUTH_URL: {VERSION}"),
-        ({"CLEVER_VERSION": "v2.1"}, "ROSTERGUARD_CLEVER_VERSION: Input should be 'v3.0' or 'v3.1'"),
+        (
+            {"CLEVER_VERSION": "v3"},
+            "ROSTERGUARD_CLEVER_VERSION: Input should be 'v1.1', 'v1.2', 'v2.0', 'v2.1', 'v3.0' or 'v3.1'",
+        ),
         *(
             (
                 {"PUBLIC_URL": url},

@@ -57,7 +57,12 @@ RecordTypes = Mapping[str, RecordType]
 
 
 async def newest_event(api: DistrictApi, types: RecordTypes) -> str | None:
-    """Read the id of the newest event; None if there is none, as where an application has not enabled events."""
+    """Read the id of the newest event; None if there is none, as where an application has not enabled events.
+
+    Without any ``types``, there are no events to follow, and Clever is not asked.
+    """
+    if not types:
+        return None
     page = await _page(api, types, "&ending_before=last", 1)
     if not page.events:
         return None

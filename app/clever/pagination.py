@@ -218,7 +218,7 @@ class DistrictApi:
             CleverError: it could not be read for certain.
         """
         try:
-            record = (await self.transport.read(self._url(path, record_id), self.request_context, shape)).data
+            record = (await self.transport.read(self.url(path, record_id), self.request_context, shape)).data
         except CleverRecordMissing as error:
             raise RecordUnknown from error
         if record.id != record_id:
@@ -255,7 +255,7 @@ class DistrictApi:
         limit = self.endpoint.page_limit if limit is None else min(limit, self.endpoint.page_limit)
         return pages(
             self.transport,
-            f"{self.endpoint.api + path if of is None else self._url(path, of)}?limit={limit}{query}",
+            f"{self.url(path, of)}?limit={limit}{query}",
             self.request_context,
             shape,
             cursor=cursor,
@@ -302,8 +302,11 @@ class DistrictApi:
         self.odd.update({Oddity.DISTRICT_FOREIGN: len(each) - len(ours), Oddity.ID_MALFORMED: len(ours) - len(fit)})
         return sorted(fit, key=lambda record: record.id)
 
-    def _url(self, path: str, record_id: str) -> str:
-        # What cannot be an id is unknown, and never gets into a URL.
+    def url(self, path: str, record_id: str | None = None) -> str:
+        """Return where a path leads, with an id for ``{}`` in it; what cannot be an id raises ``RecordUnknown``."""
+        if record_id is None:
+            return self.endpoint.api + path
+        # It must never get into a URL.
         if not self.endpoint.id_shape.fits(record_id):
             raise RecordUnknown
         return self.endpoint.api + path.format(record_id)

@@ -15,14 +15,15 @@ from pydantic import BeforeValidator
 from app.clever.models import MOST_ENTRIES, ApiModel, ApiModelWithExtras, IdRecord, Listed
 
 
-def _names(text: str) -> frozenset[str]:
+def names(text: str) -> frozenset[str]:
+    """Return the names in a text."""
     return frozenset(text.split())
 
 
 class StudentRole(ApiModelWithExtras):
     """`roles.student`: at which schools they learn."""
 
-    documented = _names(
+    documented = names(
         "created credentials disability dob ell_status email enrollments ext frl_status gender gifted_status grade"
         " graduation_year hispanic_ethnicity home_language home_language_code iep_status last_modified location"
         " preferred_name race section_504_status sis_id state_id student_number unweighted_gpa weighted_gpa"
@@ -35,7 +36,7 @@ class StudentRole(ApiModelWithExtras):
 class TeacherRole(ApiModelWithExtras):
     """`roles.teacher`: at which schools they teach, which does not mean that they administer them."""
 
-    documented = _names("created credentials district ext last_modified name sis_id state_id teacher_number")
+    documented = names("created credentials district ext last_modified name sis_id state_id teacher_number")
     school: str | None = None
     schools: Listed[str] | None = None
     title: str | None = None
@@ -45,7 +46,7 @@ class TeacherRole(ApiModelWithExtras):
 class StaffRole(ApiModelWithExtras):
     """`roles.staff`: its `schools` are the only list of administered schools."""
 
-    documented = _names("credentials ext staff_id")
+    documented = names("credentials ext staff_id")
     schools: Listed[str] | None = None
     roles: Listed[str] | None = None
     title: str | None = None
@@ -56,7 +57,7 @@ class StaffRole(ApiModelWithExtras):
 class DistrictAdminRole(ApiModelWithExtras):
     """`roles.district_admin`: it has no schools and reaches the whole district."""
 
-    documented = _names("credentials ext")
+    documented = names("credentials ext")
     title: str | None = None
     legacy_id: str | None = None
 
@@ -72,7 +73,7 @@ class Relationship(ApiModel):
 class ContactRole(ApiModelWithExtras):
     """`roles.contact`: whom they are a contact of; the fields of API 2.x may still stand beside it."""
 
-    documented = _names("credentials ext phone phone_type relationship sis_id students type")
+    documented = names("credentials ext phone phone_type relationship sis_id students type")
     student_relationships: Listed[Relationship] | None = None
     legacy_id: str | None = None
 
@@ -90,7 +91,7 @@ class Roles(ApiModelWithExtras):
 class UserRecord(ApiModelWithExtras):
     """A user of `/users/{id}`."""
 
-    documented = _names("created email last_modified lms_status name")
+    documented = names("created email last_modified lms_status name")
     id: str
     district: str | None = None
     roles: Roles | None = None

@@ -1,15 +1,15 @@
 """The versions of Clever's API that can be read, and what each has to offer.
 
 To add a version, write a module like ``v3``: where its users and its calendar are, and what its events are about, with
-models of what comes where that is not in ``records`` yet. ``mapping`` makes facts of users in the form of API 3.x: a
-module of older versions brings its teachers, students and admins into that form. Then give the version a row in
-``FAMILIES``; nothing else knows of versions but the settings.
+models of what comes where that is not in ``records`` yet. ``mapping`` makes facts of users in the form of API 3.x:
+``older`` brings the accounts of versions before that into it. Then give the version a row in ``FAMILIES``; nothing else
+knows of versions but the settings.
 """
 
 from collections.abc import Callable, Mapping
 from typing import Literal, Protocol
 
-from app.clever import v3
+from app.clever import v1, v2, v3
 from app.clever.events import RecordTypes
 from app.clever.pagination import DistrictApi, ReadPage
 from app.domain.calendar import Calendar
@@ -17,7 +17,7 @@ from app.domain.facts import Facts, Role
 from app.domain.ids import UserId
 from app.domain.places import Place
 
-Version = Literal["v3.0", "v3.1"]
+Version = Literal["v1.1", "v1.2", "v2.0", "v2.1", "v3.0", "v3.1"]
 
 
 class Family(Protocol):
@@ -25,7 +25,7 @@ class Family(Protocol):
 
     Attributes:
         USER_REQUESTS: how many requests it takes to read one user, at most.
-        RECORD_TYPES: what the events are about.
+        RECORD_TYPES: what the events are about; empty where events are not followed.
 
     Each read is of one district, and raises ``RecordUnknown`` where that has no such record, and ``CleverError`` where
     something could not be read for certain.
@@ -54,5 +54,12 @@ class Family(Protocol):
         """
 
 
-FAMILIES: Mapping[Version, Family] = {"v3.0": v3, "v3.1": v3}
+FAMILIES: Mapping[Version, Family] = {
+    "v1.1": v1.V1_1,
+    "v1.2": v1.V1_2,
+    "v2.0": v2.V2,
+    "v2.1": v2.V2,
+    "v3.0": v3,
+    "v3.1": v3,
+}
 """The family of each supported version."""

@@ -1,0 +1,8 @@
+"""API 2.0 and 2.1: accounts, with sections, schools, terms and the district itself as in API 3.x."""
+
+from typing import Final
+
+from app.clever import places
+from app.clever.older import OlderFamily
+
+V2: Final = OlderFamily(places.read_calendar)
