@@ -6,6 +6,8 @@ BIN := .venv/bin
 UV := $(BIN)/uv
 NODE := tests/clients/typescript
 NODE_LOCKED := $(NODE)/node_modules/.package-lock.json
+BROWSER := tests/browser
+BROWSER_UNPACKED := $(BROWSER)/node_modules/.unpacked
 
 # Tests and demo start many processes: each of them would compile everything anew.
 export PYTHONDONTWRITEBYTECODE =
@@ -13,7 +15,7 @@ export PYTHONDONTWRITEBYTECODE =
 help:  ## Show what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup: .venv/locked $(NODE_LOCKED)  ## Make the environment in .venv from the lock files
+setup: .venv/locked $(NODE_LOCKED) $(BROWSER_UNPACKED)  ## Make the environment in .venv from the lock files
 
 .venv/locked: pyproject.toml uv.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.13")'
@@ -24,6 +26,11 @@ setup: .venv/locked $(NODE_LOCKED)  ## Make the environment in .venv from the lo
 
 $(NODE_LOCKED): .venv/locked $(NODE)/package.json $(NODE)/package-lock.json
 	PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --prefix $(NODE) --ignore-scripts --no-audit --no-fund > /dev/null
+	@touch $@
+
+$(BROWSER_UNPACKED): .venv/locked $(BROWSER)/package.json $(BROWSER)/package-lock.json $(BROWSER)/unpack.mjs
+	PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --prefix $(BROWSER) --ignore-scripts --no-audit --no-fund > /dev/null
+	PATH="$(CURDIR)/$(BIN):$$PATH" node $(BROWSER)/unpack.mjs
 	@touch $@
 
 demo: .venv/locked  ## Show the main job on the sandbox; stays up until Ctrl-C (ONCE=1 ends after printing)
@@ -92,4 +99,4 @@ chaos: setup  ## Let everything go wrong for some minutes, and tell what was rea
 	$(BIN)/python -m tests.chaos
 
 clean:  ## Remove the environment and all that was made
-	rm -rf .venv $(NODE)/node_modules .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv $(NODE)/node_modules $(BROWSER)/node_modules .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
