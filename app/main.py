@@ -123,7 +123,7 @@ def create_app(  # noqa: PLR0913 -- the settings, and what only a test or a comm
             neither API keys nor ``no_auth`` were given, or both were.
     """
     authentication = authentication_of(settings, no_auth=no_auth, clock=clock, wall=wall)
-    client, tier = _client(settings, clock, wall), _shared(settings, wall)
+    client, tier = clever_client(settings, clock, wall), _shared(settings, wall)
     observability = Observability(settings, requests_to=requests_to, wall=wall)
     parts = {**authentication.parts} if tier is None else {**authentication.parts, "redis": tier.state}
 
@@ -234,7 +234,7 @@ def _revealed(secret: SecretStr | None) -> str | None:
     return None if secret is None else secret.get_secret_value()
 
 
-def _client(settings: Settings, clock: Clock, wall: Clock) -> CleverClient:
+def clever_client(settings: Settings, clock: Clock = time.monotonic, wall: Clock = time.time) -> CleverClient:
     """Make the client, which sends nothing yet; raises ``SettingsMistakes`` with what it says of the settings."""
     try:
         return connect(
@@ -244,7 +244,7 @@ def _client(settings: Settings, clock: Clock, wall: Clock) -> CleverClient:
             token=_revealed(settings.clever_token),
             client_id=settings.clever_client_id,
             client_secret=_revealed(settings.clever_client_secret),
-            id_shape=_id_shape(settings),
+            id_shape=id_shape(settings),
             clock=clock,
             wall=wall,
             caller_share=settings.caller_share,
@@ -274,7 +274,8 @@ def _weight(snapshot: Snapshot[Any]) -> int:
     return 1 + len(snapshot.facts) if isinstance(snapshot.facts, tuple) else 1
 
 
-def _id_shape(settings: Settings) -> IdShape:
+def id_shape(settings: Settings) -> IdShape:
+    """Return the shape of Clever's ids."""
     return IdShape(re.compile(settings.id_pattern))
 
 
@@ -313,7 +314,7 @@ async def _roster(
                 clever=client,
                 store=store,
                 fetches=fetches,
-                id_shape=_id_shape(settings),
+                id_shape=id_shape(settings),
                 stale_seconds=settings.stale_seconds,
                 deadlines=Deadlines(alone=settings.deadline_seconds, many=settings.batch_deadline_seconds),
                 shared=shared,

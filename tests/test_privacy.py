@@ -6,6 +6,8 @@ nowhere else.
 
 import gc
 import json
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -24,7 +26,7 @@ from app.cli.server import in_background
 from app.main import create_app
 from app.settings import Settings
 from app.telemetry import tracing
-from tests.conftest import KEY, TOKEN, Sandbox, api_key, rosterguard_process
+from tests.conftest import CLEAN, KEY, TOKEN, Sandbox, api_key, rosterguard_process
 from tests.marking import MARK, TITLE, Marks, found_in, marked_sandbox
 from tests.planted import SECRET
 from tests.valkey import valkey
@@ -229,6 +231,42 @@ async def test_no_mark_stands_in_redis(marked: Sandbox) -> None:
     assert [found_in(text) for text in kept if found_in(text)] == []
     # The one exception, as in the cache of a process; that it is found shows that marks would be.
     assert any(found_in(text, TITLE) for text in kept)
+
+
+def test_by_what_accounts_are_matched_stands_in_no_result_beyond_what_was_given(
+    marked: Sandbox, tmp_path: Path
+) -> None:
+    users = httpx.get(
+        f"{marked.url}/v3.1/users?role=student&limit=1000", headers={"Authorization": f"Bearer {TOKEN}"}
+    ).json()
+    known = [user["data"] for user in users["data"]]
+    rows = [
+        *({"clever_id": user["id"], "sis_id": user["roles"]["student"]["sis_id"]} for user in known),
+        *({column: f"{MARK}bad"} for column in ("clever_id", "legacy_id", "date_of_birth", "role")),
+    ]
+    lines = [json.dumps({"account_id": str(number), "role": "student", **row}) for number, row in enumerate(rows)]
+    (tmp_path / "accounts.ndjson").write_text("\n".join(lines))
+    command = [sys.executable, "-m", "app.cli", "accounts", "match", "accounts.ndjson", "--output", "result.ndjson"]
+    environment = {
+        "ROSTERGUARD_CLEVER_URL": marked.url,
+        "ROSTERGUARD_CLEVER_TOKEN": TOKEN,
+        "PYTHONPATH": str(Path.cwd()),
+    }
+    done = subprocess.run(
+        [*command, "--users", "users.csv", "--district", known[0]["district"]],
+        cwd=tmp_path,
+        env=CLEAN | environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    written = [line.decode() for line in (tmp_path / "result.ndjson").read_bytes().splitlines()]
+    assert all(line.startswith(given[:-1]) for line, given in zip(written, lines, strict=True))
+    added = [line[len(given) :] for line, given in zip(written, lines, strict=True)]
+    assert sum('"certainty":"id"' in line for line in added) == len(known)
+    told = [*added, (tmp_path / "users.csv").read_text(), done.stdout, done.stderr]
+    assert [found_in(text) for text in told if found_in(text)] == []
+    assert {each.name for each in tmp_path.iterdir()} == {"accounts.ndjson", "result.ndjson", "users.csv"}
 
 
 @asynccontextmanager

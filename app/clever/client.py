@@ -185,7 +185,7 @@ class CleverClient:
         after: str | None = None,
     ) -> ReadPage[str]:
         """Read one page of all users of a district."""
-        return await self._page(
+        return await self.page(
             district, read_context, lambda api: self._family.read_people_page(api, role, after, take)
         )
 
@@ -197,7 +197,7 @@ class CleverClient:
         after: str | None = None,
     ) -> ReadPage[str]:
         """Read one page of all sections of a district."""
-        return await self._page(district, read_context, lambda api: places.read_section_page(api, after, take))
+        return await self.page(district, read_context, lambda api: places.read_section_page(api, after, take))
 
     async def school_page(
         self,
@@ -207,7 +207,7 @@ class CleverClient:
         after: str | None = None,
     ) -> ReadPage[str]:
         """Read one page of all schools of a district."""
-        return await self._page(district, read_context, lambda api: places.read_school_page(api, after, take))
+        return await self.page(district, read_context, lambda api: places.read_school_page(api, after, take))
 
     async def keep_connected(self, *, sleep: Callable[[float], Awaitable[object]] = asyncio.sleep) -> None:
         """Connect to Clever, trying as often as it takes; then ask every ten minutes which districts are connected."""
@@ -238,13 +238,13 @@ class CleverClient:
         async with deadline(until):
             return await with_token(self._tokens, district, fetch)
 
-    async def _page(
+    async def page(
         self,
         district: DistrictId,
         read_context: ReadContext,
         read: Callable[[DistrictApi], Awaitable[T]],
     ) -> T:
-        """Read a page, and take a district that is not connected for unknown."""
+        """Read one page of a list of a whole district, and raise ``RecordUnknown`` if that is not connected."""
         try:
             return await self._read(district, read_context, read, self._timeouts.page)
         except UserUnknown as error:

@@ -49,11 +49,11 @@ class Identity(NamedTuple):
 
     Attributes:
         role: the role.
-        fields: the fields of that role that are filled, in their compared form.
+        values: what stands in each field of that role, in their order and compared form; empty where nothing does.
     """
 
     role: Role
-    fields: Mapping[Field, str]
+    values: tuple[str, ...]
 
 
 class Person(NamedTuple):
@@ -70,14 +70,13 @@ class Person(NamedTuple):
     identity: Identity
 
 
-def identity_of(role: Role, written: Mapping[Field, str | None]) -> Identity:
+def identity_of(role: Role, written: Mapping[str, str | None]) -> Identity:
     """Return what identifies somebody in a role, from fields as they are written.
 
     Raises:
         ValueError: a date of birth is no date; it does not say which.
     """
-    compared = ((field, _compared(field, written.get(field) or "")) for field in ORDER[role])
-    return Identity(role, {field: value for field, value in compared if value})
+    return Identity(role, tuple([_compared(field, written.get(field) or "") for field in ORDER[role]]))
 
 
 _SLASHED = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4})")
@@ -85,6 +84,8 @@ _DASHED = re.compile(r"(\d{4})-(\d{2})-(\d{2})(?:$|[T ])")
 
 
 def _compared(field: Field, written: str) -> str:
+    if not written:
+        return ""
     return _date(written.strip()) if field is Field.DATE_OF_BIRTH else normal(written)
 
 

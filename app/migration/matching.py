@@ -4,7 +4,7 @@ An id of Clever decides. Without one the fields do, in the order of Clever's onb
 speaks against it: a wrong match shows a child's data to the wrong adult, so in doubt a person has to look.
 """
 
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import NamedTuple, TypeAlias
@@ -97,6 +97,9 @@ class _Candidate(NamedTuple):
         return bool(self.differing) and len(self.agreeing) <= len(self.differing)
 
 
+_MOST_ALIKE = 1_000
+"""People of one role with one value: whatever more of them share is not looked up. It identifies nobody."""
+
 _Holder: TypeAlias = tuple[UserId, Role | None]
 """Whose an id is, and of which role; None if it is that of the user."""
 
@@ -104,38 +107,54 @@ _Holder: TypeAlias = tuple[UserId, Role | None]
 class Directory:
     """The users of one district, found by their ids and fields."""
 
-    def __init__(self, people: Iterable[Person]) -> None:
+    def __init__(self, people: Iterable[Person] = ()) -> None:
         """Hold people: one entry for each role of a user."""
-        self._holders: dict[str, set[_Holder]] = defaultdict(set)
-        self._people: dict[Role, list[Person]] = defaultdict(list)
-        self._by_field: dict[tuple[Role, Field, str], list[int]] = defaultdict(list)
+        self._roles: dict[UserId, tuple[Role, ...]] = {}
+        self._legacy: dict[str, tuple[_Holder, ...]] = {}
+        # Almost every value has one holder: a list for each would take as much memory as all else.
+        self._first: Mapping[Role, Sequence[dict[str, Person]]] = {role: [{} for _ in ORDER[role]] for role in Role}
+        self._others: dict[tuple[Role, int, str], list[Person]] = {}
         for person in people:
-            role = person.identity.role
-            self._holders[person.user].add((person.user, None))
-            if person.legacy_id:
-                self._holders[person.legacy_id].add((person.user, role))
-            for field, value in person.identity.fields.items():
-                self._by_field[role, field, value].append(len(self._people[role]))
-            self._people[role].append(person)
+            self.add(person)
+
+    def add(self, person: Person) -> None:
+        """Hold one more person."""
+        role, user = person.identity.role, person.user
+        self._roles[user] = (*self._roles.get(user, ()), role)
+        if person.legacy_id and person.legacy_id != user:
+            self._legacy[person.legacy_id] = (*self._legacy.get(person.legacy_id, ()), (user, role))
+        for number in _LOOKED_UP[role]:
+            if value := person.identity.values[number]:
+                first = self._first[role][number].setdefault(value, person)
+                if first is not person:
+                    self._others.setdefault((role, number, value), []).append(person)
+
+    def users(self) -> Mapping[UserId, Sequence[Role]]:
+        """Return all users, with the roles that each holds."""
+        return self._roles
 
     def match(self, account: Account) -> Match:
         """Match an account by its ids, or else by its fields."""
-        ids = {on: one for on, one in (("clever_id", account.clever_id), ("legacy_id", account.legacy_id)) if one}
-        holders = {on: found for on, one in ids.items() if (found := self._holders.get(one))}
-        if account.identity.role is Role.CONTACT:
-            reason = "Contacts changed with API 3.0: create the account anew."
-            return Match(Result.UNMATCHED, candidates=_users(holders), reason=reason)
-        if not ids:
+        if not account.clever_id and not account.legacy_id and account.identity.role is not Role.CONTACT:
             return self._by_fields(account.identity)
+        ids = {on: one for on, one in (("clever_id", account.clever_id), ("legacy_id", account.legacy_id)) if one}
+        holders = {on: found for on, one in ids.items() if (found := self._holders(one))}
+        users = tuple(sorted({user for found in holders.values() for user, _ in found}))
+        role = account.identity.role
+        if role is Role.CONTACT:
+            reason = "Contacts changed with API 3.0: create the account anew."
+            return Match(Result.UNMATCHED, candidates=users, reason=reason)
         if not holders:
             return self._of_unknown_id(account.identity)
-        users = _users(holders)
         if len(users) > 1:
             return Match(Result.AMBIGUOUS, candidates=users, reason="The ids belong to different users.")
-        role = account.identity.role
         if all(held not in {None, role} for found in holders.values() for _, held in found):
             return Match(Result.AMBIGUOUS, candidates=users, reason=f"The id is that of another role than {role}.")
         return Match(Result.MATCHED, users[0], tuple(holders), Certainty.ID)
+
+    def _holders(self, one: str) -> Sequence[_Holder]:
+        user = UserId(one)
+        return (*([(user, None)] if user in self._roles else ()), *self._legacy.get(one, ()))
 
     def _of_unknown_id(self, identity: Identity) -> Match:
         """Clever gives a new id to whoever was removed for 300 days or has another SIS id: that is a new user."""
@@ -148,45 +167,65 @@ class Directory:
 
     def _by_fields(self, identity: Identity) -> Match:
         role = identity.role
-        if not identity.fields:
-            return Match(Result.UNMATCHED, reason="The account has nothing to match it by.")
-        candidates = [self._candidate(identity, number) for number in sorted(self._numbers(identity))]
+        candidates = [_candidate(identity, person) for person in self._people(identity)]
         if not candidates:
-            return Match(Result.UNMATCHED, reason=f"No user in the role {role} agrees in a field that identifies them.")
+            reason = f"No user in the role {role} agrees in a field that identifies them."
+            if not any(identity.values):
+                reason = "The account has nothing to match it by."
+            return Match(Result.UNMATCHED, reason=reason)
         identified = [each for each in candidates if each.identified(role)]
-        return _decided(role, identified) if len(identified) == 1 else _undecided(identified, candidates)
+        if len(identified) == 1 and not identified[0].contradicted(role):
+            return _matched(identified[0])
+        return _undecided(identified, candidates)
 
-    def _numbers(self, identity: Identity) -> set[int]:
-        # So many share a date of birth that it is of use only to confirm another field.
-        fields = (each for each in identity.fields.items() if each[0] is not Field.DATE_OF_BIRTH)
-        keys = ((identity.role, *each) for each in fields)
-        return {number for key in keys for number in self._by_field.get(key, ())}
+    def _people(self, identity: Identity) -> Iterable[Person]:
+        """Return whoever agrees in a field that is looked up."""
+        role, values = identity
+        found: dict[UserId, Person] = {}
+        for number in _LOOKED_UP[role]:
+            value = values[number]
+            first = self._first[role][number].get(value) if value else None
+            if first is None:
+                continue
+            others = self._others.get((role, number, value), ()) if self._others else ()
+            if len(others) < _MOST_ALIKE:
+                found[first.user] = first
+                for each in others:
+                    found[each.user] = each
+        return found.values()
 
-    def _candidate(self, identity: Identity, number: int) -> _Candidate:
-        person = self._people[identity.role][number]
-        known = person.identity.fields
-        both = [field for field in ORDER[identity.role] if field in known and field in identity.fields]
-        agreeing = tuple(field for field in both if known[field] == identity.fields[field])
-        return _Candidate(person.user, agreeing, tuple(field for field in both if field not in agreeing))
+
+_LOOKED_UP: Mapping[Role, Sequence[int]] = {
+    role: [number for number, field in enumerate(fields) if field is not Field.DATE_OF_BIRTH]
+    for role, fields in ORDER.items()
+}
+"""The fields by which people are looked up, by their place; dates of birth, which many share, only confirm another."""
 
 
-def _users(holders: Mapping[str, Iterable[_Holder]]) -> tuple[UserId, ...]:
-    return tuple(sorted({user for found in holders.values() for user, _ in found}))
+def _candidate(identity: Identity, person: Person) -> _Candidate:
+    agreeing: list[Field] = []
+    differing: list[Field] = []
+    for field, mine, theirs in zip(ORDER[identity.role], identity.values, person.identity.values, strict=True):
+        if mine and theirs:
+            (agreeing if mine == theirs else differing).append(field)
+    return _Candidate(person.user, tuple(agreeing), tuple(differing))
 
 
-def _decided(role: Role, identified: Sequence[_Candidate]) -> Match:
-    (found,) = identified
-    if found.contradicted(role):
-        reason = f"Too little agrees with the user, since this differs: {', '.join(found.differing)}."
-        return Match(Result.AMBIGUOUS, None, found.agreeing, None, (found.user,), reason)
+def _matched(found: _Candidate) -> Match:
     certainty = Certainty.CONFIRMED if len(found.agreeing) > 1 else Certainty.SINGLE
     return Match(Result.MATCHED, found.user, found.agreeing, certainty)
 
 
 def _undecided(identified: Sequence[_Candidate], candidates: Sequence[_Candidate]) -> Match:
-    reason = "The fields agree with different users." if identified else "The fields that agree identify nobody."
-    users = tuple(sorted({each.user for each in identified or candidates}))
-    return Match(Result.AMBIGUOUS, candidates=users, reason=reason)
+    """Name everybody whom it may be: where too much speaks against one, whoever agrees in less may be meant."""
+    users = tuple(sorted(each.user for each in candidates))
+    if not identified:
+        return Match(Result.AMBIGUOUS, candidates=users, reason="The fields that agree identify nobody.")
+    if len(identified) > 1:
+        return Match(Result.AMBIGUOUS, candidates=users, reason="The fields agree with different users.")
+    (found,) = identified
+    reason = f"Too little agrees with the user, since this differs: {', '.join(found.differing)}."
+    return Match(Result.AMBIGUOUS, None, found.agreeing, None, users, reason)
 
 
 def settled(matches: Sequence[tuple[Role, Match]]) -> list[Match]:
@@ -194,16 +233,8 @@ def settled(matches: Sequence[tuple[Role, Match]]) -> list[Match]:
 
     Two people of one role are never one account, so of several matches by fields at most one can be right.
     """
-    users = ((match.user, role) for role, match in matches if match.user)
-    several = {key for key, found in _counted(users).items() if found > 1}
-    return [_unsettled(match) if (match.user, role) in several else match for role, match in matches]
-
-
-def _counted(users: Iterable[tuple[UserId, Role]]) -> Mapping[tuple[UserId, Role], int]:
-    counts: dict[tuple[UserId, Role], int] = defaultdict(int)
-    for each in users:
-        counts[each] += 1
-    return counts
+    counts = Counter((match.user, role) for role, match in matches)
+    return [_unsettled(match) if counts[match.user, role] > 1 else match for role, match in matches]
 
 
 def _unsettled(match: Match) -> Match:

@@ -6,17 +6,17 @@ from hypothesis import strategies as st
 
 from app.domain.facts import Role
 from app.domain.ids import UserId
-from app.migration.identities import Field, Person, identity_of
+from app.migration.identities import Person, identity_of
 from app.migration.matching import Account, Certainty, Directory, Match, Result, settled
 from tests.domain.worlds import law
 
 
 def person(user: str, role: Role, legacy_id: str | None = None, **fields: str) -> Person:
-    return Person(UserId(user), legacy_id, identity_of(role, {Field(name): value for name, value in fields.items()}))
+    return Person(UserId(user), legacy_id, identity_of(role, fields))
 
 
 def account(role: Role, clever_id: str | None = None, legacy_id: str | None = None, **fields: str) -> Account:
-    return Account(identity_of(role, {Field(name): value for name, value in fields.items()}), clever_id, legacy_id)
+    return Account(identity_of(role, fields), clever_id, legacy_id)
 
 
 ANN = person("ann", Role.TEACHER, "old1", email="ann@x", sis_id="T1", teacher_number="1", name="Ann Alder")
