@@ -2,7 +2,7 @@
 
 import typer
 
-from app.cli import accounts, demo, key, load, policy, sandbox, serve
+from app.cli import accounts, demo, key, load, policy, policy_diff, sandbox, serve
 
 app = typer.Typer(
     name="rosterguard",
@@ -16,6 +16,7 @@ app.command()(sandbox.sandbox)
 app.command()(demo.demo)
 app.command()(load.load)
 app.command()(serve.openapi)
+policy.app.command("diff")(policy_diff.diff)
 app.add_typer(accounts.app)
 app.add_typer(policy.app)
 app.add_typer(key.app)

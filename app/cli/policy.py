@@ -1,9 +1,10 @@
-"""`rosterguard policy`: check and test policy files, and print their schemas."""
+"""`rosterguard policy`: check, test and compare policy files, and print their schemas."""
 
 import json
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import typer
 from pydantic import BaseModel
@@ -18,8 +19,12 @@ from app.main import default_policy
 from app.policy_files.testing import Outcome, Verdict, outcomes
 from app.policy_files.yaml import read_policy
 
+Read = TypeVar("Read")
+
 app = typer.Typer(
-    name="policy", help="Check and test a policy file, and print the schemas of such files.", no_args_is_help=True
+    name="policy",
+    help="Check, test and compare policy files, and print the schemas of such files.",
+    no_args_is_help=True,
 )
 
 
@@ -28,7 +33,7 @@ def check(
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True, help="The policy file.")],
 ) -> None:
     """Print OK, or each mistake with its line; exit code 1 if there are any."""
-    policy = _read(file)
+    policy = read_policy_file(file)
     for where, wildcard, names in expansions(policy.file):
         typer.echo(f"{where}: {wildcard} stands for {', '.join(names) or 'nothing that applies there'}")
     for warning in policy.warnings:
@@ -55,7 +60,7 @@ def run(
     ] = None,
 ) -> None:
     """Run policy tests and print each failure; exit code 1 if there are any, or if there are no cases."""
-    found = list(outcomes(folder, read_policy(default_policy()) if policy is None else _read(policy)))
+    found = list(outcomes(folder, read_policy(default_policy()) if policy is None else read_policy_file(policy)))
     if not found:
         typer.echo(f"{folder}: there is no case here", err=True)
         raise typer.Exit(1)
@@ -95,9 +100,15 @@ def _schema(written: type[BaseModel]) -> dict[str, object]:
     return without_null_defaults(schema)  # an editor would write a null, which the schema refuses
 
 
-def _read(file: Path) -> Policy:
+def read_policy_file(file: Path) -> Policy:
+    """Read a policy; print its mistakes and end with exit code 1 if it has any."""
+    return read_file(file, read_policy)
+
+
+def read_file(file: Path, read: Callable[[str], Read]) -> Read:
+    """Read a file by what may raise ``PolicyMistakes``; print its mistakes and end with exit code 1 if it has any."""
     try:
-        return read_policy(file.read_text(encoding="utf-8"))
+        return read(file.read_text(encoding="utf-8"))
     except UnicodeDecodeError:
         typer.echo(f"{file}: the file is not UTF-8", err=True)
         raise typer.Exit(1) from None
