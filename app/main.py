@@ -263,6 +263,8 @@ def _shared(settings: Settings, wall: Clock) -> "SharedCache | None":
     from app.cache.redis import SharedCache  # noqa: PLC0415 -- the extra's
 
     keep, timeout = _keep_seconds(settings), settings.redis_deadline_seconds
+    # Before API 3.0 an id stands for something else: what was read by another version must never be found.
+    secret = f"{secret} {settings.clever_version}"
     return SharedCache(url, secret=secret.encode(), keep_seconds=keep, timeout=timeout, wall=wall)
 
 

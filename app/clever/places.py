@@ -51,12 +51,15 @@ async def read_schools(api: DistrictApi) -> tuple[SchoolId, ...]:
     return tuple(SchoolId(record.id) for record in api.own(records))
 
 
-async def read_calendar(api: DistrictApi, *, with_terms: bool) -> Calendar:
-    """Read the calendar of the district, as API 2.0 and later have it."""
+async def read_calendar(api: DistrictApi, *, with_terms: bool, terms_name_district: bool = True) -> Calendar:
+    """Read the calendar of the district, as API 2.0 and later have it; in 2.0 terms do not say whose they are."""
     terms = asyncio.create_task(records_of(api.pages("/terms", _TERMS))) if with_terms else None
     try:
         record = await api.record("/districts/{}", api.district, _DISTRICT)
-        return calendar_of(record, None if terms is None else api.own(await terms), api.odd)
+        listed = None if terms is None else await terms
+        if listed is not None and not terms_name_district:
+            listed = [term.model_copy(update={"district": term.district or api.district}) for term in listed]
+        return calendar_of(record, None if listed is None else api.own(listed), api.odd)
     except RecordUnknown as error:
         # The token is the district's own: that it is not there says nothing of it.
         raise CleverRecordMissing("Clever has no record of the district") from error

@@ -57,8 +57,8 @@ class Family(Protocol):
 FAMILIES: Mapping[Version, Family] = {
     "v1.1": v1.V1_1,
     "v1.2": v1.V1_2,
-    "v2.0": v2.V2,
-    "v2.1": v2.V2,
+    "v2.0": v2.V2_0,
+    "v2.1": v2.V2_1,
     "v3.0": v3,
     "v3.1": v3,
 }

@@ -195,3 +195,18 @@ def test_what_somebody_puts_into_redis_changes_no_answer(
         redis.client.set(name, texts)
     assert there.get(permissions(sandbox)).content == answer.content
     assert snapshots(sandbox) == 2
+
+
+def test_services_that_read_different_versions_of_the_api_share_nothing(
+    redis: Valkey, sandbox: Sandbox, clock: MovedClock
+) -> None:
+    (account,) = sandbox.world.districts[0].users[sandbox.user("teacher_only")].ids_in("teacher", "legacy_id")
+    settings = settings_over(sandbox, redis_url=SecretStr(redis.url), redis_deadline_seconds=1)
+    older = settings.model_copy(update={"clever_version": "v2.1"})
+    with serving(older, clock) as before, serving(settings, clock) as after:
+        for path in (f"/v1/users/{account}/permissions", permissions(sandbox, "student_one_school")):
+            assert before.get(path).status_code == 200
+        until(lambda: redis.do("DBSIZE") == 2)
+        assert after.get(f"/v1/users/{account}/permissions").status_code == 404
+        assert after.get(permissions(sandbox, "student_one_school")).headers["age"] == "0"
+        assert snapshots(sandbox, "student_one_school") == 1

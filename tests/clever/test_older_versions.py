@@ -3,25 +3,31 @@
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
+from datetime import date
+from typing import Any
 
 import pytest
 
 from app.clever.client import CleverClient, connect
 from app.clever.versions import Version
 from app.cli.server import in_background
-from app.domain.errors import UserUnknown
+from app.domain.calendar import Calendar
+from app.domain.errors import CleverError, CleverMalformed, RecordUnknown, UserUnknown
 from app.domain.facts import Facts, HeldRole, Role, SectionOf, Standing, standings_by_term
 from app.domain.ids import DistrictId, IdShape, UserId
 from app.domain.places import Place
 from app.domain.read_context import OWN
 from app.domain.scopes import Scope
 from app.roster.district import District
+from app.sandbox.faults import Fault, Faults
 from app.sandbox.server import create_sandbox
 from app.sandbox.world import generate
 from tests.clever.conftest import Connect
 from tests.conftest import TOKEN, MovedClock, Sandbox
 from tests.loaded import loaded_by
 from tests.rosters import roster_over
+
+COLLECTIONS = ("teachers", "students", "school_admins", "district_admins", "contacts")
 
 pytestmark = pytest.mark.parametrize("version", ["v1.1", "v1.2", "v2.0", "v2.1"])
 
@@ -45,6 +51,10 @@ async def reading(sandbox: Sandbox, version: Version) -> AsyncIterator[CleverCli
         yield client
     finally:
         await client.aclose()
+
+
+def put(sandbox: Sandbox, kind: Any, **given: Any) -> None:
+    sandbox.app.state.faults.put(Faults(seed=1, faults=(Fault(kind=kind, **given),)))
 
 
 async def as_of_3_1(sandbox: Sandbox, clock: MovedClock) -> District:
@@ -217,3 +227,160 @@ async def test_the_people_of_a_place_are_those_of_the_loaded_district(
                 assert [held.ids(Scope.SCHOOL) for held in facts.roles] == [
                     held.ids(Scope.SCHOOL) for held in known.roles
                 ]
+
+
+@pytest.mark.parametrize(
+    ("case", "role", "requests"),
+    [
+        ("teacher_only", "teacher", ["teachers/{}", "teachers/{}/sections"]),
+        ("student_one_school", "student", ["teachers/{}", "students/{}", "students/{}/sections"]),
+        ("principal", "staff", ["teachers/{}", "students/{}", "school_admins/{}", "school_admins/{}/schools"]),
+        (
+            "district_admin_only",
+            "district_admin",
+            ["teachers/{}", "students/{}", "school_admins/{}", "district_admins/{}"],
+        ),
+        ("contact", "contact", [f"{collection}/{{}}" for collection in COLLECTIONS]),
+    ],
+)
+async def test_an_account_is_looked_for_in_one_collection_after_the_other(
+    sandbox: Sandbox, connected: Connect, version: Version, case: str, role: str, requests: list[str]
+) -> None:
+    client, account = connected(), account_of(sandbox, case, role)
+    await facts_of(client, sandbox, account)
+    assert sandbox.requests == {
+        f"/{version}/{path}": 1 for path in ("districts", *(each.format(account) for each in requests))
+    }
+    assert len(requests) <= client.user_requests
+
+
+async def test_an_id_that_no_collection_has_is_unknown(sandbox: Sandbox, connected: Connect) -> None:
+    with pytest.raises(UserUnknown):
+        await facts_of(connected(), sandbox, "0" * 24)
+    with pytest.raises(UserUnknown):
+        await facts_of(connected(), sandbox, "../districts")
+
+
+@pytest.mark.parametrize("collection", COLLECTIONS)
+async def test_a_collection_that_fails_is_an_error_and_nobody_is_unknown(
+    sandbox: Sandbox, connected: Connect, collection: str
+) -> None:
+    for status in (403, 501):
+        put(sandbox, "status", path=f"*/{collection}/*", status=status)
+        with pytest.raises(CleverError):
+            await facts_of(connected(), sandbox, "0" * 24)
+    put(sandbox, "html", path=f"*/{collection}/*", status=404)
+    with pytest.raises(CleverError):
+        await facts_of(connected(), sandbox, "0" * 24)
+
+
+@pytest.mark.parametrize(
+    ("case", "role", "path"),
+    [
+        ("teacher_only", "teacher", "*/sections"),
+        ("student_one_school", "student", "*/sections"),
+        ("principal", "staff", "*/schools"),
+    ],
+)
+async def test_a_role_is_never_read_without_its_sections_or_confirmed_without_its_schools(
+    sandbox: Sandbox, connected: Connect, case: str, role: str, path: str
+) -> None:
+    account = account_of(sandbox, case, role)
+    for fault in ({"kind": "gone"}, {"kind": "status", "status": 501}, {"kind": "loop"}):
+        put(sandbox, path=path, **fault)
+        with pytest.raises(CleverError):
+            await facts_of(connected(page_limit=1), sandbox, account)
+
+
+async def test_an_administered_school_that_clever_does_not_list_is_marked_where_that_matters(
+    sandbox: Sandbox, connected: Connect
+) -> None:
+    account, district = account_of(sandbox, "staff_school_not_confirmed", "staff"), DistrictId(sandbox.district)
+    user = sandbox.world.districts[0].users[sandbox.user("staff_school_not_confirmed")]
+    _, unshared = user.ids_in("staff", "schools")
+    (held,) = (await facts_of(connected(), sandbox, account)).roles
+    assert held.standings[0].unconfirmed == (unshared,)
+    unasked = await connected().facts(UserId(account), district, OWN, confirm_schools=False)
+    assert unasked.roles[0].standings[0].unconfirmed is None
+
+
+async def test_a_record_of_another_district_is_unknown_and_another_record_an_error(
+    sandbox: Sandbox, connected: Connect
+) -> None:
+    account = account_of(sandbox, "teacher_only", "teacher")
+    client = connected()
+    await client.districts()
+    put(sandbox, "other_district")
+    with pytest.raises(UserUnknown):
+        await facts_of(client, sandbox, account)
+    people = await client.people((Scope.DISTRICT, sandbox.district), DistrictId(sandbox.district), None, OWN)
+    assert people == ()
+    put(sandbox, "other_record")
+    with pytest.raises(CleverMalformed):
+        await facts_of(client, sandbox, account)
+
+
+async def test_nothing_in_the_sandbox_is_unknown_data(
+    sandbox: Sandbox, connected: Connect, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "rosterguard")
+    await connected().people((Scope.DISTRICT, sandbox.district), DistrictId(sandbox.district), None, OWN)
+    assert "field_unknown" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("place", "role"),
+    [
+        ((Scope.SELF, "0" * 24), None),
+        ((Scope.SCHOOL, "0" * 24), Role.CONTACT),
+        ((Scope.SECTION, "0" * 24), Role.STAFF),
+        ((Scope.STUDENT, "0" * 24), Role.TEACHER),
+    ],
+)
+async def test_clever_cannot_be_asked_for_everybody(
+    connected: Connect, sandbox: Sandbox, place: Place, role: Role | None
+) -> None:
+    with pytest.raises(ValueError, match="cannot be asked"):
+        await connected().people(place, DistrictId(sandbox.district), role, OWN)
+
+
+@pytest.mark.parametrize("scope", [Scope.SCHOOL, Scope.SECTION, Scope.STUDENT])
+async def test_a_place_that_clever_does_not_know_is_unknown(connected: Connect, sandbox: Sandbox, scope: Scope) -> None:
+    for role in {Scope.SCHOOL: (None, Role.STAFF, Role.TEACHER)}.get(scope, (None,)):
+        with pytest.raises(RecordUnknown):
+            await connected().people((scope, "0" * 24), DistrictId(sandbox.district), role, OWN)
+
+
+async def test_the_calendar_tells_of_pause_and_launch_since_1_2_and_of_terms_since_2_0(
+    sandbox: Sandbox, connected: Connect, version: Version
+) -> None:
+    day = date(2025, 6, 1)
+    sandbox.app.state.world.change_district(
+        sandbox.district, state="paused", pause_start=f"{day}", launch_date="unreadable"
+    )
+    calendar = await connected().calendar(DistrictId(sandbox.district), OWN, with_terms=True)
+    if version == "v1.1":
+        assert calendar == Calendar("running", terms=())
+        return
+    district = sandbox.world.districts[0]
+    terms = {term.id for term in district.all_terms} if version.startswith("v2") else set()
+    assert {term.id for term in calendar.terms or ()} == terms
+    assert replace(calendar, terms=()) == Calendar("paused", day, None, None, (), ("launch_date",))
+    assert (await connected().calendar(DistrictId(sandbox.district), OWN, with_terms=False)).terms is None
+
+
+async def test_a_district_of_which_nothing_is_told_is_an_error(
+    sandbox: Sandbox, connected: Connect, version: Version
+) -> None:
+    status = "/status" if version.startswith("v1") else ""
+    for fault in ({"kind": "gone"}, {"kind": "wrong_shape"}, {"kind": "other_district"}):
+        client = connected()
+        await client.districts()
+        put(sandbox, path=f"*/districts/{sandbox.district}{status}", **fault)
+        with pytest.raises(CleverError):
+            await client.calendar(DistrictId(sandbox.district), OWN, with_terms=False)
+
+
+async def test_events_are_not_followed(sandbox: Sandbox, connected: Connect, version: Version) -> None:
+    assert await connected().newest_event(DistrictId(sandbox.district), OWN) is None
+    assert sandbox.requests == {f"/{version}/districts": 1}
