@@ -18,7 +18,7 @@ from app.clever.bulk import BulkList, handed_over
 from app.clever.events import RecordTypes
 from app.clever.mapping import Answers, facts_of
 from app.clever.models import MOST_ENTRIES, ApiModelWithExtras, BarePage, Entry, Listed, Page
-from app.clever.pagination import MOST_PAGES, DistrictApi, ReadPage, pages, records_of_place
+from app.clever.pagination import MOST_PAGES, DistrictApi, ReadPage, pages, records_of
 from app.clever.places import SCHOOLS, SECTION, SECTIONS
 from app.clever.records import (
     ContactFields,
@@ -33,7 +33,7 @@ from app.clever.records import (
     names,
 )
 from app.domain.calendar import Calendar
-from app.domain.errors import RecordUnknown, UserUnknown
+from app.domain.errors import CleverPagingBroken, RecordUnknown, UserUnknown
 from app.domain.facts import Facts, Oddity, Role
 from app.domain.ids import SchoolId, UserId
 from app.domain.places import Place, Section
@@ -159,17 +159,15 @@ class OlderFamily:
         lists = _PEOPLE.get(place[0], {})
         if not lists or role not in {None, *lists}:
             raise ValueError(f"Clever cannot be asked for the people of a {place[0]} by the role {role}")
-        of_section = place[0] is Scope.SECTION
-        sections = [await api.record("/sections/{}", place[1], SECTION)] if of_section else []
-        if (place[0], role) == (Scope.SCHOOL, Role.STAFF):
-            await places.read_school(api, SchoolId(place[1]))
-        found = list[Facts]()
-        for each in lists if role is None else (role,):
-            accounts = await records_of_place(place, self._pages(api, lists[each], place, most_pages))
-            more = await self._schools_in(api, each)
+        roles = lists if role is None else (role,)
+        sections, schools, found = await _found(api, place), await self._schools_in(api, roles), list[Facts]()
+        for each in roles:
+            # Of a place that is there, a list that is missing does not say that nobody is in it.
+            accounts = await records_of(self._pages(api, lists[each], place, most_pages))
             for number, account in enumerate(api.own(accounts), 1):
                 api.odd[Oddity.FIELD_UNKNOWN] += account.unknown_fields()
-                found.append(_facts_of(api, Answers(_user_of(each, account, more.get(account.id, ())), sections)))
+                user = _user_of(each, account, schools.get((each, account.id), ()))
+                found.append(_facts_of(api, Answers(user, sections)))
                 if number % _AT_A_STRETCH == 0:
                     await asyncio.sleep(0)
         return tuple(sorted((facts for facts in found if _is_in(facts, place)), key=lambda facts: facts.user))
@@ -212,10 +210,11 @@ class OlderFamily:
     async def _page(
         self, api: DistrictApi, role: Role, cursor: str | None, take: Callable[[Facts], object]
     ) -> ReadPage[str]:
-        path, more = _COLLECTIONS[role], await self._schools_in(api, role)
+        path, schools = _COLLECTIONS[role], await self._schools_in(api, (role,))
 
         def people(accounts: Sequence[_Account]) -> list[str]:
-            users = (_user_of(role, account, more.get(account.id, ())) for account in api.listed([*accounts]))
+            every = api.listed([*accounts])
+            users = (_user_of(role, account, schools.get((role, account.id), ())) for account in every)
             return handed_over([_facts_of(api, Answers(user)) for user in users], take, lambda facts: facts.user)
 
         if path not in self.bare:
@@ -224,24 +223,39 @@ class OlderFamily:
             page = await anext(read)
         return ReadPage(people(page.records), page.cursor)
 
-    async def _schools_in(self, api: DistrictApi, role: Role) -> Mapping[str, Collection[str]]:
-        """Return the schools of the sections of each teacher, or student, of the district, where they do not name them.
+    async def _schools_in(self, api: DistrictApi, roles: Collection[Role]) -> Mapping[tuple[Role, str], set[str]]:
+        """Return the schools of the sections of each teacher and student of the district, where they do not name them.
 
         That reads all sections, each time: nothing is kept here.
         """
-        found: defaultdict[str, set[str]] = defaultdict(set)
-        if self.names_all_schools or role not in _IN_SECTIONS:
-            return found
+        found: defaultdict[tuple[Role, str], set[str]] = defaultdict(set)
+        wanted = () if self.names_all_schools else _IN_SECTIONS.intersection(roles)
 
         def take(section: Section) -> None:
-            for user in section.teachers if role is Role.TEACHER else section.students:
-                if section.school is not None:
-                    found[user].add(section.school)
+            for role in wanted:
+                for user in section.teachers if role is Role.TEACHER else section.students:
+                    found[role, user].update([section.school] if section.school else [])
 
-        cursor = (await places.read_section_page(api, None, take)).cursor
-        while cursor is not None:
-            cursor = (await places.read_section_page(api, cursor, take)).cursor
+        ids, cursor, is_last = set[str](), None, not wanted
+        while not is_last:
+            page = await places.read_section_page(api, cursor, take)
+            if not ids.isdisjoint(page.records):
+                raise CleverPagingBroken("a list of Clever's has a record twice")
+            ids.update(page.records)
+            cursor, is_last = page.cursor, page.cursor is None
         return found
+
+
+async def _found(api: DistrictApi, place: Place) -> Sequence[SectionRecord]:
+    """Return the section that a place is, if it is one; raises ``RecordUnknown`` if there is no such place."""
+    scope, named = place
+    if scope is Scope.SECTION:
+        return (await api.record("/sections/{}", named, SECTION),)
+    if scope is Scope.SCHOOL:
+        await places.read_school(api, SchoolId(named))
+    if scope is Scope.STUDENT:
+        await api.record("/students/{}", named, _ACCOUNT)
+    return ()
 
 
 async def _account(api: DistrictApi, user: UserId) -> tuple[Role, AccountRecord]:

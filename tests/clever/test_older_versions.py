@@ -384,3 +384,42 @@ async def test_a_district_of_which_nothing_is_told_is_an_error(
 async def test_events_are_not_followed(sandbox: Sandbox, connected: Connect, version: Version) -> None:
     assert await connected().newest_event(DistrictId(sandbox.district), OWN) is None
     assert sandbox.requests == {f"/{version}/districts": 1}
+
+
+@pytest.mark.parametrize(
+    ("scope", "path"),
+    [
+        (Scope.DISTRICT, "/contacts"),
+        (Scope.SCHOOL, "/teachers"),
+        (Scope.SCHOOL, "/students"),
+        (Scope.SCHOOL, "/school_admins"),
+        (Scope.SECTION, "/students"),
+        (Scope.STUDENT, "/contacts"),
+    ],
+)
+async def test_a_list_that_is_missing_does_not_say_that_nobody_is_there(
+    sandbox: Sandbox, connected: Connect, scope: Scope, path: str
+) -> None:
+    there, client = sandbox.world.districts[0], connected()
+    named = {
+        Scope.DISTRICT: there.id,
+        Scope.SCHOOL: there.all_schools[0].id,
+        Scope.SECTION: there.all_sections[0].id,
+        Scope.STUDENT: sandbox.user("student_one_school"),
+    }
+    put(sandbox, "gone", path=f"*{path}")
+    with pytest.raises(CleverError):
+        await client.people((scope, named[scope]), DistrictId(there.id), None, OWN)
+
+
+async def test_a_list_of_sections_that_leads_in_a_circle_is_an_error_where_schools_follow_from_it(
+    sandbox: Sandbox, connected: Connect, version: Version
+) -> None:
+    client, district = connected(bulk_limit=50), DistrictId(sandbox.district)
+    for kind in ("loop", "repeated", "gone"):
+        put(sandbox, kind, path="*/sections")
+        if version != "v1.1":
+            assert await client.people((Scope.DISTRICT, district), district, Role.TEACHER, OWN)
+        else:
+            with pytest.raises(CleverError):
+                await client.people((Scope.DISTRICT, district), district, Role.TEACHER, OWN)
