@@ -13,7 +13,17 @@ from typing import NamedTuple
 
 from app import telemetry
 from app.domain.calendar import Calendar
-from app.domain.errors import CleverForbade, CleverPagingBroken, CleverRecordMissing, RecordUnknown, UserUnknown
+from app.domain.errors import (
+    CleverFailed,
+    CleverForbade,
+    CleverMalformed,
+    CleverNotJson,
+    CleverPagingBroken,
+    CleverRecordMissing,
+    CleverUnexpected,
+    RecordUnknown,
+    UserUnknown,
+)
 from app.domain.events import Change, Event, Flaw, Kind, Passage
 from app.domain.facts import Facts
 from app.domain.ids import CLEVER_ID, SchoolId, SectionId, UserId
@@ -214,8 +224,8 @@ class EventReader:
     async def _read_alone(self, kind: Kind, named: str) -> Facts | Section | SchoolId | Calendar | None:
         clever, district = self._clever, self._district
         if kind is Kind.DISTRICT:
-            # A token that may not read it does not end the rest: whoever needs the calendar reads it alone.
-            with suppress(CleverForbade, CleverRecordMissing):
+            # What is wrong with it alone does not end the rest: whoever needs the calendar reads it alone.
+            with suppress(*_UNREADABLE):
                 return await clever.calendar(district, _READ_CONTEXT, with_terms=True)
             return None
         if kind is Kind.USER:
@@ -224,6 +234,17 @@ class EventReader:
             return await clever.section(SectionId(named), district, _READ_CONTEXT)
         return await clever.school(SchoolId(named), district, _READ_CONTEXT)
 
+
+# What Clever says each time it is asked for one record, maybe, although it answers all else.
+_UNREADABLE = (
+    CleverForbade,
+    CleverRecordMissing,
+    CleverFailed,
+    CleverUnexpected,
+    CleverNotJson,
+    CleverMalformed,
+    CleverPagingBroken,
+)
 
 _OUTCOMES = {Kind.OTHER: "skipped", Kind.UNKNOWN: "unknown"}
 

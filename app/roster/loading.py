@@ -56,6 +56,9 @@ _FIRST_PAUSE, _LONGEST_PAUSE, _JITTERED = 1.0, 60.0, 0.5
 MOST_TRIES = 60
 """Tries of one page, or of one list, in the better part of an hour; then other districts have their turn."""
 
+CALENDAR_TRIES = 3
+"""Tries of the district's record and its terms, without which a district is loaded, too."""
+
 _LOAD = ReadContext(urgency=Urgency.LOAD)
 
 # Where one of these is the answer, asking again helps only once somebody has changed something at Clever.
@@ -268,8 +271,11 @@ class _Load:
         newest = None
         with suppress(*_NOT_SHARED):
             newest = await self._tried(lambda: clever.newest_event(name, _LOAD))
-        with suppress(*_NOT_SHARED):
-            district.put_calendar(await self._tried(lambda: clever.calendar(name, _LOAD, with_terms=True)))
+        # Who needs the calendar reads it alone; what cannot be read of it must not keep all else from being loaded.
+        with suppress(CleverError):
+            district.put_calendar(
+                await self._tried(lambda: clever.calendar(name, _LOAD, with_terms=True), CALENDAR_TRIES)
+            )
         taken: list[str] = []
 
         def put_school(school: SchoolId) -> None:
@@ -341,8 +347,8 @@ class _Load:
             if after is None:
                 return
 
-    async def _tried(self, read: Callable[[], Awaitable[T]]) -> T:
-        """Read, trying again where that may help, up to ``MOST_TRIES`` times; the pauses grow."""
+    async def _tried(self, read: Callable[[], Awaitable[T]], most: int = MOST_TRIES) -> T:
+        """Read, trying again where that may help, up to ``most`` times; the pauses grow."""
         pauses, tries = _pauses(), 0
         while True:
             tries += 1
@@ -351,7 +357,7 @@ class _Load:
             except (CleverPagingBroken, *_GIVEN_UP):
                 raise
             except CleverError as error:
-                if tries == MOST_TRIES:
+                if tries == most:
                     raise
                 self.progress.failures += 1
                 self.progress.last_error = error.outcome

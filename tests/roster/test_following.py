@@ -1,5 +1,7 @@
 """A loaded district is kept true by Clever's events, whatever becomes of them on the way."""
 
+from typing import Any
+
 import pytest
 
 from app.domain.ids import UserId
@@ -288,10 +290,22 @@ async def test_what_changes_the_calendar_has_it_read_again(sandbox: Sandbox, clo
         assert "paused" in str(replica.followed.district.calendar())
 
 
-async def test_a_calendar_that_may_not_be_read_is_left_to_whoever_needs_it(sandbox: Sandbox, clock: MovedClock) -> None:
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"kind": "status", "status": 403, "path": "/v3.1/districts/*"},
+        {"kind": "wrong_shape", "path": "/v3.1/terms"},
+        {"kind": "html", "path": "/v3.1/terms"},
+        {"kind": "loop", "path": "/v3.1/terms"},
+    ],
+    ids=["forbidden", "malformed", "no JSON", "without end"],
+)
+async def test_a_calendar_that_cannot_be_read_is_left_to_whoever_needs_it(
+    sandbox: Sandbox, clock: MovedClock, broken: dict[str, Any]
+) -> None:
     async with following(sandbox, clock) as replica:
         await replica.load()
-        replica.break_events("status", status=403, path="/v3.1/districts/*")
+        replica.break_events(**broken)
         replica.sandbox.app.state.world.change_district(replica.district, state="paused")
         await replica.caught_up()
         assert replica.followed.district is not None

@@ -249,6 +249,18 @@ async def test_without_events_a_district_is_loaded_all_the_same(sandbox: Sandbox
     assert (progress.status, progress.last_error) == (LoadStatus.LOADED, None)
 
 
+@pytest.mark.parametrize(
+    "broken", [{"kind": "status", "status": 500}, {"kind": "wrong_shape"}], ids=["failing", "malformed"]
+)
+async def test_terms_that_cannot_be_read_are_left_to_whoever_needs_them(
+    sandbox: Sandbox, clock: MovedClock, broken: dict[str, Any]
+) -> None:
+    fault(sandbox, path="*/terms", **broken)
+    progress, district = await loaded(sandbox, clock)
+    assert (progress.status, district.calendar()) == (LoadStatus.LOADED, None)
+    assert district.people((Scope.DISTRICT, sandbox.district)) == [*sandbox.world.districts[0].users]
+
+
 async def test_a_load_in_progress_is_not_begun_again(sandbox: Sandbox, clock: MovedClock) -> None:
     async with process(sandbox, clock) as loads:
         first = loads.start(DistrictId(sandbox.district))
