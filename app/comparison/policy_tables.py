@@ -4,11 +4,10 @@ import csv
 import json
 from typing import TextIO
 
-from rich.table import Table
 from rich.text import Text
 
 from app.comparison.policies import Fields, PolicyComparison, RoleChange
-from app.comparison.tables import cells, console_on
+from app.comparison.tables import cells, console_on, table_of
 
 COLUMNS = ("setting", "role", "fields", "change", "permission", "scope", "conditional", "detail")
 """The columns of the CSV: a row has a setting, or else a role."""
@@ -20,13 +19,13 @@ def print_table(comparison: PolicyComparison, out: TextIO) -> None:
     """Print the settings that differ, and what each role gains and loses."""
     console, title = console_on(out), f"{comparison.before} → {comparison.after}"
     if comparison.settings:
-        settings = Table("setting", "before", "after", "somebody may lose", title=Text(title))
+        settings = table_of("setting", "before", "after", "somebody may lose", title=title)
         for each in comparison.settings:
             may_take = "yes" if each.may_take else "no"
             settings.add_row(*map(Text, (each.setting, each.before or "-", each.after or "-", may_take)))
         console.print(settings)
     if comparison.changes:
-        changes = Table("role", "whom", "change", "permission", "over", "why", title=Text(title))
+        changes = table_of("role", "whom", "change", "permission", "over", "why", title=title)
         for change in comparison.changes:
             permission = change.permission + " (if)" * change.conditional
             whom = _in_words(change.fields) or EVERYONE

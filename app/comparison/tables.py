@@ -8,7 +8,7 @@ from itertools import islice
 from typing import NamedTuple, TextIO
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from app.comparison.differences import Change, Changes, Comparison, Difference
@@ -25,6 +25,7 @@ SHOWN = 200
 PIPED_WIDTH = 160
 """The columns of a table that no terminal limits."""
 
+_WIDE = 120  # columns that a line of six cells takes to be read well
 _LISTED = 3
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
@@ -32,20 +33,27 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 def print_table(comparison: Comparison, out: TextIO) -> None:
     """Print a table with a line for each change of a user or account, and what it comes to in all.
 
-    Ids are never cut; of more than three places it says how many there are.
+    Ids are never cut; of more than three places it says how many there are. A narrow terminal has fewer columns.
     """
     console = console_on(out)
-    table = Table("user", "roles", "change", "permissions", "where", "why", title=_title(comparison), show_lines=False)
-    table.columns[0].no_wrap = True
+    is_wide = console.width >= _WIDE
+    headers = ("user", "roles", "change", "permissions", "where", "why") if is_wide else ("user", "change")
+    table = table_of(*headers, title=_title(comparison))
     for difference in islice(comparison.differences, SHOWN):
-        for line in _lines(difference):
-            table.add_row(*line)
+        for who, roles, kind, permissions, where, why in _lines(difference):
+            narrow = (f"{who}\n{roles}", f"{kind} {permissions}\n{where}\n{why}")
+            table.add_row(*map(Text, (who, roles, kind, permissions, where, why) if is_wide else narrow))
         table.add_section()
     if table.row_count:
         console.print(table)
     console.print(Text(summary(comparison)))
     if (more := len(comparison.differences) - SHOWN) > 0:
         console.print(Text(f"{more} more users and accounts are not shown here: CSV, JSON and HTML have all of them."))
+
+
+def table_of(*headers: str, title: str) -> Table:
+    """Return an empty table that cuts nothing: a long word goes on in the next line."""
+    return Table(*(Column(header, overflow="fold") for header in headers), title=Text(title))
 
 
 def console_on(out: TextIO) -> Console:
@@ -108,8 +116,8 @@ def loses(comparison: Comparison) -> bool:
     return any(each.lost for each in comparison.differences)
 
 
-def _title(comparison: Comparison) -> Text:
-    return Text(f"District {comparison.district}: {comparison.before} → {comparison.after}")
+def _title(comparison: Comparison) -> str:
+    return f"District {comparison.district}: {comparison.before} → {comparison.after}"
 
 
 def _kinds(difference: Difference) -> tuple[tuple[str, Changes], ...]:
@@ -139,7 +147,7 @@ class _Line(NamedTuple):
     why: str
 
 
-def _lines(difference: Difference) -> Iterator[tuple[Text, ...]]:
+def _lines(difference: Difference) -> Iterator[tuple[str, str, str, str, str, str]]:
     """Yield a line for all permissions that change at the same places for the same reason, the losses first."""
     alike: dict[_Line, list[str]] = defaultdict(list)
     for kind, changes in _kinds(difference):
@@ -148,7 +156,7 @@ def _lines(difference: Difference) -> Iterator[tuple[Text, ...]]:
     who, roles = _who(difference), ", ".join(difference.roles)
     for position, (line, permissions) in enumerate(alike.items()):
         first = ("", "") if position else (who, roles)
-        yield tuple(map(Text, (*first, line.kind, ", ".join(permissions), line.where, line.why)))
+        yield *first, line.kind, ", ".join(permissions), line.where, line.why
 
 
 def _who(difference: Difference) -> str:

@@ -8,7 +8,7 @@ const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.mi
 const told = { requests: [], errors: [], violations: {} };
 const running = await browser();
 const page = await running.newPage();
-page.setDefaultTimeout(20_000);
+page.setDefaultTimeout(60_000);
 page.on("request", (request) => told.requests.push(request.url()));
 page.on("console", (message) => told.errors.push(message.text()));
 page.on("pageerror", (error) => told.errors.push(error.message));

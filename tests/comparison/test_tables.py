@@ -82,6 +82,22 @@ def test_a_piped_table_cuts_no_id_and_has_no_colours() -> None:
     assert (sections[3] in table, "and 1 more" in table, "\x1b" in table, "…" in table) == (False, True, False, False)
 
 
+def test_a_narrow_terminal_cuts_no_id_either() -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("TERM", "dumb")  # of 80 columns, without colours
+        out = Terminal()
+        sections = [f"{LONG_ID[:-1]}{digit}" for digit in "321"]
+        lost = (change("section:edit", *sections),)
+        print_table(comparison([Difference(UserId(LONG_ID), EVE.account, EVE.roles, (), lost)]), out)
+    table = out.getvalue()
+    assert all(named in table for named in (LONG_ID, "eve-the-teacher", *sections, "section:edit", "It differs."))
+    assert max(map(len, table.splitlines())) <= 80
+
+
 def test_a_table_marks_what_a_request_has_to_meet() -> None:
     conditional = change("section:edit", "algebra", reason=Reason.POLICY)._replace(conditional=True)
     table = written(print_table, comparison([Difference(UserId("eve"), None, (), (), (conditional,))]))
