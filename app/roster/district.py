@@ -120,6 +120,7 @@ class District:
         number: that of the load: no other district in this process has it.
         as_of: when what is held was true; whoever loads or follows the district moves it forward.
         on_change: is called with what a change returns, before it returns.
+        read_since: of whom Clever said something else when they were read alone later, and when that reading began.
     """
 
     def __init__(self, district: DistrictId, whom: Whom, as_of: AsOf) -> None:
@@ -129,6 +130,7 @@ class District:
         self.number = next(_load_numbers)
         self.as_of = as_of
         self.on_change: Callable[[Collection[UserId]], None] = _ignore
+        self.read_since: dict[str, float] = {}
         self._ids = _Ids()
         self._people: dict[int, bytes] = {}
         self._sections: dict[int, bytes] = {}

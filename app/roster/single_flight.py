@@ -19,6 +19,7 @@ from app.domain.errors import (
     CleverLimited,
     CleverRefusedToken,
     CleverTimedOut,
+    QuestionError,
     RecordUnknown,
     UserUnknown,
 )
@@ -219,11 +220,13 @@ class Fetches:
     async def _read(self, wanted: Fetchable[Said], fetch: Fetch) -> Snapshot[Said]:
         store, key = self._store, wanted.key
         fetch.began = began = store.clock()
-        at = store.wall()
+        at, before = store.wall(), store.loaded_record(key)
         try:
             said = await wanted.read(fetch.read_context)
         except (UserUnknown, RecordUnknown) as error:
-            store.put_gone(key, Snapshot(type(error), began, at))
+            there_is_none: Snapshot[type[QuestionError]] = Snapshot(type(error), began, at)
+            store.compare(key, there_is_none, before)
+            store.put_gone(key, there_is_none)
             raise
         except CleverRefusedToken:
             store.note_refusal(key.district, None, began)
@@ -236,6 +239,7 @@ class Fetches:
         if gone is not None:
             raise gone
         snapshot = store.dated(said, began, at)
+        store.compare(key, snapshot, before)
         store.put(key, snapshot)
         return snapshot
 

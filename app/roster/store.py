@@ -135,6 +135,33 @@ class Store:
         if not self.is_outdated(key, snapshot):
             self._cache(key).put(key.text, snapshot)
 
+    def loaded_record(self, key: Key) -> tuple[int, Any] | None:
+        """Return which load holds a user, and what it says of them; None if none does."""
+        loaded = self._districts.get(key.district) if key.kind == "user" else None
+        said = None if loaded is None else said_by(loaded, key.kind, key.which)
+        return None if loaded is None or said is None else (loaded.number, said)
+
+    def compare(self, key: Key, read: Snapshot[Any], before: tuple[int, Any] | None) -> None:
+        """Have a user who was read alone answered by that for as long as the load that holds them says something else.
+
+        An event may come late: until then the older record must not bring back what was lost.
+
+        Args:
+            key: who was read.
+            read: their facts, or the error that says that they are gone.
+            before: what ``loaded_record`` returned when the reading began; where it says something else by now, an
+                event has told something newer.
+        """
+        held = self.loaded_record(key)
+        if held is None or held != before:
+            return
+        loaded, said = self._districts[key.district], held[1]
+        if read.facts == (packed(said) if isinstance(said, Facts) else said):
+            loaded.read_since.pop(key.which, None)
+        else:
+            loaded.read_since[key.which] = read.began
+            self.users.forget(key.text)
+
     def drop(self, key: Key) -> None:
         """Keep no snapshot of this."""
         self._cache(key).forget(key.text)
@@ -162,7 +189,7 @@ class Store:
     def found_gone(self, key: Key) -> Snapshot[type[QuestionError]] | None:
         """Return when Clever has lately said that there is no such thing, and the error to raise; else None."""
         gone, loaded = self.gone.get(key.text), self._districts.get(key.district)
-        if loaded is None or (gone is not None and gone.began > loaded.as_of.began):
+        if loaded is None or (gone is not None and gone.began > loaded.as_of.began) or _is_read_since(loaded, key):
             return gone
         said = said_by(loaded, key.kind, key.which)
         if said is None:
@@ -221,6 +248,8 @@ class Store:
         alone = held if held is not None and held.load is None else None
         if alone is not None and alone.began > as_of.began:
             return alone
+        if _is_read_since(loaded, key):
+            return alone if alone is not None and alone.began >= loaded.read_since[key.which] else None
         said = said_by(loaded, key.kind, key.which)
         if said is None:
             return None if alone is not None and self.is_outdated(key, alone) else alone
@@ -242,6 +271,7 @@ class Store:
         for user in users:
             key = Key("user", district, user)
             self.users.forget(key.text)
+            loaded.read_since.pop(user, None)
             if said_by(loaded, key.kind, user) is None:
                 # Of whoever is not loaded, other processes and fetches in progress may have what was true before,
                 # and so may every list in which they stand.
@@ -251,6 +281,11 @@ class Store:
 
     def _cache(self, key: Key) -> Cache:
         return self.users if key.kind == "user" else self.places
+
+
+def _is_read_since(loaded: District, key: Key) -> bool:
+    """Tell whether something else than a loaded district says was read of a user later."""
+    return key.kind == "user" and key.which in loaded.read_since
 
 
 def _refusals_of(key: Key) -> tuple[tuple[DistrictId, str | None], ...]:

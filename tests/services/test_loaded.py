@@ -28,6 +28,7 @@ from tests.services.test_shared import both_by
 from tests.waiting import settled
 
 TEACHER = Facts(ANN, NORTH, (HeldRole(Role.TEACHER, (Standing(fields=(("title", ("dean",)),)),)),))
+DEAN = Facts(ANN, NORTH, (HeldRole(Role.STAFF),))
 STUDENT = Facts(ANN, NORTH, (HeldRole(Role.STUDENT),))
 ANEW = Freshness(no_cache=True)
 
@@ -92,7 +93,7 @@ async def test_whoever_is_missing_where_staff_is_loaded_is_read_alone(asked: Ask
     assert asked.clever.snapshots == 1
 
 
-async def test_what_is_read_alone_later_comes_first_until_the_district_is_newer(
+async def test_what_was_read_alone_later_is_not_undone_by_the_next_look_for_events(
     asked: Asked, clock: MovedClock
 ) -> None:
     district = loaded(asked, TEACHER)
@@ -103,11 +104,15 @@ async def test_what_is_read_alone_later_comes_first_until_the_district_is_newer(
     assert facts_in(await asked.snapshot()) == STUDENT
     clock.move(10)
     district.as_of = now(asked)
-    assert facts_in(await asked.snapshot()) == TEACHER
+    assert facts_in(await asked.snapshot()) == STUDENT
     assert asked.clever.snapshots == 1
+    clock.move(asked.roster.fresh_seconds)
+    district.as_of = now(asked)
+    assert facts_in(await asked.snapshot()) == STUDENT
+    assert asked.clever.snapshots == 2
 
 
-async def test_whoever_is_found_gone_later_is_unknown_until_the_district_is_newer(
+async def test_whoever_was_found_gone_later_is_not_brought_back_by_the_next_look_for_events(
     asked: Asked, clock: MovedClock
 ) -> None:
     district = loaded(asked, TEACHER)
@@ -115,11 +120,46 @@ async def test_whoever_is_found_gone_later_is_unknown_until_the_district_is_newe
     asked.clever.error = UserUnknown()
     with pytest.raises(UserUnknown):
         await asked.snapshot(ANEW)
-    with pytest.raises(UserUnknown):
-        await asked.snapshot()
+    for seconds in (1, 3600):
+        clock.move(seconds)
+        district.as_of = now(asked)
+        with pytest.raises(UserUnknown):
+            await asked.snapshot()
+
+
+async def test_what_was_read_alone_gives_way_to_an_event_to_another_load_and_to_a_reading_that_says_the_same(
+    asked: Asked, clock: MovedClock
+) -> None:
+    district = loaded(asked, TEACHER)
+    asked.clever.facts_given = STUDENT
+    await asked.snapshot(ANEW)
+    district.put_person(DEAN)
+    assert facts_in(await asked.snapshot()) == DEAN
+    clock.move(1)
+    assert facts_in(await asked.snapshot(ANEW)) == STUDENT
+    clock.move(1)
+    district = loaded(asked, TEACHER)
+    assert facts_in(await asked.snapshot()) == TEACHER
+    clock.move(1)
+    for facts in (STUDENT, TEACHER):
+        asked.clever.facts_given = facts
+        await asked.snapshot(ANEW)
+    assert not district.read_since
+
+
+async def test_an_event_that_comes_while_a_user_is_read_alone_is_the_newer(asked: Asked, clock: MovedClock) -> None:
+    district = loaded(asked, TEACHER)
+    asked.clever.let.clear()
+    asked.clever.facts_given = STUDENT
+    clock.move(1)
+    reading = asyncio.create_task(asked.snapshot(ANEW))
+    await settled(lambda: asked.clever.snapshots == 1)
+    district.put_person(DEAN)
+    asked.clever.let.set()
+    await reading
     clock.move(1)
     district.as_of = now(asked)
-    assert facts_in(await asked.snapshot()) == TEACHER
+    assert facts_in(await asked.snapshot()) == DEAN
 
 
 async def test_a_district_that_is_too_old_is_no_answer_while_clever_can_be_read(
