@@ -41,12 +41,25 @@ told.opened = await seen();
 await tabTo("role");
 await page.keyboard.type("tea");
 told.teachers = await seen();
-await tabTo("change");
-await page.keyboard.type("gained");
-told.gaining = await seen();
+for (const [id, typed] of [
+  ["school", "school-of-gained-9"],
+  ["permission", "section:view"],
+  ["change", "gained"],
+  ["reason", "a new"],
+]) {
+  await tabTo(id);
+  await page.keyboard.type(typed);
+}
+told.filtered = await seen();
+await tabTo("clear");
+await page.keyboard.press("Enter");
+await page.waitForFunction((counts) => document.getElementById("counts").textContent === counts, {}, told.opened.counts);
 await tabTo("next");
 await page.keyboard.press("Enter");
 told.turned = await seen();
+await page.focus("#who");
+await page.keyboard.type("old-4242");
+told.searched = await seen();
 for (const scheme of ["light", "dark"]) {
   await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: scheme }]);
   if (pictures) await page.screenshot({ path: `${pictures}/${scheme}.png` });
