@@ -355,7 +355,7 @@ async def _whole_districts(
     )
     following.load_again = loading.start
     if shared is not None:
-        shared.on_load(loading.start)
+        shared.on_load(loading.start_unless_newer)
     keeping = asyncio.create_task(loading.keep_loaded(None if "all" in settings.load else settings.load))
     try:
         yield loading, following

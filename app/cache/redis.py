@@ -23,8 +23,8 @@ from app.domain.serialization import PackedFacts
 from app.domain.snapshot import Found
 from app.telemetry import metrics, tracing
 
-LoadWanted = Callable[[DistrictId], object]
-"""Called with a district that another process was asked to load."""
+LoadWanted = Callable[[DistrictId, float], object]
+"""Called with a district that another process was asked to load, and when it was, in Unix seconds."""
 
 Dropped = Callable[[str, float], None]
 """Called with the key of outdated facts, and the Unix time up to which snapshots of them are outdated."""
@@ -91,7 +91,7 @@ class SharedCache:
             channel=self._channel,
             message_of=self._news_of,
         )
-        self._load_wanted: LoadWanted = lambda _district: None
+        self._load_wanted: LoadWanted = lambda _district, _at: None
 
     def state(self) -> str:
         """Return the state of Redis, in one fixed word."""
@@ -105,7 +105,7 @@ class SharedCache:
             yield
 
     def on_load(self, load_wanted: LoadWanted) -> None:
-        """Have ``load_wanted`` called with each district that another process was asked to load."""
+        """Have ``load_wanted`` called with each district that another process was asked to load, and when."""
         self._load_wanted = load_wanted
 
     def announce_load(self, district: DistrictId) -> None:
@@ -202,7 +202,7 @@ class SharedCache:
         if key.startswith(_NEWS):
             self.events.wake(DistrictId(key.removeprefix(_NEWS)))
         elif key.startswith(_LOAD):
-            self._load_wanted(DistrictId(key.removeprefix(_LOAD)))
+            self._load_wanted(DistrictId(key.removeprefix(_LOAD)), opened.at)
         else:
             self._dropped(key, opened.at)
 

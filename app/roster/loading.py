@@ -189,11 +189,24 @@ class Loading:
         return self.progress(district)
 
     def start_everywhere(self, district: DistrictId) -> Progress:
-        """Load a district here and in all other processes; raises ``LoadAlone`` if those cannot be told."""
+        """Load a district here and in all other processes; raises ``LoadAlone`` if those cannot be told.
+
+        While that is in progress here the others have been told, and those that are done need not begin again.
+        """
         if self.is_one_of_several:
             raise LoadAlone
-        self.turns.announce_load(district)
+        if self.progress(district).is_over():
+            self.turns.announce_load(district)
         return self.start(district)
+
+    def start_unless_newer(self, district: DistrictId, at: float) -> None:
+        """Load a district as was asked for ``at`` Unix seconds, unless the latest load began after that.
+
+        Whoever can write to Redis can repeat what was announced before.
+        """
+        began = self.progress(district).began
+        if began is None or began < at:
+            self.start(district)
 
     async def drop(self, district: DistrictId) -> None:
         """Break off the load of a district, and keep nothing of it."""

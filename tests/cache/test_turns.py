@@ -2,9 +2,10 @@
 
 import asyncio
 from contextlib import ExitStack
+from functools import partial
 
 from app.domain.ids import DistrictId
-from tests.cache.conftest import Wall, replicas
+from tests.cache.conftest import NOW, Wall, replicas
 from tests.cache.test_two_services import served
 from tests.conftest import MovedClock, Sandbox
 from tests.valkey import Valkey
@@ -50,11 +51,11 @@ async def test_without_redis_every_turn_comes_at_once() -> None:
 
 async def test_all_replicas_but_the_one_that_says_so_are_told_to_load(redis: Valkey) -> None:
     async with replicas(3, redis.url, Wall()) as (one, *others):
-        told: list[list[str]] = [[], [], []]
-        for replica, districts in zip((one, *others), told, strict=True):
-            replica.shared.on_load(districts.append)
+        told: list[tuple[int, str, float]] = []
+        for number, replica in enumerate((one, *others)):
+            replica.shared.on_load(partial(lambda *of_load: told.append(of_load), number))
         one.shared.announce_load(NORTH)
-        await eventually(lambda: told == [[], [NORTH], [NORTH]])
+        await eventually(lambda: sorted(told) == [(1, NORTH, NOW), (2, NORTH, NOW)])
 
 
 async def test_a_district_is_loaded_by_every_replica_of_which_one_was_asked(

@@ -16,7 +16,7 @@ from app.domain.facts import Facts, Role
 from app.domain.ids import DistrictId, IdShape, UserId
 from app.domain.scopes import Scope
 from app.roster.district import District, Whom
-from app.roster.loading import MOST_TRIES, Loading, LoadStatus, Progress
+from app.roster.loading import MOST_TRIES, Loading, LoadStatus, NoOthers, Progress
 from app.roster.store import Store
 from app.sandbox.faults import Fault, Faults
 from app.waiting import cancel
@@ -247,6 +247,34 @@ async def test_without_events_a_district_is_loaded_all_the_same(sandbox: Sandbox
     fault(sandbox, path="*/events", kind="status", status=403)
     progress, _ = await loaded(sandbox, clock)
     assert (progress.status, progress.last_error) == (LoadStatus.LOADED, None)
+
+
+class Announced(NoOthers):
+    """The turns of a process that notes what it tells others to load."""
+
+    def __init__(self) -> None:
+        self.districts: list[DistrictId] = []
+
+    def announce_load(self, district: DistrictId) -> None:
+        self.districts.append(district)
+
+
+async def test_others_are_told_of_a_load_once_and_one_that_began_before_ours_is_nothing_new(
+    sandbox: Sandbox, clock: MovedClock
+) -> None:
+    async with process(sandbox, clock) as loads:
+        district, others = DistrictId(sandbox.district), Announced()
+        loads.turns = others
+        asked_at = loads.store.wall()
+        first = loads.start_everywhere(district)
+        assert loads.start_everywhere(district) is first
+        assert others.districts == [district]
+        await loads.finish(district)
+        loads.start_unless_newer(district, asked_at)
+        assert loads.progress(district) is first
+        loads.start_unless_newer(district, asked_at + 1)
+        assert loads.progress(district) is not first
+        assert (await loads.finish(district)).status is LoadStatus.LOADED
 
 
 @pytest.mark.parametrize(
