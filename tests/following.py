@@ -5,15 +5,16 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from app.cache.redis import SharedCache
-from app.clever.client import CleverClient, connect
-from app.domain.ids import DistrictId, IdShape
+from app.clever.client import CleverClient
+from app.domain.ids import DistrictId
 from app.domain.read_context import OWN
 from app.domain.scopes import Scope
 from app.roster.changes import TooOld
 from app.roster.district import AsOf, District, Whom
 from app.roster.following import Followed, Following
 from app.sandbox.faults import Faults
-from tests.conftest import TOKEN, Sandbox
+from tests.clever_client import client_of
+from tests.conftest import Sandbox
 from tests.waiting import eventually
 
 SOON = 0.01
@@ -106,30 +107,21 @@ async def following(
     seconds: float = SOON,
 ) -> AsyncIterator[Replica]:
     """Run a replica, which asks for events every few milliseconds; load the district to begin."""
-    clever = connect(
-        url=sandbox.url,
-        version="v3.1",
-        auth_url=sandbox.url,
-        token=TOKEN,
-        client_id=None,
-        client_secret=None,
-        id_shape=IdShape(),
-    )
-    replica = Replica(clever, sandbox)
-    replica.following = Following(
-        clever=clever,
-        publish=replica.published.append,
-        withdraw=replica.withdrawn.append,
-        calendar_changed=replica.calendars.append,
-        clock=clock,
-        wall=wall,
-        seconds=seconds,
-        fresh_seconds=SOON * 3 / 2,
-        stream=None if shared is None else shared.events,
-        load_again=replica.again.append,
-    )
-    try:
-        yield replica
-    finally:
-        await replica.following.aclose()
-        await clever.aclose()
+    async with client_of(sandbox.url) as clever:
+        replica = Replica(clever, sandbox)
+        replica.following = Following(
+            clever=clever,
+            publish=replica.published.append,
+            withdraw=replica.withdrawn.append,
+            calendar_changed=replica.calendars.append,
+            clock=clock,
+            wall=wall,
+            seconds=seconds,
+            fresh_seconds=SOON * 3 / 2,
+            stream=None if shared is None else shared.events,
+            load_again=replica.again.append,
+        )
+        try:
+            yield replica
+        finally:
+            await replica.following.aclose()

@@ -50,6 +50,7 @@ MOST_REQUESTS = {EVERYONE: 20, STAFF: 10}
 MOST_MB = {EVERYONE: 150, STAFF: 40}
 _MB = 1_000_000
 _LOADED_WITHIN = 300
+_FORGET_MOST = "5"  # sets VmHWM to what is resident now; see proc_pid_clear_refs(5)
 _LOOK = 0.1
 
 Reader = Callable[[Sequence[str]], str]
@@ -111,7 +112,9 @@ def main() -> Iterator[Figure]:
             yield from _first_load(ours, clever, world, STAFF)
         with service(settings(clever, **_loading(EVERYONE))) as ours:
             until_ready(ours)
+            empty = memory(ours.pid, "VmRSS")
             yield from _first_load(ours, clever, world, EVERYONE)
+            yield from _load_again(ours, world, empty)
             yield from _questions(ours, clever, world)
         with (
             serving(module("remembered", clever.url), cores=(ASKING,)) as pages,
@@ -167,6 +170,15 @@ def _first_load(ours: Served, clever: Served, world: _World, whom: str) -> Itera
     yield told(f"… at most while it was loaded, {whom}", most / _MB, " MB")
     if whom is EVERYONE:
         yield told("resident beyond the empty process, for each user", taken / load.users, " bytes")
+
+
+def _load_again(ours: Served, world: _World, empty: int) -> Iterator[Figure]:
+    """Load a loaded district once more, as happens each day: for a while the old one and the new one are held."""
+    Path(f"/proc/{ours.pid}/clear_refs").write_text(_FORGET_MOST, encoding="ascii")
+    load = Loaded(ours, world.district).load()
+    after, most = (memory(ours.pid, what) - empty for what in ("VmRSS", "VmHWM"))
+    yield at_most(f"resident after {load.users:,} users were loaded again", after / _MB, MOST_MB[EVERYONE], " MB")
+    yield told("… at most while they were", most / _MB, " MB")
 
 
 def memory(pid: int, what: str) -> int:

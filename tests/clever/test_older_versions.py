@@ -1,20 +1,20 @@
 """Versions before 3.0 against the sandbox, over a socket: the facts of API 3.1, under the ids of old accounts."""
 
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date
 from typing import Any
 
 import pytest
 
-from app.clever.client import CleverClient, connect
+from app.clever.client import CleverClient
 from app.clever.versions import Version
 from app.cli.server import in_background
 from app.domain.calendar import Calendar
 from app.domain.errors import CleverError, CleverMalformed, RecordUnknown, UserUnknown
 from app.domain.facts import Facts, HeldRole, Role, SectionOf, Standing, standings_by_term
-from app.domain.ids import DistrictId, IdShape, UserId
+from app.domain.ids import DistrictId, UserId
 from app.domain.places import Place
 from app.domain.read_context import OWN
 from app.domain.scopes import Scope
@@ -23,7 +23,8 @@ from app.sandbox.faults import Fault, Faults
 from app.sandbox.server import create_sandbox
 from app.sandbox.world import generate
 from tests.clever.conftest import Connect
-from tests.conftest import TOKEN, MovedClock, Sandbox
+from tests.clever_client import client_of
+from tests.conftest import MovedClock, Sandbox
 from tests.loaded import loaded_by
 from tests.rosters import roster_over
 
@@ -36,29 +37,12 @@ async def loaded(client: CleverClient, sandbox: Sandbox, clock: MovedClock) -> D
     return await loaded_by(roster_over(client, clock), DistrictId(sandbox.district))
 
 
-@asynccontextmanager
-async def reading(sandbox: Sandbox, version: Version) -> AsyncIterator[CleverClient]:
-    client = connect(
-        url=sandbox.url,
-        version=version,
-        auth_url=sandbox.url,
-        token=TOKEN,
-        client_id=None,
-        client_secret=None,
-        id_shape=IdShape(),
-    )
-    try:
-        yield client
-    finally:
-        await client.aclose()
-
-
 def put(sandbox: Sandbox, kind: Any, **given: Any) -> None:
     sandbox.app.state.faults.put(Faults(seed=1, faults=(Fault(kind=kind, **given),)))
 
 
 async def as_of_3_1(sandbox: Sandbox, clock: MovedClock) -> District:
-    async with reading(sandbox, "v3.1") as client:
+    async with client_of(sandbox.url, "v3.1") as client:
         return await loaded(client, sandbox, clock)
 
 
@@ -125,7 +109,7 @@ async def test_an_account_reaches_the_schools_sections_and_students_of_its_role_
 async def test_a_loaded_district_is_what_is_read_of_each_account(version: Version, clock: MovedClock) -> None:
     with small_sandbox() as sandbox:
         old = [account for account, _ in accounts(await as_of_3_1(sandbox, clock))]
-        async with reading(sandbox, version) as client:
+        async with client_of(sandbox.url, version) as client:
             whole = await loaded(client, sandbox, clock)
             assert whole.people((Scope.DISTRICT, whole.id)) == sorted(old)
             for account in old:

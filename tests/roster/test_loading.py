@@ -9,18 +9,19 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from app.clever.client import CleverClient, connect
+from app.clever.client import CleverClient
 from app.domain.calendar import Calendar
 from app.domain.errors import CleverError, CleverUnreachable
 from app.domain.facts import Facts, Role
-from app.domain.ids import DistrictId, IdShape, UserId
+from app.domain.ids import DistrictId, UserId
 from app.domain.scopes import Scope
 from app.roster.district import District, Whom
 from app.roster.loading import MOST_TRIES, Loading, LoadStatus, NoOthers, Progress
 from app.roster.store import Store
 from app.sandbox.faults import Fault, Faults
 from app.waiting import cancel
-from tests.conftest import TOKEN, MovedClock, Sandbox
+from tests.clever_client import client_of
+from tests.conftest import MovedClock, Sandbox
 from tests.rosters import roster_over
 from tests.waiting import eventually, settled
 
@@ -91,24 +92,12 @@ def loads_of(clever: CleverClient, store: Store, whom: Whom = Whom.EVERYONE) -> 
 @asynccontextmanager
 async def process(sandbox: Sandbox, clock: MovedClock, whom: Whom = Whom.EVERYONE) -> AsyncIterator[Loading]:
     """The loads of a process, with pages of fifty records and without pauses."""
-    client = connect(
-        url=sandbox.url,
-        version="v3.1",
-        auth_url=sandbox.url,
-        token=TOKEN,
-        client_id=None,
-        client_secret=None,
-        id_shape=IdShape(),
-        clock=clock,
-        bulk_limit=LIMIT,
-    )
-    store = roster_over(client, clock).store
-    loads = loads_of(client, store, whom)
-    try:
-        yield loads
-    finally:
-        await loads.aclose()
-        await client.aclose()
+    async with client_of(sandbox.url, clock=clock, bulk_limit=LIMIT) as client:
+        loads = loads_of(client, roster_over(client, clock).store, whom)
+        try:
+            yield loads
+        finally:
+            await loads.aclose()
 
 
 async def ended(loads: Loading, district: str) -> Progress:
