@@ -1,8 +1,9 @@
-"""What Redis costs: a user whom another process has read, beside one who is in memory; and its end in mid-run."""
+"""What Redis costs: a user whom another process has read, beside one in memory; its end; and how soon events arrive."""
 
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from itertools import cycle, islice
 from statistics import median
 from threading import Thread
@@ -20,6 +21,9 @@ from tests.valkey import Valkey, valkey
 SIZE: dict[str, Any] = {"schools": 20, "teachers": 700, "students": 9_000}
 USERS, WARM = 300, 50
 IN_MID_RUN, ASKED_MEANWHILE = 200, 1_500
+CHANGED = 15
+
+_LOOK = 0.1
 
 
 def main() -> Iterator[Figure]:
@@ -32,6 +36,34 @@ def main() -> Iterator[Figure]:
             until_ready(ours)
             yield from _hits(other, ours, redis, teachers)
             yield from _ended(ours, redis, teachers)
+    with sandbox(**SIZE) as clever, valkey() as redis:
+        following = settings(clever, ROSTERGUARD_REDIS_URL=redis.url, ROSTERGUARD_EVENTS_SECONDS="1")
+        with service(following, cores=(ASKING,)) as other, service(following, cores=(SERVING,)) as ours:
+            until_ready(other)
+            until_ready(ours)
+            yield from _changes(clever, (other, ours), teachers)
+
+
+def _changes(clever: Served, replicas: Sequence[Served], users: Sequence[str]) -> Iterator[Figure]:
+    """Delete users at Clever one by one, and see how long after the first replica the other answers by that."""
+    with httpx.Client(base_url=clever.url, timeout=60) as changing, ExitStack() as stack:
+        asking = [stack.enter_context(each.asking()) for each in replicas]
+        district = f"/v1/districts/{asking[0].get('/v1/districts').json()['districts'][0]['district']}"
+        asking[0].post(f"{district}/load").raise_for_status()
+        for each in asking:
+            while each.get(district).raise_for_status().json()["mode"] != "following":
+                time.sleep(_LOOK)
+        apart = []
+        for user in users[:CHANGED]:
+            changing.delete(f"/_sandbox/users/{user}").raise_for_status()
+            gone: dict[httpx.Client, float] = {}
+            while len(gone) < len(asking):
+                for each in asking:
+                    if each not in gone and each.get(path_of(user)).status_code == httpx.codes.NOT_FOUND:
+                        gone[each] = time.perf_counter()
+            first, last = sorted(gone.values())
+            apart.append((last - first) * 1000)
+    yield at_most("an event that one replica has seen, until the other answers by it (p50)", median(apart), 50, " ms")
 
 
 def _hits(other: Served, ours: Served, redis: Valkey, users: Sequence[str]) -> Iterator[Figure]:
