@@ -79,6 +79,7 @@ def match(
         with _terminable():
             settings = read_settings()
             form = form or _format_of(accounts)
+            _check_targets(output, users)
             with _source(accounts) as source, _progress() as bar:
                 run = _Run(accounts_in(source, form, OF_ACCOUNT), mode, id_shape(settings), bar)
                 run.match(_directory(settings, DistrictId(district), bar))
@@ -180,7 +181,7 @@ class _Run:
 
 
 def _directory(settings: Settings, district: DistrictId, bar: Progress) -> Directory:
-    directory, task = Directory(), bar.add_task("reading the district", total=None)
+    directory, task = Directory(district=district), bar.add_task("reading the district", total=None)
 
     async def read() -> None:
         client = clever_client(settings)
@@ -198,6 +199,11 @@ def _format_of(path: Path) -> Format:
         return FORMATS[path.suffix.lower()]
     except KeyError:
         raise FileUnusable(f"{path}: give the --format: the name ends with none of {', '.join(FORMATS)}") from None
+
+
+def _check_targets(output: Path, users: Path | None) -> None:
+    if users is not None and users.resolve() == output.resolve():
+        raise FileUnusable(f"{users}: --output and --users name the same file")
 
 
 @contextmanager

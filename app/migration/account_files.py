@@ -187,18 +187,23 @@ def _check(columns: Sequence[str], added: Sequence[str]) -> None:
     twice = sorted({name for name in columns if name and columns.count(name) > 1})
     missing = [name for name in REQUIRED if name not in columns]
     taken = [name for name in added if name in columns]
-    if twice:
-        raise FileUnusable(f"two columns have the name {twice[0]}")
+    # First, since without its columns the first row may be somebody's data, which no error shows.
     if missing:
         raise FileUnusable(
             f"there is no column {missing[0]}: the first row has the names of the columns, with commas between them"
         )
+    if twice:
+        raise FileUnusable(f"two columns have the name {twice[0]}")
     if taken:
         raise FileUnusable(f"there is a column {taken[0]} already, which the result adds: give it another name")
 
 
+_LONGEST_CELL = 16 * 1024 * 1024  # characters; Python's own limit of 128 KiB is less than a photo takes
+
+
 def _csv_rows(text: TextIOWrapper) -> Iterator[tuple[int, list[str]]]:
     number = 0
+    csv.field_size_limit(_LONGEST_CELL)
     try:
         # Strict, since else a quotation mark that is never closed would swallow the rest of the file.
         for number, cells in enumerate(csv.reader(text, strict=True), 1):

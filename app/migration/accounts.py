@@ -12,7 +12,7 @@ ACCOUNT_ID, ROLE = "account_id", "role"
 REQUIRED = (ACCOUNT_ID, ROLE)
 """The columns that there have to be."""
 
-COLUMNS = frozenset({*REQUIRED, *Field, "clever_id", "legacy_id", "first_name", "last_name"})
+COLUMNS = frozenset({*REQUIRED, *Field, "clever_id", "legacy_id", "district", "first_name", "last_name"})
 """The columns that are read; whatever else there is only stands there again in the result."""
 
 ROLES: Mapping[str, Role] = {**{role.value: role for role in Role}, "school_admin": Role.STAFF}
@@ -55,20 +55,24 @@ def account_of(row: Mapping[str, str], is_id: Callable[[str], bool]) -> NamedAcc
         raise RowMistake(ACCOUNT_ID, "there is no id")
     if role is None:
         raise RowMistake(ROLE, f"this is none of {', '.join(sorted(ROLES))}")
-    clever_id, legacy_id = (_id(row, column, is_id) for column in ("clever_id", "legacy_id"))
-    written = row if row.get(Field.NAME) else {**row, Field.NAME: _name(row)}
+    clever_id, legacy_id, district = (_id(row, column, is_id) for column in ("clever_id", "legacy_id", "district"))
+    written = row if row.get(Field.NAME, "").strip() else {**row, Field.NAME: _name(row)}
     try:
         identity = identity_of(role, written)
     except ValueError as error:
         raise RowMistake(Field.DATE_OF_BIRTH, str(error)) from None
-    return NamedAccount(named, Account(identity, clever_id, legacy_id))
+    return NamedAccount(named, Account(identity, clever_id, legacy_id, district))
 
 
 def _id(row: Mapping[str, str], column: str, is_id: Callable[[str], bool]) -> str | None:
     written = row.get(column, "").strip()
-    if written and not is_id(written):
-        raise RowMistake(column, "this does not have the shape of Clever's ids")
-    return written or None
+    if not written:
+        return None
+    # Clever writes its ids in lower case; some databases and spreadsheets do not.
+    for one in (written, written.lower()):
+        if is_id(one):
+            return one
+    raise RowMistake(column, "this does not have the shape of Clever's ids")
 
 
 def _name(row: Mapping[str, str]) -> str:

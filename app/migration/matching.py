@@ -1,7 +1,8 @@
 """Matches accounts of an application to users of API 3.x, and never guesses. Pure: no file and no request.
 
-An id of Clever decides. Without one the fields do, in the order of Clever's onboarding guide, and only where nothing
-speaks against it: a wrong match shows a child's data to the wrong adult, so in doubt a person has to look.
+An id of Clever decides, unless the fields lead to somebody else. Without one the fields do, in the order of Clever's
+onboarding guide, and only where nothing speaks against it: a wrong match shows a child's data to the wrong adult, so in
+doubt a person has to look.
 """
 
 from collections import Counter
@@ -10,7 +11,7 @@ from enum import StrEnum
 from typing import NamedTuple, TypeAlias
 
 from app.domain.facts import Role
-from app.domain.ids import UserId
+from app.domain.ids import DistrictId, UserId
 from app.migration.identities import ORDER, Field, Identity, Person
 
 
@@ -21,11 +22,13 @@ class Account(NamedTuple):
         identity: its role, and the fields by which people are known.
         clever_id: the Clever id that it has, from before API 3.0 or since.
         legacy_id: the id from before API 3.0, where that is kept apart.
+        district: the district that it names as its own, if it names one.
     """
 
     identity: Identity
     clever_id: str | None = None
     legacy_id: str | None = None
+    district: str | None = None
 
 
 class Result(StrEnum):
@@ -100,6 +103,9 @@ class _Candidate(NamedTuple):
 _MOST_ALIKE = 1_000
 """People of one role with one value: whatever more of them share is not looked up. It identifies nobody."""
 
+_EMPLOYEES = frozenset({Role.TEACHER, Role.STAFF, Role.DISTRICT_ADMIN})
+"""The roles between which a user changes; a student or a contact is never anything else."""
+
 _Holder: TypeAlias = tuple[UserId, Role | None]
 """Whose an id is, and of which role; None if it is that of the user."""
 
@@ -107,8 +113,9 @@ _Holder: TypeAlias = tuple[UserId, Role | None]
 class Directory:
     """The users of one district, found by their ids and fields."""
 
-    def __init__(self, people: Iterable[Person] = ()) -> None:
-        """Hold people: one entry for each role of a user."""
+    def __init__(self, people: Iterable[Person] = (), district: DistrictId | None = None) -> None:
+        """Hold people: one entry for each role of a user; an account that names another district is nobody's here."""
+        self._district = district
         self._roles: dict[UserId, tuple[Role, ...]] = {}
         self._legacy: dict[str, tuple[_Holder, ...]] = {}
         # Almost every value has one holder: a list for each would take as much memory as all else.
@@ -135,22 +142,42 @@ class Directory:
 
     def match(self, account: Account) -> Match:
         """Match an account by its ids, or else by its fields."""
-        if not account.clever_id and not account.legacy_id and account.identity.role is not Role.CONTACT:
-            return self._by_fields(account.identity)
-        ids = {on: one for on, one in (("clever_id", account.clever_id), ("legacy_id", account.legacy_id)) if one}
-        holders = {on: found for on, one in ids.items() if (found := self._holders(one))}
-        users = tuple(sorted({user for found in holders.values() for user, _ in found}))
-        role = account.identity.role
-        if role is Role.CONTACT:
+        if account.district not in {None, self._district}:
+            return Match(Result.UNMATCHED, reason="The account is one of another district.")
+        if account.identity.role is Role.CONTACT:
             reason = "Contacts changed with API 3.0: create the account anew."
-            return Match(Result.UNMATCHED, candidates=users, reason=reason)
+            return Match(Result.UNMATCHED, candidates=_users(self._holders_of(account)), reason=reason)
+        if account.clever_id or account.legacy_id:
+            return self._by_ids(account)
+        return self._by_fields(account.identity)
+
+    def _holders_of(self, account: Account) -> Mapping[str, Sequence[_Holder]]:
+        ids = {on: one for on, one in (("clever_id", account.clever_id), ("legacy_id", account.legacy_id)) if one}
+        return {on: found for on, one in ids.items() if (found := self._holders(one))}
+
+    def _by_ids(self, account: Account) -> Match:
+        role, holders = account.identity.role, self._holders_of(account)
+        users = _users(holders)
         if not holders:
             return self._of_unknown_id(account.identity)
         if len(users) > 1:
             return Match(Result.AMBIGUOUS, candidates=users, reason="The ids belong to different users.")
-        if all(held not in {None, role} for found in holders.values() for _, held in found):
+        (user,) = users
+        if not any(self._is_of(role, holder) for found in holders.values() for holder in found):
             return Match(Result.AMBIGUOUS, candidates=users, reason=f"The id is that of another role than {role}.")
-        return Match(Result.MATCHED, users[0], tuple(holders), Certainty.ID)
+        # Rows in which ids and names have come apart, as when a spreadsheet sorts one column alone.
+        other = self._by_fields(account.identity)
+        if other.certainty is Certainty.CONFIRMED and other.user not in {None, user}:
+            both = tuple(sorted(filter(None, (user, other.user))))
+            return Match(Result.AMBIGUOUS, candidates=both, reason="The id and the fields belong to different users.")
+        return Match(Result.MATCHED, user, tuple(holders), Certainty.ID)
+
+    def _is_of(self, role: Role, holder: _Holder) -> bool:
+        """Whether an account in a role can have an id: of its user, its holder may have left that role meanwhile."""
+        user, held = holder
+        if held is not None:
+            return held is role
+        return role in self._roles[user] or (role in _EMPLOYEES and not _EMPLOYEES.isdisjoint(self._roles[user]))
 
     def _holders(self, one: str) -> Sequence[_Holder]:
         user = UserId(one)
@@ -200,6 +227,10 @@ _LOOKED_UP: Mapping[Role, Sequence[int]] = {
     for role, fields in ORDER.items()
 }
 """The fields by which people are looked up, by their place; dates of birth, which many share, only confirm another."""
+
+
+def _users(holders: Mapping[str, Iterable[_Holder]]) -> tuple[UserId, ...]:
+    return tuple(sorted({user for found in holders.values() for user, _ in found}))
 
 
 def _candidate(identity: Identity, person: Person) -> _Candidate:

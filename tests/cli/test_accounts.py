@@ -164,6 +164,13 @@ def test_a_file_that_is_unusable_ends_the_run_before_clever_is_asked(
     assert sandbox.requests == {}
 
 
+def test_result_and_users_do_not_go_to_one_file(sandbox: Sandbox, tmp_path: Path) -> None:
+    given, target = written(tmp_path / "accounts.csv", accounts(sandbox)), tmp_path / "result.csv"
+    ended = run(sandbox, given, "--output", target, "--users", tmp_path / "." / "result.csv")
+    assert (ended.exit_code, target.exists()) == (1, False)
+    assert "--output and --users name the same file" in ended.stderr
+
+
 @pytest.mark.parametrize(
     ("fault", "district", "message"),
     [

@@ -65,6 +65,7 @@ def test_rows_of_another_length_are_mistakes_and_nothing_of_them_is_lost() -> No
         ),
         (b"account_id,name\n", "there is no column role"),
         (b"account_id,role,note,Note\n", "two columns have the name note"),
+        (b"ann,ann,staff\n", "there is no column account_id"),
         (b"account_id,role,result\n", "there is a column result already"),
         (b"account_id,role\n\xff,staff\n", "the file is not UTF-8"),
         (b"\xff\xfea\0", "the file is not UTF-8"),
@@ -76,6 +77,11 @@ def test_a_file_of_which_not_every_row_can_be_told_is_unusable(given: bytes, mes
     with pytest.raises(FileUnusable) as caught:
         list(accounts_in(BytesIO(given), Format.CSV, ADDED).rows())
     assert message in str(caught.value)
+
+
+def test_a_cell_may_hold_a_photo() -> None:
+    (row,) = accounts_in(BytesIO(b"account_id,role,photo\n1,staff," + b"x" * 1_000_000), Format.CSV, ADDED).rows()
+    assert (row.cells["role"], len(row.cells["photo"])) == ("staff", 1_000_000)
 
 
 def test_what_is_added_is_no_formula() -> None:

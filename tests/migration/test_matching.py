@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.domain.facts import Role
-from app.domain.ids import UserId
+from app.domain.ids import DistrictId, IdShape, UserId
+from app.migration.accounts import account_of
 from app.migration.identities import Person, identity_of
 from app.migration.matching import Account, Certainty, Directory, Match, Result, settled
 from tests.domain.worlds import law
@@ -44,7 +45,9 @@ DIRECTORY = Directory([ANN, ANN_AS_STAFF, BOB, *TWINS, *NAMESAKES, CONTACT])
         (account(Role.STAFF, legacy_id="old2"), "ann", ("legacy_id",), Certainty.ID),
         (account(Role.TEACHER, "ann", "old1"), "ann", ("clever_id", "legacy_id"), Certainty.ID),
         (account(Role.TEACHER, "ann", "gone"), "ann", ("clever_id",), Certainty.ID),
-        (account(Role.STUDENT, "ann"), "ann", ("clever_id",), Certainty.ID),
+        (account(Role.DISTRICT_ADMIN, "ann"), "ann", ("clever_id",), Certainty.ID),
+        (account(Role.TEACHER, "ann", email="bob@x"), "ann", ("clever_id",), Certainty.ID),
+        (account(Role.TEACHER, "ann", email="new@x", name="Ann Elm"), "ann", ("clever_id",), Certainty.ID),
         (account(Role.TEACHER, email=" ANN@x "), "ann", ("email",), Certainty.SINGLE),
         (account(Role.TEACHER, email="ann@x", name="ann  alder"), "ann", ("email", "name"), Certainty.CONFIRMED),
         (
@@ -79,6 +82,11 @@ def test_an_account_is_matched_by_its_id_or_by_fields_that_identify_one_user(
     [
         pytest.param(account(Role.TEACHER, "ann", "old3"), {"ann", "bob"}, id="ids of two users"),
         pytest.param(account(Role.TEACHER, "old2"), {"ann"}, id="the id of another role"),
+        pytest.param(account(Role.STUDENT, "ann"), {"ann"}, id="a student with the id of a teacher"),
+        pytest.param(account(Role.TEACHER, "twin0"), {"twin0"}, id="a teacher with the id of a student"),
+        pytest.param(
+            account(Role.TEACHER, "old1", email="bob@x", name="Bob Birch"), {"ann", "bob"}, id="an id in the wrong row"
+        ),
         pytest.param(account(Role.TEACHER, email="ann@x", sis_id="T2"), {"ann", "bob"}, id="fields of two users"),
         pytest.param(account(Role.TEACHER, name="Ann Alder"), {"ann"}, id="a name alone"),
         pytest.param(account(Role.TEACHER, email="ann@x", name="Eve Elm"), {"ann"}, id="one field, and another name"),
@@ -130,6 +138,26 @@ def test_whoever_lost_their_id_is_a_new_user_and_not_taken_for_the_old_one() -> 
     match = DIRECTORY.match(account(Role.TEACHER, "gone", email="ann@x", sis_id="T1", name="Ann Alder"))
     assert (match.result, match.candidates) == (Result.UNMATCHED, ("ann",))
     assert "new user" in match.reason
+
+
+def test_an_account_of_another_district_is_nobodys_whatever_agrees() -> None:
+    directory = Directory([ANN], DistrictId("north"))
+    wanted = [account(Role.TEACHER, "ann"), account(Role.TEACHER, sis_id="T1")]
+    results = [
+        [directory.match(each._replace(district=named)).result for each in wanted] for named in ("north", "south")
+    ]
+    assert results == [[Result.MATCHED] * 2, [Result.UNMATCHED] * 2]
+
+
+@pytest.mark.parametrize("written", ["6682620F9155DAC23400000F", " 6682620f9155dac23400000f\t"])
+def test_an_id_may_be_in_upper_case_or_between_blanks(written: str) -> None:
+    read = account_of({"account_id": "1", "role": "Teacher", "clever_id": written}, IdShape().fits).account
+    assert read.clever_id == "6682620f9155dac23400000f"
+
+
+def test_a_name_may_be_in_two_columns_though_there_is_a_third_without_one() -> None:
+    row = {"account_id": "1", "role": "teacher", "name": " ", "first_name": "Ann", "last_name": "Alder"}
+    assert "ann alder" in account_of(row, IdShape().fits).account.identity.values
 
 
 def test_two_accounts_of_one_role_are_never_matched_to_one_user_by_fields() -> None:
