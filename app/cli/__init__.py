@@ -2,7 +2,7 @@
 
 import typer
 
-from app.cli import accounts, demo, key, load, policy, policy_diff, sandbox, serve
+from app.cli import accounts, demo, key, load, policy, policy_diff, rehearse, sandbox, serve
 
 app = typer.Typer(
     name="rosterguard",
@@ -15,6 +15,7 @@ app.command()(serve.serve)
 app.command()(sandbox.sandbox)
 app.command()(demo.demo)
 app.command()(load.load)
+app.command()(rehearse.rehearse)
 app.command()(serve.openapi)
 policy.app.command("diff")(policy_diff.diff)
 app.add_typer(accounts.app)

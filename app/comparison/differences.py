@@ -163,14 +163,12 @@ def compare(user: UserId, before: State, after: State, location_of: LocationOf) 
 
     def gain(held: _Held) -> _Why:
         at = location_of(held.place)
-        return (
-            _BY_POLICY if _giving(held, still, at) else _why_gained(step, held.permission, at, _giving(held, has, at))
-        )
+        return _BY_POLICY if _giving(held, still, at) else _why_gained(step, held, at, _giving(held, has, at))
 
     def loss(held: _Held) -> _Why:
         at = location_of(held.place)
         giving = _giving(held, still, at)
-        return _why_lost(step, held.permission, at, giving) if giving else _BY_POLICY
+        return _why_lost(step, held, at, giving) if giving else _BY_POLICY
 
     gains, losses = ((each, gain(each)) for each in gained), ((each, loss(each)) for each in lost)
     return _changes(gains, location_of), _changes(losses, location_of)
@@ -230,13 +228,9 @@ class _Roles(NamedTuple):
             for each in self.given
         )
 
-    def reaches(self, role: Role, at: Location) -> bool:
-        """Tell whether the role is held at one of the places; at user and district every role is."""
-        return (
-            role is Role.DISTRICT_ADMIN
-            or all(scope in _OF_EVERY_ROLE for scope, _ in at)
-            or not self.places[role].isdisjoint(at)
-        )
+    def reaches(self, role: Role, place: Place) -> bool:
+        """Tell whether the role is held at the place; at user and district every role is."""
+        return place[0] in _OF_EVERY_ROLE or place in self.places[role]
 
 
 class _Step(NamedTuple):
@@ -260,28 +254,28 @@ def _roles(access: Access | None, policy: Policy) -> _Roles:
     return _Roles(frozenset(places), tuple(applied_clauses(replace(access.facts, roles=roles), policy)), places)
 
 
-def _why_gained(step: _Step, permission: str, at: Location, giving: frozenset[Role]) -> _Why:
-    own = sorted(role for role in giving if step.after.states(role, permission, at))
+def _why_gained(step: _Step, held: _Held, at: Location, giving: frozenset[Role]) -> _Why:
+    own = sorted(role for role in giving if step.after.states(role, held.permission, at))
     if not own:
         return Reason.SUPERSET, f"The rule {step.rule} carries what {min(giving)} may do to this place."
     known = [role for role in own if role in step.before.held]
     if not known:
         return Reason.MERGED_ROLE, f"The role {own[0]} gives it, which was not held before."
-    if not any(step.before.reaches(role, at) for role in known):
+    if not any(step.before.reaches(role, held.place) for role in known):
         return Reason.PLACE_NEW, f"The role {known[0]} was not held there before."
     return Reason.ROLE_FIELDS, f"Clever says something else of the role {known[0]}."
 
 
-def _why_lost(step: _Step, permission: str, at: Location, giving: frozenset[Role]) -> _Why:
-    own = sorted(role for role in giving if step.before.states(role, permission, at))
+def _why_lost(step: _Step, held: _Held, at: Location, giving: frozenset[Role]) -> _Why:
+    own = sorted(role for role in giving if step.before.states(role, held.permission, at))
     left = [role for role in own or sorted(giving) if role in step.after.held]
     if not left:
         return Reason.ROLE_GONE, f"The role {min(own or giving)} gave it, which is not held any more."
-    if any(step.after.states(role, permission, at) for role in left):
+    if any(step.after.states(role, held.permission, at) for role in left):
         return Reason.MERGED_ROLE, f"The rule {step.rule} withholds it from whoever holds all these roles."
     if not own:
         return Reason.SUPERSET, f"The rule {step.rule} no longer carries what {left[0]} may do to this place."
-    if not any(step.after.reaches(role, at) for role in left):
+    if not any(step.after.reaches(role, held.place) for role in left):
         return Reason.PLACE_GONE, f"The role {left[0]} is no longer held there."
     return Reason.ROLE_FIELDS, f"Clever says something else of the role {left[0]}."
 

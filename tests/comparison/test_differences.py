@@ -35,7 +35,8 @@ def location_of(place: Place) -> Location:
 
 
 def teacher(*sections: str) -> HeldRole:
-    return HeldRole(Role.TEACHER, (Standing(((Scope.SECTION, sections),)),))
+    # A teacher is of a school, too, whatever they teach there.
+    return HeldRole(Role.TEACHER, (Standing(((Scope.SCHOOL, ("north", "south")), (Scope.SECTION, sections))),))
 
 
 def staff(*schools: str, title: str = "nurse") -> HeldRole:
