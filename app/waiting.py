@@ -250,7 +250,7 @@ class CircuitBreaker:
         return True
 
 
-STRETCH_SECONDS = 0.0002
+STRETCH_SECONDS = 0.0001
 
 
 @dataclass(slots=True)

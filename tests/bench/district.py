@@ -255,9 +255,9 @@ def _meanwhile(ours: Served, world: _World) -> Iterator[Figure]:
     """Ask about cached users while nothing else happens, and while the district is loaded, by turns."""
     sets = [request("GET", path_of(user), CREDENTIAL) for user in world.users[:CACHED]]
     answers(ours.url, sets, IN_FLIGHT)
-    for in_flight in (IN_FLIGHT, 1):
+    for in_flight, rounds in ((IN_FLIGHT, 1), (1, ROUNDS)):
         both = []
-        for _ in range(ROUNDS):
+        for _ in range(rounds):
             idle = [each.ms for each in answers(ours.url, for_seconds(IDLE_SECONDS, cycle(sets)), in_flight)]
             taken = list[Answered]()
             load = Loaded(ours, world.district).load(partial(_ask_a_while, ours, sets, in_flight, taken))
