@@ -14,6 +14,7 @@ from app.domain.errors import (
     ProviderUnreachable,
     RecordUnknown,
     RosterguardError,
+    TooManyWaiting,
     UserUnknown,
 )
 
@@ -58,6 +59,7 @@ def test_clever_may_be_asked_again_after_a_while() -> None:
 @pytest.mark.parametrize(
     ("error", "message"),
     [
+        (TooManyWaiting(), "too many requests wait for changes: ask without wait, or again in a moment"),
         (DistrictUnnamed(), "several districts are connected and none is named: say which in `district`"),
         (UserUnknown(), "no such user is shared with this application"),
         (RecordUnknown(), "no such record is shared with this application"),
