@@ -95,7 +95,15 @@ class _Candidate(NamedTuple):
 
     def contradicted(self, role: Role) -> bool:
         """Whether so much differs that the fields that agree may be mistyped."""
-        if Field.NAME in self.differing and len(_ALONE[role].intersection(self.agreeing)) < 2:  # noqa: PLR2004
+        identifying = _ALONE[role].intersection(self.agreeing)
+        if not identifying and not _ALONE[role].isdisjoint(self.differing):
+            # Somebody of the same name and birthday.
+            return True
+        is_another = Field.NAME in self.differing or (
+            # A sibling, who shares the address.
+            Field.DATE_OF_BIRTH in self.differing and Field.NAME not in self.agreeing
+        )
+        if is_another and len(identifying) < 2:  # noqa: PLR2004
             return True
         return bool(self.differing) and len(self.agreeing) <= len(self.differing)
 

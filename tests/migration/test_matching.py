@@ -33,8 +33,11 @@ NAMESAKES = [
     person(f"sam{number}", Role.STUDENT, sis_id=f"M{number}", date_of_birth="3/4/2012", name="Sam Fir")
     for number in (1, 2)
 ]
+NED = person(
+    *("ned", Role.STUDENT), sis_id="N1", state_id="8", date_of_birth="5/6/2012", email="oaks@x", name="Ned Oak"
+)
 CONTACT = person("carl", Role.CONTACT, "old4")
-DIRECTORY = Directory([ANN, ANN_AS_STAFF, BOB, *TWINS, *NAMESAKES, CONTACT])
+DIRECTORY = Directory([ANN, ANN_AS_STAFF, BOB, *TWINS, *NAMESAKES, NED, CONTACT])
 
 
 @pytest.mark.parametrize(
@@ -82,6 +85,16 @@ def test_an_account_is_matched_by_its_id_or_by_fields_that_identify_one_user(
     [
         pytest.param(account(Role.TEACHER, "ann", "old3"), {"ann", "bob"}, id="ids of two users"),
         pytest.param(account(Role.TEACHER, "old2"), {"ann"}, id="the id of another role"),
+        pytest.param(
+            account(Role.STUDENT, state_id="7", name="Ned Oak", date_of_birth="5/6/2012"),
+            {"ned"},
+            id="name and birthday, and another number",
+        ),
+        pytest.param(
+            account(Role.STUDENT, sis_id="N1", email="oaks@x", date_of_birth="7/8/2014"),
+            {"ned"},
+            id="the address of a family, and another birthday",
+        ),
         pytest.param(account(Role.STUDENT, "ann"), {"ann"}, id="a student with the id of a teacher"),
         pytest.param(account(Role.TEACHER, "twin0"), {"twin0"}, id="a teacher with the id of a student"),
         pytest.param(
